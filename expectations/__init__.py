@@ -1,0 +1,1 @@
+"""Quality gates: the rules each table must meet before anything uses it."""

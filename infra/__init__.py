@@ -1,0 +1,1 @@
+"""The ground everything stands on: settings, storage, schemas, errors, Spark and Airflow."""

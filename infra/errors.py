@@ -1,0 +1,54 @@
+"""Every error Catwalk raises on purpose: it names the fact and the cure."""
+
+
+class CatwalkError(Exception):
+    """Base of all errors a person can act on.
+
+    Parameters
+    ----------
+    fact : str
+        What is wrong, naming the thing: a full sentence.
+    cure : str
+        What to do about it: a full sentence.
+    """
+
+    def __init__(self, fact: str, cure: str) -> None:
+        super().__init__(f"{fact} {cure}")
+        self.fact = fact
+        self.cure = cure
+
+    def __reduce__(self) -> tuple[type["CatwalkError"], tuple[str, str]]:
+        """Rebuild from both parts, so that the error survives a process boundary."""
+        return type(self), (self.fact, self.cure)
+
+
+class SettingsError(CatwalkError):
+    """A setting or a rules file cannot be read as it stands."""
+
+
+class InputError(CatwalkError):
+    """The data or the arguments given cannot be used."""
+
+
+class StorageError(CatwalkError):
+    """A file or an object cannot be read or written."""
+
+
+class SparkError(CatwalkError):
+    """Spark could not be started, or a job on it failed."""
+
+
+class GateError(CatwalkError):
+    """A quality gate stopped the data, or could not judge it."""
+
+
+class ReleaseError(CatwalkError):
+    """The candidate may not be released."""
+
+
+class BundleError(CatwalkError):
+    """A model bundle is incomplete, changed or of an unknown format."""
+
+
+class PublishError(CatwalkError):
+    """Publishing did not happen; what was live stays live."""

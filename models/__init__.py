@@ -1,0 +1,1 @@
+"""Recommenders, their evaluation, the release decision and publishing."""
