@@ -1,0 +1,51 @@
+# Catwalk, from a fresh clone: `make setup`, then `make demo`.
+#   DATA=folder    a folder of a shop's own files; without it a shop is simulated
+#   SHOP=name      each shop keeps everything of its own in var/SHOP
+#   PYTHON=python  the Python to set up with; default: the newest that runs
+DATA ?=
+SHOP ?= $(if $(DATA),$(notdir $(patsubst %/,%,$(DATA))),simulated)
+PYTHON ?=
+export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
+run := .venv/bin/python -m
+ready := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint types lock settings java clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  Variables: DATA=folder SHOP=name PYTHON=python3.12 (see the first lines of the Makefile)"
+
+setup: $(ready) ## Make .venv with everything in it, pinned and hashed; instant when nothing changed
+
+$(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requirements-compile.lock requirements-java.lock infra/deployment/setup.sh
+	@infra/deployment/setup.sh $(PYTHON)
+
+demo: $(ready) ## One whole retraining in about two minutes, on simulated data or on DATA=folder
+	@$(run) infra.demo $(if $(DATA),--data "$(DATA)")
+
+up: $(ready) ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
+	@$(run) infra.up
+
+test: $(ready) ## All tests
+	@$(run) pytest
+
+lint: $(ready) ## ruff: style, docstrings, formatting
+	@$(run) ruff check .
+	@$(run) ruff format --check .
+
+types: $(ready) ## mypy, strict
+	@$(run) mypy
+
+lock: $(ready) ## Write the requirements*.lock files anew; UPGRADE=1 takes newer versions
+	@infra/deployment/lock.sh $(if $(UPGRADE),--upgrade)
+
+settings: $(ready) ## Every CATWALK_ setting with its default
+	@$(run) infra.settings_page
+
+java: $(ready) ## Bring a Java by pip, for a machine that has none
+	@infra/deployment/java.sh
+
+clean: ## Remove caches; var/ with its data and .venv stay
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build spark-warehouse
+	@find . -path ./.venv -prune -o -path ./var -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
