@@ -40,7 +40,7 @@ class ObjectStore(Protocol):
         """Replace the content in one step."""
 
     def create(self, key: str, content: bytes) -> None:
-        """Write only where nothing stands; raise `AlreadyExistsError` for everyone but the first."""
+        """Write only where nothing stands; all but the first get `AlreadyExistsError`."""
 
     def exists(self, key: str) -> bool:
         """Tell whether the key has content."""

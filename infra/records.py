@@ -13,6 +13,14 @@ from infra.rules import Rules
 Severity = Literal["critical", "warning", "info"]
 
 
+class Approval(Rules):
+    """A person's decision to go on although a rule said no."""
+
+    by: str
+    at: datetime
+    why: str
+
+
 class Check(Rules):
     """One rule of a gate, and what it found."""
 
@@ -24,6 +32,7 @@ class Check(Rules):
     min: float | None = None
     max: float | None = None
     passed: bool
+    partition: str = ""
 
 
 class GateRecord(Rules):
@@ -35,6 +44,7 @@ class GateRecord(Rules):
     verdict: Literal["passed", "warned", "stopped"]
     partitions: tuple[str, ...]
     checks: tuple[Check, ...]
+    approval: Approval | None = None
 
 
 class Score(Rules):
@@ -60,11 +70,15 @@ class EvaluationRecord(Rules):
 
 
 class Judgement(Rules):
-    """One threshold of models/release.yaml and how the candidate met it."""
+    """One threshold of models/release.yaml and how the candidate met it.
+
+    `limit` is for people; `bound` is the same as a number on the metric's own scale, for charts.
+    """
 
     metric: str
     value: float | None
     limit: str
+    bound: float | None = None
     passed: bool
     reason: str
     why: str
@@ -80,6 +94,7 @@ class VerdictRecord(Rules):
     thresholds_sha256: str
     batches: tuple[str, ...]
     judgements: tuple[Judgement, ...]
+    approval: Approval | None = None
 
 
 class PublishRecord(Rules):

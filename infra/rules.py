@@ -42,6 +42,18 @@ def load_rules(file: Path, model: type[RulesType]) -> RulesType:
         The file is missing, empty, not YAML, or holds an unknown key or a wrong value;
         the message names the file, the key and the cure.
     """
+    return parse_rules(_read(file), model, str(file))
+
+
+def load_mapping(file: Path, model: type[RulesType]) -> dict[str, RulesType]:
+    """Parse a file whose top-level keys are names; raise as `load_rules` does."""
+    return {
+        str(name): parse_rules(content, model, f"{file}, '{name}'")
+        for name, content in _read(file).items()
+    }
+
+
+def _read(file: Path) -> dict[Any, Any]:
     try:
         content = _UniqueKeyLoader(file.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError as error:
@@ -50,7 +62,7 @@ def load_rules(file: Path, model: type[RulesType]) -> RulesType:
         raise SettingsError(f"{file} cannot be read as YAML: {error}.", "Correct it.") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{file} holds no keys.", "Restore it; an empty file decides nothing.")
-    return parse_rules(content, model, str(file))
+    return content
 
 
 def parse_rules(content: object, model: type[RulesType], origin: str) -> RulesType:

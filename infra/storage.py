@@ -7,12 +7,16 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.errors import StorageError
 from infra.object_store import MANIFEST, LocalStore, ObjectStore, open_store
 from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 def run_key(run_id: str) -> str:
@@ -42,8 +46,7 @@ class Lake:
 
     def commit(self, table: str, partition: str, manifest: dict[str, Any]) -> None:
         """Show a finished partition to readers, with what is known of it."""
-        content = json.dumps(manifest, indent=1, sort_keys=True, default=str)
-        self.store.write(f"{table}/{partition}/{MANIFEST}", content.encode())
+        self.store.write(f"{table}/{partition}/{MANIFEST}", _json(manifest))
 
     def manifest(self, table: str, partition: str) -> dict[str, Any]:
         """Return what the writer of a partition said of it.
@@ -67,6 +70,21 @@ class Lake:
         finished = (key for key in self.store.list(table) if key.endswith(suffix))
         return [key.removesuffix(suffix).removeprefix(f"{table}/") for key in finished]
 
+    def dataset(self, table: str, *partitions: str) -> Dataset:
+        """Open finished partitions for Arrow, DuckDB and pandas.
+
+        Raises
+        ------
+        StorageError
+            A partition was never finished.
+        """
+        from pyarrow import dataset
+
+        for partition in partitions:
+            self.manifest(table, partition)
+        folders = [self.address(table, partition) for partition in partitions]
+        return dataset.dataset([dataset.dataset(folder, format="parquet") for folder in folders])
+
 
 class Storage:
     """All places of one shop, opened from the settings."""
@@ -86,6 +104,34 @@ class Storage:
         """Address where Spark remembers which files of a source it has read."""
         return self.lake.address("checkpoints", source)
 
+    def accepted_batches(self) -> tuple[str, ...]:
+        """Return the event batches that passed their gate, or that a person accepted."""
+        return self._decided("accepted")
+
+    def undecided_batches(self) -> tuple[str, ...]:
+        """Return the event batches that no gate has judged yet, or that one stopped."""
+        return self._decided("stopped", None)
+
+    def _decided(self, *decisions: str | None) -> tuple[str, ...]:
+        batches = self.lake.partitions("events")
+        return tuple(
+            batch
+            for batch in batches
+            if (self.decision(batch) or {"decision": None})["decision"] in decisions
+        )
+
+    def decision(self, batch: str) -> dict[str, Any] | None:
+        """Return what the gate or a person decided on an event batch; None before that."""
+        key = f"decisions/events/{batch}.json"
+        if not self.lake.store.exists(key):
+            return None
+        decision: dict[str, Any] = json.loads(self.lake.store.read(key))
+        return decision
+
+    def decide(self, batch: str, decision: dict[str, Any]) -> None:
+        """Record a decision on an event batch: accepted, stopped or discarded."""
+        self.lake.store.write(f"decisions/events/{batch}.json", _json(decision))
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a local folder that is gone afterwards."""
@@ -101,3 +147,7 @@ def ensure_home(settings: Settings) -> None:
         if "://" not in place:
             LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+
+
+def _json(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts, indent=1, sort_keys=True, default=datetime.isoformat).encode()

@@ -1,0 +1,182 @@
+"""Accepted events to weighted user-item pairs, split by one global time; and the items of then.
+
+Grain of `interactions`: one row per user, item and part. Time never leaks: the weights of the
+train part come from events before the cut alone, and `items` holds what was known at the cut.
+`catalogue` holds the same columns as known now, which is what customers may be shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from pathlib import Path
+
+from pydantic import Field
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from infra import spark as spark_session
+from infra.errors import InputError, SettingsError
+from infra.rules import Rules, load_mapping
+from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
+from infra.settings import load_settings
+from infra.storage import Storage
+from jobs.cleaning import named, typed
+from jobs.reading import BROKEN, open_feed, parse, require_files
+from jobs.sources import ItemFeed, load_sources
+
+WEIGHTS = Path(__file__).with_name("event_weights.yaml")
+TRAIN, HOLDOUT = "train", "holdout"
+
+
+class EventWeight(Rules):
+    """What one event of a type counts, and why."""
+
+    weight: float = Field(ge=-100, le=100)
+    why: str = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of a run, all UTC: events from `start`, trained before `cut`, judged to `end`."""
+
+    start: datetime
+    cut: datetime
+    end: datetime
+
+
+def load_weights(file: Path = WEIGHTS) -> dict[str, float]:
+    """Return the weight of every event type; raise `SettingsError` if one lacks or is unknown."""
+    rules = load_mapping(file, EventWeight)
+    for name in set(rules) ^ set(EVENT_TYPES):
+        raise SettingsError(
+            f"{file}: '{name}' is unknown or missing.",
+            f"It needs exactly {', '.join(EVENT_TYPES)}.",
+        )
+    return {name: rule.weight for name, rule in rules.items()}
+
+
+def inside(events: DataFrame, window: Times) -> DataFrame:
+    """Keep the events of the training window."""
+    time = F.col("event_time")
+    return events.filter((time >= F.lit(window.start)) & (time < F.lit(window.end)))
+
+
+def split_at(events: DataFrame, cut: datetime) -> DataFrame:
+    """Say for each event whether models learn from it or are judged by it."""
+    before = F.col("event_time") < F.lit(cut)
+    return events.withColumn("part", F.when(before, TRAIN).otherwise(HOLDOUT))
+
+
+def weigh(
+    events: DataFrame, weights: dict[str, float], window: Times, half_life: float
+) -> DataFrame:
+    """Give each event its type's weight, halved per `half_life` days of age at its part's end."""
+    table = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
+    end = F.when(F.col("part") == TRAIN, F.lit(window.cut)).otherwise(F.lit(window.end))
+    age = (end.cast("double") - F.col("event_time").cast("double")) / 86_400
+    return events.withColumn(
+        "weight", table[F.col("event_type")] * F.pow(F.lit(0.5), age / half_life)
+    )
+
+
+def add_up(events: DataFrame) -> DataFrame:
+    """Sum the weighted events of a user and an item; pairs without a positive sum are left out."""
+    return (
+        events.filter(F.col("weight") != 0)
+        .groupBy("user_key", "item_id", "part")
+        .agg(
+            F.sum("weight").cast("float").alias("weight"),
+            F.count("*").cast("int").alias("events"),
+            F.max("event_time").alias("last_time"),
+        )
+        .filter(F.col("weight") > 0)
+        .select(*INTERACTIONS.columns)
+    )
+
+
+def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
+    """Keep of every item the latest row known before a time: one row per item."""
+    latest = Window.partitionBy("item_id").orderBy(
+        F.desc("updated_at"), *(F.col(name).asc_nulls_last() for name in ITEMS.columns)
+    )
+    known = items.filter(F.col("updated_at") < F.lit(time))
+    return known.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
+
+
+def read_items(spark: SparkSession, feed: ItemFeed, landing: str) -> DataFrame:
+    """Read the catalogue rows of a source; broken ones and declared non-items carry a reason."""
+    require_files(spark, feed, landing)
+    rows = parse(open_feed(spark.read, feed, landing), feed)
+    marked = rows.withColumn("_no_item", named(feed.not_items))
+    table = StructType.fromDDL(ITEMS.ddl)
+    clean = marked.transform(typed, feed, table, ITEMS.required, (BROKEN, "_no_item"))
+    reason: Column = F.coalesce("_no_item", BROKEN)
+    return clean.withColumn("reason", reason).select(*ITEMS.columns, "reason")
+
+
+def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> None:
+    """Write `interactions`, `items` and `catalogue` of a run."""
+    settings = storage.settings
+    batches = storage.accepted_batches()
+    events = spark_session.read_table(
+        spark, EVENTS, [storage.lake.address("events", batch) for batch in batches]
+    )
+    interactions = (
+        events.transform(inside, window)
+        .transform(split_at, window.cut)
+        .transform(weigh, load_weights(), window, settings.half_life_days)
+        .transform(add_up)
+    )
+    times = {"as_of": window.end, "cut": window.cut, "start": window.start, "batches": batches}
+    sources = load_sources(settings.sources).values()
+    rows = (read_items(spark, source.items, storage.landing) for source in sources)
+    items = reduce(DataFrame.unionByName, rows)
+    items = items.filter("reason is null").drop("reason").persist()
+    _write(spark, storage, "items", run, items.transform(as_known_at, window.cut), times)
+    _write(spark, storage, "catalogue", run, items.transform(as_known_at, window.end), times)
+    _write(spark, storage, "interactions", run, interactions, times)
+
+
+def _write(
+    spark: SparkSession,
+    storage: Storage,
+    table: str,
+    run: str,
+    frame: DataFrame,
+    facts: dict[str, object],
+) -> None:
+    address = storage.lake.begin(table, run)
+    frame.coalesce(2).write.mode("overwrite").parquet(address)
+    rows = spark.read.parquet(address).count()
+    if rows == 0:
+        raise InputError(
+            f"The table {table} of {run} has no row.",
+            f"No accepted event lies between {facts['start']} and {facts['as_of']}: check as_of, "
+            "CATWALK_TRAINING_WINDOW_DAYS and what was ingested.",
+        )
+    storage.lake.commit(table, run, {**facts, "rows": rows})
+    print(f"{table}: {rows:,} rows", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build the tables of one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True, help="folder name of the run: run=...")
+    parser.add_argument("--as-of", required=True, type=datetime.fromisoformat, help="end, UTC")
+    given = parser.parse_args(arguments)
+    settings = load_settings()
+    window = Times(
+        start=given.as_of - timedelta(days=settings.training_window_days),
+        cut=given.as_of - timedelta(days=settings.holdout_days),
+        end=given.as_of,
+    )
+    build(spark_session.session("build_interactions"), Storage(settings), given.run, window)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""From a parsed row to a typed one, or to the reason why it is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructType, TimestampType
+
+from jobs.reading import BROKEN
+from jobs.sources import Feed
+
+# A date and a time, seconds and their fraction optional; Spark's own cast takes far more.
+_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
+_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
+_NESTED = r"^\s*[\[{]"
+
+
+def typed(
+    frame: DataFrame,
+    feed: Feed,
+    table: StructType,
+    required: Sequence[str],
+    kept: Sequence[str],
+) -> DataFrame:
+    """Map the feed's fields to a table's columns and types; pass the columns `kept` on.
+
+    The first of these goes into `_broken` of rows that had no reason yet: `missing_field`
+    (a required column is null or empty), `wrong_type` (a text that is not of the column's type).
+    """
+    mapped = frame.select(
+        *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
+    )
+    values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
+    blank = [F.coalesce(F.trim(_text(name)), F.lit("")) == "" for name in required]
+    wrong = [_text(name).isNotNull() & values[name].isNull() for name in feed.columns]
+    reason = (
+        F.when(F.col(BROKEN).isNotNull(), F.col(BROKEN))
+        .when(_any(blank), "missing_field")
+        .when(_any(wrong), "wrong_type")
+    )
+    others = (name for name in kept if name != BROKEN)
+    typed = (value.alias(name) for name, value in values.items())
+    return mapped.select(*others, reason.alias(BROKEN), *typed)
+
+
+def named(rules: dict[str, str]) -> Column:
+    """Return the name of the first SQL rule a row meets, or null."""
+    empty = F.lit(None).cast("string")
+    return F.coalesce(*(F.when(F.expr(sql), F.lit(name)) for name, sql in rules.items()), empty)
+
+
+def _mapped(name: str) -> str:
+    return f"_mapped_{name}"
+
+
+def _text(name: str) -> Column:
+    return F.col(_mapped(name)).cast("string")
+
+
+def _typed(name: str, kind: object, feed: Feed) -> Column:
+    if name not in feed.columns:
+        return F.lit(None).cast(kind)  # type: ignore[arg-type]
+    text = _text(name)
+    if isinstance(kind, TimestampType):
+        return _time(text, feed.time_zone)
+    if isinstance(kind, StringType):
+        return F.when(~text.rlike(_NESTED), text)
+    return text.try_cast(kind)  # type: ignore[arg-type]
+
+
+def _time(text: Column, zone: str) -> Column:
+    """Read a time in UTC; null for anything but a date with a time, and an offset if asked."""
+    if zone == "in_text":
+        return F.when(text.rlike(_TIME + _OFFSET), text.try_cast("timestamp"))
+    local = text.try_cast("timestamp_ntz").cast("timestamp")
+    return F.when(text.rlike(_TIME + "$"), F.to_utc_timestamp(local, zone))
+
+
+def _any(conditions: list[Column]) -> Column:
+    return reduce(lambda left, right: left | right, conditions, F.lit(False))

@@ -1,0 +1,115 @@
+"""Opening landing files: every source column arrives as text, every broken row with its reason.
+
+`from_json` alone accepts too much (two objects on a line, trailing garbage, single quotes, NaN,
+invalid UTF-8), so the lines are held to more than it asks.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.readwriter import DataFrameReader
+from pyspark.sql.streaming.readwriter import DataStreamReader
+from pyspark.sql.types import StringType, StructField, StructType
+
+from infra.errors import InputError
+from jobs.sources import Feed
+
+LONGEST_ROW = 65_536
+BROKEN, RAW, FILE, ARRIVED = "_broken", "_raw", "_file", "_arrived"
+_CORRUPT = "_corrupt_record"
+_STRICT_JSON = {
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": _CORRUPT,
+    "allowSingleQuotes": "false",
+    "allowNonNumericNumbers": "false",
+}
+_CSV = {
+    "header": "true",
+    "enforceSchema": "false",
+    "escape": '"',
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": _CORRUPT,
+}
+
+
+def open_feed(reader: DataFrameReader | DataStreamReader, feed: Feed, landing: str) -> DataFrame:
+    """Open the files of a feed, as a table or as a stream, as their format gives them."""
+    address = f"{landing}/{feed.files}"
+    if feed.format == "csv":
+        frame = reader.format("csv").options(**_CSV).schema(_text(feed, corrupt=True)).load(address)
+    elif feed.format == "jsonl":
+        frame = reader.format("text").load(address)
+    else:
+        frame = reader.format("parquet").schema(_text(feed)).load(address)
+    return frame.select(
+        "*",
+        F.col("_metadata.file_path").alias(FILE),
+        F.col("_metadata.file_modification_time").alias(ARRIVED),
+    )
+
+
+def parse(frame: DataFrame, feed: Feed) -> DataFrame:
+    """Bring opened rows to one shape: the feed's fields as text, raw text, why it is broken."""
+    if feed.format == "jsonl":
+        return _parse_json(frame, feed)
+    if feed.format == "csv":
+        return _parse_csv(frame, feed)
+    raw = F.to_json(F.struct(*feed.fields))
+    return frame.withColumns({RAW: raw, BROKEN: F.lit(None).cast("string")})
+
+
+def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
+    line = F.col("value")
+    row = F.from_json(line, _text(feed, corrupt=True), _STRICT_JSON)
+    return frame.select(line.alias(RAW), FILE, ARRIVED, row.alias("_row")).select(
+        RAW, FILE, ARRIVED, *(F.col("_row")[name].alias(name) for name in feed.fields), _broken()
+    )
+
+
+def _broken() -> Column:
+    """Name the first reason why a line is no JSON object, or null."""
+    raw = F.col(RAW)
+    row = F.col("_row")
+    whole = raw.rlike(r"^\s*\{[\s\S]*\}\s*$") & ~raw.rlike(r"\}\s*\{")
+    return (
+        F.when(~F.is_valid_utf8(raw), "not_utf8")
+        .when(F.octet_length(raw) > LONGEST_ROW, "too_long")
+        .when(row.isNull() | row[_CORRUPT].isNotNull() | ~whole, "malformed_json")
+        .alias(BROKEN)
+    )
+
+
+def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:
+    raw = F.coalesce(F.col(_CORRUPT), F.to_csv(F.struct(*feed.fields)))
+    broken = (
+        F.when(raw.contains("\ufffd"), "not_utf8")
+        .when(F.octet_length(raw) > LONGEST_ROW, "too_long")
+        .when(F.col(_CORRUPT).isNotNull(), "malformed_csv")
+    )
+    return frame.withColumns({RAW: raw, BROKEN: broken}).drop(_CORRUPT)
+
+
+def _text(feed: Feed, corrupt: bool = False) -> StructType:
+    names = (*feed.fields, _CORRUPT) if corrupt else feed.fields
+    return StructType([StructField(name, StringType()) for name in names])
+
+
+def require_files(spark: SparkSession, feed: Feed, landing: str) -> None:
+    """Refuse to start where nothing landed.
+
+    Raises
+    ------
+    InputError
+        No file below the landing folder matches the feed's glob.
+    """
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    path = jvm.org.apache.hadoop.fs.Path(f"{landing}/{feed.files}")
+    system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
+    found = system.globStatus(path)
+    if not found:
+        raise InputError(
+            f"No file matches {landing}/{feed.files}.",
+            "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml.",
+        )

@@ -1,0 +1,102 @@
+"""The sources of `jobs/sources.yaml`: what lands where, and how it maps to Catwalk's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from infra.errors import SettingsError
+from infra.rules import Rules, load_mapping
+from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
+
+FILE = Path(__file__).with_name("sources.yaml")
+
+
+class Feed(Rules):
+    """Files of one kind and the mapping of their columns."""
+
+    files: str = Field(min_length=1)
+    format: Literal["jsonl", "csv", "parquet"]
+    time_zone: str
+    fields: tuple[str, ...] = Field(min_length=1)
+    columns: dict[str, str]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone != "in_text":
+            try:
+                ZoneInfo(zone)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"the time zone '{zone}' does not exist") from error
+        return zone
+
+    @field_validator("files")
+    @classmethod
+    def _below_landing(cls, glob: str) -> str:
+        if glob.startswith("/") or ".." in Path(glob).parts or "://" in glob:
+            raise ValueError("the glob must stay below the landing folder")
+        return glob
+
+
+class EventFeed(Feed):
+    """The events of a source."""
+
+    max_age_days: int = Field(gt=0)
+    event_types: dict[str, str] = Field(default_factory=dict)
+    not_events: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _maps_to_events(self) -> EventFeed:
+        optional = set(EVENTS.columns) - {"user_key"}
+        _check_columns(self.columns, {*EVENTS.required, "user_id"} - {"user_key"}, optional)
+        strange = set(self.event_types.values()) - set(EVENT_TYPES)
+        if strange:
+            raise ValueError(f"'{sorted(strange)[0]}' is none of {', '.join(EVENT_TYPES)}")
+        return self
+
+
+class ItemFeed(Feed):
+    """The catalogue of a source; of several rows of an item the latest before the cut counts."""
+
+    not_items: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _maps_to_items(self) -> ItemFeed:
+        _check_columns(self.columns, set(ITEMS.required), set(ITEMS.columns))
+        return self
+
+
+class Source(Rules):
+    """One shop system that delivers files."""
+
+    events: EventFeed
+    items: ItemFeed
+
+
+def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]:
+    """Return the sources an installation ingests.
+
+    Raises
+    ------
+    SettingsError
+        The file is wrong, or a name is not in it.
+    """
+    known = load_mapping(file, Source)
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"The source '{name}' is not in {file}.",
+                f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(known)}.",
+            )
+    return {name: known[name] for name in names}
+
+
+def _check_columns(columns: dict[str, str], required: set[str], optional: set[str]) -> None:
+    for name in sorted(required - set(columns)):
+        raise ValueError(f"the required column '{name}' is not mapped")
+    for name in sorted(set(columns) - required - optional):
+        raise ValueError(f"'{name}' is no column of Catwalk's table")
