@@ -1,0 +1,142 @@
+"""Where bars and limit lines go, in percent of the width, so that the drawing fits any screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.report.wording import is_share, number, plain_name
+
+UNJUDGED_CHARTS = 4  # before a verdict there is no choice of metrics, and a page holds about four
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of a stacked bar; `start` and `width` in percent."""
+
+    name: str
+    rows: int
+    share: str
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One model on one metric; `width` is None where it was not measured."""
+
+    name: str
+    role: str
+    chosen: bool
+    text: str
+    start: float
+    width: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One limit; `at` is None where it is known in words only."""
+
+    text: str
+    passed: bool
+    at: float | None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """All models on one metric."""
+
+    metric: str
+    title: str
+    bars: tuple[Bar, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def summary(self) -> str:
+        """The drawing in one sentence, for those who cannot see it."""
+        bars = [f"{bar.name} ({bar.role}) {bar.text}" for bar in self.bars]
+        limits = [f"limit {line.text}" for line in self.lines]
+        return f"{self.title}: " + ", ".join(bars + limits)
+
+
+def stack(parts: dict[str, int], total: int) -> list[Segment]:
+    """Lay parts of a whole side by side; every part that is not empty stays visible."""
+    drawn = {name: max(rows / total, 0.006) if rows else 0.0 for name, rows in parts.items()}
+    whole = sum(drawn.values()) or 1.0
+    segments, start = [], 0.0
+    for name, rows in parts.items():
+        width = 100 * drawn[name] / whole
+        share = number(rows / total, share=True, digits=2) if total else number(None)
+        segments.append(Segment(name, rows, share, start, width))
+        start += width
+    return segments
+
+
+def charts(evaluation: EvaluationRecord, verdict: VerdictRecord | None) -> list[Chart]:
+    """Return a chart per metric that the verdict judged, or of the first few before it."""
+    judgements = verdict.judgements if verdict else ()
+    chosen = verdict.candidate if verdict else ""
+    return [
+        _chart(metric, evaluation.scores, chosen, [j for j in judgements if j.metric == metric])
+        for metric in shown_metrics(evaluation, verdict)
+    ]
+
+
+def shown_metrics(evaluation: EvaluationRecord, verdict: VerdictRecord | None) -> list[str]:
+    """Return the metrics worth a chart, in the order of the verdict."""
+    measured = all_metrics(evaluation)
+    if verdict is None:
+        return measured[:UNJUDGED_CHARTS]
+    judged = dict.fromkeys(judgement.metric for judgement in verdict.judgements)
+    return [metric for metric in judged if metric in measured]
+
+
+def all_metrics(evaluation: EvaluationRecord) -> list[str]:
+    """Return every metric that some model has, in the order they were written."""
+    return list(dict.fromkeys(metric for score in evaluation.scores for metric in score.metrics))
+
+
+def _chart(
+    metric: str, scores: Sequence[Score], chosen: str, judgements: Sequence[Judgement]
+) -> Chart:
+    values = [score.metrics[metric] for score in scores if metric in score.metrics]
+    bounds = [judgement.bound for judgement in judgements if judgement.bound is not None]
+    scale = _Scale(metric, [*values, *bounds])
+    return Chart(
+        metric=metric,
+        title=plain_name(metric),
+        bars=tuple(_bar(metric, score, score.name == chosen, scale) for score in scores),
+        lines=tuple(_line(judgement, scale) for judgement in judgements),
+    )
+
+
+def _bar(metric: str, score: Score, chosen: bool, scale: _Scale) -> Bar:
+    value = score.metrics.get(metric)
+    text = "not measured" if value is None else number(value, share=is_share(metric))
+    role = "champion" if score.role == "champion" else "candidate"
+    start, width = (0.0, None) if value is None else scale.span(value)
+    return Bar(score.name, role, chosen and role == "candidate", text, start, width)
+
+
+def _line(judgement: Judgement, scale: _Scale) -> Line:
+    at = None if judgement.bound is None else scale.at(judgement.bound)
+    return Line(judgement.limit, judgement.passed, at)
+
+
+class _Scale:
+    """Values to percent of the width. Zero is always on it: bars that start elsewhere lie."""
+
+    def __init__(self, metric: str, values: Sequence[float]) -> None:
+        self._low = min(0.0, *values, 0.0)
+        highest = max(0.0, *values, 0.0)
+        self._high = 1.0 if is_share(metric) and 0.5 < highest <= 1 else highest
+        if self._low == self._high:
+            self._high = self._low + 1.0
+
+    def at(self, value: float) -> float:
+        return 100 * (value - self._low) / (self._high - self._low)
+
+    def span(self, value: float) -> tuple[float, float]:
+        start, end = sorted((self.at(0.0), self.at(value)))
+        return start, end - start

@@ -1,0 +1,170 @@
+"""The answer at the top of the page: one word and one sentence. It fails closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from infra.records import GateRecord, VerdictRecord
+from infra.report.snapshot import STEPS, Snapshot
+from infra.report.wording import counted, plain_name
+
+Tone = Literal["good", "warn", "bad", "calm"]
+STAYS = "What was live before stays live."
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a reader should take away if they read nothing else."""
+
+    word: str
+    tone: Tone
+    sentence: str
+
+
+def headline(snapshot: Snapshot) -> Headline:
+    """Judge the run: the first rule that has something to say wins, bad news first."""
+    rules = (_unreadable, _stopped, _rejected, _contradicting, _released, _approved)
+    said = (rule(snapshot) for rule in rules)
+    return next((found for found in said if found is not None), _running(snapshot))
+
+
+def _unreadable(snapshot: Snapshot) -> Headline | None:
+    if not snapshot.unreadable:
+        return None
+    steps = _listed([STEPS[step] for step in snapshot.unreadable])
+    sentence = f"What the {steps} wrote could not be read, so this run does not count as released."
+    return Headline("Could not be read", "bad", sentence + _live_all_the_same(snapshot))
+
+
+def _stopped(snapshot: Snapshot) -> Headline | None:
+    for gate in snapshot.gates.values():
+        if gate.verdict == "stopped" and gate.approval is None:
+            end = _live_all_the_same(snapshot) or f" {STAYS}"
+            return Headline(f"Stopped at the gate “{gate.gate}”", "bad", _failures(gate) + end)
+    return None
+
+
+def _rejected(snapshot: Snapshot) -> Headline | None:
+    verdict = snapshot.verdict
+    if verdict is None or verdict.outcome == "release" or verdict.approval is not None:
+        return None
+    end = _live_all_the_same(snapshot) or f" {STAYS}"
+    return Headline("Rejected", "bad", f"“{verdict.candidate}” {_met(verdict)}.{end}")
+
+
+def _contradicting(snapshot: Snapshot) -> Headline | None:
+    found = list(_contradictions(snapshot))
+    if not found:
+        return None
+    sentence = " ".join(found) + " This run does not count as released."
+    return Headline("Records contradict", "bad", sentence + _live_all_the_same(snapshot))
+
+
+def _released(snapshot: Snapshot) -> Headline | None:
+    published, verdict = snapshot.published, snapshot.verdict
+    if published is None or verdict is None:
+        return None
+    sentence = f"“{verdict.candidate}” {_met(verdict)} and is live as version {published.version}."
+    return Headline("Released", _tone(snapshot), sentence + _warnings(snapshot))
+
+
+def _approved(snapshot: Snapshot) -> Headline | None:
+    if snapshot.verdict is None:
+        return None
+    subject = f"“{snapshot.verdict.candidate}” {_met(snapshot.verdict)}"
+    return Headline("Approved, not live yet", "calm", f"{subject}. {_next(snapshot)}")
+
+
+def _running(snapshot: Snapshot) -> Headline:
+    if not snapshot.reached:
+        return Headline("Running", "calm", "No step has left a record yet.")
+    last = STEPS[list(STEPS)[snapshot.reached - 1]]
+    return Headline("Running", "calm", f"Done up to the {last}. {_next(snapshot)}")
+
+
+def _contradictions(snapshot: Snapshot) -> Iterator[str]:
+    for gate in snapshot.gates.values():
+        yield from _gate_contradictions(gate)
+    if snapshot.verdict is not None:
+        yield from _verdict_contradictions(snapshot.verdict)
+    if snapshot.published is not None:
+        yield from _publishing_contradictions(snapshot)
+
+
+def _gate_contradictions(gate: GateRecord) -> Iterator[str]:
+    if not gate.checks:
+        yield f"The gate “{gate.gate}” checked nothing."
+    failed = any(check.severity == "critical" and not check.passed for check in gate.checks)
+    if failed and gate.verdict != "stopped":
+        yield f"The gate “{gate.gate}” let data through although a critical check failed."
+
+
+def _verdict_contradictions(verdict: VerdictRecord) -> Iterator[str]:
+    if not verdict.judgements:
+        yield "The release verdict judged nothing."
+    failed = any(not judgement.passed for judgement in verdict.judgements)
+    if failed and verdict.approval is None:
+        yield "The verdict says release although a threshold failed."
+
+
+def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
+    missing = [STEPS[step] for step in STEPS if step not in {"ingest", *snapshot.recorded}]
+    if missing:
+        yield f"It was published without a record of the {_listed(missing)}."
+    elif snapshot.published.candidate != snapshot.verdict.candidate:  # type: ignore[union-attr]
+        yield "The published model is not the one that was judged."
+
+
+def _failures(gate: GateRecord) -> str:
+    failed = [check for check in gate.checks if check.severity == "critical" and not check.passed]
+    if not failed:
+        return "The gate stopped the data."
+    first = failed[0].says.rstrip(".")
+    return f"{counted(len(failed), 'critical check')} failed, first: {first}."
+
+
+def _met(verdict: VerdictRecord) -> str:
+    failed = [judgement for judgement in verdict.judgements if not judgement.passed]
+    if not failed:
+        return f"met {_all(len(verdict.judgements))}"
+    names = _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in failed)))
+    missed = f"missed {len(failed)} of {counted(len(verdict.judgements), 'threshold')} ({names})"
+    return missed if verdict.approval is None else f"{missed}, was approved by {_who(verdict)}"
+
+
+def _who(verdict: VerdictRecord) -> str:
+    return verdict.approval.by if verdict.approval else "nobody"
+
+
+def _all(amount: int) -> str:
+    return "the one threshold" if amount == 1 else f"all {amount} thresholds"
+
+
+def _tone(snapshot: Snapshot) -> Tone:
+    approved = snapshot.verdict is not None and snapshot.verdict.approval is not None
+    stopped = any(gate.verdict == "stopped" for gate in snapshot.gates.values())
+    return "warn" if approved or stopped else "good"
+
+
+def _warnings(snapshot: Snapshot) -> str:
+    checks = (check for gate in snapshot.gates.values() for check in gate.checks)
+    failed = sum(not check.passed for check in checks)
+    return f" {counted(failed, 'check')} on the data failed without stopping it." if failed else ""
+
+
+def _next(snapshot: Snapshot) -> str:
+    following = list(STEPS.values())[snapshot.reached :]
+    return f"Next: {following[0]}." if following else ""
+
+
+def _live_all_the_same(snapshot: Snapshot) -> str:
+    if snapshot.published is None:
+        return ""
+    return f" Yet version {snapshot.published.version} went live: call a data engineer now."
+
+
+def _listed(names: list[str]) -> str:
+    """Join names as one says them: `a, b and c`."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))

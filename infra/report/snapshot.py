@@ -1,0 +1,128 @@
+"""Everything the records say about a run at one moment, however far it came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, NonNegativeInt
+
+from infra.errors import SettingsError, StorageError
+from infra.records import EvaluationRecord, GateRecord, PublishRecord, VerdictRecord
+from infra.report.run_records import RunRecords
+from infra.rules import Rules, parse_rules
+
+Found = TypeVar("Found")
+
+STEPS = {
+    "ingest": "ingest",
+    "events": "events gate",
+    "interactions": "interactions gate",
+    "evaluation": "evaluation",
+    "release": "release verdict",
+    "recommendations": "recommendations gate",
+    "published": "publishing",
+}
+GATES = ("events", "interactions", "recommendations")
+
+
+class IngestCounts(Rules):
+    """Rows of the landing files and what became of them; keys the page does not show may follow."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    read: NonNegativeInt
+    clean: NonNegativeInt
+    quarantined: dict[str, NonNegativeInt]
+    duplicates: NonNegativeInt
+    non_events: dict[str, NonNegativeInt]
+    files: NonNegativeInt
+    batches: tuple[Any, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Rows per fate; they add up to `read` unless rows were lost."""
+        return {
+            "clean": self.clean,
+            "quarantined": sum(self.quarantined.values()),
+            "duplicates": self.duplicates,
+            "not events": sum(self.non_events.values()),
+        }
+
+    @property
+    def lost(self) -> int:
+        """Rows that were read and whose fate nobody wrote down; 0 is the only good answer."""
+        return self.read - sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The records of a run; None, or no entry in `gates`, where a step wrote none.
+
+    Attributes
+    ----------
+    unreadable : dict of str to str
+        Step to what is wrong with its record.
+    """
+
+    run: str
+    ingest: IngestCounts | None
+    gates: dict[str, GateRecord]
+    evaluation: EvaluationRecord | None
+    verdict: VerdictRecord | None
+    published: PublishRecord | None
+    unreadable: dict[str, str]
+
+    @property
+    def recorded(self) -> dict[str, object]:
+        """The readable records by step, in the order of `STEPS`."""
+        single = {
+            "ingest": self.ingest,
+            "evaluation": self.evaluation,
+            "release": self.verdict,
+            "published": self.published,
+        }
+        found = {**single, **self.gates}
+        return {step: found[step] for step in STEPS if found.get(step) is not None}
+
+    @property
+    def reached(self) -> int:
+        """Number of steps up to the last one that left any record."""
+        left = self.recorded.keys() | self.unreadable.keys()
+        return max((place for place, step in enumerate(STEPS, 1) if step in left), default=0)
+
+
+def take_snapshot(records: RunRecords) -> Snapshot:
+    """Read all records of a run; one that cannot be understood is noted, not raised."""
+    reading = _Reading()
+    gates = {gate: reading.of(gate, partial(records.load_gate, gate)) for gate in GATES}
+    return Snapshot(
+        run=records.run,
+        ingest=reading.of("ingest", partial(_counts, records)),
+        gates={gate: record for gate, record in gates.items() if record is not None},
+        evaluation=reading.of("evaluation", records.load_evaluation),
+        verdict=reading.of("release", records.load_verdict),
+        published=reading.of("published", records.load_published),
+        unreadable=reading.unreadable,
+    )
+
+
+class _Reading:
+    """Tries one record after the other and remembers which could not be read."""
+
+    def __init__(self) -> None:
+        self.unreadable: dict[str, str] = {}
+
+    def of(self, step: str, load: Callable[[], Found | None]) -> Found | None:
+        try:
+            return load()
+        except (StorageError, SettingsError) as error:
+            self.unreadable[step] = error.fact
+            return None
+
+
+def _counts(records: RunRecords) -> IngestCounts | None:
+    counts = records.load_ingest()
+    return None if counts is None else parse_rules(counts, IngestCounts, "The counts of the ingest")

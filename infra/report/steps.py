@@ -1,0 +1,60 @@
+"""The strip of steps: where the run got to, in one word per step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.records import GateRecord, VerdictRecord
+from infra.report.headline import Tone
+from infra.report.snapshot import STEPS, Snapshot
+from infra.report.wording import plain_name
+
+GATE_WORDS: dict[str, tuple[str, Tone]] = {
+    "passed": ("Passed", "good"),
+    "warned": ("Passed with warnings", "warn"),
+    "stopped": ("Stopped", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One station of the strip; `key` is the anchor of its section, empty where it has none."""
+
+    key: str
+    name: str
+    word: str
+    tone: Tone
+
+
+def steps(snapshot: Snapshot) -> list[Step]:
+    """Return all steps in order, also those that have not run."""
+    return [_step(snapshot, place, key) for place, key in enumerate(STEPS)]
+
+
+def gate_state(gate: GateRecord) -> tuple[str, Tone]:
+    """Say how a gate ended; a stop that a person lifted is a warning for good."""
+    lifted = gate.verdict == "stopped" and gate.approval is not None
+    return ("Approved", "warn") if lifted else GATE_WORDS[gate.verdict]
+
+
+def verdict_state(verdict: VerdictRecord) -> tuple[str, Tone]:
+    """Say how the release verdict ended."""
+    if verdict.outcome == "release":
+        return "Release", "good"
+    return ("Approved", "warn") if verdict.approval else ("Rejected", "bad")
+
+
+def _step(snapshot: Snapshot, place: int, key: str) -> Step:
+    return Step(key, plain_name(STEPS[key]), *_state(snapshot, place, key))
+
+
+def _state(snapshot: Snapshot, place: int, key: str) -> tuple[str, Tone]:
+    if key in snapshot.unreadable:
+        return "Could not be read", "bad"
+    if key not in snapshot.recorded:
+        return ("No record", "warn") if place < snapshot.reached else ("Not run", "calm")
+    if key in snapshot.gates:
+        return gate_state(snapshot.gates[key])
+    if key == "release" and snapshot.verdict is not None:
+        return verdict_state(snapshot.verdict)
+    return ("Live" if key == "published" else "Done"), "good"

@@ -1,0 +1,109 @@
+"""Numbers, limits and names as people say them; every text of the page and of a verdict."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+NOTHING = "—"
+SHARE_WORDS = frozenset({"share", "shares", "coverage", "fraction", "percent", "percentage"})
+ACRONYMS = frozenset({"auc", "ctr", "id", "ids", "map", "mrr", "ndcg", "utc"})
+
+
+def is_share(name: str) -> bool:
+    """Tell from its name or its sentence whether a number is a part of a whole.
+
+    >>> is_share("user_coverage"), is_share("ndcg_at_10")
+    (True, False)
+    """
+    return not SHARE_WORDS.isdisjoint(re.findall(r"[a-z]+", name.lower()))
+
+
+def number(value: float | None, *, share: bool = False, digits: int = 1) -> str:
+    """Write one number.
+
+    Parameters
+    ----------
+    value : float or None
+        None is a number nobody could measure.
+    share : bool
+        Write it in percent.
+    digits : int
+        Decimals of a percentage; other fractions get three more.
+
+    >>> number(0.9713, share=True), number(1204000.0), number(0.0713), number(None)
+    ('97.1%', '1,204,000', '0.0713', '—')
+    """
+    if value is None:
+        return NOTHING
+    if share:
+        return _trimmed(f"{100 * value:.{digits}f}") + "%"
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,.{digits + 1}f}" if abs(value) >= 10 else f"{value:.{digits + 3}f}"
+
+
+def beside(value: float | None, limits: list[float], *, share: bool = False) -> int:
+    """Return the decimals at which a value does not look like a limit that it misses.
+
+    >>> beside(0.94996, [0.95], share=True)
+    3
+    """
+    for digits in range(1, 7):
+        shown = {number(limit, share=share, digits=digits) for limit in limits if limit != value}
+        if number(value, share=share, digits=digits) not in shown:
+            return digits
+    return 7
+
+
+def limit(low: float | None, high: float | None, *, share: bool = False, digits: int = 1) -> str:
+    """Write the range a value must stay in.
+
+    >>> limit(0.95, None, share=True), limit(None, 30), limit(0, 0), limit(1, 5)
+    ('at least 95%', 'at most 30', 'exactly 0', '1 to 5')
+    """
+    low_text, high_text = (number(end, share=share, digits=digits) for end in (low, high))
+    if low is None and high is None:
+        return NOTHING
+    if low == high:
+        return f"exactly {low_text}"
+    if high is None:
+        return f"at least {low_text}"
+    return f"at most {high_text}" if low is None else f"{low_text} to {high_text}"
+
+
+def plain_name(name: str) -> str:
+    """Turn a name from code into words.
+
+    >>> plain_name("ndcg_at_10"), plain_name("user_coverage")
+    ('NDCG@10', 'User coverage')
+    """
+    spaced = re.sub(r"_at_(\d+)", r"@\1", name).replace("_", " ")
+    words = re.sub(r"[A-Za-z]+", lambda word: _acronym(word[0]), spaced)
+    return words[:1].upper() + words[1:]
+
+
+def moment(at: datetime) -> str:
+    """Write a time of day with its date, in UTC."""
+    return f"{_utc(at):%-d %b %Y, %H:%M} UTC"
+
+
+def counted(amount: int, one: str, many: str = "") -> str:
+    """Write an amount with its noun.
+
+    >>> counted(1, "check"), counted(1200, "check")
+    ('1 check', '1,200 checks')
+    """
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _acronym(word: str) -> str:
+    return word.upper() if word.lower() in ACRONYMS else word
+
+
+def _trimmed(digits: str) -> str:
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -1,0 +1,449 @@
+"""The report page of a run: it works at every stage, shows everything and never says too much."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.errors import StorageError
+from infra.records import (
+    Approval,
+    Check,
+    EvaluationRecord,
+    GateRecord,
+    Judgement,
+    PublishRecord,
+    Score,
+    VerdictRecord,
+)
+from infra.report import RunRecords, wording, write_report
+from infra.report.charts import stack
+from infra.settings import Settings
+from infra.storage import Storage, run_key
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+RUN = run_key("manual__2026-11-24T12:00:00+00:00")
+COUNTS: dict[str, Any] = {
+    "read": 1_204_000,
+    "clean": 1_180_000,
+    "quarantined": {"unknown_event_type": 9_000, "unreadable_time": 3_000},
+    "duplicates": 8_000,
+    "non_events": {"heartbeat": 4_000},
+    "files": 14,
+    "batches": ["batch=shop-000012", "batch=shop-000013"],
+}
+BROKEN = b'{"verdict": "released", "gate": '
+
+
+def check(name: str, **changes: Any) -> Check:
+    said = {"says": f"{name} holds", "why": f"because of {name}", "severity": "critical"}
+    return Check(**{"name": name, **said, "value": 0.0, "max": 0.0, "passed": True, **changes})
+
+
+def gate(name: str, *checks: Check, **changes: Any) -> GateRecord:
+    given = {"run": RUN, "at": NOON, "verdict": "passed", "partitions": ("batch=shop-000012",)}
+    return GateRecord(**{"gate": name, **given, "checks": checks or (check("order"),), **changes})
+
+
+def score(name: str, ndcg: float, role: Any = "candidate") -> Score:
+    metrics = {"ndcg_at_10": ndcg, "user_coverage": 0.97, "hit_rate_at_10": 3 * ndcg}
+    return Score(name=name, role=role, parameters={"no_components": 32}, metrics=metrics)
+
+
+EVALUATION = EvaluationRecord(
+    run=RUN,
+    at=NOON,
+    cut=NOON,
+    users=8_412,
+    items=25_310,
+    train_interactions=940_112,
+    holdout_interactions=41_207,
+    scores=(score("lightfm", 0.0713), score("popularity", 0.0402), score("v11", 0.068, "champion")),
+)
+
+
+def judgement(metric: str, **changes: Any) -> Judgement:
+    said = {"limit": "at least 0.05", "bound": 0.05, "reason": f"{metric} reason", "why": "sales"}
+    return Judgement(**{"metric": metric, **said, "value": 0.0713, "passed": True, **changes})
+
+
+def verdict(*judgements: Judgement, **changes: Any) -> VerdictRecord:
+    given = {"run": RUN, "at": NOON, "outcome": "release", "candidate": "lightfm"}
+    bound = {"thresholds_sha256": "ab" * 32, "batches": ("batch=shop-000012",)}
+    judged = judgements or (judgement("ndcg_at_10"),)
+    return VerdictRecord(**{**given, **bound, "judgements": judged, **changes})
+
+
+def published(**changes: Any) -> PublishRecord:
+    given = {"run": RUN, "at": NOON, "number": 12, "version": "20261124T1200-ab12"}
+    return PublishRecord(
+        **{**given, "manifest_sha256": "cd" * 32, "candidate": "lightfm"} | changes
+    )
+
+
+FAILED = judgement("ndcg_at_10", value=0.04, passed=False, reason="0.04 is below 0.05")
+REJECTED = verdict(FAILED, outcome="reject")
+APPROVAL = Approval(by="Ada", at=NOON, why="the sale distorts the hold-out")
+CRITICAL = check("unknown users", value=0.3, passed=False)
+
+
+class Run:
+    """A run in a folder of its own: records in, page out."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.records = RunRecords(storage, RUN)
+
+    def until(self, stage: str, **instead: Any) -> Run:
+        """Write the records of a good run up to a stage, some replaced."""
+        saves: dict[str, tuple[Callable[[Any], None], Any]] = {
+            "ingest": (self.records.save_ingest, COUNTS),
+            "events": (self.records.save_gate, gate("events")),
+            "interactions": (self.records.save_gate, gate("interactions")),
+            "evaluation": (self.records.save_evaluation, EVALUATION),
+            "release": (self.records.save_verdict, verdict()),
+            "recommendations": (self.records.save_gate, gate("recommendations")),
+            "published": (self.records.save_published, published()),
+        }
+        for step in list(saves)[: list(saves).index(stage) + 1]:
+            save, record = saves[step]
+            save(instead.get(step, record))
+        return self
+
+    def spoil(self, name: str, content: bytes = BROKEN) -> Run:
+        """Overwrite a record with something else."""
+        self.storage.reports.write(f"{RUN}/{name}", content)
+        return self
+
+    def drop(self, name: str) -> Run:
+        """Take a record away."""
+        (Path(self.storage.reports.address) / RUN / name).unlink()
+        return self
+
+    def page(self) -> str:
+        """Write the page and return it."""
+        return Path(write_report(self.storage, RUN)).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    settings = Settings(home=tmp_path, reports=str(tmp_path / "reports"), user_key_secret="s" * 16)
+    return Run(Storage(settings))
+
+
+class _Text(HTMLParser):
+    """What a reader sees: the text of the page, and every tag, which must be closed in order."""
+
+    VOID = ("meta", "rect", "line", "circle", "path")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def seen(page: str) -> str:
+    return re.sub(r"\s+", " ", _Text(page).text)
+
+
+def word(page: str) -> str:
+    found = re.search(r'<h1 id="verdict">(.*?)</h1>', page)
+    assert found
+    return found[1]
+
+
+def sentence(page: str) -> str:
+    found = re.search(r'<p class="sentence">(.*?)</p>', page)
+    assert found
+    return found[1]
+
+
+STAGES = ("ingest", "events", "interactions", "evaluation", "release", "recommendations")
+
+
+def test_a_run_without_records_has_a_page_where_nothing_has_run(run: Run) -> None:
+    page = run.page()
+    assert word(page) == "Running"
+    assert seen(page).count("Not run:") == 7
+
+
+def test_the_page_stands_beside_the_records(run: Run) -> None:
+    address = write_report(run.storage, RUN)
+    assert address == f"{run.storage.reports.address}/{RUN}/index.html"
+
+
+@pytest.mark.parametrize(("place", "stage"), enumerate(STAGES, 1))
+def test_every_stage_has_a_page_that_shows_the_rest_as_not_run(
+    run: Run, place: int, stage: str
+) -> None:
+    page = run.until(stage).page()
+    assert word(page) == ("Running" if place < 5 else "Approved, not live yet")
+    assert seen(page).count("Not run:") == 7 - place
+
+
+def test_a_complete_run_is_released(run: Run) -> None:
+    page = run.until("published").page()
+    assert word(page) == "Released"
+    assert "“lightfm” met the one threshold and is live as version 20261124T1200-ab12" in page
+    assert "Not run" not in seen(page)
+
+
+def test_a_missed_threshold_is_a_rejection(run: Run) -> None:
+    page = run.until("release", release=REJECTED).page()
+    assert word(page) == "Rejected"
+    assert "missed 1 of 1 threshold (NDCG@10)" in page
+
+
+def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:
+    page = run.until("events", events=gate("events", CRITICAL, verdict="stopped")).page()
+    assert word(page) == "Stopped at the gate “events”"
+    assert "1 critical check failed, first: unknown users holds." in page
+
+
+def test_a_warning_does_not_hide_behind_the_release(run: Run) -> None:
+    warned = gate("events", check("late", severity="warning", passed=False), verdict="warned")
+    page = run.until("published", events=warned).page()
+    assert word(page) == "Released"
+    assert "1 check on the data failed without stopping it." in sentence(page)
+
+
+def test_an_approval_names_who_and_why(run: Run) -> None:
+    approved = REJECTED.model_copy(update={"approval": APPROVAL})
+    page = run.until("published", release=approved).page()
+    assert word(page) == "Released"
+    assert "approved by Ada" in sentence(page)
+    assert APPROVAL.why in page
+
+
+def test_a_lifted_stop_lets_the_run_go_on(run: Run) -> None:
+    lifted = gate("events", CRITICAL, verdict="stopped", approval=APPROVAL)
+    page = run.until("published", events=lifted).page()
+    assert word(page) == "Released"
+    assert "Approved by <b>Ada</b>" in page
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ingest.json",
+        "gates/events.json",
+        "gates/interactions.json",
+        "evaluation.json",
+        "verdict.json",
+        "gates/recommendations.json",
+        "published.json",
+    ],
+)
+@pytest.mark.parametrize("content", [BROKEN, b"", b"[]", b"{}", b"\xff\xfe", b"null"])
+def test_an_unreadable_record_is_never_a_release(run: Run, name: str, content: bytes) -> None:
+    page = run.until("published").spoil(name, content).page()
+    assert word(page) == "Could not be read"
+    assert 'class="alarm"' in page
+    assert seen(page).count("Could not be read") == 4  # the title, on top, its step, its section
+
+
+@pytest.mark.parametrize(
+    "name", ["gates/events.json", "gates/recommendations.json", "evaluation.json", "verdict.json"]
+)
+def test_a_published_run_with_a_hole_is_not_released(run: Run, name: str) -> None:
+    page = run.until("published").drop(name).page()
+    assert word(page) == "Records contradict"
+    assert "call a data engineer" in sentence(page)
+    assert "No record" in seen(page)
+
+
+@pytest.mark.parametrize(
+    ("step", "record", "says"),
+    [
+        ("events", gate("events", CRITICAL), "let data through"),
+        ("events", gate("events").model_copy(update={"checks": ()}), "checked nothing"),
+        ("release", verdict(FAILED), "although a threshold failed"),
+        ("release", verdict().model_copy(update={"judgements": ()}), "judged nothing"),
+        ("published", published(candidate="other"), "not the one that was judged"),
+    ],
+)
+def test_records_that_contradict_are_not_a_release(
+    run: Run, step: str, record: Any, says: str
+) -> None:
+    page = run.until("published", **{step: record}).page()
+    assert word(page) == "Records contradict"
+    assert says in sentence(page)
+
+
+def test_every_check_and_judgement_appears(run: Run) -> None:
+    names = [f"rule {number}" for number in range(12)]
+    many = gate("events", *map(check, names))
+    judged = verdict(judgement("ndcg_at_10"), judgement("user_coverage", limit="95% or more"))
+    text = seen(run.until("published", events=many, release=judged).page())
+    for expected in (*names, "NDCG@10", "User coverage", "95% or more", "user_coverage reason"):
+        assert expected in text
+
+
+def test_failed_checks_stand_before_those_that_passed(run: Run) -> None:
+    checks = (check("fine"), check("late", severity="info", passed=False), CRITICAL)
+    text = seen(run.until("events", events=gate("events", *checks, verdict="stopped")).page())
+    places = [text.rindex(f"{name} holds") for name in ("unknown users", "late", "fine")]
+    assert places == sorted(places)
+
+
+def test_rows_read_are_all_accounted_for(run: Run) -> None:
+    text = seen(run.until("ingest").page())
+    for expected in (
+        "1,204,000 rows read",
+        "1,180,000",
+        "Unknown event type",
+        "9,000",
+        "Heartbeat",
+    ):
+        assert expected in text
+    assert "do not add up" not in text
+
+
+def test_lost_rows_are_reported(run: Run) -> None:
+    text = seen(run.until("ingest", ingest={**COUNTS, "clean": 1_179_000}).page())
+    assert "The counts do not add up: 1,000 rows unaccounted for." in text
+
+
+def test_every_model_has_a_bar_and_the_limit_a_line(run: Run) -> None:
+    page = run.until("release").page()
+    chart = page[page.index("<figure>") : page.index("</figure>")]
+    assert chart.count('class="limit"') == len(EVALUATION.scores)
+    assert re.search(r'class="chosen" x="0.0%" y="\d+" width="100.0%"', chart)
+    assert 'aria-label="NDCG@10: lightfm (candidate) 0.0713,' in chart
+
+
+def test_a_metric_that_a_model_lacks_is_not_drawn_as_zero(run: Run) -> None:
+    bare = EVALUATION.scores[0].model_copy(update={"name": "bare", "metrics": {}})
+    record = EVALUATION.model_copy(update={"scores": (*EVALUATION.scores, bare)})
+    assert "not measured" in seen(run.until("release", evaluation=record).page())
+
+
+HOSTILE = "<script>alert('x')</script>\"><img src=https://evil.example/x>"
+
+
+def hostile(run: Run) -> str:
+    bad = check(HOSTILE, why=HOSTILE, passed=False)
+    counts = {**COUNTS, "quarantined": {HOSTILE: 1}, "batches": [HOSTILE]}
+    evaluation = EVALUATION.model_copy(update={"scores": (score(HOSTILE, 0.1),), "run": HOSTILE})
+    judged = verdict(
+        judgement("ndcg_at_10", reason=HOSTILE, why=HOSTILE, limit=HOSTILE),
+        candidate=HOSTILE,
+        approval=APPROVAL.model_copy(update={"by": HOSTILE, "why": HOSTILE}),
+    )
+    lifted = gate("events", bad, verdict="stopped", partitions=(HOSTILE,))
+    live = published(version=HOSTILE, candidate=HOSTILE, previous=HOSTILE)
+    records = {"events": lifted, "evaluation": evaluation, "release": judged, "published": live}
+    return run.until("published", ingest=counts, **records).page()
+
+
+def test_what_came_from_data_is_escaped(run: Run) -> None:
+    page = hostile(run)
+    assert {"script", "img"}.isdisjoint(_Text(page).tags)
+    assert HOSTILE in _Text(page).text
+
+
+@pytest.mark.parametrize("write", [lambda run: run.until("published").page(), hostile])
+def test_the_page_needs_nothing_but_itself(run: Run, write: Callable[[Run], str]) -> None:
+    page = write(run)
+    parsed = _Text(page)
+    links = [value for name, value in parsed.attributes if name in {"href", "src", "xlink:href"}]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert {"script", "link", "iframe", "object", "embed", "base"}.isdisjoint(parsed.tags)
+    assert not any(name.startswith("on") for name, _ in parsed.attributes)
+    assert not re.search(r"@import|url\(", page)
+    assert not parsed.open
+
+
+def test_every_table_is_named_and_every_header_has_a_scope(run: Run) -> None:
+    page = run.until("published").page()
+    assert page.count("<table") == page.count("<caption>")
+    assert page.count("<th ") == len(re.findall(r'<th [^>]*scope="(?:row|col)"', page))
+    assert "<th>" not in page
+    labelled = re.findall(r'<svg[^>]*(?:aria-label="[^"]+"|aria-hidden="true")', page)
+    assert len(labelled) == page.count("<svg")
+
+
+def test_a_record_comes_back_as_it_went(run: Run) -> None:
+    run.until("published")
+    assert run.records.load_ingest() == COUNTS
+    assert run.records.load_gate("events") == gate("events")
+    assert run.records.load_evaluation() == EVALUATION
+    assert run.records.load_verdict() == verdict()
+    assert run.records.load_published() == published()
+
+
+def test_a_record_that_was_never_written_is_none(run: Run) -> None:
+    records = run.records
+    loads = (records.load_ingest, records.load_evaluation, records.load_verdict)
+    assert [load() for load in loads] == [None] * 3
+    assert records.load_gate("events") is None
+    assert records.load_published() is None
+
+
+def test_a_number_that_json_cannot_hold_fails_the_writer(run: Run) -> None:
+    record = EVALUATION.model_copy(update={"scores": (score("lightfm", float("nan")),)})
+    with pytest.raises(StorageError, match="ndcg_at_10"):
+        run.records.save_evaluation(record)
+    assert run.records.load_evaluation() is None
+
+
+def test_a_value_never_looks_like_the_limit_it_misses(run: Run) -> None:
+    close = check("share of known items", value=0.94996, min=0.95, max=None, passed=False)
+    text = seen(run.until("events", events=gate("events", close, verdict="stopped")).page())
+    assert "94.996%" in text
+    assert "at least 95%" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("user_coverage", 0.9713, "97.1%"),
+        ("rows", 1_204_000.0, "1,204,000"),
+        ("ndcg_at_10", 0.0713, "0.0713"),
+        ("training_minutes", 12.345, "12.35"),
+        ("share", 1.0, "100%"),
+        ("anything", None, "—"),
+    ],
+)
+def test_numbers_read_as_people_write_them(name: str, value: float | None, text: str) -> None:
+    assert wording.number(value, share=wording.is_share(name)) == text
+
+
+def test_a_tiny_part_stays_visible_and_the_bar_full() -> None:
+    segments = stack({"clean": 999_999, "quarantined": 1, "duplicates": 0}, 1_000_000)
+    assert segments[1].width > 0.5
+    assert segments[2].width == 0
+    assert sum(segment.width for segment in segments) == pytest.approx(100)
+
+
+def test_an_empty_ingest_draws_an_empty_bar(run: Run) -> None:
+    empty = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "non_events": {}}
+    text = seen(run.until("ingest", ingest={**empty, "files": 0}).page())
+    assert "0 rows read" in text
