@@ -6,7 +6,7 @@ They are the only thing the gates, the models and the report page know of each o
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from infra.rules import Rules
 
@@ -44,20 +44,30 @@ class GateRecord(Rules):
     verdict: Literal["passed", "warned", "stopped"]
     partitions: tuple[str, ...]
     checks: tuple[Check, ...]
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        failed = sum(not check.passed for check in self.checks)
+        return {"verdict": self.verdict, "checks": len(self.checks), "failed": failed}
+
     approval: Approval | None = None
 
 
 class Score(Rules):
-    """One model on the hold-out: metric name to value."""
+    """One model on the hold-out: metric name to value; the digest says which bytes were judged."""
 
     name: str
     role: Literal["candidate", "champion"]
     parameters: dict[str, str | int | float | bool | None]
     metrics: dict[str, float]
+    model_sha256: str = ""
 
 
 class EvaluationRecord(Rules):
-    """All models of a run, judged on the same users and items."""
+    """All models of a run, judged on the same users and items.
+
+    `champion` is the version that was live then, scored or not; `notes` say what was left out.
+    """
 
     run: str
     at: datetime
@@ -67,6 +77,12 @@ class EvaluationRecord(Rules):
     train_interactions: int
     holdout_interactions: int
     scores: tuple[Score, ...]
+    champion: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        return {"models": len(self.scores), "users": self.users, "items": self.items}
 
 
 class Judgement(Rules):
@@ -85,7 +101,10 @@ class Judgement(Rules):
 
 
 class VerdictRecord(Rules):
-    """The release decision, bound to what was judged."""
+    """The release decision, bound to what was judged.
+
+    `model_sha256` names the judged bytes, `champion` the live version they were held against.
+    """
 
     run: str
     at: datetime
@@ -94,6 +113,14 @@ class VerdictRecord(Rules):
     thresholds_sha256: str
     batches: tuple[str, ...]
     judgements: tuple[Judgement, ...]
+    model_sha256: str = ""
+    champion: str | None = None
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        missed = sum(not judgement.passed for judgement in self.judgements)
+        return {"outcome": self.outcome, "candidate": self.candidate, "missed": missed}
+
     approval: Approval | None = None
 
 
@@ -107,3 +134,7 @@ class PublishRecord(Rules):
     manifest_sha256: str
     candidate: str
     previous: str | None = None
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        return {"number": self.number, "version": self.version, "candidate": self.candidate}

@@ -89,6 +89,8 @@ ITEMS = Table(
     """,
 )
 
+CATALOGUE = Table("catalogue", ITEMS.ddl)  # as known now; `items` is as known at the cut
+
 INTERACTIONS = Table(
     "interactions",
     """

@@ -109,6 +109,7 @@ def _run_here(job: ModuleType, arguments: Sequence[str], settings: Settings) -> 
     if SparkContext._active_spark_context is None:
         conf = SparkConf().setAll(list(_local_options(settings).items()))
         SparkSession.builder.config(conf=conf).getOrCreate()
+        SparkContext._active_spark_context.setLogLevel("ERROR")  # type: ignore[attr-defined]
     job.main(list(arguments))
 
 

@@ -64,6 +64,11 @@ class Lake:
         manifest: dict[str, Any] = json.loads(self.store.read(key))
         return manifest
 
+    def counts(self, table: str, partition: str) -> dict[str, Any]:
+        """Return what Airflow shows of a finished partition."""
+        rows = self.manifest(table, partition)["rows"]
+        return {"rows": rows, "address": self.address(table, partition)}
+
     def partitions(self, table: str) -> list[str]:
         """Return the finished partitions of a table, sorted."""
         suffix = f"/{MANIFEST}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,8 @@ from pyspark.storagelevel import StorageLevel
 
 from infra import spark as spark_session
 from infra.errors import InputError
+from infra.report import write_report
+from infra.report.run_records import RunRecords
 from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE
 from infra.settings import load_settings
 from infra.storage import Storage, batch_key
@@ -100,12 +103,12 @@ def without_repeats(clean: DataFrame) -> DataFrame:
 class Ingestion:
     """One source being read into one lake."""
 
-    def __init__(self, spark: SparkSession, storage: Storage, source: str, secret: str) -> None:
+    def __init__(self, spark: SparkSession, storage: Storage, source: str) -> None:
         self.spark = spark
         self.storage = storage
         self.source = source
         self.feed = load_sources((source,))[source].events
-        self._secret = secret
+        self._secret = storage.settings.user_key_secret.get_secret_value()
 
     def run(self) -> None:
         """Read every file that landed since the last time, batch by batch."""
@@ -203,6 +206,32 @@ def summary(manifest: dict[str, Any]) -> str:
     return f"{manifest['batch']}: " + ", ".join(parts)
 
 
+def totals(storage: Storage, batches: list[str]) -> dict[str, Any]:
+    """Add the manifests of a run's batches up; see `GateRecord` for what becomes of them."""
+    manifests = [storage.lake.manifest("events", batch) for batch in batches]
+    return {
+        "batches": batches,
+        "read": sum(manifest["rows_read"] for manifest in manifests),
+        "clean": sum(manifest["clean"] for manifest in manifests),
+        "duplicates": sum(manifest["duplicates"] for manifest in manifests),
+        "quarantined": _add(manifest["quarantined"] for manifest in manifests),
+        "non_events": _add(manifest["not_events"] for manifest in manifests),
+    }
+
+
+def counts(storage: Storage, run: str) -> dict[str, Any]:
+    """Return what Airflow shows of a run's ingestion: counts, no rows."""
+    record = RunRecords(storage, run).load_ingest() or {}
+    return {name: record.get(name) for name in ("read", "clean", "duplicates", "batches")}
+
+
+def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
 def _by(counts: Iterable[Row], outcome: str, column: str) -> dict[str, int]:
     totals: dict[str, int] = {}
     for row in counts:
@@ -220,15 +249,20 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Ingest every source named on the command line."""
+    """Ingest the sources of the settings, and tell the run what became of their rows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sources", nargs="+", required=True, help="names in jobs/sources.yaml")
-    sources = parser.parse_args(arguments).sources
+    parser.add_argument("--run", required=True, help="folder name of the run: run=...")
+    run = parser.parse_args(arguments).run
     settings = load_settings()
+    storage = Storage(settings)
+    load_sources(settings.sources)
+    before = storage.lake.partitions("events")
     spark = spark_session.session("ingest_events")
-    secret = settings.user_key_secret.get_secret_value()
-    for source in sources:
-        Ingestion(spark, Storage(settings), source, secret).run()
+    for source in settings.sources:
+        Ingestion(spark, storage, source).run()
+    new = [batch for batch in storage.lake.partitions("events") if batch not in before]
+    RunRecords(storage, run).save_ingest(totals(storage, new))
+    write_report(storage, run)
 
 
 if __name__ == "__main__":

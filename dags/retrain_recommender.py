@@ -1,0 +1,141 @@
+"""Retrain the shop's recommender, and publish it if its data and its numbers passed.
+
+Reads what the shop delivered, holds it to the quality gates, trains every candidate of
+`models/candidates.yaml`, judges them by `models/release.yaml`, and publishes the winner.
+
+| task is red | what it means | what to do |
+|---|---|---|
+| `ingest_events` | nothing landed, or a file cannot be read | look at the landing folder |
+| `gate_...` | data broke a critical rule; **nothing after it runs** | read the run's report |
+| `train` | a candidate failed | its log names the parameter or the data |
+| `judge_release` | no candidate meets the thresholds | the report says which and why |
+| `publish` | another publisher won, or storage failed | clear the task; it is idempotent |
+
+Whatever fails, the model that is live stays live. **Every task is safe to rerun** at any time.
+`as_of` replays the shop as of a moment; left empty, it is the time of the run.
+Owners: data-engineering (ingestion, gates), data-science (training), product (release).
+"""
+
+from airflow.sdk import Param, chain, dag
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from infra.airflow_defaults import Counts, Owner, Run, Tag, step, task_defaults
+from infra.settings import load_settings
+from models.candidates import load_candidates
+
+SETTINGS = load_settings()
+ENGINEERING, SCIENCE, PRODUCT = Owner.DATA_ENGINEERING, Owner.DATA_SCIENCE, Owner.PRODUCT
+
+
+@dag(
+    schedule=CronTriggerTimetable(SETTINGS.schedule, timezone="UTC", run_immediately=False),
+    catchup=False,
+    max_active_runs=1,
+    default_args=task_defaults(SETTINGS),
+    tags=[Tag.INGESTION.value, Tag.TRAINING.value, Tag.RELEASE.value],
+    doc_md=__doc__,
+    params={"as_of": Param(None, type=["null", "string"], format="date-time", title="As of")},
+)
+def retrain_recommender() -> None:
+    """Wire one retraining: ingest, gate, train, judge, publish."""
+
+    @step(ENGINEERING)
+    def ingest_events(run: Run) -> Counts:
+        from infra import spark
+        from jobs import ingest_events
+
+        spark.submit(ingest_events, ["--run", run.key])
+        return ingest_events.counts(run.storage, run.key)
+
+    @step(ENGINEERING)
+    def gate_events(run: Run) -> Counts:
+        from expectations import gate
+
+        return gate.gate_events(run.storage, run.key).counts()
+
+    @step(ENGINEERING)
+    def build_interactions(run: Run) -> Counts:
+        from infra import spark
+        from jobs import build_interactions
+
+        spark.submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
+        return run.storage.lake.counts("interactions", run.key)
+
+    @step(ENGINEERING)
+    def gate_interactions(run: Run) -> Counts:
+        from expectations import gate
+
+        return gate.gate_interactions(run.storage, run.key).counts()
+
+    @step(SCIENCE, map_index_template="{{ candidate }}")
+    def train(run: Run, candidate: str) -> Counts:
+        from models.train import train
+
+        return train(candidate, run.key, run.storage)
+
+    @step(SCIENCE)
+    def evaluate(run: Run) -> Counts:
+        from models.evaluate import evaluate
+
+        return evaluate(run.key, run.storage).counts()
+
+    @step(PRODUCT)
+    def judge_release(run: Run) -> Counts:
+        from models.release import decide
+
+        return decide(run.key, run.storage).counts()
+
+    @step(SCIENCE, trigger_rule="all_done")
+    def track_candidates(run: Run) -> Counts:
+        from models.tracking import track
+
+        return track(run.key, run.storage)
+
+    @step(ENGINEERING)
+    def recommend_users(run: Run, winner: Counts) -> Counts:
+        from infra import spark
+        from jobs import recommend_users
+
+        loader = "models.bundle:load_recommender"
+        model = ["--model", winner["candidate"], "--loader", loader]
+        spark.submit(recommend_users, ["--run", run.key, *model])
+        return run.storage.lake.counts("recommendations", run.key)
+
+    @step(ENGINEERING)
+    def gate_recommendations(run: Run) -> Counts:
+        from expectations import gate
+
+        return gate.gate_recommendations(run.storage, run.key).counts()
+
+    @step(SCIENCE)
+    def build_bundle(run: Run) -> Counts:
+        from models.bundle import build_bundle
+
+        return build_bundle(run.key, run.storage)
+
+    @step(SCIENCE)
+    def check_serving(run: Run) -> Counts:
+        from models.check_serving import check_serving
+
+        return check_serving(run.key, run.storage)
+
+    @step(PRODUCT)
+    def publish(run: Run) -> Counts:
+        from models.publish import publish
+        from models.tracking import register
+
+        record = publish(run.key, run.storage)
+        register(run.key, run.storage, record.version)
+        return record.counts()
+
+    fitted = train.expand(candidate=[candidate.name for candidate in load_candidates()])
+    verdict = judge_release()
+    lists = recommend_users(verdict)
+    published = publish()
+    chain(ingest_events(), gate_events(), build_interactions(), gate_interactions(), fitted)
+    chain(fitted, evaluate(), verdict)
+    chain(verdict, track_candidates(), published)
+    chain(lists, gate_recommendations(), build_bundle(), check_serving(), published)
+
+
+retrain_recommender()

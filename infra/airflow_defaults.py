@@ -1,0 +1,94 @@
+"""What all DAGs share: owners, tags, retries, and what a step of a run knows about its run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from airflow.sdk import get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from infra.errors import CatwalkError
+from infra.settings import Settings, load_settings
+from infra.storage import Storage, run_key
+
+Answer = TypeVar("Answer")
+Counts = dict[str, Any]  # what a task returns: addresses and counts, never data
+
+
+class Owner(StrEnum):
+    """Teams; a DAG and each of its tasks belong to one."""
+
+    DATA_ENGINEERING = "data-engineering"
+    DATA_SCIENCE = "data-science"
+    PRODUCT = "product"
+
+
+class Tag(StrEnum):
+    """What a DAG is about; the UI filters by it."""
+
+    INGESTION = "ingestion"
+    TRAINING = "training"
+    RELEASE = "release"
+
+
+def task_defaults(settings: Settings) -> dict[str, Any]:
+    """Return the default arguments of every DAG's tasks."""
+    return {
+        "owner": Owner.DATA_ENGINEERING.value,
+        "retries": settings.task_retries,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2.0,
+        "execution_timeout": timedelta(hours=6),
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run a step belongs to: the folder name of its outputs, and the time it stands for."""
+
+    key: str
+    as_of: datetime
+    storage: Storage
+
+
+def current_run() -> Run:
+    """Return the run of the step that calls this.
+
+    `as_of` is the run's parameter of that name, else the time the run was scheduled for: the same
+    at every retry.
+    """
+    context = get_current_context()
+    dag_run = context["dag_run"]
+    given = context["params"].get("as_of")
+    moment = datetime.fromisoformat(given) if given else dag_run.run_after
+    as_of = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    return Run(run_key(dag_run.run_id), as_of, Storage(load_settings()))
+
+
+def step(owner: Owner, **options: Any) -> Callable[[Callable[..., Answer]], Any]:
+    """Make a function of a run a task of a team; the run is its first argument, given here.
+
+    An error that a person must act on fails the task at once, red, with its one line; anything
+    else is taken for a passing fault and retried.
+    """
+
+    def decorate(function: Callable[..., Answer]) -> Any:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Answer:
+            try:
+                return function(current_run(), *args, **kwargs)
+            except CatwalkError as error:
+                raise AirflowFailException(str(error)) from error
+
+        signature = inspect.signature(function)
+        given_by_airflow = list(signature.parameters.values())[1:]
+        call.__signature__ = signature.replace(parameters=given_by_airflow)  # type: ignore[attr-defined]
+        return task(owner=owner.value, **options)(call)
+
+    return decorate
