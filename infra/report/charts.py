@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
-from infra.report.wording import is_share, number, plain_name
+from infra.report.wording import NOTHING, decimals, is_share, number, plain_name
 
 UNJUDGED_CHARTS = 4  # before a verdict there is no choice of metrics, and a page holds about four
 
@@ -67,7 +67,7 @@ def stack(parts: dict[str, int], total: int) -> list[Segment]:
     segments, start = [], 0.0
     for name, rows in parts.items():
         width = 100 * drawn[name] / whole
-        share = number(rows / total, share=True, digits=2) if total else number(None)
+        share = number(rows / total, share=True, digits=2) if total else NOTHING
         segments.append(Segment(name, rows, share, start, width))
         start += width
     return segments
@@ -97,26 +97,32 @@ def all_metrics(evaluation: EvaluationRecord) -> list[str]:
     return list(dict.fromkeys(metric for score in evaluation.scores for metric in score.metrics))
 
 
+def value_text(metric: str, value: float | None, column: Sequence[float]) -> str:
+    """Write a value of a metric with as many decimals as its whole column has."""
+    share = is_share(metric)
+    return number(value, share=share, digits=decimals(column, share=share) if column else 0)
+
+
 def _chart(
     metric: str, scores: Sequence[Score], chosen: str, judgements: Sequence[Judgement]
 ) -> Chart:
     values = [score.metrics[metric] for score in scores if metric in score.metrics]
     bounds = [judgement.bound for judgement in judgements if judgement.bound is not None]
-    scale = _Scale(metric, [*values, *bounds])
+    scale = _Scale(metric, values, bounds)
     return Chart(
         metric=metric,
         title=plain_name(metric),
-        bars=tuple(_bar(metric, score, score.name == chosen, scale) for score in scores),
+        bars=tuple(_bar(metric, score, chosen, scale) for score in scores),
         lines=tuple(_line(judgement, scale) for judgement in judgements),
     )
 
 
-def _bar(metric: str, score: Score, chosen: bool, scale: _Scale) -> Bar:
+def _bar(metric: str, score: Score, chosen: str, scale: _Scale) -> Bar:
     value = score.metrics.get(metric)
-    text = "not measured" if value is None else number(value, share=is_share(metric))
-    role = "champion" if score.role == "champion" else "candidate"
     start, width = (0.0, None) if value is None else scale.span(value)
-    return Bar(score.name, role, chosen and role == "candidate", text, start, width)
+    judged = score.role == "candidate" and score.name == chosen
+    text = "not measured" if value is None else value_text(metric, value, scale.values)
+    return Bar(score.name, score.role, judged, text, start, width)
 
 
 def _line(judgement: Judgement, scale: _Scale) -> Line:
@@ -127,9 +133,10 @@ def _line(judgement: Judgement, scale: _Scale) -> Line:
 class _Scale:
     """Values to percent of the width. Zero is always on it: bars that start elsewhere lie."""
 
-    def __init__(self, metric: str, values: Sequence[float]) -> None:
-        self._low = min(0.0, *values, 0.0)
-        highest = max(0.0, *values, 0.0)
+    def __init__(self, metric: str, values: Sequence[float], bounds: Sequence[float]) -> None:
+        self.values = values
+        self._low = min(0.0, 0.0, *values, *bounds)
+        highest = max(0.0, 0.0, *values, *bounds)
         self._high = 1.0 if is_share(metric) and 0.5 < highest <= 1 else highest
         if self._low == self._high:
             self._high = self._low + 1.0

@@ -94,7 +94,7 @@ def _contradictions(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _gate_contradictions(gate: GateRecord) -> Iterator[str]:
-    if not gate.checks:
+    if gate.partitions and not gate.checks:
         yield f"The gate “{gate.gate}” checked nothing."
     failed = any(check.severity == "critical" and not check.passed for check in gate.checks)
     if failed and gate.verdict != "stopped":
@@ -121,8 +121,10 @@ def _failures(gate: GateRecord) -> str:
     failed = [check for check in gate.checks if check.severity == "critical" and not check.passed]
     if not failed:
         return "The gate stopped the data."
-    first = failed[0].says.rstrip(".")
-    return f"{counted(len(failed), 'critical check')} failed, first: {first}."
+    first = failed[0]
+    where = f" in {first.partition}" if first.partition else ""
+    said = first.says.rstrip(".")
+    return f"{counted(len(failed), 'critical check')} failed, first: {said}{where}."
 
 
 def _met(verdict: VerdictRecord) -> str:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.records import Check, GateRecord
+from infra.records import Check, EvaluationRecord, GateRecord, Score
 from infra.report import charts, wording
 from infra.report.headline import headline
 from infra.report.run_records import RunRecords
@@ -84,11 +84,16 @@ def _check_texts(check: Check) -> tuple[str, str]:
     share = within_one and wording.is_share(f"{check.name} {check.says}")
     digits = wording.beside(check.value, limits, share=share)
     value = wording.number(check.value, share=share, digits=digits)
-    return value, wording.limit(check.min, check.max, share=share, digits=digits)
+    return value, wording.limit(check.min, check.max, share=share)
 
 
 def _metric_text(metric: str, value: float | None) -> str:
     return wording.number(value, share=wording.is_share(metric))
+
+
+def _score_text(evaluation: EvaluationRecord, metric: str, score: Score) -> str:
+    values = [each.metrics[metric] for each in evaluation.scores if metric in each.metrics]
+    return charts.value_text(metric, score.metrics.get(metric), values)
 
 
 @cache
@@ -103,13 +108,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moment=wording.moment, plain=wording.plain_name, worst_first=_worst_first
+        moment=wording.moment,
+        plain=wording.plain_name,
+        sentence=wording.sentence_case,
+        worst_first=_worst_first,
     )
     environment.globals.update(
         number=wording.number,
         counted=wording.counted,
         check_texts=_check_texts,
         metric_text=_metric_text,
+        score_text=_score_text,
         gate_state=gate_state,
         verdict_state=verdict_state,
     )

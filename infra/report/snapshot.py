@@ -38,7 +38,7 @@ class IngestCounts(Rules):
     quarantined: dict[str, NonNegativeInt]
     duplicates: NonNegativeInt
     non_events: dict[str, NonNegativeInt]
-    files: NonNegativeInt
+    files: NonNegativeInt | None = None
     batches: tuple[Any, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 NOTHING = "—"
@@ -19,7 +20,7 @@ def is_share(name: str) -> bool:
     return not SHARE_WORDS.isdisjoint(re.findall(r"[a-z]+", name.lower()))
 
 
-def number(value: float | None, *, share: bool = False, digits: int = 1) -> str:
+def number(value: float | None, *, share: bool = False, digits: int | None = None) -> str:
     """Write one number.
 
     Parameters
@@ -28,41 +29,58 @@ def number(value: float | None, *, share: bool = False, digits: int = 1) -> str:
         None is a number nobody could measure.
     share : bool
         Write it in percent.
-    digits : int
-        Decimals of a percentage; other fractions get three more.
+    digits : int, optional
+        Decimals; by default as many as suit its size.
 
     >>> number(0.9713, share=True), number(1204000.0), number(0.0713), number(None)
     ('97.1%', '1,204,000', '0.0713', '—')
     """
     if value is None:
         return NOTHING
+    if digits is None:
+        digits = decimals([value], share=share)
+    return f"{100 * value:.{digits}f}%" if share else f"{value:,.{digits}f}"
+
+
+def decimals(values: Sequence[float], *, share: bool = False) -> int:
+    """Return the decimals under which numbers of one kind stand well in a column.
+
+    >>> decimals([12.345, 0.2]), decimals([3.0, 1200.0]), decimals([0.0713, 0.04])
+    (1, 0, 4)
+    """
+    if all(float(value).is_integer() for value in values):
+        return 0
+    highest = max(abs(value) for value in values)
     if share:
-        return _trimmed(f"{100 * value:.{digits}f}") + "%"
-    if float(value).is_integer():
-        return f"{value:,.0f}"
-    return f"{value:,.{digits + 1}f}" if abs(value) >= 10 else f"{value:.{digits + 3}f}"
+        return 1 if highest >= 0.001 else 3
+    if highest < 1:
+        return 4 if highest >= 0.001 else 6
+    return 2 if highest < 10 else 1
 
 
-def beside(value: float | None, limits: list[float], *, share: bool = False) -> int:
+def beside(value: float | None, limits: Sequence[float], *, share: bool = False) -> int:
     """Return the decimals at which a value does not look like a limit that it misses.
 
     >>> beside(0.94996, [0.95], share=True)
     3
     """
-    for digits in range(1, 7):
+    if value is None:
+        return decimals(limits, share=share)
+    fitting = decimals([value], share=share)
+    for digits in range(fitting, 12):
         shown = {number(limit, share=share, digits=digits) for limit in limits if limit != value}
         if number(value, share=share, digits=digits) not in shown:
             return digits
-    return 7
+    return fitting
 
 
-def limit(low: float | None, high: float | None, *, share: bool = False, digits: int = 1) -> str:
+def limit(low: float | None, high: float | None, *, share: bool = False) -> str:
     """Write the range a value must stay in.
 
     >>> limit(0.95, None, share=True), limit(None, 30), limit(0, 0), limit(1, 5)
     ('at least 95%', 'at most 30', 'exactly 0', '1 to 5')
     """
-    low_text, high_text = (number(end, share=share, digits=digits) for end in (low, high))
+    low_text, high_text = _exact(low, share), _exact(high, share)
     if low is None and high is None:
         return NOTHING
     if low == high:
@@ -70,6 +88,11 @@ def limit(low: float | None, high: float | None, *, share: bool = False, digits:
     if high is None:
         return f"at least {low_text}"
     return f"at most {high_text}" if low is None else f"{low_text} to {high_text}"
+
+
+def sentence_case(text: str) -> str:
+    """Begin with a capital and leave the rest alone."""
+    return text[:1].upper() + text[1:]
 
 
 def plain_name(name: str) -> str:
@@ -80,7 +103,7 @@ def plain_name(name: str) -> str:
     """
     spaced = re.sub(r"_at_(\d+)", r"@\1", name).replace("_", " ")
     words = re.sub(r"[A-Za-z]+", lambda word: _acronym(word[0]), spaced)
-    return words[:1].upper() + words[1:]
+    return sentence_case(words)
 
 
 def moment(at: datetime) -> str:
@@ -105,5 +128,9 @@ def _acronym(word: str) -> str:
     return word.upper() if word.lower() in ACRONYMS else word
 
 
-def _trimmed(digits: str) -> str:
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+def _exact(end: float | None, share: bool) -> str:
+    """Write a limit with all the digits its owner gave it, and no more."""
+    if end is None:
+        return NOTHING
+    digits = f"{100 * end if share else end:,.10f}".rstrip("0").rstrip(".")
+    return f"{digits}%" if share else digits

@@ -90,7 +90,7 @@ def published(**changes: Any) -> PublishRecord:
 FAILED = judgement("ndcg_at_10", value=0.04, passed=False, reason="0.04 is below 0.05")
 REJECTED = verdict(FAILED, outcome="reject")
 APPROVAL = Approval(by="Ada", at=NOON, why="the sale distorts the hold-out")
-CRITICAL = check("unknown users", value=0.3, passed=False)
+CRITICAL = check("Unknown users", value=0.3, passed=False)
 
 
 class Run:
@@ -223,7 +223,21 @@ def test_a_missed_threshold_is_a_rejection(run: Run) -> None:
 def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:
     page = run.until("events", events=gate("events", CRITICAL, verdict="stopped")).page()
     assert word(page) == "Stopped at the gate “events”"
-    assert "1 critical check failed, first: unknown users holds." in page
+    assert "1 critical check failed, first: Unknown users holds." in page
+
+
+def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run: Run) -> None:
+    idle = gate("events").model_copy(update={"checks": (), "partitions": ()})
+    page = run.until("published", events=idle).page()
+    assert word(page) == "Released"
+    assert "Nothing new to judge." in seen(page)
+
+
+def test_a_check_names_its_batch(run: Run) -> None:
+    stopped = gate("events", CRITICAL.model_copy(update={"partition": "batch=shop-000077"}))
+    page = run.until("events", events=stopped.model_copy(update={"verdict": "stopped"})).page()
+    assert "first: Unknown users holds in batch=shop-000077." in sentence(page)
+    assert seen(page).count("batch=shop-000077") == 2
 
 
 def test_a_warning_does_not_hide_behind_the_release(run: Run) -> None:
@@ -297,7 +311,7 @@ def test_records_that_contradict_are_not_a_release(
 
 
 def test_every_check_and_judgement_appears(run: Run) -> None:
-    names = [f"rule {number}" for number in range(12)]
+    names = [f"Rule {number}" for number in range(12)]
     many = gate("events", *map(check, names))
     judged = verdict(judgement("ndcg_at_10"), judgement("user_coverage", limit="95% or more"))
     text = seen(run.until("published", events=many, release=judged).page())
@@ -306,9 +320,9 @@ def test_every_check_and_judgement_appears(run: Run) -> None:
 
 
 def test_failed_checks_stand_before_those_that_passed(run: Run) -> None:
-    checks = (check("fine"), check("late", severity="info", passed=False), CRITICAL)
+    checks = (check("Fine"), check("Late", severity="info", passed=False), CRITICAL)
     text = seen(run.until("events", events=gate("events", *checks, verdict="stopped")).page())
-    places = [text.rindex(f"{name} holds") for name in ("unknown users", "late", "fine")]
+    places = [text.rindex(f"{name} holds") for name in ("Unknown users", "Late", "Fine")]
     assert places == sorted(places)
 
 
@@ -427,7 +441,8 @@ def test_a_value_never_looks_like_the_limit_it_misses(run: Run) -> None:
         ("user_coverage", 0.9713, "97.1%"),
         ("rows", 1_204_000.0, "1,204,000"),
         ("ndcg_at_10", 0.0713, "0.0713"),
-        ("training_minutes", 12.345, "12.35"),
+        ("training_minutes", 12.345, "12.3"),
+        ("late_share", 0.0003, "0.030%"),
         ("share", 1.0, "100%"),
         ("anything", None, "—"),
     ],
@@ -445,5 +460,5 @@ def test_a_tiny_part_stays_visible_and_the_bar_full() -> None:
 
 def test_an_empty_ingest_draws_an_empty_bar(run: Run) -> None:
     empty = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "non_events": {}}
-    text = seen(run.until("ingest", ingest={**empty, "files": 0}).page())
+    text = seen(run.until("ingest", ingest=empty).page())
     assert "0 rows read" in text
