@@ -52,3 +52,7 @@ class BundleError(CatwalkError):
 
 class PublishError(CatwalkError):
     """Publishing did not happen; what was live stays live."""
+
+
+class AirflowError(CatwalkError):
+    """Airflow could not be started, does not answer, or refused what was asked."""

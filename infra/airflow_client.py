@@ -1,0 +1,186 @@
+"""The few questions we ask a running Airflow, over its REST interface."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import quote
+
+from infra.errors import AirflowError
+
+FINISHED = ("success", "failed")
+_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """One task of a run; a mapped task has one per `map_index`, all others have -1."""
+
+    task: str
+    map_index: int
+    label: str | None
+    state: str | None
+    seconds: float | None
+    try_number: int
+
+    @property
+    def name(self) -> str:
+        """`train` or, mapped, `train [popularity]`."""
+        if self.map_index < 0:
+            return self.task
+        return f"{self.task} [{self.label or self.map_index}]"
+
+
+class AirflowClient:
+    """One user's view of one Airflow."""
+
+    def __init__(self, address: str, user: str, password: str) -> None:
+        self.address = address
+        self._login = {"username": user, "password": password}
+        self._token = ""
+
+    def health(self) -> dict[str, str]:
+        """Return the status of each part that has one; empty while nobody answers."""
+        try:
+            answer = self._send("GET", "/api/v2/monitor/health", None, 5)
+        except AirflowError:
+            return {}
+        return {part: state["status"] for part, state in answer.items() if state.get("status")}
+
+    def unpause(self, dag: str, wait_seconds: float = 60) -> None:
+        """Let a DAG run; waits until Airflow has read its file.
+
+        Raises
+        ------
+        AirflowError
+            Airflow did not find the DAG in time; the message says what its import said.
+        """
+        deadline = time.monotonic() + wait_seconds
+        while not self._has(dag):
+            if time.monotonic() > deadline:
+                raise AirflowError(f"Airflow has no DAG {dag}.", self._import_errors())
+            time.sleep(0.3)
+        self._call("PATCH", f"/dags/{dag}?update_mask=is_paused", {"is_paused": False})
+
+    def trigger(self, dag: str, conf: dict[str, Any]) -> str:
+        """Start a run and return its id."""
+        answer = self._call("POST", f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})
+        return str(answer["dag_run_id"])
+
+    def run_state(self, dag: str, run: str) -> str:
+        """Return `queued`, `running`, `success` or `failed`."""
+        return str(self._call("GET", _run(dag, run))["state"])
+
+    def unfinished_runs(self, dag: str) -> list[str]:
+        """Return the ids of runs that are queued or running."""
+        query = "state=queued&state=running&limit=100"
+        return [
+            run["dag_run_id"]
+            for run in self._call("GET", f"/dags/{dag}/dagRuns?{query}")["dag_runs"]
+        ]
+
+    def runs(self, dag: str) -> int:
+        """Return how many runs a DAG has had."""
+        return int(self._call("GET", f"/dags/{dag}/dagRuns?limit=1")["total_entries"])
+
+    def give_up(self, dag: str, run: str) -> None:
+        """Mark a run failed, which stops its tasks."""
+        self._call("PATCH", f"{_run(dag, run)}?update_mask=state", {"state": "failed"})
+
+    def tasks(self, dag: str, run: str) -> list[TaskInstance]:
+        """Return all task instances of a run."""
+        found = self._call("GET", f"{_run(dag, run)}/taskInstances?limit=500")
+        return [_task_instance(one) for one in found["task_instances"]]
+
+    def result(self, dag: str, run: str, task: TaskInstance) -> Any:
+        """Return what a task returned, or None."""
+        path = f"{_run(dag, run)}/taskInstances/{task.task}/xcomEntries/return_value"
+        try:
+            entry = self._call("GET", f"{path}?map_index={task.map_index}&stringify=false")
+        except AirflowError:
+            return None
+        return entry.get("value")
+
+    def log(self, dag: str, run: str, task: TaskInstance) -> list[dict[str, Any]]:
+        """Return the lines of a task's last try, each with `event` and maybe `error_detail`."""
+        path = f"{_run(dag, run)}/taskInstances/{task.task}/logs/{max(task.try_number, 1)}"
+        content = self._call("GET", f"{path}?map_index={task.map_index}&full_content=true")
+        return cast(list[dict[str, Any]], content.get("content", []))
+
+    def _has(self, dag: str) -> bool:
+        try:
+            self._call("GET", f"/dags/{dag}")
+        except AirflowError:
+            return False
+        return True
+
+    def _import_errors(self) -> str:
+        errors = self._call("GET", "/importErrors")["import_errors"]
+        texts = [f"{one['filename']}: {one['stack_trace'].strip()}" for one in errors]
+        return "\n".join(texts) or "Check that its file is in the dags folder."
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask as the user; logs in at the first call."""
+        if not self._token:
+            self._token = self._send("POST", "/auth/token", self._login)["access_token"]
+        return self._send(method, f"/api/v2{path}", body)
+
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, timeout: float = 30
+    ) -> dict[str, Any]:
+        request = urllib.request.Request(self.address + path, method=method)  # noqa: S310
+        request.add_header("Accept", "application/json")
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+            request.data = json.dumps(body).encode()
+        try:
+            with _NO_PROXY.open(request, timeout=timeout) as answer:
+                return cast(dict[str, Any], json.load(answer))
+        except urllib.error.HTTPError as error:
+            raise _refused(method, path, error) from error
+        except (OSError, ValueError) as error:
+            raise AirflowError(
+                f"Airflow does not answer at {self.address}.", "See its log in HOME/airflow/logs."
+            ) from error
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.3) -> bool:
+    """Ask again and again; False when the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(pause)
+    return False
+
+
+def _run(dag: str, run: str) -> str:
+    return f"/dags/{dag}/dagRuns/{quote(run, safe='')}"
+
+
+def _task_instance(one: dict[str, Any]) -> TaskInstance:
+    return TaskInstance(
+        task=one["task_id"],
+        map_index=one["map_index"],
+        label=one.get("rendered_map_index"),
+        state=one["state"],
+        seconds=one["duration"],
+        try_number=one["try_number"],
+    )
+
+
+def _refused(method: str, path: str, error: urllib.error.HTTPError) -> AirflowError:
+    try:
+        detail = json.load(error).get("detail", "")
+    except (ValueError, AttributeError):
+        detail = ""
+    return AirflowError(
+        f"Airflow answered {error.code} to {method} {path}: {detail}.", "Ask again."
+    )

@@ -1,0 +1,144 @@
+"""What one shop's Airflow is made of: its environment, its users and its keys."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from infra.private_files import read_private, write_private
+from infra.settings import PREFIX, Settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DAGS_FOLDER = REPOSITORY / "dags"
+USERS = {"admin": "admin", "pm": "user", "ds": "user", "de": "op", "analyst": "viewer"}
+ROLES = {  # what Airflow's SimpleAuthManager lets them do
+    "admin": "everything",
+    "op": "also pools, connections, variables",
+    "user": "starts runs, answers approvals",
+    "viewer": "reads",
+}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Airflow's own keys: made once per home, so that a restart logs nobody out."""
+
+    jwt: str
+    session: str
+    fernet: str
+
+
+def airflow_keys(home: Path) -> Keys:
+    """Return the keys of an Airflow home, made at the first call."""
+    return Keys(**_made_once(home / "keys.json", {"jwt": _key, "session": _key, "fernet": _key}))
+
+
+def passwords(home: Path) -> dict[str, str]:
+    """Return the password of every user, made at the first call; the file may be edited."""
+    return _made_once(_passwords_file(home), dict.fromkeys(USERS, lambda: secrets.token_urlsafe(9)))
+
+
+def _made_once(file: Path, makers: dict[str, Any]) -> dict[str, str]:
+    known = read_private(file)
+    missing = {name: make() for name, make in makers.items() if name not in known}
+    if missing:
+        write_private(file, known | missing)
+    return {name: (known | missing)[name] for name in makers}
+
+
+def _key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _passwords_file(home: Path) -> Path:
+    return home / "passwords.json"
+
+
+def environment(
+    settings: Settings, keys: Keys, dags: Path = DAGS_FOLDER, *, scheduled: bool = True
+) -> dict[str, str]:
+    """Return the variables under which all parts of this shop's Airflow run.
+
+    Parameters
+    ----------
+    settings : Settings
+        Handed on to the tasks, each as its own CATWALK_ variable.
+    keys : Keys
+        From `airflow_keys`.
+    dags : Path
+        Folder of the DAG files.
+    scheduled : bool
+        False: runs start only when asked for, not by the clock.
+    """
+    home = settings.airflow_home
+    address = f"http://127.0.0.1:{settings.airflow_port}"
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",  # 32 workers, the default, take 5.4 GB
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(home)),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{name}:{role}" for name, role in USERS.items()
+        ),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__API__SECRET_KEY": keys.session,
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",  # 8 small tasks: 3 s, not 10 s
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",  # take up a killed run at once
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(scheduled),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        **_task_environment(settings),
+    }
+
+
+def _task_environment(settings: Settings) -> dict[str, str]:
+    """Return what tasks need: the settings, this Python for Spark's workers, and no telemetry."""
+    return {
+        **settings_environment(settings),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "DO_NOT_TRACK": "true",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def inherited(around: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables around us as Airflow shall see them.
+
+    Programs of this Python come first on the PATH, no proxy stands between Airflow and its own
+    tasks, and Airflow settings that belong to another Airflow are left behind.
+    """
+    kept = {name: text for name, text in around.items() if not name.startswith("AIRFLOW__")}
+    near = ",".join(filter(None, [around.get("NO_PROXY", ""), "127.0.0.1", "localhost"]))
+    programs = f"{Path(sys.executable).parent}:{around.get('PATH', os.defpath)}"
+    return kept | {"PATH": programs, "NO_PROXY": near, "no_proxy": near}
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """Write settings back as the variables they are read from; those left empty are left out."""
+    named = {PREFIX + name.upper(): value for name, value in settings}
+    return {name: text for name, value in named.items() if (text := _as_text(value))}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)

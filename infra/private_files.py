@@ -1,0 +1,41 @@
+"""Small JSON files that only their owner may read: passwords and keys, made once."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from infra.errors import SettingsError
+
+
+def read_private(file: Path) -> dict[str, str]:
+    """Return the content; empty where there is no file.
+
+    Raises
+    ------
+    SettingsError
+        The file is not a JSON object of texts.
+    """
+    if not file.exists():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file) from error
+    if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
+        raise _unreadable(file)
+    return content
+
+
+def write_private(file: Path, content: dict[str, str]) -> None:
+    """Replace the file in one step; it is never readable for others, not even for a moment."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        json.dump(content, stream, indent=1)
+    aside.replace(file)
+
+
+def _unreadable(file: Path) -> SettingsError:
+    return SettingsError(f"{file} cannot be read.", "Restore it, or delete it to get a new one.")
