@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
-from infra.report.wording import NOTHING, decimals, is_share, number, plain_name
+from infra.report.wording import NOTHING, decimals, is_share, number, plain_name, shortened
 
+LABEL_LENGTH = 34  # letters of 14 px that fit beside a value on a phone of 390 px
 UNJUDGED_CHARTS = 4  # before a verdict there is no choice of metrics, and a page holds about four
 
 
@@ -32,6 +33,12 @@ class Bar:
     text: str
     start: float
     width: float | None
+
+    @property
+    def label(self) -> str:
+        """Name and role, short enough not to run into the value beside them."""
+        role = " · champion" if self.role == "champion" else ""
+        return shortened(self.name, LABEL_LENGTH - len(role)) + role
 
 
 @dataclass(frozen=True)

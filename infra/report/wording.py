@@ -90,6 +90,18 @@ def limit(low: float | None, high: float | None, *, share: bool = False) -> str:
     return f"at most {high_text}" if low is None else f"{low_text} to {high_text}"
 
 
+def shortened(text: str, length: int) -> str:
+    """Leave out the middle of what is too long; both ends tell names apart.
+
+    >>> shortened("lightfm_warp-20261118", 12)
+    'lightf…61118'
+    """
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[-tail:]}"
+
+
 def sentence_case(text: str) -> str:
     """Begin with a capital and leave the rest alone."""
     return text[:1].upper() + text[1:]

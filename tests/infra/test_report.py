@@ -315,7 +315,7 @@ def test_every_check_and_judgement_appears(run: Run) -> None:
     many = gate("events", *map(check, names))
     judged = verdict(judgement("ndcg_at_10"), judgement("user_coverage", limit="95% or more"))
     text = seen(run.until("published", events=many, release=judged).page())
-    for expected in (*names, "NDCG@10", "User coverage", "95% or more", "user_coverage reason"):
+    for expected in (*names, "NDCG@10", "User coverage", "95% or more", "User_coverage reason"):
         assert expected in text
 
 
@@ -350,6 +350,14 @@ def test_every_model_has_a_bar_and_the_limit_a_line(run: Run) -> None:
     assert chart.count('class="limit"') == len(EVALUATION.scores)
     assert re.search(r'class="chosen" x="0.0%" y="\d+" width="100.0%"', chart)
     assert 'aria-label="NDCG@10: lightfm (candidate) 0.0713,' in chart
+
+
+def test_a_long_name_does_not_run_into_its_value(run: Run) -> None:
+    long = EVALUATION.model_copy(update={"scores": (score("n" * 80, 0.07, "champion"),)})
+    page = run.until("release", evaluation=long).page()
+    labels = re.findall(r"<text [^>]*>(n[^<]*)</text>", page)
+    assert labels
+    assert all(len(label) <= 34 and label.endswith("champion") for label in labels)
 
 
 def test_a_metric_that_a_model_lacks_is_not_drawn_as_zero(run: Run) -> None:
