@@ -67,7 +67,9 @@ def _released(snapshot: Snapshot) -> Headline | None:
     if published is None or verdict is None:
         return None
     sentence = f"“{verdict.candidate}” {_met(verdict)} and is live as version {published.version}."
-    return Headline("Released", _tone(snapshot), sentence + _warnings(snapshot))
+    word = "Released by approval" if _overruled(snapshot) else "Released"
+    tone: Tone = "warn" if _overruled(snapshot) else "good"
+    return Headline(word, tone, sentence + _warnings(snapshot))
 
 
 def _approved(snapshot: Snapshot) -> Headline | None:
@@ -144,10 +146,10 @@ def _all(amount: int) -> str:
     return "the one threshold" if amount == 1 else f"all {amount} thresholds"
 
 
-def _tone(snapshot: Snapshot) -> Tone:
-    approved = snapshot.verdict is not None and snapshot.verdict.approval is not None
-    stopped = any(gate.verdict == "stopped" for gate in snapshot.gates.values())
-    return "warn" if approved or stopped else "good"
+def _overruled(snapshot: Snapshot) -> bool:
+    """Tell whether a person let the run go on where a rule said no."""
+    rejected = snapshot.verdict is not None and snapshot.verdict.outcome == "reject"
+    return rejected or any(gate.verdict == "stopped" for gate in snapshot.gates.values())
 
 
 def _warnings(snapshot: Snapshot) -> str:

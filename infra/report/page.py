@@ -74,7 +74,7 @@ def _evaluated(snapshot: Snapshot) -> dict[str, Any]:
 
 def _worst_first(gate: GateRecord) -> list[Check]:
     order = ("critical", "warning", "info")
-    return sorted(gate.checks, key=lambda check: (check.passed, order.index(check.severity)))
+    return sorted(gate.checks, key=lambda check: order.index(check.severity))
 
 
 def _check_texts(check: Check) -> tuple[str, str]:

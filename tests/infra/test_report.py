@@ -250,7 +250,7 @@ def test_a_warning_does_not_hide_behind_the_release(run: Run) -> None:
 def test_an_approval_names_who_and_why(run: Run) -> None:
     approved = REJECTED.model_copy(update={"approval": APPROVAL})
     page = run.until("published", release=approved).page()
-    assert word(page) == "Released"
+    assert word(page) == "Released by approval"
     assert "approved by Ada" in sentence(page)
     assert APPROVAL.why in page
 
@@ -258,7 +258,7 @@ def test_an_approval_names_who_and_why(run: Run) -> None:
 def test_a_lifted_stop_lets_the_run_go_on(run: Run) -> None:
     lifted = gate("events", CRITICAL, verdict="stopped", approval=APPROVAL)
     page = run.until("published", events=lifted).page()
-    assert word(page) == "Released"
+    assert word(page) == "Released by approval"
     assert "Approved by <b>Ada</b>" in page
 
 
