@@ -49,7 +49,7 @@ def gate_interactions(storage: Storage, run: str) -> GateRecord:
     """Judge the interactions and the catalogue of a run; raise `GateError` when stopped."""
     tables = {"interactions": run, "items": run}
     manifest = storage.lake.manifest("interactions", run)
-    facts = {"cut": datetime.fromisoformat(manifest["cut"]).astimezone(UTC).replace(tzinfo=None)}
+    facts = {"cut": datetime.fromisoformat(manifest["cut"])}
     return _gate(storage, run, "interactions", measures.INTERACTIONS, tables, facts)
 
 

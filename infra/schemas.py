@@ -68,7 +68,7 @@ QUARANTINE = Table(
     "quarantine",
     """
     reason STRING NOT NULL COMMENT 'why the row is not an event',
-    raw STRING NOT NULL COMMENT 'the row as it came',
+    raw BINARY NOT NULL COMMENT 'the row as it came, also where it is no UTF-8',
     file STRING NOT NULL COMMENT 'the landing file it came from',
     source STRING NOT NULL COMMENT 'the source of jobs/sources.yaml'
     """,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -18,19 +20,21 @@ from infra.settings import Settings, load_settings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_LOGGING = Path(__file__).with_name("log4j2.properties")
 
-def session(name: str) -> SparkSession:
-    """Return the Spark session of this process: spark-submit's own, or a local one.
+
+def session(name: str, options: Mapping[str, str] | None = None) -> SparkSession:
+    """Return the Spark session of this process: the one that runs, spark-submit's, or a new one.
 
     Raises
     ------
     SparkError
-        There is no Java, or Spark did not start.
+        Spark did not start.
     """
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName(name)
-    for key, value in _common_options().items():
+    for key, value in {**_common_options(), **(options or {})}.items():
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()
@@ -43,6 +47,7 @@ def _common_options() -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
         "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     }
 
@@ -52,7 +57,8 @@ def _local_options(settings: Settings) -> dict[str, str]:
     return {
         "spark.master": settings.spark_master,
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.extraJavaOptions": settings.spark_java_options,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING} "
+        + settings.spark_java_options,
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
@@ -98,19 +104,22 @@ def _beside_python(program: str) -> str:
 
 
 def _run_here(job: ModuleType, arguments: Sequence[str], settings: Settings) -> None:
-    """Start a session with this machine's options and run the job's main in it."""
-    import os
-
-    from pyspark import SparkConf, SparkContext
-    from pyspark.sql import SparkSession
-
-    os.environ["JAVA_HOME"] = str(java_home())
-    (settings.home / "scratch").mkdir(parents=True, exist_ok=True)
-    if SparkContext._active_spark_context is None:
-        conf = SparkConf().setAll(list(_local_options(settings).items()))
-        SparkSession.builder.config(conf=conf).getOrCreate()
-        SparkContext._active_spark_context.setLogLevel("ERROR")  # type: ignore[attr-defined]
+    """Run a job's main in this process, in a session with this machine's options."""
+    start_local(settings)
     job.main(list(arguments))
+
+
+def start_local(settings: Settings) -> SparkSession:
+    """Start Spark in this process, or return the session that runs already.
+
+    Raises
+    ------
+    SparkError
+        There is no Java, or Spark did not start.
+    """
+    os.environ.update(JAVA_HOME=str(java_home()), SPARK_LOCAL_IP="127.0.0.1")
+    (settings.home / "scratch").mkdir(parents=True, exist_ok=True)
+    return session("catwalk", _local_options(settings))
 
 
 def read_table(spark: SparkSession, table: Table, addresses: Sequence[str]) -> DataFrame:

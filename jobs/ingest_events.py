@@ -69,7 +69,7 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
         outcome.alias("outcome"),
         F.coalesce(F.col("_no_event"), reason).alias("reason"),
-        F.when(outcome == QUARANTINED, F.col(RAW)).alias("raw"),
+        F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
         F.col(FILE).alias("file"),
     )
 
@@ -103,14 +103,15 @@ def without_repeats(clean: DataFrame) -> DataFrame:
 class Ingestion:
     """One source being read into one lake."""
 
-    def __init__(self, spark: SparkSession, storage: Storage, source: str) -> None:
+    def __init__(self, spark: SparkSession, storage: Storage, source: str, run: str) -> None:
         self.spark = spark
         self.storage = storage
         self.source = source
+        self.run = run
         self.feed = load_sources((source,))[source].events
         self._secret = storage.settings.user_key_secret.get_secret_value()
 
-    def run(self) -> None:
+    def ingest(self) -> None:
         """Read every file that landed since the last time, batch by batch."""
         require_files(self.spark, self.feed, self.storage.landing)
         reader = self.spark.readStream.option("maxBytesPerTrigger", _BATCH_BYTES)
@@ -153,21 +154,22 @@ class Ingestion:
 
     def _manifest(self, key: str, counts: list[Row], rows: int, address: str) -> dict[str, Any]:
         written = self.spark.read.parquet(address)
-        row = written.agg(F.count("*"), F.min("event_time"), F.max("event_time")).first()
-        assert row is not None
-        found = _total(counts, CLEAN)
+        times = (F.min("event_time").alias("first"), F.max("event_time").alias("last"))
+        kept = written.groupBy("event_type").agg(F.count("*").alias("count"), *times).collect()
+        clean = sum(row["count"] for row in kept)
         manifest = {
             "batch": key,
             "source": self.source,
+            "run": self.run,
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "rows_read": rows,
-            "clean": row[0],
-            "duplicates": found - row[0],
+            "clean": clean,
+            "duplicates": sum(_by(counts, CLEAN, "event_type").values()) - clean,
             "quarantined": _by(counts, QUARANTINED, "reason"),
             "not_events": _by(counts, NOT_EVENT, "reason"),
-            "by_type": _by(counts, CLEAN, "event_type"),
-            "first_event": _iso(row[1]),
-            "last_event": _iso(row[2]),
+            "by_type": {row["event_type"]: row["count"] for row in kept},
+            "first_event": min((row["first"] for row in kept), default=None),
+            "last_event": max((row["last"] for row in kept), default=None),
         }
         check_sum(manifest)
         return manifest
@@ -206,11 +208,13 @@ def summary(manifest: dict[str, Any]) -> str:
     return f"{manifest['batch']}: " + ", ".join(parts)
 
 
-def totals(storage: Storage, batches: list[str]) -> dict[str, Any]:
-    """Add the manifests of a run's batches up; see `GateRecord` for what becomes of them."""
-    manifests = [storage.lake.manifest("events", batch) for batch in batches]
+def totals(storage: Storage, run: str) -> dict[str, Any]:
+    """Add up the manifests of the batches a run ingested, also by attempts that died later."""
+    batches = storage.lake.partitions("events")
+    every = (storage.lake.manifest("events", batch) for batch in batches)
+    manifests = [manifest for manifest in every if manifest["run"] == run]
     return {
-        "batches": batches,
+        "batches": [manifest["batch"] for manifest in manifests],
         "read": sum(manifest["rows_read"] for manifest in manifests),
         "clean": sum(manifest["clean"] for manifest in manifests),
         "duplicates": sum(manifest["duplicates"] for manifest in manifests),
@@ -240,14 +244,6 @@ def _by(counts: Iterable[Row], outcome: str, column: str) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
-def _total(counts: Iterable[Row], outcome: str) -> int:
-    return sum(row["count"] for row in counts if row["outcome"] == outcome)
-
-
-def _iso(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Ingest the sources of the settings, and tell the run what became of their rows."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -256,12 +252,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = load_settings()
     storage = Storage(settings)
     load_sources(settings.sources)
-    before = storage.lake.partitions("events")
     spark = spark_session.session("ingest_events")
     for source in settings.sources:
-        Ingestion(spark, storage, source).run()
-    new = [batch for batch in storage.lake.partitions("events") if batch not in before]
-    RunRecords(storage, run).save_ingest(totals(storage, new))
+        Ingestion(spark, storage, source, run).ingest()
+    RunRecords(storage, run).save_ingest(totals(storage, run))
     write_report(storage, run)
 
 

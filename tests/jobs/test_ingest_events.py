@@ -1,0 +1,198 @@
+"""Every row that lands is clean, quarantined with its reason, a duplicate, or declared no event."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from infra.errors import InputError, SettingsError
+from infra.report.run_records import RunRecords
+from infra.settings import load_settings
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.simulate_shop import SimulationOptions, simulate
+from tests.conftest import SECRET
+
+RUN = "run=test"
+RETAIL = Path(__file__).parents[3] / "shared/data/online_retail"
+GOOD = {
+    "event_id": "e1",
+    "event_type": "view",
+    "event_time": "2026-11-20T10:00:00Z",
+    "user_id": "anna",
+    "item_id": "i1",
+}
+
+
+def land(shop: Storage, lines: list[str | bytes], name: str = "one.jsonl") -> None:
+    folder = Path(shop.landing) / "events/shop"
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
+    (folder / name).write_bytes(b"".join(line + b"\n" for line in raw))
+
+
+def event(**changes: object) -> str:
+    row = {**GOOD, **changes}
+    return json.dumps({name: value for name, value in row.items() if value is not ...})
+
+
+def ingest(shop: Storage) -> dict[str, object]:
+    ingest_events.main(["--run", RUN])
+    record = RunRecords(shop, RUN).load_ingest()
+    assert record is not None
+    return record
+
+
+def rows(shop: Storage, table: str) -> list[dict[str, object]]:
+    partitions = shop.lake.partitions(table)
+    return shop.lake.dataset(table, *partitions).to_table().to_pylist()
+
+
+def test_a_clean_row_keeps_its_values_and_loses_its_user_id(spark: object, shop: Storage) -> None:
+    land(shop, [event(event_type="cart", quantity=2, unit_price=9.5, currency="EUR")])
+    assert ingest(shop)["clean"] == 1
+    [row] = rows(shop, "events")
+    assert row["user_key"] == hmac.digest(SECRET.encode(), b"anna", "sha256").hex()[:32]
+    assert (row["quantity"], row["unit_price"], row["currency"]) == (2, 9.5, "EUR")
+    assert row["event_time"].isoformat() == "2026-11-20T10:00:00+00:00"  # type: ignore[attr-defined]
+    assert "anna" not in str(rows(shop, "events"))
+
+
+def test_a_secret_longer_than_a_block_is_hashed_first(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "long secret " * 10
+    monkeypatch.setenv("CATWALK_USER_KEY_SECRET", secret)
+    land(shop, [event()])
+    ingest(Storage(load_settings()))
+    expected = hmac.new(secret.encode(), b"anna", hashlib.sha256).hexdigest()[:32]
+    assert rows(shop, "events")[0]["user_key"] == expected
+
+
+BAD = [
+    ('{"event_id": "e1", ', "malformed_json"),
+    (event() + event(event_id="e2"), "malformed_json"),
+    (event() + " and more", "malformed_json"),
+    (event().replace('"', "'"), "malformed_json"),
+    (event(quantity=...).replace('"i1"', "NaN"), "malformed_json"),
+    ("", "malformed_json"),
+    ("[1, 2]", "malformed_json"),
+    (event(user_id=...), "missing_field"),
+    (event(item_id=None), "missing_field"),
+    (event(event_id=" "), "missing_field"),
+    (event(user_id={"id": 1}), "wrong_type"),
+    (event(quantity="two"), "wrong_type"),
+    (event(event_time="2026-11-20T10:00:00"), "wrong_type"),
+    (event(event_time=1763632800), "wrong_type"),
+    (event(event_time="yesterday"), "wrong_type"),
+    (event(event_type="hover"), "unknown_type"),
+    (event(event_time="2099-01-01T00:00:00Z"), "future_time"),
+    (event(event_time="2001-01-01T00:00:00Z"), "too_old"),
+    (event(event_type="cart", quantity=-1), "negative_quantity"),
+    (event(placement="x" * 70_000), "too_long"),
+    (event().encode().replace(b"anna", b"\xff\xfe"), "not_utf8"),
+]
+
+
+def test_a_bad_row_is_quarantined_with_reason_text_and_file(spark: object, shop: Storage) -> None:
+    land(shop, [event(event_id="good"), *(line for line, _ in BAD)])
+    record = ingest(shop)
+    assert (record["read"], record["clean"]) == (1 + len(BAD), 1)
+    found = {row["raw"]: row for row in rows(shop, "quarantine")}
+    for line, reason in BAD:
+        row = found[line if isinstance(line, bytes) else line.encode()]
+        assert row["reason"] == reason, line
+        assert str(row["file"]).endswith("events/shop/one.jsonl")
+
+
+def test_the_first_of_equal_event_ids_stays(spark: object, shop: Storage) -> None:
+    land(shop, [event(), event(), event(event_time="2026-11-20T11:00:00Z"), event(event_id="e2")])
+    record = ingest(shop)
+    assert (record["clean"], record["duplicates"]) == (2, 2)
+    assert {row["event_time"].hour for row in rows(shop, "events")} == {10}  # type: ignore[attr-defined]
+
+
+def test_a_file_is_read_once_and_a_late_one_later(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    assert ingest(shop)["read"] == 0
+    land(shop, [event(event_id="late", event_time="2026-11-01T00:00:00Z")], "late.jsonl")
+    assert ingest(shop)["clean"] == 1
+    assert {row["event_id"] for row in rows(shop, "events")} == {"e1", "late"}
+
+
+def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
+    land(shop, [event(), event(event_id="e2")])
+    ingest(shop)
+    [batch] = shop.lake.partitions("events")
+    (Path(shop.lake.address("events", batch)) / "_manifest.json").unlink()
+    for file in (Path(shop.checkpoint("shop")) / "commits").iterdir():
+        file.unlink()  # as after a kill before the commit
+    assert shop.lake.partitions("events") == []
+    assert ingest(shop)["clean"] == 2
+    assert len(rows(shop, "events")) == 2
+
+
+def test_the_books_must_balance() -> None:
+    manifest = {"batch": "b", "rows_read": 10, "clean": 7, "duplicates": 1}
+    manifest |= {"quarantined": {"too_old": 1}, "not_events": {"free": 1}}
+    ingest_events.check_sum(manifest)
+    with pytest.raises(InputError, match="10 rows were read, 9 accounted"):
+        ingest_events.check_sum({**manifest, "not_events": {}})
+
+
+def test_an_empty_landing_folder_is_an_error(spark: object, shop: Storage) -> None:
+    with pytest.raises(InputError, match="No file matches .*events/shop/"):
+        ingest_events.main(["--run", RUN])
+
+
+def test_an_unknown_source_is_an_error(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_SOURCES", "shpo")
+    with pytest.raises(SettingsError, match="The source 'shpo' is not in"):
+        ingest_events.main(["--run", RUN])
+
+
+def test_no_plan_shows_the_secret(spark: object, shop: Storage) -> None:
+    frame = spark.createDataFrame([("anna",)], "user_id STRING")  # type: ignore[attr-defined]
+    keyed = frame.select(ingest_events.user_key(frame["user_id"], spark, SECRET))  # type: ignore[arg-type]
+    plan = keyed._jdf.queryExecution().toString()
+    pad = bytes(byte ^ 0x36 for byte in SECRET.encode()).hex().upper()
+    assert pad not in plan
+    assert SECRET not in plan
+
+
+def test_the_simulator_counts_what_ingestion_finds(spark: object, shop: Storage) -> None:
+    options = SimulationOptions(events=20_000, days=4, first_day=date(2026, 11, 10), seed=3)
+    truth = simulate(Path(shop.landing), options)
+    record = ingest(shop)
+    quarantined = {
+        kind: count
+        for kind, count in truth.faults.items()
+        if count and kind not in {"duplicate", "personal_text", "unknown_column"}
+    }
+    assert record["quarantined"] == quarantined
+    assert record["duplicates"] == truth.faults["duplicate"]
+    assert (record["read"], record["clean"]) == (truth.lines, truth.clean)
+
+
+@pytest.mark.skipif(not RETAIL.exists(), reason="the Online Retail files are not on this machine")
+def test_online_retail_is_read_as_its_description_says(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(RETAIL, Path(shop.landing) / "events/online_retail")
+    monkeypatch.setenv("CATWALK_SOURCES", "online_retail")
+    record = ingest(Storage(load_settings()))
+    assert (record["read"], record["clean"], record["duplicates"]) == (541_909, 396_337, 0)
+    assert record["non_events"]["cancellation"] == 9_288  # type: ignore[index]
+    events = shop.lake.dataset("events", *shop.lake.partitions("events"))
+    table = events.to_table(columns=["user_key", "item_id", "event_time"]).to_pandas()
+    assert (table["user_key"].nunique(), table["item_id"].nunique()) == (4_334, 3_659)
+    assert table["event_time"].max().isoformat().startswith("2011-12-09T12:50:00")
