@@ -1,0 +1,102 @@
+"""Which models compete: reads `candidates.yaml` and makes the models it names."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from infra.errors import SettingsError
+from infra.loading import load_named
+from infra.rules import Rules, load_mapping
+from infra.settings import Settings
+
+CANDIDATES = Path(__file__).with_name("candidates.yaml")
+METHODS = ("fit", "recommend", "save", "load")
+CLASS_PATH = r"^models(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
+
+
+class Entry(Rules):
+    """One entry of the file: where the class of a model is, and what its constructor gets."""
+
+    class_path: str = Field(alias="class", pattern=CLASS_PATH)
+    parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    baseline: bool = False
+    why: str = Field(min_length=1)
+
+
+class Candidate(Entry):
+    """An entry and the name it stands under."""
+
+    name: str
+
+
+def load_candidates(file: Path = CANDIDATES) -> tuple[Candidate, ...]:
+    """Return the candidates in the order of the file; imports no model.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, a name is no folder name, or nothing could ever be released.
+    """
+    entries = load_mapping(file, Entry)
+    for name in entries:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise SettingsError(f"{file}: '{name}' is no candidate name.", "Use snake_case.")
+    if all(entry.baseline for entry in entries.values()):
+        raise SettingsError(f"{file}: every candidate is a baseline.", "Name one to release.")
+    return tuple(
+        Candidate(name=name, **entry.model_dump(by_alias=True)) for name, entry in entries.items()
+    )
+
+
+def candidate_named(name: str, file: Path = CANDIDATES) -> Candidate:
+    """Return one candidate; raise `SettingsError` that lists the known ones."""
+    candidates = {candidate.name: candidate for candidate in load_candidates(file)}
+    if name not in candidates:
+        known = ", ".join(candidates)
+        raise SettingsError(f"There is no candidate '{name}'.", f"{file} knows {known}.")
+    return candidates[name]
+
+
+def make(candidate: Candidate, settings: Settings) -> Any:
+    """Make an unfitted model, with this shop's seed and threads where its class takes them.
+
+    Raises
+    ------
+    SettingsError
+        The class does not exist or lacks a method, or a parameter is unknown or out of range.
+    """
+    model = model_class(candidate.class_path)
+    accepted = inspect.signature(model).parameters
+    for name in candidate.parameters:
+        if name not in accepted:
+            known = ", ".join(accepted) or "none"
+            raise SettingsError(
+                f"{candidate.class_path} has no parameter '{name}'.", f"It takes: {known}."
+            )
+    shop = {"random_state": settings.seed, "num_threads": settings.training_threads}
+    given = {name: value for name, value in shop.items() if name in accepted}
+    return model(**{**given, **candidate.parameters})
+
+
+def model_class(path: str) -> Any:
+    """Import a class below `models` and hold it to the `Recommender` protocol.
+
+    Raises
+    ------
+    SettingsError
+        The path leads elsewhere, there is no such class, or it lacks a method.
+    """
+    if not re.fullmatch(CLASS_PATH, path):
+        raise SettingsError(f"'{path}' is no class of Catwalk.", "Write models.FILE:CLASS.")
+    found = load_named(path)
+    for method in METHODS:
+        if not callable(getattr(found, method, None)):
+            raise SettingsError(
+                f"{path} has no method '{method}'.", "See Recommender in models/recommender.py."
+            )
+    return found

@@ -1,0 +1,117 @@
+"""Judge every candidate of a run, and the live champion beside them, on the same hold-out.
+
+The champion is judged only if it was trained on data up to a cut no later than this run's:
+otherwise it may have learnt the hold-out by heart. A champion that is not judged, for this or
+because its bundle is broken, is named in the notes of the record; thresholds that compare with
+it then fail, so nothing replaces a champion unseen.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from infra.errors import BundleError, InputError, SettingsError, StorageError
+from infra.records import EvaluationRecord, Score
+from infra.report.run_records import RunRecords
+from infra.storage import Storage
+from models.bundle import MODEL
+from models.candidates import load_candidates
+from models.digests import verified
+from models.holdout import Holdout, measure, measure_champion, select
+from models.publish import live, version_key
+from models.tables import RunTables, read_run
+from models.train import Fit, Trained, load_trained, read_model
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(run: str, storage: Storage) -> EvaluationRecord:
+    """Judge all candidates and the champion, and save the record.
+
+    Raises
+    ------
+    StorageError
+        The tables of the run are missing, or a candidate was not trained.
+    BundleError
+        A candidate's files were changed since training.
+    InputError
+        Nobody in the hold-out can be judged by.
+    """
+    tables = read_run(storage, run)
+    holdout = select(tables)
+    names = [candidate.name for candidate in load_candidates()]
+    scores = [_candidate_score(storage, run, name, holdout, tables) for name in names]
+    champion = live(storage)
+    notes = _left_out(holdout)
+    if champion is not None:
+        try:
+            scores.append(_champion_score(storage, champion.version, holdout, tables))
+        except (BundleError, StorageError, InputError, SettingsError) as error:
+            notes.append(f"The champion {champion.version} was not judged: {error.fact}")
+    record = EvaluationRecord(
+        run=run,
+        at=datetime.now(UTC),
+        cut=_time(str(tables.facts["cut"])),
+        users=len(holdout.users),
+        items=int(tables.items.recommendable.sum()),
+        train_interactions=int(tables.train.weights.nnz),
+        holdout_interactions=int(holdout.wanted.nnz),
+        scores=tuple(scores),
+        champion=champion.version if champion else None,
+        notes=tuple(notes),
+    )
+    for note in notes:
+        log.warning("%s", note)
+    RunRecords(storage, run).save_evaluation(record)
+    return record
+
+
+def _candidate_score(
+    storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
+) -> Score:
+    trained = load_trained(storage, run, name)
+    metrics = measure(trained.model, holdout, tables)
+    return _score(name, trained, metrics)
+
+
+def _champion_score(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Score:
+    with storage.scratch() as scratch:
+        folder = storage.published.fetch_folder(version_key(version), scratch)
+        manifest = verified(folder)
+        model, fit = read_model(folder / MODEL)
+    _require_no_leak(fit, str(tables.facts["cut"]))
+    metrics = measure_champion(model, holdout, tables)
+    trained = Trained(model, fit, manifest.model_sha256(f"{MODEL}/"))
+    return _score(fit.candidate, trained, metrics).model_copy(update={"role": "champion"})
+
+
+def _score(name: str, trained: Trained, metrics: dict[str, float]) -> Score:
+    return Score(
+        name=name,
+        role="candidate",
+        parameters=trained.fit.parameters,
+        metrics={**metrics, "training_minutes": trained.fit.training_seconds / 60},
+        model_sha256=trained.sha256,
+    )
+
+
+def _require_no_leak(fit: Fit, cut: str) -> None:
+    if _time(fit.cut) > _time(cut):
+        raise InputError(
+            f"it learnt from data up to {fit.cut}, this run is judged from {cut} on.",
+            "Judge it in a run with a later cut.",
+        )
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _left_out(holdout: Holdout) -> list[str]:
+    left_out = {
+        "hold-out users have no history before the cut": holdout.cold_users,
+        "hold-out items were unknown at the cut": holdout.unknown_items,
+    }
+    return [f"{count} {what}." for what, count in left_out.items() if count]

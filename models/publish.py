@@ -1,0 +1,155 @@
+"""Put a released bundle live: an immutable version, then one pointer.
+
+The pointer is a new object with the next number, created only if nobody else did; readers take
+the highest. So there is no moment without a live version, and never two for one number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.errors import BundleError, PublishError, StorageError
+from infra.object_store import AlreadyExistsError
+from infra.records import PublishRecord, VerdictRecord
+from infra.report.run_records import RunRecords
+from infra.rules import parse_rules
+from infra.storage import Storage
+from models.bundle import MODEL, bundle_key, manifest_sha256, released, version_of
+from models.digests import FolderManifest, verified
+
+LIVE = "live"
+
+
+def version_key(version: str) -> str:
+    """Return the folder of a version in the published store."""
+    return f"versions/{version}"
+
+
+def live(storage: Storage) -> PublishRecord | None:
+    """Return what is live now; None before the first publishing.
+
+    Raises
+    ------
+    StorageError, SettingsError
+        The newest pointer cannot be read.
+    """
+    pointers = [
+        key for key in storage.published.list(LIVE) if re.fullmatch(rf"{LIVE}/\d{{10}}\.json", key)
+    ]
+    if not pointers:
+        return None
+    content = storage.published.read(pointers[-1])
+    return parse_rules(json.loads(content), PublishRecord, pointers[-1])
+
+
+def publish(run: str, storage: Storage) -> PublishRecord:
+    """Put the bundle of a run live, once, however often it is called.
+
+    Raises
+    ------
+    ReleaseError
+        The verdict of the run does not say release.
+    PublishError
+        The bundle is not what was judged, the lists did not pass their gate, or something else
+        went live since the verdict.
+    BundleError
+        The bundle, or its published copy, is not what its manifest says.
+    """
+    verdict = released(run, storage)
+    _require_gate(run, storage)
+    with storage.scratch() as scratch:
+        folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
+        _require_judged(verified(folder), verdict)
+        version, sha256 = version_of(folder), manifest_sha256(folder)
+        record = _already_live(storage, run, version)
+        if record is None:
+            before = _champion(storage, verdict)
+            _upload(storage, folder, version, sha256)
+            record = _point(storage, _record(verdict, version, sha256, before))
+    RunRecords(storage, run).save_published(record)
+    return record
+
+
+def _require_gate(run: str, storage: Storage) -> None:
+    gate = RunRecords(storage, run).load_gate("recommendations")
+    if gate is None or gate.run != run or gate.verdict == "stopped" or not gate.checks:
+        state = "are not checked" if gate is None else "were stopped by their gate"
+        raise PublishError(
+            f"The recommendations of {run} {state}.", "Run gate_recommendations and read it."
+        )
+
+
+def _require_judged(manifest: FolderManifest, verdict: VerdictRecord) -> None:
+    same = manifest.model_sha256(f"{MODEL}/") == verdict.model_sha256
+    named = {"run": verdict.run, "candidate": verdict.candidate}
+    if not same or any(manifest.facts.get(key) != value for key, value in named.items()):
+        raise PublishError(
+            f"The bundle of {verdict.run} does not hold the model that was judged.",
+            "Build the bundle again, after the verdict.",
+        )
+
+
+def _already_live(storage: Storage, run: str, version: str) -> PublishRecord | None:
+    now = live(storage)
+    return now if now is not None and (now.run, now.version) == (run, version) else None
+
+
+def _champion(storage: Storage, verdict: VerdictRecord) -> PublishRecord | None:
+    """Return what is live, if it is still what the verdict compared with."""
+    now = live(storage)
+    version = now.version if now else None
+    if version != verdict.champion:
+        raise PublishError(
+            f"{version or 'nothing'} is live, but {verdict.run} was judged against "
+            f"{verdict.champion or 'nothing'}.",
+            "Run evaluate and judge_release again, against what is live now.",
+        )
+    return now
+
+
+def _upload(storage: Storage, folder: Path, version: str, sha256: str) -> None:
+    """Copy the bundle unless it stands there whole, and read it back: nobody else checks it."""
+    if not _stands(storage, version, sha256):
+        storage.published.put_folder(folder, version_key(version))
+        if not _stands(storage, version, sha256):
+            raise PublishError(f"Version {version} differs from its bundle.", "Publish again.")
+
+
+def _stands(storage: Storage, version: str, sha256: str) -> bool:
+    with storage.scratch() as scratch:
+        try:
+            copy = storage.published.fetch_folder(version_key(version), scratch)
+            verified(copy)
+        except (StorageError, BundleError):
+            return False
+        return manifest_sha256(copy) == sha256
+
+
+def _record(
+    verdict: VerdictRecord, version: str, sha256: str, before: PublishRecord | None
+) -> PublishRecord:
+    return PublishRecord(
+        run=verdict.run,
+        at=datetime.now(UTC),
+        number=before.number + 1 if before else 1,
+        version=version,
+        manifest_sha256=sha256,
+        candidate=verdict.candidate,
+        previous=before.version if before else None,
+    )
+
+
+def _point(storage: Storage, record: PublishRecord) -> PublishRecord:
+    content = record.model_dump_json(indent=1).encode()
+    try:
+        storage.published.create(f"{LIVE}/{record.number:010d}.json", content)
+    except AlreadyExistsError as error:
+        raise PublishError(
+            f"Another publisher was first with pointer {record.number}; {record.version} of "
+            f"{record.run} is not live.",
+            "Run evaluate and judge_release again, against what is live now.",
+        ) from error
+    return record

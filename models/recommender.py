@@ -1,0 +1,183 @@
+"""What a recommender is: one protocol, and the arrays it takes and gives.
+
+A data scientist implements `Recommender` in one file and adds one entry to `candidates.yaml`;
+training, the contract tests, evaluation, the release decision and serving then know the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.errors import InputError
+
+UserIds: TypeAlias = NDArray[np.str_]
+ItemIds: TypeAlias = NDArray[np.str_]
+Matrix: TypeAlias = Any  # scipy.sparse.csr_matrix; scipy ships no types
+NONE = -1  # the position of "no item" and "no user"
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who did something with what.
+
+    Attributes
+    ----------
+    users : array of str, shape (n_users,)
+        Sorted and unique; each has at least one interaction.
+    items : array of str, shape (n_items,)
+        Sorted and unique: exactly the items of the `ItemFeatures` beside it.
+    weights : csr_matrix of float32, shape (n_users, n_items)
+        Strength of interest, positive and finite; no stored zeros, sorted column indices.
+    last_times : array of datetime64[us], shape (weights.nnz,)
+        UTC, when the user last touched the item; in the order of `weights.data`.
+    """
+
+    users: UserIds
+    items: ItemIds
+    weights: Matrix
+    last_times: NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class ItemFeatures:
+    """What is known of every item at the cut.
+
+    Attributes
+    ----------
+    items : array of str, shape (n_items,)
+        Sorted and unique: the catalogue and every item somebody interacted with.
+    names : tuple of str, length n_features
+        What each column says, such as `brand=Aurora`.
+    matrix : csr_matrix of float32, shape (n_items, n_features)
+        1 where the item has the attribute. An item that is not in the catalogue has an empty row.
+    has_picture, in_stock : array of bool, shape (n_items,)
+        False for an item that is not in the catalogue.
+    """
+
+    items: ItemIds
+    names: tuple[str, ...]
+    matrix: Matrix
+    has_picture: NDArray[np.bool_]
+    in_stock: NDArray[np.bool_]
+
+    @property
+    def recommendable(self) -> NDArray[np.bool_]:
+        """Which items may be shown at all, shape (n_items,)."""
+        return self.has_picture & self.in_stock
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """One row per asked user, in the order asked.
+
+    Attributes
+    ----------
+    users : array of str, shape (n,)
+    catalogue : array of str, shape (n_items,)
+        The items that positions point into.
+    items : array of int32, shape (n, k)
+        Positions in `catalogue`, best first, no item twice; -1 (always last) where none is left.
+    scores : array of float32, shape (n, k)
+        Descending, -inf where there is no item. Only their order within a row means anything.
+    fallback : array of bool, shape (n,)
+        The row knows nothing of this user: it is the list for strangers.
+    """
+
+    users: UserIds
+    catalogue: ItemIds
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    fallback: NDArray[np.bool_]
+
+    def item_ids(self, row: int) -> list[str]:
+        """Return the item ids of one row, best first, without the empty places."""
+        positions = self.items[row]
+        return [str(item) for item in self.catalogue[positions[positions != NONE]]]
+
+    def kept(self, allowed: NDArray[np.bool_], k: int) -> Recommendations:
+        """Return the first k allowed items of every row; `allowed` is by place, (n, k before)."""
+        allowed = allowed & (self.items != NONE)
+        first = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
+        items = np.take_along_axis(np.where(allowed, self.items, NONE), first, axis=1)
+        scores = np.take_along_axis(np.where(allowed, self.scores, -np.inf), first, axis=1)
+        return replace(self, items=items.astype(np.int32), scores=scores.astype(np.float32))
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """All that a model needs to be; `tests/models/test_contract.py` says it as tests."""
+
+    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
+        """Learn; whatever an earlier fit learnt is forgotten. Returns itself.
+
+        Raises
+        ------
+        InputError
+            Nothing can be learnt from this input.
+        """
+
+    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
+        """Return up to `k` recommendable items per user; unknown users get the fallback list.
+
+        Raises
+        ------
+        InputError
+            `k` is below 1, or the model was never fitted.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write arrays (`.npz`, no pickle) and JSON into an existing folder."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote: the same answers, bit by bit.
+
+        Raises
+        ------
+        BundleError
+            The folder does not hold such a model.
+        """
+
+
+def positions(known: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Find ids in a sorted array; -1 where they are not in it.
+
+    Examples
+    --------
+    >>> positions(np.array(["a", "c"]), np.array(["c", "b"])).tolist()
+    [1, -1]
+    """
+    if not known.size or not wanted.size:
+        return np.full(wanted.shape, NONE, dtype=np.int64)
+    places = np.searchsorted(known, wanted).clip(max=known.size - 1)
+    return np.where(known[places] == wanted, places, NONE).astype(np.int64)
+
+
+def require_learnable(train: Interactions, items: ItemFeatures) -> None:
+    """Refuse input that no model can learn from.
+
+    Raises
+    ------
+    InputError
+        Items differ between the two tables, there are no interactions or fewer than two users,
+        a weight is not positive and finite, or no item may be recommended.
+    """
+    weights = train.weights.data
+    if not np.array_equal(train.items, items.items):
+        raise InputError("Interactions and features name other items.", "Read them together.")
+    if not weights.size:
+        raise InputError("There are no positive interactions.", "Check weights and window.")
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise InputError("A weight is not positive and finite.", "Check build_interactions.")
+    if len(train.users) < 2:
+        raise InputError("Only one user interacted.", "A recommender learns from many users.")
+    if not items.recommendable.any():
+        raise InputError(
+            "No item may be recommended: none has a picture and is in stock.",
+            "Check has_picture, in_stock and updated_at of the catalogue.",
+        )

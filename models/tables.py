@@ -1,0 +1,202 @@
+"""Reading the tables of a run into arrays: `interactions`, `items` and `catalogue`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
+
+from infra.errors import InputError
+from infra.schemas import INTERACTIONS, ITEMS, Table
+from infra.storage import Storage
+from models.recommender import NONE, Interactions, ItemFeatures, ItemIds, UserIds, positions
+
+PRICE_BANDS = 5  # equal shares of the catalogue, cheapest to dearest
+ATTRIBUTES = ("brand", "category", "colour")
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """What models of one run learn from and are judged by.
+
+    Attributes
+    ----------
+    train : Interactions
+        Before the cut.
+    items : ItemFeatures
+        As known at the cut.
+    holdout : tuple of two arrays of str
+        Users and items after the cut, one entry per pair.
+    facts : dict
+        The manifest of the interactions: `cut`, `as_of`, `batches`.
+    """
+
+    train: Interactions
+    items: ItemFeatures
+    holdout: tuple[UserIds, ItemIds]
+    facts: dict[str, Any]
+
+
+def read_run(storage: Storage, run: str) -> RunTables:
+    """Read and check the tables of a run.
+
+    Raises
+    ------
+    StorageError
+        A table was never finished.
+    InputError
+        A table lacks a column or a required value, has no rows, repeats a pair or an item,
+        or holds a weight that is not positive and finite.
+    """
+    facts = storage.lake.manifest(INTERACTIONS.name, run)
+    rows = read_table(storage, INTERACTIONS, run)
+    _require_sound(rows)
+    items = read_table(storage, ITEMS, run)
+    train = rows.filter(pc.equal(rows["part"], "train"))
+    if not train.num_rows:
+        raise InputError(
+            f"The interactions of {run} have no row before the cut.",
+            "Check CATWALK_TRAINING_WINDOW_DAYS and what was ingested.",
+        )
+    holdout = rows.filter(pc.equal(rows["part"], "holdout"))
+    every_item = np.union1d(texts(items["item_id"]), texts(pc.unique(train["item_id"])))
+    return RunTables(
+        train=interactions(train, every_item),
+        items=item_features(items, every_item),
+        holdout=(texts(holdout["user_key"]), texts(holdout["item_id"])),
+        facts=facts,
+    )
+
+
+def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.Table:
+    """Read a finished partition and hold it to its schema; `name` if its folder has another.
+
+    Raises
+    ------
+    StorageError
+        It was never finished.
+    InputError
+        A column is missing, or a required one holds a null.
+    """
+    place = name or table.name
+    storage.lake.manifest(place, run)
+    with storage.scratch() as scratch:
+        folder = storage.lake.store.fetch_folder(f"{place}/{run}", scratch)
+        files = sorted(folder.glob("*.parquet"))
+        found = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+    for column in table.columns:
+        if column not in found.column_names:
+            raise InputError(f"{place} of {run} lacks the column {column}.", "Build it again.")
+    for column in table.required:
+        if found[column].null_count:
+            raise InputError(f"{place} of {run} holds an empty {column}.", "Build it again.")
+    return found.select(table.columns)
+
+
+def texts(column: pa.ChunkedArray | pa.Array) -> NDArray[np.str_]:
+    """Turn an Arrow text column into a numpy array of str; empty stays an array of str."""
+    return np.asarray(column.to_pylist(), dtype=np.str_)
+
+
+def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
+    """Turn rows of one part into arrays over the given sorted items."""
+    users, user_positions = _coded(rows["user_key"])
+    ids, codes = _coded(rows["item_id"])
+    item_positions = positions(items, ids)[codes]
+    order = np.lexsort((item_positions, user_positions))
+    starts = np.searchsorted(user_positions[order], np.arange(len(users) + 1))
+    weights = rows["weight"].to_numpy().astype(np.float32)[order]
+    times = rows["last_time"].cast(pa.timestamp("us")).to_numpy()[order]
+    shape = (len(users), len(items))
+    matrix = csr_matrix((weights, item_positions[order], starts), shape=shape)
+    return Interactions(users, items, matrix, times)
+
+
+def item_features(rows: pa.Table, items: ItemIds) -> ItemFeatures:
+    """Turn catalogue rows into one-hot attributes of the given sorted items.
+
+    An item without a row has no attribute, and cannot be shown: nobody knows its picture.
+
+    Raises
+    ------
+    InputError
+        An item has two rows.
+    """
+    ids = texts(rows["item_id"])
+    if len(np.unique(ids)) != len(ids):
+        raise InputError("An item stands twice in the catalogue.", "Build the items again.")
+    places = positions(items, ids)
+    blocks = [_one_hot(name, rows[name], places, len(items)) for name in ATTRIBUTES]
+    blocks.append(_one_hot("price", price_bands(rows["price"]), places, len(items)))
+    return ItemFeatures(
+        items=items,
+        names=tuple(name for names, _ in blocks for name in names),
+        matrix=csr_matrix(hstack([matrix for _, matrix in blocks]), dtype=np.float32),
+        has_picture=_flags(rows["has_picture"], places, len(items)),
+        in_stock=_flags(rows["in_stock"], places, len(items)),
+    )
+
+
+def price_bands(prices: pa.ChunkedArray) -> pa.Array:
+    """Name the band of each price by equal shares; null, negative and not finite have none.
+
+    Examples
+    --------
+    >>> price_bands(pa.chunked_array([[1.0, 2.0, 3.0, 4.0, None]])).to_pylist()
+    ['1', '2', '4', '5', None]
+    """
+    values = prices.to_numpy().astype(np.float64)
+    usable = np.isfinite(values) & (values >= 0)
+    if not usable.any():
+        return pa.nulls(len(values), pa.string())
+    edges = np.quantile(values[usable], np.linspace(0, 1, PRICE_BANDS + 1)[1:-1])
+    bands = np.searchsorted(edges, values, side="right") + 1
+    return pa.array([str(band) for band in bands], mask=~usable)
+
+
+def _require_sound(rows: pa.Table) -> None:
+    weights = rows["weight"].to_numpy()
+    if not rows.num_rows:
+        raise InputError("The interactions have no row.", "Check the window and the ingest.")
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        bad = int((~(np.isfinite(weights) & (weights > 0))).sum())
+        raise InputError(
+            f"{bad} interaction weights are not positive and finite.",
+            "Check jobs/event_weights.yaml and build the interactions again.",
+        )
+    if rows.group_by(["user_key", "item_id", "part"]).aggregate([]).num_rows != rows.num_rows:
+        raise InputError("A user-item pair stands twice.", "Build the interactions again.")
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Return the sorted distinct values, and for every row the position of its value."""
+    coded = column.combine_chunks().dictionary_encode()
+    values = texts(coded.dictionary)
+    order = np.argsort(values)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return values[order], rank[coded.indices.to_numpy()]
+
+
+def _one_hot(
+    name: str, column: pa.ChunkedArray | pa.Array, places: NDArray[np.int64], n_items: int
+) -> tuple[tuple[str, ...], csr_matrix]:
+    values = np.asarray([value or "" for value in column.to_pylist()], dtype=np.str_)
+    known = np.unique(values[values != ""])
+    codes = positions(known, values)
+    given = codes != NONE
+    marks = np.ones(int(given.sum()), dtype=np.float32)
+    matrix = csr_matrix((marks, (places[given], codes[given])), shape=(n_items, len(known)))
+    return tuple(f"{name}={value}" for value in known), matrix
+
+
+def _flags(column: pa.ChunkedArray, places: NDArray[np.int64], n_items: int) -> NDArray[np.bool_]:
+    flags = np.zeros(n_items, dtype=np.bool_)
+    flags[places] = column.to_numpy()
+    return flags

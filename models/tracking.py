@@ -1,0 +1,178 @@
+"""MLflow as the memory of all trainings: one MLflow run per candidate, one version per release.
+
+Nothing is ever loaded back from MLflow; what serves is the bundle. Importing it takes 5 s, so it
+happens inside the functions.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from infra.errors import StorageError
+from infra.records import EvaluationRecord, Score
+from infra.report.run_records import PAGE, RunRecords
+from infra.settings import Settings
+from infra.storage import Storage
+from models.bundle import released
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "retrain_recommender"
+MODEL_NAME = "recommender"
+CHAMPION, PREVIOUS = "champion", "previous"
+RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
+DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
+
+
+def track(run: str, storage: Storage) -> dict[str, str]:
+    """Write every judged model of a run to MLflow; a rerun updates instead of doubling.
+
+    Returns
+    -------
+    dict of str to str
+        Candidate to MLflow run id; empty if the run was never evaluated.
+
+    Raises
+    ------
+    StorageError
+        MLflow does not answer.
+    """
+    evaluation = RunRecords(storage, run).load_evaluation()
+    if evaluation is None:
+        return {}
+    with _client(storage.settings) as client:
+        experiment = _experiment(client, storage.settings)
+        return {
+            score.name: _track_score(client, experiment, evaluation, score, storage)
+            for score in evaluation.scores
+            if score.role == "candidate"
+        }
+
+
+def register(run: str, storage: Storage, version: str) -> str:
+    """Make the winner of a run the `champion` of the registry; the old one becomes `previous`.
+
+    Returns
+    -------
+    str
+        MLflow's own number of the model version; the same at every call for one `version`.
+
+    Raises
+    ------
+    ReleaseError
+        The verdict of the run does not say release.
+    StorageError
+        MLflow does not answer, or the run was not tracked.
+    """
+    winner = released(run, storage).candidate
+    tracked = track(run, storage)
+    if winner not in tracked:
+        raise StorageError(f"{winner} of {run} is not in MLflow.", "Run track_candidates first.")
+    with _client(storage.settings) as client:
+        number = _registered(client, version) or _register(client, tracked[winner], version)
+        now = _alias(client, CHAMPION)
+        if now != number:
+            if now is not None:
+                client.set_registered_model_alias(MODEL_NAME, PREVIOUS, now)
+            client.set_registered_model_alias(MODEL_NAME, CHAMPION, number)
+    return number
+
+
+@contextmanager
+def _client(settings: Settings) -> Iterator[MlflowClient]:
+    """Give a client, silence its chatter, and turn its errors into ours."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        uri = settings.mlflow_uri
+        if uri.startswith("sqlite:///"):
+            (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except MlflowException as error:
+        said = str(error).splitlines()[0]
+        raise StorageError(f"MLflow refused: {said}", "Check CATWALK_MLFLOW_URI.") from error
+
+
+def _experiment(client: MlflowClient, settings: Settings) -> str:
+    """Return the id of the experiment; its artifacts stand below HOME unless a server has them."""
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    local = settings.mlflow_uri.startswith("sqlite:///")
+    place = (settings.home / "mlflow/artifacts").as_uri() if local else None
+    return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+
+
+def _track_score(
+    client: MlflowClient,
+    experiment: str,
+    evaluation: EvaluationRecord,
+    score: Score,
+    storage: Storage,
+) -> str:
+    from mlflow.entities import Metric, Param, RunTag
+
+    run_id = _run_of(client, experiment, evaluation.run, score.name)
+    moment = int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, moment, 0) for name, value in score.metrics.items()],
+        tags=[RunTag(DIGEST_TAG, score.model_sha256)],
+    )
+    known = client.get_run(run_id).data.params
+    fresh = {name: str(value) for name, value in score.parameters.items() if name not in known}
+    client.log_batch(run_id, params=[Param(name, value) for name, value in fresh.items()])
+    client.log_text(run_id, evaluation.model_dump_json(indent=1), "evaluation.json")
+    page = f"{evaluation.run}/{PAGE}"
+    if storage.reports.exists(page):
+        client.log_text(run_id, storage.reports.read(page).decode(), PAGE)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _run_of(client: MlflowClient, experiment: str, run: str, candidate: str) -> str:
+    """Return the MLflow run of a candidate of a run; create it where there is none."""
+    wanted = f"tags.`{RUN_TAG}` = '{run}' and tags.`{CANDIDATE_TAG}` = '{candidate}'"
+    found = client.search_runs([experiment], filter_string=wanted, max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {RUN_TAG: run, CANDIDATE_TAG: candidate}
+    return str(client.create_run(experiment, tags=tags, run_name=candidate).info.run_id)
+
+
+def _registered(client: MlflowClient, version: str) -> str | None:
+    found = client.search_model_versions(
+        f"name='{MODEL_NAME}' and tags.`{VERSION_TAG}`='{version}'"
+    )
+    return str(found[0].version) if found else None
+
+
+def _register(client: MlflowClient, run_id: str, version: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(MODEL_NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    source = client.get_run(run_id).info.artifact_uri
+    made = client.create_model_version(
+        MODEL_NAME, source=source, run_id=run_id, tags={VERSION_TAG: version}
+    )
+    return str(made.version)
+
+
+def _alias(client: MlflowClient, alias: str) -> str | None:
+    """Return the version an alias names, as text: over REST it is text already."""
+    aliases = client.get_registered_model(MODEL_NAME).aliases
+    return str(aliases[alias]) if alias in aliases else None

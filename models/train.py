@@ -1,0 +1,176 @@
+"""Train one candidate on the train part of a run and keep it as arrays and JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infra.errors import BundleError
+from infra.rules import Rules
+from infra.storage import Storage
+from models.candidates import Candidate, candidate_named, make, model_class
+from models.digests import FolderManifest, verified, write_manifest
+from models.recommender import Recommender
+from models.tables import RunTables, read_run
+
+FIT = "fit.json"
+
+
+class Fit(Rules):
+    """What is known of one training; item ids stand in the model's own arrays.
+
+    Attributes
+    ----------
+    training_seconds : float
+        Wall time of `fit` alone, without reading and writing.
+    peak_memory_mb : float
+        Highest resident memory of the whole process so far, in MiB.
+    items_without_attributes : int
+        Mostly items that were not in the catalogue at the cut: learnt from, never shown.
+    """
+
+    candidate: str
+    class_path: str
+    parameters: dict[str, str | int | float | bool | None]
+    seed: int
+    training_threads: int
+    run: str
+    cut: str
+    as_of: str
+    interactions: int
+    users: int
+    items: int
+    items_without_attributes: int
+    training_seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained candidate: the model, how it was trained, and the digest of its files."""
+
+    model: Recommender
+    fit: Fit
+    sha256: str
+
+
+def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float | str]:
+    """Fit a candidate and write `candidates/RUN/NAME` of the lake in one step.
+
+    Run again, it replaces what stands there.
+
+    Returns
+    -------
+    dict
+        The numbers of `fit.json` worth showing, and the digest of the model.
+
+    Raises
+    ------
+    SettingsError
+        The candidate does not exist or cannot be made.
+    InputError
+        Nothing can be learnt from the tables of the run.
+    StorageError
+        The tables of the run are not there.
+    """
+    chosen = candidate_named(candidate)
+    model = make(chosen, storage.settings)
+    tables = read_run(storage, run)
+    started = time.perf_counter()
+    model.fit(tables.train, tables.items)
+    fit = _fit(candidate, chosen, run, storage, tables, time.perf_counter() - started)
+    with storage.scratch() as scratch:
+        manifest = write_model(model, fit, scratch)
+        storage.lake.store.put_folder(scratch, f"candidates/{run}/{candidate}")
+    shown = fit.model_dump(include={"candidate", "interactions", "users", "items"})
+    return {
+        **shown,
+        "training_seconds": round(fit.training_seconds, 3),
+        "peak_memory_mb": round(fit.peak_memory_mb, 1),
+        "model_sha256": manifest.model_sha256(),
+    }
+
+
+def write_model(model: Recommender, fit: Fit, folder: Path) -> FolderManifest:
+    """Write a model, its `fit.json` and the manifest of both into an empty folder."""
+    model.save(folder)
+    content = json.dumps(fit.model_dump(), indent=1, sort_keys=True)
+    (folder / FIT).write_text(content, encoding="utf-8")
+    return write_manifest(folder, {"candidate": fit.candidate, "run": fit.run})
+
+
+def read_model(folder: Path) -> tuple[Recommender, Fit]:
+    """Load a model that `write_model` wrote; the caller has verified the folder.
+
+    Raises
+    ------
+    BundleError
+        An array or a JSON file cannot be read.
+    SettingsError
+        Its class is none of Catwalk's.
+    """
+    fit = read_fit(folder)
+    model: Recommender = model_class(fit.class_path).load(folder)
+    return model, fit
+
+
+def read_fit(folder: Path) -> Fit:
+    """Read `fit.json` of a model folder; raise `BundleError` if it cannot be understood."""
+    try:
+        return Fit.model_validate_json((folder / FIT).read_bytes())
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder / FIT} cannot be read.", "Train again.") from error
+
+
+@contextmanager
+def candidate_folder(storage: Storage, run: str, name: str) -> Iterator[tuple[Path, str]]:
+    """Give the verified folder of a trained candidate and the digest of its files.
+
+    Raises
+    ------
+    StorageError
+        It was never trained.
+    BundleError
+        A file is not what its manifest says.
+    """
+    storage.lake.manifest(f"candidates/{run}", name)
+    with storage.scratch() as scratch:
+        folder = storage.lake.store.fetch_folder(f"candidates/{run}/{name}", scratch)
+        yield folder, verified(folder).model_sha256()
+
+
+def load_trained(storage: Storage, run: str, name: str) -> Trained:
+    """Load a trained candidate; raises as `candidate_folder` does."""
+    with candidate_folder(storage, run, name) as (folder, sha256):
+        model, fit = read_model(folder)
+    return Trained(model, fit, sha256)
+
+
+def _fit(
+    name: str, candidate: Candidate, run: str, storage: Storage, tables: RunTables, seconds: float
+) -> Fit:
+    known: Any = np.diff(tables.items.matrix.indptr) > 0
+    return Fit(
+        candidate=name,
+        class_path=candidate.class_path,
+        parameters=candidate.parameters,
+        seed=storage.settings.seed,
+        training_threads=storage.settings.training_threads,
+        run=run,
+        cut=str(tables.facts["cut"]),
+        as_of=str(tables.facts["as_of"]),
+        interactions=int(tables.train.weights.nnz),
+        users=len(tables.train.users),
+        items=len(tables.train.items),
+        items_without_attributes=int((~known).sum()),
+        training_seconds=seconds,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )

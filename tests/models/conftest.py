@@ -1,0 +1,213 @@
+"""Tiny shops: tables of a run written as Spark would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.records import Check, GateRecord
+from infra.report.run_records import RunRecords
+from infra.storage import Storage
+from models.recommender import Interactions, ItemFeatures
+from models.tables import interactions, item_features
+
+RUN = "run=manual__2026-11-24T00-00-00"
+AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
+Row = dict[str, Any]
+
+INTERACTION_TYPES = pa.schema(
+    [
+        ("user_key", pa.string()),
+        ("item_id", pa.string()),
+        ("part", pa.string()),
+        ("weight", pa.float32()),
+        ("events", pa.int32()),
+        ("last_time", pa.timestamp("us", tz="UTC")),
+    ]
+)
+ITEM_TYPES = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("title", pa.string()),
+        ("brand", pa.string()),
+        ("category", pa.string()),
+        ("colour", pa.string()),
+        ("price", pa.float64()),
+        ("has_picture", pa.bool_()),
+        ("in_stock", pa.bool_()),
+        ("updated_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def interaction(user: str, item: str, part: str = "train", weight: float = 1.0) -> Row:
+    return {
+        "user_key": user,
+        "item_id": item,
+        "part": part,
+        "weight": weight,
+        "events": 1,
+        "last_time": AS_OF - timedelta(days=5),
+    }
+
+
+def item(name: str, **values: Any) -> Row:
+    row = {
+        "item_id": name,
+        "title": name.title(),
+        "brand": "Aurora",
+        "category": "coats",
+        "colour": "red",
+        "price": 10.0,
+        "has_picture": True,
+        "in_stock": True,
+        "updated_at": AS_OF - timedelta(days=30),
+    }
+    return {**row, **values}
+
+
+def tastes(users: int = 60, items: int = 40, seed: int = 3) -> tuple[list[Row], list[Row]]:
+    """Two tastes: even users like the first half of the items, odd ones the second.
+
+    Everybody has 6 train pairs and 2 hold-out pairs of their own half. The last item has no
+    picture, the one before is out of stock.
+    """
+    random = np.random.default_rng(seed)
+    names = [f"item{number:03d}" for number in range(items)]
+    half = items // 2
+    pairs = []
+    for user in range(users):
+        mine = names[:half] if user % 2 == 0 else names[half:]
+        chosen = random.choice(mine, size=8, replace=False)
+        pairs += [
+            interaction(f"user{user:03d}", name, "train" if place < 6 else "holdout", 1 + place / 4)
+            for place, name in enumerate(chosen)
+        ]
+    catalogue = [
+        item(
+            name,
+            brand=f"brand{place % 5}",
+            category="coats" if place < half else "shoes",
+            colour=["red", "blue", None][place % 3],
+            price=float(place + 1),
+            has_picture=place != items - 1,
+            in_stock=place != items - 2,
+        )
+        for place, name in enumerate(names)
+    ]
+    return pairs, catalogue
+
+
+def arrays(pairs: Sequence[Row], catalogue: Sequence[Row]) -> tuple[Interactions, ItemFeatures]:
+    """Turn the train rows and the catalogue into what `fit` takes."""
+    rows = [row for row in pairs if row["part"] == "train"]
+    names = {row["item_id"] for row in rows} | {row["item_id"] for row in catalogue}
+    every_item = np.array(sorted(names), dtype=np.str_)
+    train = interactions(pa.Table.from_pylist(rows, INTERACTION_TYPES), every_item)
+    items = item_features(pa.Table.from_pylist(list(catalogue), ITEM_TYPES), every_item)
+    return train, items
+
+
+WriteRun = Callable[..., str]
+
+
+@pytest.fixture
+def write_run(shop: Storage) -> WriteRun:
+    """Write the tables of a run; `catalogue` is what is known now, `items` at the cut."""
+
+    def write(
+        pairs: Sequence[Row] | None = None,
+        items: Sequence[Row] | None = None,
+        catalogue: Sequence[Row] | None = None,
+        run: str = RUN,
+        as_of: datetime = AS_OF,
+    ) -> str:
+        some_pairs, some_items = tastes()
+        pairs = some_pairs if pairs is None else pairs
+        items = some_items if items is None else items
+        facts = {
+            "as_of": as_of,
+            "cut": as_of - timedelta(days=3),
+            "start": as_of - timedelta(days=90),
+            "batches": ["batch=shop-000001"],
+        }
+        now = items if catalogue is None else catalogue
+        _write(shop, "interactions", run, pairs, INTERACTION_TYPES, facts)
+        _write(shop, "items", run, items, ITEM_TYPES, facts)
+        _write(shop, "catalogue", run, now, ITEM_TYPES, facts)
+        return run
+
+    return write
+
+
+def _write(
+    shop: Storage, table: str, run: str, rows: Sequence[Row], types: pa.Schema, facts: Row
+) -> None:
+    folder = Path(shop.lake.begin(table, run))
+    folder.mkdir(parents=True)
+    content = pa.Table.from_pylist(list(rows), types)
+    pq.write_table(content.slice(0, len(rows) // 2), folder / "part-00000.parquet")
+    pq.write_table(content.slice(len(rows) // 2), folder / "part-00001.parquet")
+    shop.lake.commit(table, run, {**facts, "rows": len(rows)})
+
+
+def write_lists(shop: Storage, run: str, candidate: str, k: int = 5) -> None:
+    """Write the table `recommendations` as the Spark job does."""
+    from models.tables import read_run
+    from models.train import load_trained
+
+    train = read_run(shop, run).train
+    given = load_trained(shop, run, candidate).model.recommend(train.users, k)
+    rows = [
+        {
+            "user_key": str(user),
+            "item_ids": given.item_ids(row),
+            "scores": given.scores[row][: len(given.item_ids(row))].tolist(),
+        }
+        for row, user in enumerate(given.users)
+    ]
+    folder = Path(shop.lake.begin("recommendations", run))
+    folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "part-00000.parquet")
+    shop.lake.commit("recommendations", run, {"rows": len(rows), "model": candidate})
+
+
+def save_gate(shop: Storage, run: str, verdict: str = "passed") -> None:
+    """Write the record of the recommendations gate."""
+    passed = verdict == "passed"
+    check = Check(name="full", says="full", why="w", severity="critical", value=1.0, passed=passed)
+    record = GateRecord.model_validate(
+        {
+            "gate": "recommendations",
+            "run": run,
+            "at": AS_OF,
+            "verdict": verdict,
+            "partitions": [run],
+            "checks": [check],
+        }
+    )
+    RunRecords(shop, run).save_gate(record)
+
+
+def prepare_bundle(shop: Storage, run: str) -> str:
+    """Do everything from training to the bundle; return the version it would have."""
+    from models.bundle import build_bundle
+    from models.candidates import load_candidates
+    from models.evaluate import evaluate
+    from models.release import decide
+    from models.train import train
+
+    for candidate in load_candidates():
+        train(candidate.name, run, shop)
+    evaluate(run, shop)
+    verdict = decide(run, shop)
+    write_lists(shop, run, verdict.candidate)
+    save_gate(shop, run)
+    return str(build_bundle(run, shop)["version"])

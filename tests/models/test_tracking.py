@@ -1,0 +1,50 @@
+"""MLflow remembers every training once, on a real SQLite registry."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.errors import StorageError
+from infra.report.run_records import RunRecords
+from infra.storage import Storage
+from models import tracking
+from models.publish import publish
+from tests.models.conftest import RUN, WriteRun, prepare_bundle
+
+
+def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: WriteRun) -> None:
+    assert tracking.track(RUN, shop) == {}, "a run that was never evaluated has nothing to track"
+    run = write_run()
+    version = prepare_bundle(shop, run)
+    publish(run, shop)
+    RunRecords(shop, run).save_page("<h1>report</h1>")
+
+    first = tracking.track(run, shop)
+    number = tracking.register(run, shop, version)
+    assert tracking.track(run, shop) == first and set(first) == {"popularity", "lightfm_hybrid"}
+    assert tracking.register(run, shop, version) == number
+
+    with tracking._client(shop.settings) as client:
+        found = client.search_runs([tracking._experiment(client, shop.settings)])
+        assert len(found) == 2
+        one = client.get_run(first["lightfm_hybrid"])
+        assert one.data.params["components"] and one.data.metrics["ndcg_at_10"] > 0
+        artifacts = {file.path for file in client.list_artifacts(first["lightfm_hybrid"])}
+        assert artifacts == {"index.html", "evaluation.json"}
+        assert (shop.settings.home / "mlflow/artifacts").is_dir()
+        assert tracking._alias(client, tracking.CHAMPION) == number
+        assert tracking._alias(client, tracking.PREVIOUS) is None
+
+    second = tracking.register(run, shop, "another version")
+    with tracking._client(shop.settings) as client:
+        assert tracking._alias(client, tracking.CHAMPION) == second != number
+        assert tracking._alias(client, tracking.PREVIOUS) == number
+
+
+def test_a_server_that_refuses_is_a_storage_error(shop: Storage) -> None:
+    settings = shop.settings.model_copy(update={"mlflow_uri": "nonsense://nowhere"})
+    with (
+        pytest.raises(StorageError, match="CATWALK_MLFLOW_URI"),
+        tracking._client(settings) as client,
+    ):
+        client.get_experiment_by_name("x")
