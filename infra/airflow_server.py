@@ -75,13 +75,11 @@ class AirflowServer:
     ) -> None:
         self.stop()
 
-    def launch(self, name: str, command: Sequence[str]) -> GuardedProcess:
+    def launch(self, name: str, command: Sequence[str], **variables: str) -> None:
         """Run another server of this home beside Airflow; it stops with it."""
-        process = GuardedProcess(
-            name, command, self._environment, self._logs, [self._lock.fileno()]
-        )
-        self._processes.append(process)
-        return process
+        around = self._environment | variables
+        held = [self._lock.fileno()]
+        self._processes.append(GuardedProcess(name, command, around, self._logs, held))
 
     def check(self) -> None:
         """Raise `AirflowError` if a part has ended by itself."""

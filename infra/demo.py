@@ -1,0 +1,106 @@
+"""One whole retraining from landing files to a published model, shown step by step.
+
+python -m infra.demo                      a simulated shop
+python -m infra.demo --data FOLDER        a shop's own files; see infra/demo_shops.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.airflow_client import AirflowClient
+from infra.airflow_server import AirflowServer, client_of
+from infra.demo_data import Delivery, deliver_files, deliver_simulation
+from infra.errors import AirflowError
+from infra.home_lock import HomeLock
+from infra.program import run_program
+from infra.run_progress import RunProgress
+from infra.run_summary import is_live, summary
+from infra.settings import PREFIX, Settings
+from infra.shop_home import home_folder, is_remembered, open_home
+from infra.storage import Storage, run_key
+
+DAG = "retrain_recommender"
+SMALL_DATA = {  # halves the start-up of a JVM, and would slow a long job
+    f"{PREFIX}SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+}
+
+
+def main() -> int:
+    """Deliver the data, retrain, and tell what came of it; 0 if a model went live."""
+    arguments = _arguments()
+    started = time.monotonic()
+    delivery = _deliver(arguments.data)
+    settings = open_home()
+    with _airflow(settings) as (client, check):
+        run = _retrain(client, check, delivery, settings)
+    storage = Storage(settings)
+    print(summary(storage, run_key(run), f"{time.monotonic() - started:.0f} s in all"), flush=True)
+    return 0 if is_live(storage, run_key(run)) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="infra.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help="folder of files, named like their source")
+    return parser.parse_args()
+
+
+def _deliver(data: Path | None) -> Delivery:
+    """Put the data into the landing folder of the home, under settings that fit it."""
+    if data is None:
+        return deliver_simulation(open_home(SMALL_DATA))
+    delivery = Delivery.of_files(data)
+    chosen = SMALL_DATA | delivery.settings
+    running = HomeLock(home_folder()).holder()
+    if running and not is_remembered(chosen):
+        raise AirflowError(
+            f"`{running.program}` (process {running.pid}) runs with other settings than this data.",
+            "Stop it, run the demo, and start it again.",
+        )
+    deliver_files(data, delivery, open_home(chosen))
+    return delivery
+
+
+@contextmanager
+def _airflow(settings: Settings) -> Iterator[tuple[AirflowClient, Callable[[], None]]]:
+    """Start Airflow, or use the one that `make up` runs on this home."""
+    running = HomeLock(settings.home).holder()
+    if running and running.alive and running.program == "make up":
+        print(f"Using the Airflow of `make up` on port {running.airflow_port}.", flush=True)
+        there = settings.model_copy(update={"airflow_port": running.airflow_port})
+        yield client_of(there), lambda: None
+        return
+    print("Starting Airflow ...", flush=True)
+    with AirflowServer(settings, "make demo", scheduled=False) as server:
+        client = client_of(settings)
+        client.unpause(DAG)
+        for left in client.unfinished_runs(DAG):  # of a demo that was stopped half-way
+            client.give_up(DAG, left)
+        yield client, server.check
+
+
+def _retrain(
+    client: AirflowClient, check: Callable[[], None], delivery: Delivery, settings: Settings
+) -> str:
+    """Trigger the DAG, show its tasks until it is finished, and return the id of the run."""
+    run = client.trigger(DAG, {"as_of": delivery.as_of.isoformat()})
+    print(f"Retraining as of {delivery.as_of:%Y-%m-%d %H:%M} UTC ({run})\n", flush=True)
+    try:
+        RunProgress(client, DAG, run, settings.airflow_home / "logs").follow(check)
+    except KeyboardInterrupt:
+        client.give_up(DAG, run)
+        raise
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))

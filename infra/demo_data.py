@@ -1,0 +1,125 @@
+"""The data of a demo: a simulated shop, or a folder of a shop's own files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from infra.demo_shops import demo_shop
+from infra.errors import InputError
+from infra.private_files import read_private, write_private
+from infra.settings import Settings
+
+EVENTS, DAYS, SEED = 300_000, 14, 7
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was put into the landing folder.
+
+    Attributes
+    ----------
+    source : str
+        Its name in jobs/sources.yaml.
+    as_of : datetime
+        The moment to train for: the midnight after the last day of the data, UTC.
+    settings : dict
+        CATWALK_ variables that fit the data.
+    """
+
+    source: str
+    as_of: datetime
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_files(cls, data: Path) -> Self:
+        """Look up a folder by its name.
+
+        Raises
+        ------
+        InputError
+            The folder does not exist or its name is not known.
+        """
+        if not data.is_dir():
+            raise InputError(f"The folder {data} does not exist.", "Give DATA=folder of files.")
+        source = data.resolve().name
+        shop = demo_shop(source)
+        return cls(source, shop.as_of, shop.settings(source))
+
+
+def deliver_files(data: Path, delivery: Delivery, settings: Settings) -> int:
+    """Copy a folder's files to where its source is read from; return how many were new.
+
+    Each file appears whole or not at all, and one that is there already, of the same size, is left
+    alone: ingestion reads a file once.
+
+    Raises
+    ------
+    InputError
+        There is no file in the folder.
+    """
+    files = [path for path in sorted(data.iterdir()) if path.is_file() and path.name[0] != "."]
+    if not files:
+        raise InputError(f"There is no file in {data}.", "Give DATA=folder of files.")
+    into = Path(settings.landing) / "events" / delivery.source
+    into.mkdir(parents=True, exist_ok=True)
+    copied = sum(_copied(file, into / file.name) for file in files)
+    print(f"{len(files)} files of {delivery.source}: {copied} new in {into}", flush=True)
+    return copied
+
+
+def _copied(file: Path, target: Path) -> bool:
+    if target.exists() and target.stat().st_size == file.stat().st_size:
+        return False
+    aside = target.with_name(f".{target.name}.part")
+    shutil.copyfile(file, aside)
+    aside.replace(target)
+    return True
+
+
+def deliver_simulation(settings: Settings) -> Delivery:
+    """Simulate a shop's last two weeks in the landing folder, unless that was done.
+
+    Raises
+    ------
+    InputError
+        The simulation failed; its own words are above.
+    """
+    landing = Path(settings.landing)
+    first = _first_day(settings.home)
+    if not (landing / "simulation.json").exists():
+        print(f"Simulating a shop: {EVENTS:,} events in {DAYS} days ...", flush=True)
+        _simulate(landing, first)
+    truth = json.loads((landing / "simulation.json").read_text(encoding="utf-8"))
+    files = [landing / name for name in truth["files"]]
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    print(
+        f"{len(files)} files, {truth['lines']:,} lines, {megabytes:.0f} MB in {landing}", flush=True
+    )
+    midnight = datetime.combine(first + timedelta(days=DAYS), datetime.min.time(), UTC)
+    return Delivery("shop", midnight)
+
+
+def _first_day(home: Path) -> date:
+    """Return the first simulated day; decided once, so that yesterday was the last day then."""
+    file = home / "simulation.json"
+    known = read_private(file)
+    if not known:
+        known = {"first_day": str(datetime.now(UTC).date() - timedelta(days=DAYS))}
+        write_private(file, known)
+    return date.fromisoformat(known["first_day"])
+
+
+def _simulate(landing: Path, first: date) -> None:
+    command = [sys.executable, "-m", "jobs.simulate_shop", str(landing), "--seed", str(SEED)]
+    size = ["--events", str(EVENTS), "--days", str(DAYS), "--first-day", str(first)]
+    done = subprocess.run([*command, *size], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise InputError(f"The simulation failed: {''.join(last)}", f"Empty {landing} and retry.")

@@ -1,0 +1,134 @@
+"""Shows a run while it runs: a line per finished task, with its time and its counts."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from infra.airflow_client import FINISHED, AirflowClient, TaskInstance
+from infra.text_table import INDENT
+
+_WORDS = {"success": "ok", "failed": "FAILED", "skipped": "skipped", "up_for_retry": "again"}
+_COLOURS = {"success": "32", "failed": "31", "up_for_retry": "33"}
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class RunProgress:
+    """Follows one run.
+
+    Parameters
+    ----------
+    client : AirflowClient
+        Where to ask.
+    dag, run : str
+        What to follow.
+    logs : Path
+        Airflow's log folder, to name the log of a failed task.
+    """
+
+    def __init__(self, client: AirflowClient, dag: str, run: str, logs: Path) -> None:
+        self._client, self._dag, self._run, self._logs = client, dag, run, logs
+        self._shown: set[tuple[str, int, int]] = set()
+        self._live = sys.stdout.isatty()
+        self._started = time.monotonic()
+
+    def follow(self, check: Callable[[], None], pause: float = 0.5) -> str:
+        """Print until the run is finished, and return its state; `check` may raise to give up."""
+        while True:
+            check()
+            state = self._client.run_state(self._dag, self._run)
+            tasks = self._client.tasks(self._dag, self._run)
+            for task in tasks:
+                self._show(task)
+            if state in FINISHED:
+                self._show_missed(tasks)
+                return state
+            self._show_running([task.name for task in tasks if task.state == "running"])
+            time.sleep(pause)
+
+    def _show(self, task: TaskInstance) -> None:
+        key = (task.task, task.map_index, task.try_number)
+        if task.state not in _WORDS or key in self._shown:
+            return
+        self._shown.add(key)
+        print(f"{self._start_of_line()}{self._line(task)}", flush=True)
+        if task.state in ("failed", "up_for_retry"):
+            print(f"{INDENT}        {self._why(task)}\n{INDENT}        {self._log_file(task)}")
+
+    def _line(self, task: TaskInstance) -> str:
+        word = _WORDS[task.state or ""].ljust(7)
+        result = self._client.result(self._dag, self._run, task) if word[:2] == "ok" else None
+        seconds = f"{task.seconds:6.1f} s" if task.seconds is not None else " " * 8
+        line = f"{INDENT}{self._coloured(word, task.state)} {task.name:<28} {seconds}  "
+        return (line + counts_line(result)).rstrip()
+
+    def _coloured(self, word: str, state: str | None) -> str:
+        if not self._live or "NO_COLOR" in os.environ or state not in _COLOURS:
+            return word
+        return f"\x1b[{_COLOURS[state]}m{word}\x1b[0m"
+
+    def _start_of_line(self) -> str:
+        return _CLEAR_LINE if self._live else ""
+
+    def _show_running(self, names: list[str]) -> None:
+        if self._live:
+            seconds = time.monotonic() - self._started
+            now = f"{INDENT}{seconds:5.0f} s  {', '.join(names) or 'waiting'}"
+            print(f"{_CLEAR_LINE}{now[:78]}", end="", flush=True)
+
+    def _show_missed(self, tasks: list[TaskInstance]) -> None:
+        missed = [task.name for task in tasks if task.state == "upstream_failed"]
+        if missed:
+            print(f"{self._start_of_line()}{INDENT}not run {', '.join(missed)}")
+        elif self._live:
+            print(_CLEAR_LINE, end="")
+
+    def _why(self, task: TaskInstance) -> str:
+        return last_error(self._client.log(self._dag, self._run, task))
+
+    def _log_file(self, task: TaskInstance) -> Path:
+        folder = self._logs / f"dag_id={self._dag}" / f"run_id={self._run}" / f"task_id={task.task}"
+        mapped = folder / f"map_index={task.map_index}" if task.map_index >= 0 else folder
+        return mapped / f"attempt={task.try_number}.log"
+
+
+def counts_line(result: Any, width: int = 100) -> str:
+    """Write what a task returned in one line: names and numbers, long texts and lists left out.
+
+    >>> counts_line({"rows": 300000, "ndcg": 0.123456, "parts": [1, 2], "model": "popularity"})
+    'rows 300,000, ndcg 0.1235, model popularity'
+    """
+    if not isinstance(result, dict):
+        return ""
+    shown = (f"{name} {_number(value)}" for name, value in result.items() if _is_short(value))
+    line = ", ".join(shown)
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 60)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool | str):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def last_error(lines: list[dict[str, Any]]) -> str:
+    """Return the last error of a task's log in one line; our own errors are written to be read."""
+    for line in reversed(lines):
+        for detail in line.get("error_detail") or []:
+            text = str(detail.get("exc_value", "")).strip()
+            return _first_line(text or str(detail.get("exc_type", "")))
+        if line.get("level") in ("error", "critical"):
+            return _first_line(str(line.get("event", "")))
+    return "It left no error in its log."
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else "An error without a text."
