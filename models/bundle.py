@@ -26,13 +26,13 @@ from infra.errors import BundleError, ReleaseError
 from infra.object_store import MANIFEST
 from infra.records import VerdictRecord
 from infra.report.run_records import RunRecords
-from infra.schemas import INTERACTIONS, RECOMMENDATIONS
+from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from models.card import model_card
 from models.digests import MAX_FILE_BYTES, FolderManifest, verified, write_manifest
 from models.items import ServedItems, read_served_items
 from models.recommender import Recommendations, Recommender, UserIds, positions
-from models.train import candidate_folder, read_fit, read_model
+from models.train import Fit, candidate_folder, read_fit, read_model
 
 MODEL, LISTS, CARD = "model", "recommendations", "card.json"
 
@@ -94,9 +94,10 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
         _copy_model(verdict, storage, scratch / MODEL)
         _copy_lists(verdict, storage, scratch / LISTS)
         read_served_items(storage, run).save(scratch)
-        card = json.dumps(model_card(verdict, storage, read_fit(scratch / MODEL)), indent=1)
+        fit = read_fit(scratch / MODEL)
+        card = json.dumps(model_card(verdict, storage, fit), indent=1)
         (scratch / CARD).write_text(card, encoding="utf-8")
-        manifest = write_manifest(scratch, _facts(verdict, storage))
+        manifest = write_manifest(scratch, _facts(fit))
         version = version_of(scratch)
         storage.lake.store.put_folder(scratch, bundle_key(run))
     return {
@@ -126,7 +127,7 @@ def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
         folder=folder,
         manifest=manifest,
         model_sha256=manifest.model_sha256(f"{MODEL}/"),
-        card=json.loads((folder / CARD).read_bytes()),
+        card=_card(folder / CARD),
         items=ServedItems.load(folder),
         recommender=load_recommender(folder / MODEL),
     )
@@ -169,15 +170,17 @@ def manifest_sha256(folder: Path) -> str:
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
-def _facts(verdict: VerdictRecord, storage: Storage) -> dict[str, str]:
-    facts = storage.lake.manifest(INTERACTIONS.name, verdict.run)
-    times = {name: _utc(str(facts[name])).isoformat() for name in ("as_of", "cut")}
-    return {"run": verdict.run, "candidate": verdict.candidate, **times}
+def _card(file: Path) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise BundleError(f"{file} is not JSON.", "Build the bundle again.") from error
+    return card
 
 
-def _utc(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+def _facts(fit: Fit) -> dict[str, str]:
+    times = {name: getattr(fit, name).isoformat() for name in ("as_of", "cut")}
+    return {"run": fit.run, "candidate": fit.candidate, **times}
 
 
 def _copy_model(verdict: VerdictRecord, storage: Storage, target: Path) -> None:

@@ -52,7 +52,7 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
     record = EvaluationRecord(
         run=run,
         at=datetime.now(UTC),
-        cut=_time(str(tables.facts["cut"])),
+        cut=tables.cut,
         users=len(holdout.users),
         items=int(tables.items.recommendable.sum()),
         train_interactions=int(tables.train.weights.nnz),
@@ -80,7 +80,7 @@ def _champion_score(storage: Storage, version: str, holdout: Holdout, tables: Ru
         folder = storage.published.fetch_folder(version_key(version), scratch)
         manifest = verified(folder)
         model, fit = read_model(folder / MODEL)
-    _require_no_leak(fit, str(tables.facts["cut"]))
+    _require_no_leak(fit, tables.cut)
     metrics = measure_champion(model, holdout, tables)
     trained = Trained(model, fit, manifest.model_sha256(f"{MODEL}/"))
     return _score(fit.candidate, trained, metrics).model_copy(update={"role": "champion"})
@@ -96,17 +96,13 @@ def _score(name: str, trained: Trained, metrics: dict[str, float]) -> Score:
     )
 
 
-def _require_no_leak(fit: Fit, cut: str) -> None:
-    if _time(fit.cut) > _time(cut):
+def _require_no_leak(fit: Fit, cut: datetime) -> None:
+    if fit.cut > cut:
         raise InputError(
-            f"it learnt from data up to {fit.cut}, this run is judged from {cut} on.",
+            f"it learnt from data up to {fit.cut:%Y-%m-%d %H:%M}, this run is judged from "
+            f"{cut:%Y-%m-%d %H:%M} on.",
             "Judge it in a run with a later cut.",
         )
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _left_out(holdout: Holdout) -> list[str]:

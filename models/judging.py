@@ -171,13 +171,13 @@ class _Words:
 
     def _say(self, limit: str, bound: float | None, passed: bool, reason: str = "") -> Judgement:
         number = "was not measured" if self.value is None else f"is {self.value:.4g}"
-        must = f"{'as it' if passed else 'but'} must be {limit}"
+        verdict = f", which is {limit}" if passed else f"; it must be {limit}"
         return Judgement(
             metric=self.metric,
             value=self.value,
             limit=limit,
             bound=bound,
             passed=passed,
-            reason=f"{self.metric} {number}, {reason or must}.",
+            reason=f"{self.metric} {number}{f'; {reason}' if reason else verdict}.",
             why=self.why,
         )

@@ -6,16 +6,17 @@ the highest. So there is no moment without a live version, and never two for one
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from infra.errors import BundleError, PublishError, StorageError
 from infra.object_store import AlreadyExistsError
 from infra.records import PublishRecord, VerdictRecord
 from infra.report.run_records import RunRecords
-from infra.rules import parse_rules
+from infra.rules import describe
 from infra.storage import Storage
 from models.bundle import MODEL, bundle_key, manifest_sha256, released, version_of
 from models.digests import FolderManifest, verified
@@ -33,16 +34,21 @@ def live(storage: Storage) -> PublishRecord | None:
 
     Raises
     ------
-    StorageError, SettingsError
-        The newest pointer cannot be read.
+    PublishError
+        The newest pointer cannot be understood.
     """
     pointers = [
         key for key in storage.published.list(LIVE) if re.fullmatch(rf"{LIVE}/\d{{10}}\.json", key)
     ]
     if not pointers:
         return None
-    content = storage.published.read(pointers[-1])
-    return parse_rules(json.loads(content), PublishRecord, pointers[-1])
+    try:
+        return PublishRecord.model_validate_json(storage.published.read(pointers[-1]))
+    except ValidationError as error:
+        raise PublishError(
+            f"The live pointer {pointers[-1]} cannot be read: {describe(error)}",
+            "Restore it from the record of its run; nothing is published until then.",
+        ) from error
 
 
 def publish(run: str, storage: Storage) -> PublishRecord:
@@ -147,6 +153,9 @@ def _point(storage: Storage, record: PublishRecord) -> PublishRecord:
     try:
         storage.published.create(f"{LIVE}/{record.number:010d}.json", content)
     except AlreadyExistsError as error:
+        same = _already_live(storage, record.run, record.version)
+        if same is not None:  # the same task, started twice
+            return same
         raise PublishError(
             f"Another publisher was first with pointer {record.number}; {record.version} of "
             f"{record.run} is not live.",

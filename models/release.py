@@ -37,7 +37,7 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     thresholds = load_thresholds(file)
     records = RunRecords(storage, run)
     evaluation = records.load_evaluation()
-    if evaluation is None:
+    if evaluation is None or evaluation.run != run:
         raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
     judged = {
         score.name: (score, _judge_score(score, evaluation, thresholds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,15 @@ class RunTables:
         As known at the cut.
     holdout : tuple of two arrays of str
         Users and items after the cut, one entry per pair.
-    facts : dict
-        The manifest of the interactions: `cut`, `as_of`, `batches`.
+    cut, as_of : datetime
+        UTC: train is before the cut, the hold-out from there to `as_of`.
     """
 
     train: Interactions
     items: ItemFeatures
     holdout: tuple[UserIds, ItemIds]
-    facts: dict[str, Any]
+    cut: datetime
+    as_of: datetime
 
 
 def read_run(storage: Storage, run: str) -> RunTables:
@@ -70,7 +72,8 @@ def read_run(storage: Storage, run: str) -> RunTables:
         train=interactions(train, every_item),
         items=item_features(items, every_item),
         holdout=(texts(holdout["user_key"]), texts(holdout["item_id"])),
-        facts=facts,
+        cut=_moment(facts, "cut"),
+        as_of=_moment(facts, "as_of"),
     )
 
 
@@ -158,6 +161,12 @@ def price_bands(prices: pa.ChunkedArray) -> pa.Array:
     edges = np.quantile(values[usable], np.linspace(0, 1, PRICE_BANDS + 1)[1:-1])
     bands = np.searchsorted(edges, values, side="right") + 1
     return pa.array([str(band) for band in bands], mask=~usable)
+
+
+def _moment(facts: dict[str, Any], name: str) -> datetime:
+    """Read a time of a manifest; one without a zone is UTC."""
+    time = datetime.fromisoformat(str(facts[name]))
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
 
 
 def _require_sound(rows: pa.Table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import time
 from collections.abc import Iterator
@@ -12,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import AwareDatetime
 
 from infra.errors import BundleError
 from infra.rules import Rules
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, make, model_class
 from models.digests import FolderManifest, verified, write_manifest
-from models.recommender import Recommender
+from models.holdout import select
+from models.recommender import Recommender, require_learnable
 from models.tables import RunTables, read_run
 
 FIT = "fit.json"
@@ -43,8 +44,8 @@ class Fit(Rules):
     seed: int
     training_threads: int
     run: str
-    cut: str
-    as_of: str
+    cut: AwareDatetime
+    as_of: AwareDatetime
     interactions: int
     users: int
     items: int
@@ -77,13 +78,15 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     SettingsError
         The candidate does not exist or cannot be made.
     InputError
-        Nothing can be learnt from the tables of the run.
+        Nothing can be learnt from the tables of the run, or nobody in the hold-out can judge it.
     StorageError
         The tables of the run are not there.
     """
     chosen = candidate_named(candidate)
     model = make(chosen, storage.settings)
     tables = read_run(storage, run)
+    require_learnable(tables.train, tables.items)
+    select(tables)  # a model that nobody can judge is not worth training
     started = time.perf_counter()
     model.fit(tables.train, tables.items)
     fit = _fit(candidate, chosen, run, storage, tables, time.perf_counter() - started)
@@ -102,8 +105,7 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
 def write_model(model: Recommender, fit: Fit, folder: Path) -> FolderManifest:
     """Write a model, its `fit.json` and the manifest of both into an empty folder."""
     model.save(folder)
-    content = json.dumps(fit.model_dump(), indent=1, sort_keys=True)
-    (folder / FIT).write_text(content, encoding="utf-8")
+    (folder / FIT).write_text(fit.model_dump_json(indent=1), encoding="utf-8")
     return write_manifest(folder, {"candidate": fit.candidate, "run": fit.run})
 
 
@@ -165,8 +167,8 @@ def _fit(
         seed=storage.settings.seed,
         training_threads=storage.settings.training_threads,
         run=run,
-        cut=str(tables.facts["cut"]),
-        as_of=str(tables.facts["as_of"]),
+        cut=tables.cut,
+        as_of=tables.as_of,
         interactions=int(tables.train.weights.nnz),
         users=len(tables.train.users),
         items=len(tables.train.items),

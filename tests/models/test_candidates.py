@@ -1,0 +1,104 @@
+"""A wrong line in candidates.yaml is named before anything is trained."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.errors import SettingsError
+from infra.storage import Storage
+from models.candidates import Candidate, candidate_named, load_candidates, make, model_class
+from models.lightfm_hybrid import LightFMHybrid
+from tests.conftest import REPOSITORY
+
+LIGHTFM = "models.lightfm_hybrid:LightFMHybrid"
+
+
+def test_dag_parsing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from models.candidates import load_candidates; load_candidates();"
+        "heavy = {'numpy', 'scipy', 'lightfm', 'mlflow', 'pyarrow'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+ENTRY = "class: models.popularity:Popularity, why: w"
+BAD_FILES = {
+    f"a: {{{ENTRY}, baseline: true}}": "every candidate is a baseline",
+    f"'../a': {{{ENTRY}}}": "no candidate name",
+    f"a: {{{ENTRY}, name: b}}": "unknown key 'name'",
+    "a: {class: os:system, why: w}": "class",
+    "a: {class: models.popularity:Popularity}": "'why' is missing",
+    "": "holds no keys",
+}
+
+
+@pytest.mark.parametrize("text", BAD_FILES)
+def test_files_that_cannot_be_meant(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "candidates.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=BAD_FILES[text]):
+        load_candidates(file)
+
+
+def test_an_unknown_candidate_lists_the_known() -> None:
+    with pytest.raises(SettingsError, match=r"no candidate 'als'.*popularity, lightfm_hybrid"):
+        candidate_named("als")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("models.absent:Model", "models.absent:Model"),
+        ("models.popularity:Absent", "models.popularity:Absent"),
+        ("models.recommender:Interactions", "no method 'fit'"),
+        ("subprocess:Popen", "no class of Catwalk"),
+        ("models.popularity:annotations.x", "no class of Catwalk"),
+    ],
+)
+def test_classes_that_are_no_recommender(path: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        model_class(path)
+
+
+BAD_PARAMETERS = [
+    {"component": 3},
+    {"components": 0},
+    {"components": 2.5},
+    {"components": True},
+    {"components": "32"},
+    {"components": None},
+    {"epochs": 0},
+    {"epochs": 10**6},
+    {"learning_rate": 0},
+    {"learning_rate": float("nan")},
+    {"learning_rate": "fast"},
+    {"item_alpha": -0.1},
+    {"user_alpha": 2},
+    {"max_sampled": 0},
+    {"attribute_share": -1},
+    {"weight_power": 1.5},
+    {"random_state": -1},
+    {"num_threads": 0},
+]
+
+
+@pytest.mark.parametrize("parameters", BAD_PARAMETERS, ids=str)
+def test_parameters_out_of_range(parameters: dict[str, float], shop: Storage) -> None:
+    entry = {"name": "a", "class": LIGHTFM, "parameters": parameters, "why": "w"}
+    with pytest.raises(SettingsError, match=next(iter(parameters))):
+        make(Candidate.model_validate(entry), shop.settings)
+
+
+def test_the_shop_gives_seed_and_threads_unless_the_file_does(shop: Storage) -> None:
+    settings = shop.settings.model_copy(update={"seed": 11, "training_threads": 2})
+    entry = {"name": "a", "class": LIGHTFM, "parameters": {"random_state": 3}, "why": "w"}
+    model = make(Candidate.model_validate(entry), settings)
+    assert isinstance(model, LightFMHybrid)
+    assert model._parameters["random_state"] == 3 and model._parameters["num_threads"] == 2
