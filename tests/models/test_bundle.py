@@ -1,0 +1,249 @@
+"""A bundle proves itself: one changed byte anywhere, and it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from infra.errors import BundleError, ReleaseError, SettingsError
+from infra.object_store import MANIFEST
+from infra.storage import Storage
+from models import check_serving as serving
+from models.bundle import build_bundle, bundle_key, load_recommender, open_bundle
+from models.check_serving import check, check_serving
+from models.digests import verified, write_manifest
+from models.train import train
+from tests.conftest import REPOSITORY
+from tests.models.conftest import RUN, WriteRun, prepare_bundle, tastes, write_lists
+
+Harm = Callable[[Path], None]
+
+
+@pytest.fixture
+def folder(shop: Storage, write_run: WriteRun) -> Path:
+    prepare_bundle(shop, write_run())
+    return Path(shop.lake.address(bundle_key(RUN)))
+
+
+def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    content = json.loads((folder / MANIFEST).read_text())
+    change(content)
+    (folder / MANIFEST).write_text(json.dumps(content))
+
+
+def move_out(folder: Path) -> None:
+    (folder.parent / "outside.json").write_bytes((folder / "card.json").read_bytes())
+    name = "../outside.json"
+    edit_manifest(
+        folder, lambda content: content["files"].update({name: content["files"]["card.json"]})
+    )
+
+
+def link(folder: Path) -> None:
+    target = folder.parent / "outside.json"
+    shutil.move(folder / "card.json", target)
+    (folder / "card.json").symlink_to(target)
+
+
+HARMS: dict[str, tuple[Harm, str]] = {
+    "file missing": (lambda folder: (folder / "card.json").unlink(), "card.json is missing"),
+    "file extra": (lambda folder: (folder / "x.py").write_text("x") and None, "x.py is not in its"),
+    "hidden extra": (lambda folder: (folder / "model/.x").write_text("x") and None, "not in its"),
+    "manifest missing": (lambda folder: (folder / MANIFEST).unlink(), "cannot be read"),
+    "manifest cut": (lambda folder: (folder / MANIFEST).write_text("{") and None, "cannot be read"),
+    "manifest a list": (lambda folder: (folder / MANIFEST).write_text("[]") and None, "format"),
+    "manifest huge": (
+        lambda folder: (folder / MANIFEST).write_text(" " * 5_000_000) and None,
+        "larger",
+    ),
+    "format version": (
+        lambda folder: edit_manifest(folder, lambda content: content.update(format_version=2)),
+        "format version 2",
+    ),
+    "no format version": (
+        lambda folder: edit_manifest(folder, lambda content: content.pop("format_version")),
+        "format version None",
+    ),
+    "unknown key": (
+        lambda folder: edit_manifest(folder, lambda content: content.update(signed=True)),
+        "unknown key 'signed'",
+    ),
+    "no digest": (
+        lambda folder: edit_manifest(
+            folder, lambda content: content["files"]["card.json"].update(sha256="")
+        ),
+        "is no manifest",
+    ),
+    "outside": (move_out, "outside the folder"),
+    "link": (link, "is a link"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_harm_is_seen(folder: Path, harm: str) -> None:
+    do_harm, said = HARMS[harm]
+    do_harm(folder)
+    with pytest.raises(BundleError, match=said):
+        open_bundle(folder)
+
+
+def test_every_byte_counts(folder: Path) -> None:
+    for name in verified(folder).files:
+        content = (folder / name).read_bytes()
+        for place in (0, len(content) // 2, len(content) - 1):
+            changed = bytearray(content)
+            changed[place] ^= 1
+            (folder / name).write_bytes(changed)
+            with pytest.raises(BundleError, match="was changed"):
+                open_bundle(folder)
+        (folder / name).write_bytes(content)
+    open_bundle(folder)
+
+
+def test_oversized_files(folder: Path) -> None:
+    with pytest.raises(BundleError, match="1000 are allowed"):
+        open_bundle(folder, max_file_bytes=1000)
+
+
+def test_wrong_content_under_a_right_manifest(folder: Path) -> None:
+    items = folder / "items.npz"
+    with np.load(items) as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+    np.savez(items, **{**content, "prices": content["prices"][:-1]})
+    write_manifest(folder, {})
+    with pytest.raises(BundleError, match="unequal length"):
+        open_bundle(folder)
+    np.savez(items, **{**content, "titles": content["titles"].astype(object)})
+    write_manifest(folder, {})
+    with pytest.raises(BundleError, match="allow_pickle"):
+        open_bundle(folder)
+    items.unlink()
+    write_manifest(folder, {})
+    with pytest.raises(BundleError, match=r"has no items\.npz"):
+        open_bundle(folder)
+
+
+def test_a_bundle_names_no_foreign_class(folder: Path) -> None:
+    file = folder / "model/fit.json"
+    file.write_text(file.read_text().replace("models.lightfm_hybrid:LightFMHybrid", "os:system"))
+    write_manifest(folder, {})
+    with pytest.raises(SettingsError, match="no class of Catwalk"):
+        open_bundle(folder)
+
+
+def test_what_a_bundle_holds(folder: Path) -> None:
+    names = set(verified(folder).files)
+    assert names == {
+        "card.json",
+        "items.npz",
+        "model/factors.npz",
+        "model/fit.json",
+        "model/lightfm.json",
+        "recommendations/part-00000.parquet",
+    }
+    card = open_bundle(folder).card
+    assert card["data"]["batches"] == ["batch=shop-000001"]
+    assert card["metrics"]["ndcg_at_10"] > 0 and card["limits"] and card["cannot"]
+    assert "user000" not in json.dumps(card)
+
+
+def test_the_same_inputs_give_the_same_bytes(folder: Path, shop: Storage) -> None:
+    before = (folder / MANIFEST).read_bytes()
+    build_bundle(RUN, shop)
+    assert (folder / MANIFEST).read_bytes() == before
+
+
+def test_the_bundle_answers_as_the_model(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    asked = np.array(["user000", "nobody"])
+    direct = load_recommender(folder / "model").recommend(asked, 5)
+    assert np.array_equal(bundle.recommend(asked, 5).items, direct.items)
+
+
+def test_items_sold_out_since_the_cut_are_not_served(shop: Storage, write_run: WriteRun) -> None:
+    pairs, items = tastes()
+    now = [{**row, "in_stock": row["item_id"] >= "item010"} for row in items]
+    prepare_bundle(shop, write_run(pairs, items, now))
+    bundle = open_bundle(Path(shop.lake.address(bundle_key(RUN))))
+    given = bundle.recommend(np.array(["user000", "nobody"]), 3)
+    for row in range(2):
+        assert len(given.item_ids(row)) == 3 and min(given.item_ids(row)) >= "item010"
+
+
+def test_a_model_trained_again_after_the_verdict(folder: Path, shop: Storage) -> None:
+    train("lightfm_hybrid", RUN, shop)
+    with pytest.raises(BundleError, match="after it was judged"):
+        build_bundle(RUN, shop)
+
+
+def test_lists_of_another_model(folder: Path, shop: Storage) -> None:
+    write_lists(shop, RUN, "popularity")
+    with pytest.raises(BundleError, match="come from popularity"):
+        build_bundle(RUN, shop)
+
+
+def test_no_verdict(shop: Storage, write_run: WriteRun) -> None:
+    write_run()
+    with pytest.raises(ReleaseError, match="no release verdict"):
+        build_bundle(RUN, shop)
+
+
+def test_a_fresh_process_answers(folder: Path, shop: Storage) -> None:
+    answer = check_serving(RUN, shop)
+    assert answer["users"] == 50 and answer["k"] == 5 and answer["agreement"] == 1.0
+
+
+def test_a_fresh_process_says_what_is_wrong(folder: Path, shop: Storage) -> None:
+    (folder / "card.json").unlink()
+    with pytest.raises(BundleError, match=r"does not serve: .*card\.json is missing"):
+        check_serving(RUN, shop)
+    command = [sys.executable, "-m", "models.check_serving"]
+    done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, text=True)
+    assert done.returncode == 2 and "usage" in done.stderr
+
+
+def test_a_process_that_hangs(folder: Path, shop: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "TIMEOUT_SECONDS", 0.05)
+    with pytest.raises(BundleError, match=r"no answer in 0\.05 s"):
+        check_serving(RUN, shop)
+
+
+def test_lists_that_the_model_would_not_give(folder: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = folder / "recommendations/part-00000.parquet"
+    rows = pq.read_table(file).to_pylist()
+    for row in rows:
+        row["item_ids"] = ["item000"]
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match="of the ready lists"):
+        check(folder)
+    pq.write_table(pa.Table.from_pylist(rows).slice(0, 0), file)
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match="holds no lists"):
+        check(folder)
+
+
+def test_a_model_that_shows_what_it_must_not(folder: Path) -> None:
+    file = folder / "model/factors.npz"
+    with np.load(file) as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+    np.savez(file, **{**content, "recommendable": np.ones_like(content["recommendable"])})
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match="may not be shown"):
+        check(folder)
+
+
+def verified_facts(folder: Path) -> dict[str, str]:
+    facts: dict[str, str] = json.loads((folder / MANIFEST).read_text())["facts"]
+    return facts

@@ -1,0 +1,285 @@
+"""Whatever dies at any moment: afterwards exactly one complete version is live."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.errors import BundleError, PublishError, ReleaseError, StorageError
+from infra.object_store import ObjectStore
+from infra.records import PublishRecord, VerdictRecord
+from infra.report.run_records import RunRecords
+from infra.storage import Storage
+from models.bundle import build_bundle, bundle_key, manifest_sha256, open_bundle
+from models.publish import live, publish, version_key
+from models.release import decide
+from models.train import train
+from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle, save_gate
+
+OTHER = "run=other"
+
+
+class KilledError(Exception):
+    """The process died here."""
+
+
+class MortalStore:
+    """A store that dies before or after one of its operations, counted over all stores."""
+
+    def __init__(self, inner: ObjectStore, die: Callable[[str], None]) -> None:
+        self._inner, self._die = inner, die
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any) -> Any:
+            self._die(f"before {name}")
+            answer = found(*arguments)
+            self._die(f"after {name}")
+            return answer
+
+        return call
+
+
+def dying(shop: Storage, moment: int) -> Storage:
+    """Return the same shop, whose storage dies at the given moment."""
+    passed: Iterator[int] = iter(range(10**6))
+
+    def die(where: str) -> None:
+        if next(passed) == moment:
+            raise KilledError(where)
+
+    mortal = Storage(shop.settings)
+    mortal.lake.store = MortalStore(mortal.lake.store, die)  # type: ignore[assignment]
+    mortal.published = MortalStore(mortal.published, die)  # type: ignore[assignment]
+    mortal.reports = MortalStore(mortal.reports, die)  # type: ignore[assignment]
+    return mortal
+
+
+def is_whole(shop: Storage, record: PublishRecord) -> bool:
+    with shop.scratch() as scratch:
+        folder = shop.published.fetch_folder(version_key(record.version), scratch)
+        open_bundle(folder)
+        return manifest_sha256(folder) == record.manifest_sha256
+
+
+def test_killed_at_every_moment(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    moment, alive = 0, False
+    while not alive:
+        for key in ("live", "versions"):
+            shop.published.delete_folder(key)
+        Path(shop.reports.address, RUN, "published.json").unlink(missing_ok=True)
+        try:
+            publish(RUN, dying(shop, moment))
+            alive = True
+        except KilledError:
+            now = live(shop)
+            assert now is None or is_whole(shop, now), "what is live is never half"
+        record = publish(RUN, shop)
+        assert live(shop) == record == RunRecords(shop, RUN).load_published()
+        assert is_whole(shop, record)
+        assert shop.published.list("live") == ["live/0000000001.json"]
+        assert [path.name for path in Path(shop.published.address, "versions").iterdir()] == [
+            record.version
+        ]
+        moment += 1
+    assert moment > 20
+
+
+def test_a_second_publishing_changes_nothing(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    assert publish(RUN, shop) == publish(RUN, shop)
+
+
+def test_half_a_version_is_completed(shop: Storage, write_run: WriteRun) -> None:
+    version = prepare_bundle(shop, write_run())
+    Path(shop.published.address, version_key(version)).mkdir(parents=True)
+    Path(shop.published.address, version_key(version), "card.json").write_text("{}")
+    assert is_whole(shop, publish(RUN, shop))
+
+
+def two_prepared(shop: Storage, write_run: WriteRun) -> None:
+    for run, hours in ((RUN, 0), (OTHER, 6)):
+        prepare_bundle(shop, write_run(run=run, as_of=AS_OF + timedelta(hours=hours)))
+
+
+def test_two_publishers_at_once(shop: Storage, write_run: WriteRun) -> None:
+    two_prepared(shop, write_run)
+    together = threading.Barrier(2)
+    answers: dict[str, PublishRecord | PublishError] = {}
+
+    def go(run: str) -> None:
+        place = Storage(shop.settings)
+        create = place.published.create
+
+        def at_once(key: str, content: bytes) -> None:
+            together.wait(timeout=10)
+            create(key, content)
+
+        place.published.create = at_once  # type: ignore[method-assign]
+        try:
+            answers[run] = publish(run, place)
+        except PublishError as error:
+            answers[run] = error
+
+    threads = [threading.Thread(target=go, args=(run,)) for run in (RUN, OTHER)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won = [answer for answer in answers.values() if isinstance(answer, PublishRecord)]
+    lost = [answer for answer in answers.values() if isinstance(answer, PublishError)]
+    assert len(won) == len(lost) == 1 and "first with pointer 1" in str(lost[0])
+    assert live(shop) == won[0] and is_whole(shop, won[0])
+
+
+def test_the_same_run_published_twice_at_once(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    late = Storage(shop.settings)
+    create = late.published.create
+
+    def after_the_other(key: str, content: bytes) -> None:
+        publish(RUN, shop)
+        create(key, content)
+
+    late.published.create = after_the_other  # type: ignore[method-assign]
+    assert publish(RUN, late) == live(shop)
+
+
+def test_what_went_live_since_the_verdict_is_not_overrun(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    two_prepared(shop, write_run)
+    publish(RUN, shop)
+    with pytest.raises(PublishError, match=r"is live, but run=other was judged against nothing"):
+        publish(OTHER, shop)
+
+
+def test_pointers_grow_and_name_the_one_before(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    first = publish(RUN, shop)
+    prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
+    second = publish(OTHER, shop)
+    assert (second.number, second.previous) == (2, first.version)
+    assert live(shop) == second
+    with pytest.raises(PublishError, match="is live, but"):
+        publish(RUN, shop)
+
+
+def no_gate(shop: Storage) -> None:
+    shop.reports.delete_folder(f"{RUN}/gates")
+
+
+def stopped_gate(shop: Storage) -> None:
+    save_gate(shop, RUN, "stopped")
+
+
+def rejected(shop: Storage) -> None:
+    save_verdict(shop, outcome="reject")
+
+
+def half_rejected(shop: Storage) -> None:
+    verdict = load_verdict(shop)
+    failed = verdict.judgements[0].model_copy(update={"passed": False})
+    save_verdict(shop, judgements=(failed, *verdict.judgements[1:]))
+
+
+def nothing_judged(shop: Storage) -> None:
+    save_verdict(shop, judgements=())
+
+
+def other_candidate(shop: Storage) -> None:
+    save_verdict(shop, candidate="popularity")
+
+
+def other_model(shop: Storage) -> None:
+    save_verdict(shop, model_sha256="0" * 64)
+
+
+def other_run(shop: Storage) -> None:
+    save_verdict(shop, run=OTHER)
+    Path(shop.reports.address, OTHER, "verdict.json").replace(
+        Path(shop.reports.address, RUN, "verdict.json")
+    )
+
+
+def changed_bundle(shop: Storage) -> None:
+    file = Path(shop.lake.address(bundle_key(RUN), "model/factors.npz"))
+    file.write_bytes(file.read_bytes() + b"!")
+
+
+def no_bundle(shop: Storage) -> None:
+    shop.lake.store.delete_folder(bundle_key(RUN))
+
+
+REFUSALS = [
+    (no_gate, PublishError, "are not checked"),
+    (stopped_gate, PublishError, "stopped by their gate"),
+    (rejected, ReleaseError, "is reject"),
+    (half_rejected, ReleaseError, "missed"),
+    (nothing_judged, ReleaseError, "no threshold"),
+    (other_candidate, PublishError, "the model that was judged"),
+    (other_model, PublishError, "the model that was judged"),
+    (other_run, ReleaseError, "no release verdict"),
+    (changed_bundle, BundleError, "was changed"),
+    (no_bundle, StorageError, "does not exist"),
+]
+
+
+@pytest.mark.parametrize(("harm", "error", "said"), REFUSALS)
+def test_refusals(
+    shop: Storage,
+    write_run: WriteRun,
+    harm: Callable[[Storage], None],
+    error: type[Exception],
+    said: str,
+) -> None:
+    prepare_bundle(shop, write_run())
+    harm(shop)
+    with pytest.raises(error, match=said):
+        publish(RUN, shop)
+    assert live(shop) is None and shop.published.list("") == []
+
+
+def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteRun) -> None:
+    from models.evaluate import evaluate
+
+    prepare_bundle(shop, write_run())
+    train("lightfm_hybrid", RUN, shop)
+    evaluate(RUN, shop)
+    decide(RUN, shop)
+    with pytest.raises(PublishError, match="the model that was judged"):
+        publish(RUN, shop)
+    build_bundle(RUN, shop)
+    assert live(shop) is None and publish(RUN, shop) == live(shop)
+
+
+def test_a_broken_pointer_is_never_overrun(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    shop.published.write("live/0000000001.json", b"{")
+    with pytest.raises(PublishError, match="cannot be read"):
+        publish(RUN, shop)
+
+
+def test_other_objects_are_no_pointers(shop: Storage) -> None:
+    shop.published.write("live/readme.json", b"{")
+    assert live(shop) is None
+
+
+def load_verdict(shop: Storage) -> VerdictRecord:
+    verdict = RunRecords(shop, RUN).load_verdict()
+    assert verdict is not None
+    return verdict
+
+
+def save_verdict(shop: Storage, **change: Any) -> None:
+    changed = load_verdict(shop).model_copy(update=change)
+    RunRecords(shop, changed.run).save_verdict(changed)
