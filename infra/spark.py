@@ -117,7 +117,8 @@ def start_local(settings: Settings) -> SparkSession:
     SparkError
         There is no Java, or Spark did not start.
     """
-    os.environ.update(JAVA_HOME=str(java_home()), SPARK_LOCAL_IP="127.0.0.1")
+    here = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    os.environ.update(JAVA_HOME=str(java_home()), **here)
     (settings.home / "scratch").mkdir(parents=True, exist_ok=True)
     return session("catwalk", _local_options(settings))
 

@@ -15,7 +15,6 @@ from jobs.sources import Feed
 # A date and a time, seconds and their fraction optional; Spark's own cast takes far more.
 _TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
-_NESTED = r"^\s*[\[{]"
 
 
 def typed(
@@ -67,7 +66,7 @@ def _typed(name: str, kind: object, feed: Feed) -> Column:
     if isinstance(kind, TimestampType):
         return _time(text, feed.time_zone)
     if isinstance(kind, StringType):
-        return F.when(~text.rlike(_NESTED), text)
+        return F.when(~(text.startswith("{") | text.startswith("[")), text)
     return text.try_cast(kind)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,82 @@
+"""The wiring of the retraining: what runs after what, who owns it, and what parsing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from infra.airflow_defaults import Owner, Tag
+from models.candidates import load_candidates
+from tests.conftest import REPOSITORY
+
+ORDER = [
+    "ingest_events",
+    "gate_events",
+    "build_interactions",
+    "gate_interactions",
+    "train",
+    "evaluate",
+    "judge_release",
+    "recommend_users",
+    "gate_recommendations",
+    "build_bundle",
+    "check_serving",
+    "publish",
+]
+
+
+@pytest.fixture(scope="module")
+def dag(airflow_database: None) -> Any:
+    from dags.retrain_recommender import retrain_recommender
+
+    return retrain_recommender()
+
+
+def test_every_step_waits_for_the_one_before(dag: Any) -> None:
+    for before, after in zip(ORDER, ORDER[1:], strict=False):
+        assert after in dag.get_task(before).downstream_task_ids, f"{before} >> {after}"
+    assert dag.get_task("publish").upstream_task_ids == {"check_serving", "track_candidates"}
+
+
+def test_no_step_of_the_chain_runs_after_a_failure(dag: Any) -> None:
+    assert {dag.get_task(name).trigger_rule for name in ORDER} == {"all_success"}
+
+
+def test_one_training_per_candidate(dag: Any) -> None:
+    assert dag.get_task("train").is_mapped
+    assert dag.get_task("train").op_kwargs_expand_input.value == {
+        "candidate": [candidate.name for candidate in load_candidates()]
+    }
+
+
+def test_runs_never_overlap_and_never_catch_up(dag: Any) -> None:
+    assert (dag.max_active_runs, dag.catchup) == (1, False)
+    assert dag.timetable.summary == "0 */6 * * *"
+
+
+def test_the_dag_explains_itself(dag: Any) -> None:
+    assert "safe to rerun" in dag.doc_md
+    assert dag.tags <= {tag.value for tag in Tag}
+    assert {task.owner for task in dag.tasks} <= {owner.value for owner in Owner}
+    assert all(task.retries == 1 for task in dag.tasks)
+
+
+PARSE = """
+import time
+from airflow.dag_processing.dagbag import DagBag
+started = time.process_time()
+bag = DagBag("dags")
+print(sorted(bag.dags), bag.import_errors, time.process_time() - started)
+"""
+
+
+def test_parsing_all_dags_takes_under_two_seconds(airflow_database: None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    found, seconds = done.stdout.strip().splitlines()[-1].rsplit(" ", 1)
+    assert found == "['retrain_recommender'] {}"
+    assert float(seconds) < 2
