@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from infra.errors import ReleaseError
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
@@ -20,6 +22,7 @@ from models.candidates import load_candidates
 from models.judging import RELEASE, Thresholds, judge, load_thresholds, passed
 
 CHOSEN_BY = "ndcg_at_10"
+Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
 
 
 def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
@@ -39,11 +42,10 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     evaluation = records.load_evaluation()
     if evaluation is None or evaluation.run != run:
         raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
-    judged = {
-        score.name: (score, _judge_score(score, evaluation, thresholds))
-        for score in _releasable(evaluation)
-    }
-    score, judgements = max(judged.values(), key=_standing)
+    judged = [
+        (score, _judge_score(score, evaluation, thresholds)) for score in _releasable(evaluation)
+    ]
+    score, judgements = best(judged)
     verdict = VerdictRecord(
         run=run,
         at=datetime.now(UTC),
@@ -83,7 +85,12 @@ def _judge_score(
     return judge(score.metrics, others, champion, thresholds)
 
 
-def _standing(judged: tuple[Score, tuple[Judgement, ...]]) -> tuple[bool, float]:
+def best(judged: Sequence[Judged]) -> Judged:
+    """Return the passing candidate with the highest ndcg_at_10, or the highest if none passes."""
+    return max(judged, key=_standing)
+
+
+def _standing(judged: Judged) -> tuple[bool, float]:
     score, judgements = judged
     quality = score.metrics.get(CHOSEN_BY, math.nan)
     return passed(judgements), quality if math.isfinite(quality) else -math.inf

@@ -10,6 +10,7 @@ import pytest
 
 from infra.errors import BundleError, ReleaseError, StorageError
 from infra.storage import Storage
+from models.bundle import open_bundle
 from models.candidates import load_candidates
 from models.evaluate import evaluate
 from models.holdout import select
@@ -131,6 +132,36 @@ def test_a_champion_is_not_charged_for_what_changed_since(
     champion = evaluate(RUN, shop).scores[-1]
     assert champion.role == "champion" and champion.metrics["user_coverage"] > 0.5
     assert champion.metrics["catalogue_coverage"] <= 1.0
+
+
+def test_the_champions_lists_are_cleared_of_what_was_seen_since(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    pairs, items = tastes()
+    prepare_bundle(shop, write_run(pairs, items, run=EARLIER, as_of=AS_OF - timedelta(days=1)))
+    version = publish(EARLIER, shop).version
+    now = [{**row, "part": "train"} if row["user_key"] < "user030" else row for row in pairs]
+    taken = {(row["user_key"], row["item_id"]) for row in now}
+    fresh = [(f"user{number:03d}", "item030") for number in range(60)]
+    now += [interaction(*pair, "holdout") for pair in fresh if pair not in taken]
+    sold_out = [{**row, "in_stock": row["item_id"] >= "item005"} for row in items]
+    write_run(now, sold_out)
+    train_all(shop, RUN)
+    champion = evaluate(RUN, shop).scores[-1]
+
+    tables = read_run(shop, RUN)
+    chosen = select(tables)
+    bundle = open_bundle(Path(shop.published.address, version_key(version)))
+    given = bundle.recommender.recommend(chosen.users, 100)
+    total = 0.0
+    for row in range(len(chosen.users)):
+        seen = set(tables.train.items[chosen.seen[row].indices])
+        wanted = set(tables.train.items[chosen.wanted[row].indices])
+        shown = {name for name in given.item_ids(row) if name >= "item005"}
+        kept = [name for name in given.item_ids(row) if name in shown - seen][:10]
+        hits = [name in wanted for name in kept] + [False] * (10 - len(kept))
+        total += SLOW["ndcg_at_10"](hits, len(wanted))
+    assert champion.metrics["ndcg_at_10"] == pytest.approx(total / len(chosen.users))
 
 
 @pytest.mark.parametrize("harm", ["later cut", "changed byte", "missing"])

@@ -106,6 +106,21 @@ def test_half_a_version_is_completed(shop: Storage, write_run: WriteRun) -> None
     assert is_whole(shop, publish(RUN, shop))
 
 
+def test_a_copy_that_arrived_changed_never_goes_live(shop: Storage, write_run: WriteRun) -> None:
+    version = prepare_bundle(shop, write_run())
+    put_folder = shop.published.put_folder
+
+    def with_a_flipped_bit(source: Path, key: str) -> None:
+        put_folder(source, key)
+        card = Path(shop.published.address, key, "card.json")
+        card.write_bytes(card.read_bytes().replace(b"a", b"b", 1))
+
+    shop.published.put_folder = with_a_flipped_bit  # type: ignore[method-assign]
+    with pytest.raises(PublishError, match=f"{version} differs"):
+        publish(RUN, shop)
+    assert live(shop) is None
+
+
 def two_prepared(shop: Storage, write_run: WriteRun) -> None:
     for run, hours in ((RUN, 0), (OTHER, 6)):
         prepare_bundle(shop, write_run(run=run, as_of=AS_OF + timedelta(hours=hours)))

@@ -16,7 +16,7 @@ from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.judging import RELEASE, Threshold, judge, load_thresholds, passed
 from models.metrics import METRICS
-from models.release import decide
+from models.release import best, decide
 from tests.models.conftest import AS_OF, RUN, WriteRun
 
 NAN, INF = float("nan"), float("inf")
@@ -225,6 +225,21 @@ def test_a_rejection_is_recorded_then_raised(
         decide(RUN, shop)
     verdict = RunRecords(shop, RUN).load_verdict()
     assert verdict is not None and verdict.outcome == "reject"
+
+
+def test_the_best_passing_one_is_chosen() -> None:
+    thresholds = {"ndcg_at_10": Threshold(max=0.5, why="w")}
+    judged = [
+        (
+            Score(name=name, role="candidate", parameters={}, metrics=metrics(value)),
+            judge(metrics(value), {}, None, thresholds),
+        )
+        for name, value in [("low", 0.1), ("good", 0.4), ("too high", 0.9), ("higher", 1.9)]
+    ]
+    unmeasured = Score(name="none", role="candidate", parameters={}, metrics={})
+    judged.append((unmeasured, judge({}, {}, None, thresholds)))
+    assert best(judged)[0].name == "good"
+    assert best([one for one in judged if not passed(one[1])])[0].name == "higher"
 
 
 def test_nothing_evaluated(shop: Storage, write_run: WriteRun) -> None:
