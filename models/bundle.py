@@ -99,6 +99,7 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
         (scratch / CARD).write_text(card, encoding="utf-8")
         manifest = write_manifest(scratch, _facts(fit))
         version = version_of(scratch)
+        storage.lake.begin("bundles", run)  # a bucket keeps files of before
         storage.lake.store.put_folder(scratch, bundle_key(run))
     return {
         "address": storage.lake.address(bundle_key(run)),

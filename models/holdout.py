@@ -16,10 +16,19 @@ from scipy.sparse import csr_matrix
 
 from infra.errors import InputError
 from models.metrics import RANKING, Counts, Hits, K, catalogue_coverage, user_coverage
-from models.recommender import NONE, Matrix, Recommendations, Recommender, UserIds, positions
+from models.recommender import (
+    NONE,
+    Matrix,
+    Recommendations,
+    Recommender,
+    UserIds,
+    positions,
+    stacked,
+)
 from models.tables import RunTables
 
-RETIRED = 10 * K  # a champion is asked for more, since what was seen or sold out since is removed
+ASKED_OF_CHAMPION = 10 * K  # what was seen or sold out since its cut is taken out
+BLOCK_USERS = 50_000  # 60 MB at a time for a champion's lists
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,8 @@ def select(tables: RunTables) -> Holdout:
 
 def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> dict[str, float]:
     """Return every metric of `models.metrics` but the training time."""
-    return _metrics(model.recommend(holdout.users, K), holdout, tables)
+    given = stacked([model.recommend(holdout.users[rows], K) for rows in _blocks(holdout)])
+    return _metrics(given, holdout, tables)
 
 
 def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) -> dict[str, float]:
@@ -89,12 +99,25 @@ def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) ->
     It does not know what users did and what sold out since, so it is asked for ten times as many
     items, and those that must not be shown today are taken out before the first ten are judged.
     """
-    given = model.recommend(holdout.users, RETIRED)
+    given = stacked([_todays(model, holdout, tables, rows) for rows in _blocks(holdout)])
+    return _metrics(given, holdout, tables)
+
+
+def _blocks(holdout: Holdout) -> list[slice]:
+    starts = range(0, len(holdout.users), BLOCK_USERS)
+    return [slice(start, start + BLOCK_USERS) for start in starts]
+
+
+def _todays(
+    model: Recommender, holdout: Holdout, tables: RunTables, rows: slice
+) -> Recommendations:
+    """Return a champion's first K of what may be shown today, by the items of this run."""
+    given = model.recommend(holdout.users[rows], ASKED_OF_CHAMPION)
     places = np.append(positions(tables.items.items, given.catalogue), NONE)
     today = places[given.items].astype(np.int32)  # position -1 reads the NONE at the end
-    shown = (today != NONE) & tables.items.recommendable[today] & ~_marked(holdout.seen, today)
-    now = replace(given, catalogue=tables.items.items, items=today)
-    return _metrics(now.kept(shown, K), holdout, tables)
+    shown = (today != NONE) & tables.items.recommendable[today]
+    shown &= ~_marked(holdout.seen[rows], today)
+    return replace(given, catalogue=tables.items.items, items=today).kept(shown, K)
 
 
 def _metrics(given: Recommendations, holdout: Holdout, tables: RunTables) -> dict[str, float]:

@@ -119,6 +119,7 @@ def _champion(storage: Storage, verdict: VerdictRecord) -> PublishRecord | None:
 def _upload(storage: Storage, folder: Path, version: str, sha256: str) -> None:
     """Copy the bundle unless it stands there whole, and read it back: nobody else checks it."""
     if not _stands(storage, version, sha256):
+        storage.published.delete_folder(version_key(version))
         storage.published.put_folder(folder, version_key(version))
         if not _stands(storage, version, sha256):
             raise PublishError(f"Version {version} differs from its bundle.", "Publish again.")

@@ -6,6 +6,7 @@ training, the contract tests, evaluation, the release decision and serving then 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
@@ -142,6 +143,15 @@ class Recommender(Protocol):
         BundleError
             The folder does not hold such a model.
         """
+
+
+def stacked(parts: Sequence[Recommendations]) -> Recommendations:
+    """Put the rows of several answers below each other; all point into the same catalogue."""
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("users", "items", "scores", "fallback")
+    }
+    return replace(parts[0], **arrays)
 
 
 def positions(known: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.int64]:

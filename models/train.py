@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from models.recommender import Recommender, require_learnable
 from models.tables import RunTables, read_run
 
 FIT = "fit.json"
+UNITS_PER_MB = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts memory in bytes
 
 
 class Fit(Rules):
@@ -92,6 +94,7 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     fit = _fit(candidate, chosen, run, storage, tables, time.perf_counter() - started)
     with storage.scratch() as scratch:
         manifest = write_model(model, fit, scratch)
+        storage.lake.begin(f"candidates/{run}", candidate)  # a bucket keeps files of before
         storage.lake.store.put_folder(scratch, f"candidates/{run}/{candidate}")
     shown = fit.model_dump(include={"candidate", "interactions", "users", "items"})
     return {
@@ -174,5 +177,5 @@ def _fit(
         items=len(tables.train.items),
         items_without_attributes=int((~known).sum()),
         training_seconds=seconds,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNITS_PER_MB,
     )

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from infra.errors import BundleError, ReleaseError, SettingsError
-from infra.object_store import MANIFEST
+from infra.object_store import MANIFEST, LocalStore
 from infra.storage import Storage
 from models import check_serving as serving
 from models.bundle import build_bundle, bundle_key, load_recommender, open_bundle
 from models.check_serving import check, check_serving
 from models.digests import verified, write_manifest
+from models.publish import live, publish
 from models.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import RUN, WriteRun, prepare_bundle, tastes, write_lists
@@ -176,6 +177,20 @@ def test_items_sold_out_since_the_cut_are_not_served(shop: Storage, write_run: W
     given = bundle.recommend(np.array(["user000", "nobody"]), 3)
     for row in range(2):
         assert len(given.item_ids(row)) == 3 and min(given.item_ids(row)) >= "item010"
+
+
+def test_a_bucket_keeps_no_files_of_before(
+    shop: Storage, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def like_a_bucket(self: LocalStore, source: Path, key: str) -> None:
+        shutil.copytree(source, self.path(key), dirs_exist_ok=True)
+
+    monkeypatch.setattr(LocalStore, "put_folder", like_a_bucket)
+    prepare_bundle(shop, write_run())
+    for place in (bundle_key(RUN), f"candidates/{RUN}/lightfm_hybrid"):
+        Path(shop.lake.address(place, "of_before")).write_text("x")
+    prepare_bundle(shop, RUN)
+    assert publish(RUN, shop) == live(shop)
 
 
 def test_a_model_trained_again_after_the_verdict(folder: Path, shop: Storage) -> None:

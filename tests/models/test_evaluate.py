@@ -10,6 +10,7 @@ import pytest
 
 from infra.errors import BundleError, ReleaseError, StorageError
 from infra.storage import Storage
+from models import holdout
 from models.bundle import open_bundle
 from models.candidates import load_candidates
 from models.evaluate import evaluate
@@ -62,6 +63,16 @@ def test_the_same_numbers_as_with_sets(shop: Storage, write_run: WriteRun) -> No
                 hits = [name in wanted[str(user)] for name in found] + [False] * (10 - len(found))
                 total += slow(hits, len(wanted[str(user)]))
             assert score.metrics[metric] == pytest.approx(total / len(users)), metric
+
+
+def test_blocks_of_users_change_nothing(
+    shop: Storage, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_bundle(shop, write_run())
+    publish(RUN, shop)
+    whole = evaluate(RUN, shop).scores
+    monkeypatch.setattr(holdout, "BLOCK_USERS", 7)
+    assert evaluate(RUN, shop).scores == whole and len(whole) == 3
 
 
 def test_taste_beats_popularity(shop: Storage, write_run: WriteRun) -> None:
