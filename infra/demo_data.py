@@ -44,10 +44,12 @@ class Delivery:
         Raises
         ------
         InputError
-            The folder does not exist or its name is not known.
+            The folder does not exist, is empty, or its name is not known.
         """
         if not data.is_dir():
             raise InputError(f"The folder {data} does not exist.", "Give DATA=folder of files.")
+        if not _files(data):
+            raise InputError(f"There is no file in {data}.", "Give DATA=folder of files.")
         source = data.resolve().name
         shop = demo_shop(source)
         return cls(source, shop.as_of, shop.settings(source))
@@ -58,20 +60,17 @@ def deliver_files(data: Path, delivery: Delivery, settings: Settings) -> int:
 
     Each file appears whole or not at all, and one that is there already, of the same size, is left
     alone: ingestion reads a file once.
-
-    Raises
-    ------
-    InputError
-        There is no file in the folder.
     """
-    files = [path for path in sorted(data.iterdir()) if path.is_file() and path.name[0] != "."]
-    if not files:
-        raise InputError(f"There is no file in {data}.", "Give DATA=folder of files.")
+    files = _files(data)
     into = Path(settings.landing) / "events" / delivery.source
     into.mkdir(parents=True, exist_ok=True)
     copied = sum(_copied(file, into / file.name) for file in files)
     print(f"{len(files)} files of {delivery.source}: {copied} new in {into}", flush=True)
     return copied
+
+
+def _files(data: Path) -> list[Path]:
+    return [path for path in sorted(data.iterdir()) if path.is_file() and path.name[0] != "."]
 
 
 def _copied(file: Path, target: Path) -> bool:

@@ -1,0 +1,288 @@
+"""Airflow of a shop: what it runs under, who may start it, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.airflow_client import AirflowClient
+from infra.airflow_home import Keys, airflow_keys, environment, inherited, passwords
+from infra.airflow_server import AirflowServer, client_of, require_free_port
+from infra.errors import AirflowError, SettingsError
+from infra.home_lock import HomeLock
+from infra.processes import GuardedProcess
+from infra.run_progress import RunProgress
+from infra.settings import Settings
+from infra.storage import Storage
+
+KEYS = Keys(jwt="j", session="s", fernet="f")
+DAG = '''
+"""A chain with a failing end, to see each state."""
+import subprocess
+
+from airflow.sdk import dag, get_current_context, task
+
+from infra.errors import GateError
+
+
+@dag(schedule="* * * * *", catchup=False)
+def rehearse():
+    @task
+    def count():
+        return {"rows": 12345}
+
+    @task(map_index_template="{{ name }}")
+    def train(name):
+        get_current_context()["name"] = name
+        return {"model": name}
+
+    @task
+    def wait():
+        if get_current_context()["dag_run"].conf.get("wait"):
+            subprocess.run(["sleep", "86399"])
+
+    @task
+    def gate():
+        if get_current_context()["dag_run"].conf.get("fail"):
+            raise GateError("Half the prices are missing.", "Ask the shop.")
+
+    count() >> train.expand(name=["good", "better"]) >> wait() >> gate()
+
+
+rehearse()
+'''
+
+
+def test_environment_is_this(shop: Storage) -> None:
+    home = shop.settings.home
+    found = environment(shop.settings, KEYS, Path("/dags"), scheduled=False)
+    shown = {name: text.replace(str(home), "HOME") for name, text in found.items()}
+    assert shown.pop("PYSPARK_PYTHON") == shown.pop("PYSPARK_DRIVER_PYTHON") == sys.executable
+    airflow = {name: text for name, text in shown.items() if name.startswith("AIRFLOW")}
+    assert airflow == {
+        "AIRFLOW_HOME": "HOME/airflow",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "j",
+        "AIRFLOW__API__BASE_URL": "http://127.0.0.1:8080",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": "8080",
+        "AIRFLOW__API__SECRET_KEY": "s",
+        "AIRFLOW__CORE__DAGS_FOLDER": "/dags",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://127.0.0.1:8080/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__FERNET_KEY": "f",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": "HOME/airflow/passwords.json",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": (
+            "admin:admin,pm:user,ds:user,de:op,analyst:viewer"
+        ),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:///HOME/airflow/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": "HOME/airflow/logs",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+    }
+    assert shown["CATWALK_LAKE"] == "HOME/lake"
+    assert "CATWALK_S3_ENDPOINT" not in shown, "an empty setting is left out"
+
+
+def test_tasks_read_the_same_settings_back(shop: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = shop.settings.model_copy(update={"sources": ("shop", "web"), "half_life_days": 7.5})
+    for name, text in environment(changed, KEYS).items():
+        monkeypatch.setenv(name, text)
+    assert Settings() == changed
+
+
+def test_another_airflow_in_the_environment_is_left_behind() -> None:
+    around = {"AIRFLOW__CORE__EXECUTOR": "X", "PATH": "/opt", "NO_PROXY": "a", "JAVA_HOME": "/j"}
+    found = inherited(around)
+    assert found["PATH"] == f"{Path(sys.executable).parent}:/opt"
+    assert found["NO_PROXY"] == found["no_proxy"] == "a,127.0.0.1,localhost"
+    assert found["JAVA_HOME"] == "/j"
+    assert "AIRFLOW__CORE__EXECUTOR" not in found
+
+
+def test_passwords_and_keys_are_made_once_and_private(tmp_path: Path) -> None:
+    first, keys = passwords(tmp_path), airflow_keys(tmp_path)
+    assert list(first) == ["admin", "pm", "ds", "de", "analyst"]
+    assert len(set(first.values())) == 5
+    assert all(len(password) >= 12 for password in first.values())
+    assert passwords(tmp_path) == first
+    assert airflow_keys(tmp_path) == keys
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {"passwords.json": 0o600, "keys.json": 0o600}
+
+
+def test_a_password_that_was_changed_by_hand_stays(tmp_path: Path) -> None:
+    (tmp_path / "passwords.json").write_text(json.dumps({"pm": "mine", "guest": "theirs"}))
+    assert passwords(tmp_path)["pm"] == "mine"
+    assert json.loads((tmp_path / "passwords.json").read_text())["guest"] == "theirs"
+
+
+def test_a_damaged_password_file_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "passwords.json").write_text("{")
+    with pytest.raises(SettingsError, match=r"passwords\.json cannot be read"):
+        passwords(tmp_path)
+
+
+def test_a_second_server_on_a_home_is_refused(tmp_path: Path) -> None:
+    held = HomeLock(tmp_path)
+    held.take("make up", 8080)
+    with pytest.raises(AirflowError, match=rf"`make up` \(process {os.getpid()}\) runs on"):
+        HomeLock(tmp_path).take("make demo", 8081)
+    holder = HomeLock(tmp_path).holder()
+    assert holder
+    assert (holder.program, holder.airflow_port, holder.alive) == ("make up", 8080, True)
+    held.give_back()
+    assert HomeLock(tmp_path).holder() is None
+    HomeLock(tmp_path).take("make demo", 8081)
+
+
+def test_the_lock_lasts_as_long_as_what_it_guards(tmp_path: Path) -> None:
+    lock = HomeLock(tmp_path)
+    lock.take("make up", 8080)
+    process = GuardedProcess("sleep", ["sleep", "86398"], os.environ, tmp_path, [lock.fileno()])
+    lock.give_back()
+    assert HomeLock(tmp_path).holder(), "the server still runs"
+    process.ask_to_stop()
+    process.wait()
+    assert HomeLock(tmp_path).holder() is None
+
+
+def test_a_taken_port_names_its_setting() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(AirflowError, match=f"Port {port} is taken. Set CATWALK_MLFLOW_PORT"):
+            require_free_port(port, "CATWALK_MLFLOW_PORT")
+
+
+def test_nothing_survives_a_killed_launcher(tmp_path: Path) -> None:
+    """An orphan of the command, in a session of its own and deaf to SIGTERM, is gone too."""
+    orphan = "(trap '' TERM; setsid sleep 86397 &); sleep 86396"
+    program = (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "from infra.processes import GuardedProcess\n"
+        f"command = ['sh', '-c', {orphan!r}]\n"
+        f"GuardedProcess('shell', command, os.environ, Path({str(tmp_path)!r}))\n"
+        "time.sleep(100)\n"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", program])
+    assert _wait(lambda: _running("sleep 86397") and _running("sleep 86396"))
+    launcher.kill()
+    launcher.wait()
+    assert _wait(lambda: not _running("sleep 86397") and not _running("sleep 86396"))
+
+
+def test_a_server_that_ends_is_told_with_its_last_words(shop: Storage, tmp_path: Path) -> None:
+    server = AirflowServer(shop.settings, "test")
+    server._lock.take("test", 1)
+    server._environment = dict(os.environ)
+    server.launch("broken", ["sh", "-c", "echo no such table; exit 3"])
+    assert _wait(lambda: server._processes[0].status is not None)
+    with pytest.raises(AirflowError, match=r"(?s)broken ended with status 3:\nno such table.*log"):
+        server.check()
+    server.stop()
+
+
+def test_a_real_airflow_runs_a_dag_and_leaves_nothing(
+    shop: Storage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One start (25 s) for all that needs it: success, failure, Ctrl-C in the middle of a task."""
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "rehearse.py").write_text(DAG)
+    settings = shop.settings.model_copy(update={"airflow_port": _free_port()})
+    with AirflowServer(settings, "test", dags, scheduled=False) as server:
+        family = psutil.Process().children(recursive=True)
+        client = client_of(settings)
+        client.unpause("rehearse")
+        assert client.unfinished_runs("rehearse") == [], "nothing runs by the clock"
+        _shows_each_step(client, server, settings, capsys)
+        _shows_why_one_failed(client, server, settings, capsys)
+        _gives_up_a_running_task(client)
+        assert client_of(settings, "analyst").runs("rehearse") == 3
+        with pytest.raises(AirflowError, match="403"):
+            client_of(settings, "analyst").trigger("rehearse", {})
+    assert not [process for process in family if process.is_running()]
+    assert not _running("sleep 86399")
+    assert HomeLock(settings.home).holder() is None
+    require_free_port(settings.airflow_port, "CATWALK_AIRFLOW_PORT")
+
+
+def _shows_each_step(
+    client: AirflowClient,
+    server: AirflowServer,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = client.trigger("rehearse", {})
+    progress = RunProgress(client, "rehearse", run, settings.airflow_home / "logs")
+    assert progress.follow(server.check) == "success"
+    lines = [
+        re.sub(r" +[\d.]+ s *", " ", line).split() for line in capsys.readouterr().out.splitlines()
+    ]
+    assert lines[0] == ["ok", "count", "rows", "12,345"]
+    assert sorted(lines[1:3]) == [
+        ["ok", "train", "[better]", "model", "better"],
+        ["ok", "train", "[good]", "model", "good"],
+    ]
+    assert lines[3:] == [["ok", "wait"], ["ok", "gate"]]
+
+
+def _shows_why_one_failed(
+    client: AirflowClient,
+    server: AirflowServer,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = client.trigger("rehearse", {"fail": True})
+    progress = RunProgress(client, "rehearse", run, settings.airflow_home / "logs")
+    assert progress.follow(server.check) == "failed"
+    *_, failed, why, log = capsys.readouterr().out.splitlines()
+    assert failed.split()[:2] == ["FAILED", "gate"]
+    assert why.strip() == "Half the prices are missing. Ask the shop."
+    assert "Half the prices are missing" in Path(log.strip()).read_text()
+
+
+def _gives_up_a_running_task(client: AirflowClient) -> None:
+    run = client.trigger("rehearse", {"wait": True})
+    assert _wait(lambda: _running("sleep 86399"), seconds=60)
+    assert client.unfinished_runs("rehearse") == [run]
+    client.give_up("rehearse", run)
+    assert client.run_state("rehearse", run) == "failed"
+
+
+def _running(words: str) -> list[int]:
+    """Return the processes whose command line starts with some words."""
+    found = psutil.process_iter(["cmdline"])
+    return [p.pid for p in found if " ".join(p.info["cmdline"] or []).startswith(words)]
+
+
+def _wait(condition: Callable[[], object], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

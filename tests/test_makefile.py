@@ -1,0 +1,119 @@
+"""The Makefile explains itself, and nothing in the repository belongs to one machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.settings import Settings
+from infra.settings_page import settings_page
+from tests.conftest import REPOSITORY
+
+LOCKS = sorted(REPOSITORY.glob("requirements*.lock"))
+INDEXES = re.compile(r"(pypi\.org|pythonhosted\.org|--(extra-)?index-url|--find-links)")
+MACHINE_PATHS = re.compile(r"(/root/|/work/|/Users/|/home/(?!airflow|catwalk))\w")
+TARGETS = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+
+
+def make(*arguments: str) -> str:
+    around = {name: text for name, text in os.environ.items() if name[:7] != "CATWALK"}
+    command = ["make", "--no-print-directory", *arguments]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=around, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def tracked() -> list[Path]:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    files = (REPOSITORY / name for name in listed.stdout.split("\0") if name)
+    return [file for file in files if file.is_file()]
+
+
+def test_help_is_the_default_and_lists_every_target() -> None:
+    text = make()
+    assert set(TARGETS) >= {"help", "setup", "demo", "up", "test", "lint", "types", "lock", "clean"}
+    for target in TARGETS:
+        assert re.search(rf"^  make {target} +\S", text, re.MULTILINE), f"{target} is not explained"
+
+
+def test_each_shop_has_a_home_of_its_own() -> None:
+    shown = "print-home: ; @echo $(CATWALK_HOME)"
+    homes = [
+        make("--eval", shown, "print-home", *variables).strip()
+        for variables in ((), ("DATA=/data/my_shop/",), ("SHOP=other",), ("CATWALK_HOME=/x",))
+    ]
+    var = REPOSITORY / "var"
+    assert homes == [f"{var}/simulated", f"{var}/my_shop", f"{var}/other", "/x"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.name))
+def test_locks_pin_and_hash_everything_and_name_no_index(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    requirements = [line for line in text.splitlines() if re.match(r"^[a-zA-Z0-9]", line)]
+    assert requirements
+    assert all(re.match(r"^[\w.-]+(\[[\w,-]+\])?==\S+ .*\\$", line) for line in requirements)
+    assert text.count("--hash=sha256:") >= len(requirements)
+
+
+def test_locks_agree_with_each_other() -> None:
+    runtime, everything = (
+        set(re.findall(r"^([\w.-]+)==(\S+)", (REPOSITORY / name).read_text(), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert runtime < everything
+
+
+def test_nothing_belongs_to_one_machine() -> None:
+    for file in tracked():
+        if file == Path(__file__) or b"\0" in (content := file.read_bytes()):
+            continue
+        for pattern in (INDEXES, MACHINE_PATHS):
+            found = pattern.search(content.decode("utf-8", errors="replace"))
+            assert not found, f"{file.relative_to(REPOSITORY)} holds '{found and found[0]}'"
+
+
+def test_scripts_are_sound_and_may_run() -> None:
+    scripts = [*(REPOSITORY / "infra/deployment").glob("*.sh"), REPOSITORY / ".ci/run"]
+    for script in scripts:
+        assert script.stat().st_mode & 0o100, f"{script.name} is not executable"
+        subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_setup_without_a_python_that_runs_says_so(tmp_path: Path) -> None:
+    """A pyenv shim stands on the PATH and fails: the one line must say what to do."""
+    for name in ("python3.13", "python3"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 127\n")
+        (tmp_path / name).chmod(0o755)
+    for name in ("bash", "dirname", "env"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    done = subprocess.run(
+        [REPOSITORY / "infra/deployment/setup.sh"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "make setup: No Python 3.11 to 3.13 runs here (tried: python3.13 python3.12 python3.11"
+        " python3). Install one, or name it: make setup PYTHON=/path/to/python3."
+    ]
+
+
+def test_the_settings_page_has_them_all() -> None:
+    page = settings_page()
+    for name, about in Settings.model_fields.items():
+        assert f"`CATWALK_{name.upper()}`" in page
+        assert about.description
+        assert about.description in page
