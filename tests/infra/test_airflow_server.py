@@ -65,7 +65,8 @@ rehearse()
 
 def test_environment_is_this(shop: Storage) -> None:
     home = shop.settings.home
-    found = environment(shop.settings, KEYS, Path("/dags"), scheduled=False)
+    settings = shop.settings.model_copy(update={"airflow_port": 8080})
+    found = environment(settings, KEYS, Path("/dags"), scheduled=False)
     shown = {name: text.replace(str(home), "HOME") for name, text in found.items()}
     assert shown.pop("PYSPARK_PYTHON") == shown.pop("PYSPARK_DRIVER_PYTHON") == sys.executable
     airflow = {name: text for name, text in shown.items() if name.startswith("AIRFLOW")}
