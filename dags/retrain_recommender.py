@@ -42,10 +42,10 @@ def retrain_recommender() -> None:
     @step(ENGINEERING)
     def ingest_events(run: Run) -> Counts:
         from infra import spark
-        from jobs import ingest_events
+        from jobs import books, ingest_events
 
         spark.submit(ingest_events, ["--run", run.key])
-        return ingest_events.counts(run.storage, run.key)
+        return books.counts(run.storage, run.key)
 
     @step(ENGINEERING)
     def gate_events(run: Run) -> Counts:

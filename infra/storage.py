@@ -117,6 +117,10 @@ class Storage:
         """Return the event batches that no gate has judged yet, or that one stopped."""
         return self._decided("stopped", None)
 
+    def kept_batches(self) -> tuple[str, ...]:
+        """Return the event batches that nobody discarded."""
+        return self._decided("accepted", "stopped", None)
+
     def _decided(self, *decisions: str | None) -> tuple[str, ...]:
         batches = self.lake.partitions("events")
         return tuple(

@@ -7,127 +7,78 @@ partition and shows it by a manifest written last, so a crash and a rerun lose a
 from __future__ import annotations
 
 import argparse
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession, Window
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 from pyspark.storagelevel import StorageLevel
 
 from infra import spark as spark_session
-from infra.errors import InputError
+from infra.errors import CatwalkError
 from infra.report import write_report
 from infra.report.run_records import RunRecords
-from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE
+from infra.schemas import EVENTS, QUARANTINE
 from infra.settings import load_settings
 from infra.storage import Storage, batch_key
-from jobs.cleaning import named, typed
-from jobs.reading import ARRIVED, BROKEN, FILE, RAW, open_feed, parse, require_files
-from jobs.sources import EventFeed, load_sources
+from jobs import books
+from jobs.judge_events import CLEAN, QUARANTINED, judge
+from jobs.reading import open_feed, parse, require_files
+from jobs.repeats import overlaps, without_repeats
+from jobs.sources import load_sources
 
-CLEAN, QUARANTINED, DUPLICATE, NOT_EVENT = "clean", "quarantined", "duplicate", "not_event"
 _BATCH_BYTES = 512 * 1024 * 1024
-_KEY_HEX = 32  # 128 bits of the HMAC, as RFC 4868 truncates it
-
-
-def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
-    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex.
-
-    The key enters as a one-row table, not as a literal: Spark prints literals in its plans.
-    """
-    key = secret.encode()
-    key = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    pads = [(bytearray(byte ^ 0x36 for byte in key), bytearray(byte ^ 0x5C for byte in key))]
-    table = spark.createDataFrame(pads, "inner BINARY, outer BINARY")
-    inner, outer = table.select("inner").scalar(), table.select("outer").scalar()
-    digest = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
-    return F.substring(F.sha2(F.concat(outer, digest), 256), 1, _KEY_HEX)
-
-
-def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
-    """Give every row its outcome and, unless it is clean, the reason; keep only Catwalk's columns.
-
-    Raw text stays on quarantined rows alone; user ids leave here as keys.
-    """
-    no_event = parsed.withColumn("_no_event", named(feed.not_events))
-    table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
-    required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
-    kept = (BROKEN, RAW, FILE, ARRIVED, "_no_event")
-    judged = no_event.transform(typed, feed, table, required, kept).transform(_rename_types, feed)
-    reason = _reason(feed)
-    outcome = (
-        F.when(F.col("_no_event").isNotNull(), NOT_EVENT)
-        .when(reason.isNotNull(), QUARANTINED)
-        .otherwise(CLEAN)
-    )
-    return judged.select(
-        *(F.col(name) for name in EVENTS.columns if name != "user_key"),
-        user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
-        outcome.alias("outcome"),
-        F.coalesce(F.col("_no_event"), reason).alias("reason"),
-        F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
-        F.col(FILE).alias("file"),
-    )
-
-
-def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
-    word = F.col("event_type")
-    if not feed.event_types:
-        return frame
-    pairs = [F.lit(part) for pair in feed.event_types.items() for part in pair]
-    return frame.withColumn("event_type", F.coalesce(F.create_map(*pairs)[word], word))
-
-
-def _reason(feed: EventFeed) -> Column:
-    """Return why a row is no event: what reading found first, then what its values say."""
-    time, arrived = F.col("event_time"), F.col(ARRIVED)
-    return (
-        F.when(F.col(BROKEN).isNotNull(), F.col(BROKEN))
-        .when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
-        .when(time > arrived + F.expr("interval 5 minutes"), "future_time")
-        .when(time < arrived - F.expr(f"interval {feed.max_age_days} days"), "too_old")
-        .when(F.col("quantity") < 0, "negative_quantity")
-    )
-
-
-def without_repeats(clean: DataFrame) -> DataFrame:
-    """Keep the first of the rows that share an event id."""
-    order = Window.partitionBy("event_id").orderBy("event_time", "user_key", "item_id", "file")
-    return clean.withColumn("_turn", F.row_number().over(order)).filter("_turn = 1").drop("_turn")
+_MOST_FILES = 8  # of a partition: many small ones slow every later reader
 
 
 class Ingestion:
-    """One source being read into one lake."""
+    """One source being read into one lake, for one run."""
 
     def __init__(self, spark: SparkSession, storage: Storage, source: str, run: str) -> None:
         self.spark = spark
         self.storage = storage
+        self.lake = storage.lake
         self.source = source
         self.run = run
         self.feed = load_sources((source,))[source].events
         self._secret = storage.settings.user_key_secret.get_secret_value()
+        self._refusal: CatwalkError | None = None
 
     def ingest(self) -> None:
-        """Read every file that landed since the last time, batch by batch."""
+        """Read every file that landed since the last time, batch by batch.
+
+        Raises
+        ------
+        CatwalkError
+            What a batch was refused for; what was written before it stays.
+        """
         require_files(self.spark, self.feed, self.storage.landing)
         reader = self.spark.readStream.option("maxBytesPerTrigger", _BATCH_BYTES)
         query = (
             open_feed(reader, self.feed, self.storage.landing)
-            .writeStream.foreachBatch(self.write)
+            .writeStream.foreachBatch(self._write_or_remember_why_not)
             .option("checkpointLocation", self.storage.checkpoint(self.source))
             .trigger(availableNow=True)
             .start()
         )
-        query.awaitTermination()
+        try:
+            query.awaitTermination()
+        except StreamingQueryException:
+            if self._refusal:  # Spark buries it under its own plan
+                raise self._refusal from None
+            raise
+
+    def _write_or_remember_why_not(self, batch: DataFrame, number: int) -> None:
+        try:
+            self.write(batch, number)
+        except CatwalkError as error:
+            self._refusal = error
+            raise
 
     def write(self, batch: DataFrame, number: int) -> None:
         """Write one batch: clean events, quarantined rows, and last the manifest showing them."""
         key = batch_key(self.source, number)
-        if key in self.storage.lake.partitions("events"):
+        if key in self.lake.partitions("events"):
             return  # it was finished before the crash that brings it here again
         read = Observation()
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
@@ -135,113 +86,42 @@ class Ingestion:
         try:
             self._write(key, judged, read)
         finally:
-            judged.unpersist()
+            batch.sparkSession.catalog.clearCache()
 
     def _write(self, key: str, judged: DataFrame, read: Observation) -> None:
-        lake = self.storage.lake
-        counts = judged.groupBy("outcome", "reason", "event_type").count().collect()
+        found = books.count_outcomes(judged)
+        self._write_quarantine(key, judged)
+        clean = judged.filter(F.col("outcome") == CLEAN)
+        kept, duplicates = without_repeats(clean, self._recent(found))
+        written = books.count_outcomes(self._write_events(key, kept))
+        manifest = books.write_up(found, written, duplicates, int(read.get["rows"]))
+        manifest |= {"batch": key, "source": self.source, "run": self.run}
+        self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
+        self.lake.commit("events", key, manifest)
+        print(books.summary(manifest), flush=True)
+
+    def _write_quarantine(self, key: str, judged: DataFrame) -> None:
         bad = judged.filter(F.col("outcome") == QUARANTINED)
-        bad = bad.withColumn("source", F.lit(self.source)).select(*QUARANTINE.columns)
-        bad.coalesce(1).write.mode("overwrite").parquet(lake.begin("quarantine", key))
-        clean = without_repeats(judged.filter(F.col("outcome") == CLEAN))
-        kept = clean.select(*EVENTS.columns).repartition(2)
-        address = lake.begin("events", key)
-        kept.write.mode("overwrite").parquet(address)
-        manifest = self._manifest(key, counts, int(read.get["rows"]), address)
-        lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
-        lake.commit("events", key, manifest)
-        print(summary(manifest), flush=True)
+        rows = bad.withColumn("source", F.lit(self.source)).select(*QUARANTINE.columns)
+        rows.coalesce(1).write.mode("overwrite").parquet(self.lake.begin("quarantine", key))
 
-    def _manifest(self, key: str, counts: list[Row], rows: int, address: str) -> dict[str, Any]:
-        written = self.spark.read.parquet(address)
-        times = (F.min("event_time").alias("first"), F.max("event_time").alias("last"))
-        kept = written.groupBy("event_type").agg(F.count("*").alias("count"), *times).collect()
-        clean = sum(row["count"] for row in kept)
-        manifest = {
-            "batch": key,
-            "source": self.source,
-            "run": self.run,
-            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "rows_read": rows,
-            "clean": clean,
-            "duplicates": sum(_by(counts, CLEAN, "event_type").values()) - clean,
-            "quarantined": _by(counts, QUARANTINED, "reason"),
-            "not_events": _by(counts, NOT_EVENT, "reason"),
-            "by_type": {row["event_type"]: row["count"] for row in kept},
-            "first_event": min((row["first"] for row in kept), default=None),
-            "last_event": max((row["last"] for row in kept), default=None),
-        }
-        check_sum(manifest)
-        return manifest
+    def _write_events(self, key: str, kept: DataFrame) -> DataFrame:
+        """Write the events and return them as they stand on disk."""
+        address = self.lake.begin("events", key)
+        events = kept.select(*EVENTS.columns).coalesce(_MOST_FILES)
+        events.write.mode("overwrite").parquet(address)
+        outcome = {"outcome": F.lit(CLEAN), "reason": F.lit(None)}
+        return self.spark.read.schema(EVENTS.ddl).parquet(address).withColumns(outcome)
 
-
-def check_sum(manifest: dict[str, Any]) -> None:
-    """Hold the books: rows read = clean + quarantined + duplicates + rows that are no events.
-
-    Raises
-    ------
-    InputError
-        The sum does not hold; the batch must not be shown.
-    """
-    accounted = (
-        manifest["clean"]
-        + manifest["duplicates"]
-        + sum(manifest["quarantined"].values())
-        + sum(manifest["not_events"].values())
-    )
-    if accounted != manifest["rows_read"]:
-        raise InputError(
-            f"{manifest['batch']}: {manifest['rows_read']} rows were read, {accounted} accounted.",
-            "A file changed while it was read: run again once the upload is over.",
-        )
-
-
-def summary(manifest: dict[str, Any]) -> str:
-    """Say in one line what became of a batch's rows."""
-    parts = (
-        f"{manifest['rows_read']:,} rows read",
-        f"{manifest['clean']:,} clean",
-        f"{sum(manifest['quarantined'].values()):,} quarantined",
-        f"{manifest['duplicates']:,} duplicates",
-        f"{sum(manifest['not_events'].values()):,} no events",
-    )
-    return f"{manifest['batch']}: " + ", ".join(parts)
-
-
-def totals(storage: Storage, run: str) -> dict[str, Any]:
-    """Add up the manifests of the batches a run ingested, also by attempts that died later."""
-    batches = storage.lake.partitions("events")
-    every = (storage.lake.manifest("events", batch) for batch in batches)
-    manifests = [manifest for manifest in every if manifest["run"] == run]
-    return {
-        "batches": [manifest["batch"] for manifest in manifests],
-        "read": sum(manifest["rows_read"] for manifest in manifests),
-        "clean": sum(manifest["clean"] for manifest in manifests),
-        "duplicates": sum(manifest["duplicates"] for manifest in manifests),
-        "quarantined": _add(manifest["quarantined"] for manifest in manifests),
-        "non_events": _add(manifest["not_events"] for manifest in manifests),
-    }
-
-
-def counts(storage: Storage, run: str) -> dict[str, Any]:
-    """Return what Airflow shows of a run's ingestion: counts, no rows."""
-    record = RunRecords(storage, run).load_ingest() or {}
-    return {name: record.get(name) for name in ("read", "clean", "duplicates", "batches")}
-
-
-def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for part in parts:
-        total.update(part)
-    return dict(sorted(total.items()))
-
-
-def _by(counts: Iterable[Row], outcome: str, column: str) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for row in counts:
-        if row["outcome"] == outcome:
-            totals[row[column]] = totals.get(row[column], 0) + row["count"]
-    return dict(sorted(totals.items()))
+    def _recent(self, found: list[Row]) -> DataFrame:
+        """Return the ids of the events that a clean row of this batch could repeat."""
+        first, last = books.time_range(found)
+        near = [
+            self.lake.address("events", batch)
+            for batch in self.storage.kept_batches()
+            if first and last and overlaps(self.lake.manifest("events", batch), first, last)
+        ]
+        return spark_session.read_table(self.spark, EVENTS, near).select("event_id")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -255,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     spark = spark_session.session("ingest_events")
     for source in settings.sources:
         Ingestion(spark, storage, source, run).ingest()
-    RunRecords(storage, run).save_ingest(totals(storage, run))
+    RunRecords(storage, run).save_ingest(books.totals(storage, run))
     write_report(storage, run)
 
 

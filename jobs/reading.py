@@ -71,10 +71,9 @@ def _broken() -> Column:
     """Name the first reason why a line is no JSON object, or null."""
     raw = F.col(RAW)
     row = F.col("_row")
-    line = F.btrim(raw, F.lit(" \t\r"))
-    # most lines have one closing brace, at their end: only the others need the regex
-    alone = (F.instr(line, "}") == F.char_length(line)) | ~line.rlike(r"\}\s*\{")
-    whole = line.startswith("{") & line.endswith("}") & alone
+    # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
+    framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
+    whole = framed & ~raw.rlike(r"\}\s*\{")
     return (
         F.when(~F.is_valid_utf8(raw), "not_utf8")
         .when(F.octet_length(raw) > LONGEST_ROW, "too_long")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def dag(airflow_database: None) -> Any:
 
 
 def test_every_step_waits_for_the_one_before(dag: Any) -> None:
-    for before, after in zip(ORDER, ORDER[1:], strict=False):
+    for before, after in pairwise(ORDER):
         assert after in dag.get_task(before).downstream_task_ids, f"{before} >> {after}"
     assert dag.get_task("publish").upstream_task_ids == {"check_serving", "track_candidates"}
 

@@ -10,12 +10,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pyspark.sql import DataFrame
 
 from infra.errors import InputError, SettingsError
 from infra.report.run_records import RunRecords
 from infra.settings import load_settings
 from infra.storage import Storage
-from jobs import ingest_events
+from jobs import books, ingest_events
+from jobs.judge_events import user_key
 from jobs.simulate_shop import SimulationOptions, simulate
 from tests.conftest import SECRET
 
@@ -42,9 +44,9 @@ def event(**changes: object) -> str:
     return json.dumps({name: value for name, value in row.items() if value is not ...})
 
 
-def ingest(shop: Storage) -> dict[str, object]:
-    ingest_events.main(["--run", RUN])
-    record = RunRecords(shop, RUN).load_ingest()
+def ingest(shop: Storage, run: str = RUN) -> dict[str, object]:
+    ingest_events.main(["--run", run])
+    record = RunRecords(shop, run).load_ingest()
     assert record is not None
     return record
 
@@ -121,10 +123,29 @@ def test_the_first_of_equal_event_ids_stays(spark: object, shop: Storage) -> Non
 def test_a_file_is_read_once_and_a_late_one_later(spark: object, shop: Storage) -> None:
     land(shop, [event()])
     ingest(shop)
-    assert ingest(shop)["read"] == 0
+    assert ingest(shop, "run=second")["read"] == 0
     land(shop, [event(event_id="late", event_time="2026-11-01T00:00:00Z")], "late.jsonl")
-    assert ingest(shop)["clean"] == 1
+    assert ingest(shop, "run=third")["clean"] == 1
     assert {row["event_id"] for row in rows(shop, "events")} == {"e1", "late"}
+
+
+def test_a_recent_event_is_not_taken_again_and_an_old_id_is(spark: object, shop: Storage) -> None:
+    land(shop, [event(), event(event_id="e2")])
+    ingest(shop)
+    land(shop, [event(), event(event_id="e3"), event(event_id="e3")], "again.jsonl")
+    record = ingest(shop, "run=second")
+    assert (record["clean"], record["duplicates"]) == (1, 2)
+    land(shop, [event(event_time="2026-10-01T00:00:00Z")], "older.jsonl")
+    assert ingest(shop, "run=third")["duplicates"] == 0
+
+
+def test_a_discarded_batch_may_be_delivered_again(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    [batch] = shop.lake.partitions("events")
+    shop.decide(batch, {"decision": "discarded"})
+    land(shop, [event()], "again.jsonl")
+    assert ingest(shop, "run=second")["clean"] == 1
 
 
 def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
@@ -140,11 +161,24 @@ def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Stor
 
 
 def test_the_books_must_balance() -> None:
-    manifest = {"batch": "b", "rows_read": 10, "clean": 7, "duplicates": 1}
+    manifest = {"rows_read": 10, "clean": 7, "duplicates": 1}
     manifest |= {"quarantined": {"too_old": 1}, "not_events": {"free": 1}}
-    ingest_events.check_sum(manifest)
-    with pytest.raises(InputError, match="10 rows were read, 9 accounted"):
-        ingest_events.check_sum({**manifest, "not_events": {}})
+    books.check_sum(manifest)
+    with pytest.raises(InputError, match="10 rows were read and 9 accounted for"):
+        books.check_sum({**manifest, "not_events": {}})
+
+
+def test_a_row_lost_while_writing_fails_the_batch_and_hides_it(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_one(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
+        return clean.filter("event_id <> 'e2'"), 0
+
+    monkeypatch.setattr(ingest_events, "without_repeats", lose_one)
+    land(shop, [event(), event(event_id="e2")])
+    with pytest.raises(InputError, match="2 rows were read and 1 accounted for"):
+        ingest_events.main(["--run", RUN])
+    assert shop.lake.partitions("events") == []
 
 
 def test_an_empty_landing_folder_is_an_error(spark: object, shop: Storage) -> None:
@@ -162,7 +196,7 @@ def test_an_unknown_source_is_an_error(
 
 def test_no_plan_shows_the_secret(spark: object, shop: Storage) -> None:
     frame = spark.createDataFrame([("anna",)], "user_id STRING")  # type: ignore[attr-defined]
-    keyed = frame.select(ingest_events.user_key(frame["user_id"], spark, SECRET))  # type: ignore[arg-type]
+    keyed = frame.select(user_key(frame["user_id"], spark, SECRET))  # type: ignore[arg-type]
     plan = keyed._jdf.queryExecution().toString()
     pad = bytes(byte ^ 0x36 for byte in SECRET.encode()).hex().upper()
     assert pad not in plan

@@ -1,0 +1,135 @@
+"""The books of ingestion: every row that was read is accounted for, or the batch is not shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from infra.errors import InputError
+from infra.report.run_records import RunRecords
+from infra.storage import Storage
+from jobs.judge_events import CLEAN, NOT_EVENT, QUARANTINED
+
+
+def count_outcomes(judged: DataFrame) -> list[Row]:
+    """Count judged rows by outcome, reason and type, with the times between which they lie."""
+    micros = F.unix_micros("event_time")  # a datetime would come in the time zone of this process
+    times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
+    groups = judged.groupBy("outcome", "reason", "event_type")
+    return groups.agg(F.count("*").alias("count"), *times).collect()
+
+
+def write_up(
+    found: list[Row], written: list[Row], duplicates: int, rows_read: int
+) -> dict[str, Any]:
+    """Return the books of a batch, from four counts that do not know of each other.
+
+    Parameters
+    ----------
+    found : list of Row
+        `count_outcomes` of the judged rows.
+    written : list of Row
+        The same of the events read back from where they were written.
+    duplicates : int
+        Rows left out for their event id.
+    rows_read : int
+        Rows the files gave, counted before anything looked at them.
+
+    Raises
+    ------
+    InputError
+        The sum does not hold: read = clean + quarantined + duplicates + rows that are no events.
+    """
+    first, last = time_range(written)
+    manifest = {
+        "rows_read": rows_read,
+        "clean": sum(row["count"] for row in written),
+        "duplicates": duplicates,
+        "quarantined": _by_reason(found, QUARANTINED),
+        "not_events": _by_reason(found, NOT_EVENT),
+        "by_type": {row["event_type"]: row["count"] for row in written},
+        "first_event": first,
+        "last_event": last,
+        "written_at": datetime.now(UTC),
+    }
+    check_sum(manifest)
+    return manifest
+
+
+def time_range(counted: list[Row]) -> tuple[datetime | None, datetime | None]:
+    """Return the first and the last event time (UTC) of clean rows that were counted."""
+    clean = [row for row in counted if row["outcome"] == CLEAN]
+    first = min((row["first"] for row in clean), default=None)
+    last = max((row["last"] for row in clean), default=None)
+    return _time(first), _time(last)
+
+
+def check_sum(manifest: dict[str, Any]) -> None:
+    """Hold the books: rows read = clean + quarantined + duplicates + rows that are no events.
+
+    Raises
+    ------
+    InputError
+        The sum does not hold; the batch must not be shown.
+    """
+    refused = sum(manifest["quarantined"].values()) + sum(manifest["not_events"].values())
+    accounted = manifest["clean"] + manifest["duplicates"] + refused
+    if accounted != manifest["rows_read"]:
+        raise InputError(
+            f"{manifest['rows_read']} rows were read and {accounted} accounted for.",
+            "A file changed while it was read: run again once the upload is over.",
+        )
+
+
+def summary(manifest: dict[str, Any]) -> str:
+    """Say in one line what became of a batch's rows."""
+    parts = (
+        f"{manifest['rows_read']:,} rows read",
+        f"{manifest['clean']:,} clean",
+        f"{sum(manifest['quarantined'].values()):,} quarantined",
+        f"{manifest['duplicates']:,} duplicates",
+        f"{sum(manifest['not_events'].values()):,} no events",
+    )
+    return f"{manifest['batch']}: " + ", ".join(parts)
+
+
+def totals(storage: Storage, run: str) -> dict[str, Any]:
+    """Add up the manifests of the batches a run ingested, also by attempts that died later."""
+    batches = storage.lake.partitions("events")
+    every = (storage.lake.manifest("events", batch) for batch in batches)
+    manifests = [manifest for manifest in every if manifest["run"] == run]
+    return {
+        "batches": [manifest["batch"] for manifest in manifests],
+        "read": sum(manifest["rows_read"] for manifest in manifests),
+        "clean": sum(manifest["clean"] for manifest in manifests),
+        "duplicates": sum(manifest["duplicates"] for manifest in manifests),
+        "quarantined": _add(manifest["quarantined"] for manifest in manifests),
+        "non_events": _add(manifest["not_events"] for manifest in manifests),
+    }
+
+
+def counts(storage: Storage, run: str) -> dict[str, Any]:
+    """Return what Airflow shows of a run's ingestion: counts, no rows."""
+    record = RunRecords(storage, run).load_ingest() or {}
+    return {name: record.get(name) for name in ("read", "clean", "duplicates", "batches")}
+
+
+def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
+def _by_reason(found: Iterable[Row], outcome: str) -> dict[str, int]:
+    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == outcome)
+    return _add({reason: count} for reason, count in rows)
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)

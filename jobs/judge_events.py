@@ -1,0 +1,77 @@
+"""From a parsed row of the shop to its outcome: clean, quarantined with a reason, or no event."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from infra.schemas import EVENT_TYPES, EVENTS
+from jobs.cleaning import named, typed
+from jobs.reading import ARRIVED, BROKEN, FILE, RAW
+from jobs.sources import EventFeed
+
+CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
+_KEY_HEX = 32  # 128 bits of the HMAC, as RFC 4868 truncates it
+
+
+def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
+    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex.
+
+    The key enters as a one-row table, not as a literal: Spark prints literals in its plans.
+    """
+    key = secret.encode()
+    key = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    pads = [(bytearray(byte ^ 0x36 for byte in key), bytearray(byte ^ 0x5C for byte in key))]
+    table = spark.createDataFrame(pads, "inner BINARY, outer BINARY")
+    inner, outer = table.select("inner").scalar(), table.select("outer").scalar()
+    digest = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
+    return F.substring(F.sha2(F.concat(outer, digest), 256), 1, _KEY_HEX)
+
+
+def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
+    """Give every row its outcome and, unless it is clean, the reason; keep only Catwalk's columns.
+
+    Raw text stays on quarantined rows alone; user ids leave here as keys.
+    """
+    no_event = parsed.withColumn("_no_event", named(feed.not_events))
+    table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
+    required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
+    kept = (BROKEN, RAW, FILE, ARRIVED, "_no_event")
+    judged = no_event.transform(typed, feed, table, required, kept).transform(_rename_types, feed)
+    reason = _reason(feed)
+    outcome = (
+        F.when(F.col("_no_event").isNotNull(), NOT_EVENT)
+        .when(reason.isNotNull(), QUARANTINED)
+        .otherwise(CLEAN)
+    )
+    return judged.select(
+        *(F.col(name) for name in EVENTS.columns if name != "user_key"),
+        user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
+        outcome.alias("outcome"),
+        F.coalesce(F.col("_no_event"), reason).alias("reason"),
+        F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
+        F.col(FILE).alias("file"),
+    )
+
+
+def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
+    word = F.col("event_type")
+    if not feed.event_types:
+        return frame
+    pairs = [F.lit(part) for pair in feed.event_types.items() for part in pair]
+    return frame.withColumn("event_type", F.coalesce(F.create_map(*pairs)[word], word))
+
+
+def _reason(feed: EventFeed) -> Column:
+    """Return why a row is no event: what reading found first, then what its values say."""
+    time, arrived = F.col("event_time"), F.col(ARRIVED)
+    return (
+        F.when(F.col(BROKEN).isNotNull(), F.col(BROKEN))
+        .when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
+        .when(time > arrived + F.expr("interval 5 minutes"), "future_time")
+        .when(time < arrived - F.expr(f"interval {feed.max_age_days} days"), "too_old")
+        .when(F.col("quantity") < 0, "negative_quantity")
+    )
