@@ -6,7 +6,6 @@ what batch scoring reads, without importing the model that made it.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NoReturn
@@ -14,7 +13,8 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.errors import BundleError, InputError
+from infra.errors import InputError
+from models.arrays import load_arrays, require_shapes
 from models.recommender import (
     NONE,
     Interactions,
@@ -62,7 +62,7 @@ class Factors:
         """See `models.recommender.Recommender.recommend`."""
         rows = positions(self.users, users)
         known = rows != NONE
-        items, scores = self._for_strangers(len(users), k)
+        items, scores = bestsellers(self.popularity, self.recommendable, k, len(users))
         items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
         return Recommendations(users, self.items, items, scores, ~known)
 
@@ -79,20 +79,9 @@ class Factors:
         BundleError
             The file is missing, needs pickle, lacks an array, or its shapes contradict.
         """
-        try:
-            with np.load(folder / FILE, allow_pickle=False) as arrays:
-                factors = cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(
-                f"{folder / FILE} cannot be read: {error}.", "Train again."
-            ) from error
+        factors = cls(**load_arrays(folder / FILE, [field.name for field in fields(cls)]))
         factors._require_consistent(folder / FILE)
         return factors
-
-    def _for_strangers(self, amount: int, k: int) -> Best:
-        one = np.ones((1, 1), dtype=np.float32)
-        items, scores = top_k(one, self.popularity[:, None], k, self.recommendable)
-        return np.repeat(items, amount, axis=0), np.repeat(scores, amount, axis=0)
 
     def _for_known(self, rows: NDArray[np.int64], k: int, exclude_seen: bool) -> Best:
         from scipy.sparse import csr_matrix
@@ -114,9 +103,7 @@ class Factors:
             "seen_starts": (n_users + 1,),
             "seen_items": (int(self.seen_starts[-1]) if self.seen_starts.size else 0,),
         }
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise BundleError(f"{file}: the array '{name}' is not {shape}.", "Train again.")
+        require_shapes(file, vars(self), shapes)
 
 
 def assemble(
@@ -133,6 +120,13 @@ def assemble(
         seen_starts=train.weights.indptr.astype(np.int64),
         seen_items=train.weights.indices.astype(np.int32),
     )
+
+
+def bestsellers(popularity: Vectors, recommendable: NDArray[np.bool_], k: int, amount: int) -> Best:
+    """Return the list for strangers `amount` times, as `top_k` would."""
+    one = np.ones((1, 1), dtype=np.float32)
+    items, scores = top_k(one, popularity[:, None], k, recommendable)
+    return np.repeat(items, amount, axis=0), np.repeat(scores, amount, axis=0)
 
 
 def popularity(train: Interactions) -> Vectors:

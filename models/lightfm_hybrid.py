@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.errors import BundleError, InputError, SettingsError
+from infra.errors import BundleError, InputError
 from models.factors import Factors, assemble, not_fitted
+from models.parameters import real, whole
 from models.recommender import (
     Interactions,
     ItemFeatures,
@@ -72,16 +73,16 @@ class LightFMHybrid:
         num_threads: int = 1,
     ) -> None:
         self._parameters: dict[str, Any] = {
-            "components": _whole("components", components, 1, 1024),
-            "epochs": _whole("epochs", epochs, 1, 1000),
-            "learning_rate": _real("learning_rate", learning_rate, 1e-9, 1.0),
-            "item_alpha": _real("item_alpha", item_alpha, 0.0, 1.0),
-            "user_alpha": _real("user_alpha", user_alpha, 0.0, 1.0),
-            "max_sampled": _whole("max_sampled", max_sampled, 1, 1000),
-            "attribute_share": _real("attribute_share", attribute_share, 0.0, 100.0),
-            "weight_power": _real("weight_power", weight_power, 0.0, 1.0),
-            "random_state": _whole("random_state", random_state, 0, 2**32 - 1),
-            "num_threads": _whole("num_threads", num_threads, 1, 256),
+            "components": whole("components", components, 1, 1024),
+            "epochs": whole("epochs", epochs, 1, 1000),
+            "learning_rate": real("learning_rate", learning_rate, 1e-9, 1.0),
+            "item_alpha": real("item_alpha", item_alpha, 0.0, 1.0),
+            "user_alpha": real("user_alpha", user_alpha, 0.0, 1.0),
+            "max_sampled": whole("max_sampled", max_sampled, 1, 1000),
+            "attribute_share": real("attribute_share", attribute_share, 0.0, 100.0),
+            "weight_power": real("weight_power", weight_power, 0.0, 1.0),
+            "random_state": whole("random_state", random_state, 0, 2**32 - 1),
+            "num_threads": whole("num_threads", num_threads, 1, 256),
         }
         self._factors: Factors | None = None
 
@@ -173,20 +174,3 @@ def sample_weights(pairs: Matrix, power: float) -> Matrix:
     damped: NDArray[np.float64] = pairs.data.astype(np.float64) ** power
     weights = (damped / damped.mean()).astype(np.float32)
     return coo_matrix((weights, (pairs.row, pairs.col)), shape=pairs.shape)
-
-
-def _whole(name: str, value: int, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise SettingsError(
-            f"The parameter {name} is {value!r}.", f"Choose a whole number from {least} to {most}."
-        )
-    return value
-
-
-def _real(name: str, value: float, least: float, most: float) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value <= most:
-        raise SettingsError(
-            f"The parameter {name} is {value!r}.", f"Choose a number from {least:g} to {most:g}."
-        )
-    return float(value)

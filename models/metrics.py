@@ -111,7 +111,8 @@ def mean_reciprocal_rank(hits: Hits, relevant: Counts) -> float:
 def user_coverage(given: Recommendations, recommendable: NDArray[np.bool_]) -> float:
     """Share of users with a full row of k different recommendable items that is their own.
 
-    A row of the fallback list does not count: it says nothing of the user.
+    A row of the fallback list, or one filled up with bestsellers, does not count: it says too
+    little of the user.
 
     Examples
     --------
@@ -120,10 +121,10 @@ def user_coverage(given: Recommendations, recommendable: NDArray[np.bool_]) -> f
     >>> user_coverage(row, np.array([True, True]))
     0.5
     """
-    shown = (given.items != NONE) & recommendable[given.items]
+    shown = given.own & recommendable[given.items]
     ordered = np.sort(given.items, axis=1)
     different = (np.diff(ordered, axis=1) > 0).all(axis=1)
-    return float((shown.all(axis=1) & different & ~given.fallback).mean())
+    return float((shown.all(axis=1) & different).mean())
 
 
 def catalogue_coverage(given: Recommendations, recommendable: NDArray[np.bool_]) -> float:

@@ -58,6 +58,8 @@ class ItemFeatures:
         1 where the item has the attribute. An item that is not in the catalogue has an empty row.
     has_picture, in_stock : array of bool, shape (n_items,)
         False for an item that is not in the catalogue.
+    titles : array of str, shape (n_items,), optional
+        As customers read them, "" where unknown; None where the shop has none.
     """
 
     items: ItemIds
@@ -65,6 +67,7 @@ class ItemFeatures:
     matrix: Matrix
     has_picture: NDArray[np.bool_]
     in_stock: NDArray[np.bool_]
+    titles: NDArray[np.str_] | None = None
 
     @property
     def recommendable(self) -> NDArray[np.bool_]:
@@ -87,6 +90,9 @@ class Recommendations:
         Descending, -inf where there is no item. Only their order within a row means anything.
     fallback : array of bool, shape (n,)
         The row knows nothing of this user: it is the list for strangers.
+    filled : array of bool, shape (n, k), optional
+        The place holds what sells most, as the model knew nothing more for this user; None where
+        a model always knows.
     """
 
     users: UserIds
@@ -94,6 +100,13 @@ class Recommendations:
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
     fallback: NDArray[np.bool_]
+    filled: NDArray[np.bool_] | None = None
+
+    @property
+    def own(self) -> NDArray[np.bool_]:
+        """Which places hold an item that was chosen for this user, shape (n, k)."""
+        chosen: NDArray[np.bool_] = (self.items != NONE) & ~self.fallback[:, None]
+        return chosen if self.filled is None else chosen & ~self.filled
 
     def item_ids(self, row: int) -> list[str]:
         """Return the item ids of one row, best first, without the empty places."""
@@ -106,7 +119,13 @@ class Recommendations:
         first = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
         items = np.take_along_axis(np.where(allowed, self.items, NONE), first, axis=1)
         scores = np.take_along_axis(np.where(allowed, self.scores, -np.inf), first, axis=1)
-        return replace(self, items=items.astype(np.int32), scores=scores.astype(np.float32))
+        filled = self.filled
+        return replace(
+            self,
+            items=items.astype(np.int32),
+            scores=scores.astype(np.float32),
+            filled=None if filled is None else np.take_along_axis(filled & allowed, first, axis=1),
+        )
 
 
 @runtime_checkable
@@ -149,7 +168,8 @@ def stacked(parts: Sequence[Recommendations]) -> Recommendations:
     """Put the rows of several answers below each other; all point into the same catalogue."""
     arrays = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("users", "items", "scores", "fallback")
+        for name in ("users", "items", "scores", "fallback", "filled")
+        if getattr(parts[0], name) is not None
     }
     return replace(parts[0], **arrays)
 

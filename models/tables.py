@@ -143,6 +143,7 @@ def item_features(rows: pa.Table, items: ItemIds) -> ItemFeatures:
         matrix=csr_matrix(hstack([matrix for _, matrix in blocks]), dtype=np.float32),
         has_picture=_flags(rows["has_picture"], places, len(items)),
         in_stock=_flags(rows["in_stock"], places, len(items)),
+        titles=_titles(rows["title"], places, len(items)),
     )
 
 
@@ -209,3 +210,9 @@ def _flags(column: pa.ChunkedArray, places: NDArray[np.int64], n_items: int) -> 
     flags = np.zeros(n_items, dtype=np.bool_)
     flags[places] = column.to_numpy()
     return flags
+
+
+def _titles(column: pa.ChunkedArray, places: NDArray[np.int64], n_items: int) -> NDArray[np.str_]:
+    titles = np.full(n_items, "", dtype=object)
+    titles[places] = [value or "" for value in column.to_pylist()]
+    return titles.astype(np.str_)

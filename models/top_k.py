@@ -6,7 +6,7 @@ Two Python threads with one BLAS thread each beat two BLAS threads by 1.4 times 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from models.recommender import NONE, Matrix
 
 Vectors: TypeAlias = NDArray[np.float32]
 Best: TypeAlias = tuple[NDArray[np.int32], Vectors]
+Score: TypeAlias = Callable[[slice], Vectors]
 
 BLOCK_SCORES = 2_000_000  # 8 MB of float32; a thread needs about four times that
 THREADS = 2
@@ -62,19 +63,35 @@ def top_k(
     >>> top_k(users, items, 2, np.array([True, True, False]))[0].tolist()
     [[1, 0], [0, 1]]
     """
-    _require(users, items, k)
+    _require_finite(users, items)
+    shown = np.ascontiguousarray(items[np.flatnonzero(allowed)].T)
+    return top_k_of(lambda rows: users[rows] @ shown, len(users), k, allowed, seen)
+
+
+def top_k_of(
+    score: Score, n_users: int, k: int, allowed: NDArray[np.bool_], seen: Matrix | None = None
+) -> Best:
+    """Return what `top_k` does, for scores that are no dot product.
+
+    Parameters
+    ----------
+    score : function
+        From a slice of users to a new float32 array (users of the slice, allowed items), which
+        is written to. Called from two threads.
+    n_users, k, allowed, seen
+        See `top_k`.
+    """
+    if k < 1:
+        raise InputError(f"{k} recommendations were asked for.", "Ask for at least 1.")
     columns = np.flatnonzero(allowed)
-    shown = np.ascontiguousarray(items[columns].T)
     hidden = None if seen is None else seen[:, columns].tocsr()
-    best = partial(_best_of_block, users, shown, hidden, columns, k)
+    best = partial(_best_of_block, score, hidden, columns, k)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(best, _blocks(len(users), len(columns))))
+        found = list(pool.map(best, _blocks(n_users, len(columns))))
     return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
 
 
-def _require(users: Vectors, items: Vectors, k: int) -> None:
-    if k < 1:
-        raise InputError(f"{k} recommendations were asked for.", "Ask for at least 1.")
+def _require_finite(users: Vectors, items: Vectors) -> None:
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise InputError("A model vector is not finite.", "Lower the learning rate; train again.")
 
@@ -86,14 +103,9 @@ def _blocks(rows: int, width: int) -> Iterator[slice]:
 
 
 def _best_of_block(
-    users: Vectors,
-    items: Vectors,
-    seen: Matrix | None,
-    columns: NDArray[np.intp],
-    k: int,
-    rows: slice,
+    score: Score, seen: Matrix | None, columns: NDArray[np.intp], k: int, rows: slice
 ) -> Best:
-    scores = users[rows] @ items
+    scores = score(rows)
     if seen is not None:
         _hide(scores, seen[rows])
     chosen = _choose(scores, min(k, scores.shape[1]))

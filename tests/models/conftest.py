@@ -18,6 +18,7 @@ from infra.storage import Storage
 from models.recommender import Interactions, ItemFeatures
 from models.tables import interactions, item_features
 
+WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
 RUN = "run=manual__2026-11-24T00-00-00"
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 Row = dict[str, Any]

@@ -23,7 +23,7 @@ from models.digests import verified, write_manifest
 from models.publish import live, publish
 from models.train import train
 from tests.conftest import REPOSITORY
-from tests.models.conftest import RUN, WriteRun, prepare_bundle, tastes, write_lists
+from tests.models.conftest import RUN, WINNER, WriteRun, prepare_bundle, tastes, write_lists
 
 Harm = Callable[[Path], None]
 
@@ -134,7 +134,7 @@ def test_wrong_content_under_a_right_manifest(folder: Path) -> None:
 
 def test_a_bundle_names_no_foreign_class(folder: Path) -> None:
     file = folder / "model/fit.json"
-    file.write_text(file.read_text().replace("models.lightfm_hybrid:LightFMHybrid", "os:system"))
+    file.write_text(file.read_text().replace("models.also_bought:AlsoBought", "os:system"))
     write_manifest(folder, {})
     with pytest.raises(SettingsError, match="no class of Catwalk"):
         open_bundle(folder)
@@ -145,9 +145,9 @@ def test_what_a_bundle_holds(folder: Path) -> None:
     assert names == {
         "card.json",
         "items.npz",
-        "model/factors.npz",
         "model/fit.json",
-        "model/lightfm.json",
+        "model/neighbours.npz",
+        "model/parameters.json",
         "recommendations/part-00000.parquet",
     }
     card = open_bundle(folder).card
@@ -187,14 +187,14 @@ def test_a_bucket_keeps_no_files_of_before(
 
     monkeypatch.setattr(LocalStore, "put_folder", like_a_bucket)
     prepare_bundle(shop, write_run())
-    for place in (bundle_key(RUN), f"candidates/{RUN}/lightfm_hybrid"):
+    for place in (bundle_key(RUN), f"candidates/{RUN}/{WINNER}"):
         Path(shop.lake.address(place, "of_before")).write_text("x")
     prepare_bundle(shop, RUN)
     assert publish(RUN, shop) == live(shop)
 
 
 def test_a_model_trained_again_after_the_verdict(folder: Path, shop: Storage) -> None:
-    train("lightfm_hybrid", RUN, shop)
+    train(WINNER, RUN, shop)
     with pytest.raises(BundleError, match="after it was judged"):
         build_bundle(RUN, shop)
 
@@ -250,10 +250,13 @@ def test_lists_that_the_model_would_not_give(folder: Path) -> None:
 
 
 def test_a_model_that_shows_what_it_must_not(folder: Path) -> None:
-    file = folder / "model/factors.npz"
+    file = folder / "model/neighbours.npz"
     with np.load(file) as arrays:
         content = {name: arrays[name] for name in arrays.files}
-    np.savez(file, **{**content, "recommendable": np.ones_like(content["recommendable"])})
+    hidden = ~content["recommendable"]
+    content["recommendable"], content["popularity"] = hidden | True, hidden.astype(np.float32)
+    content["similarities"][:] = 0  # so that every place holds what sells most
+    np.savez(file, **content)
     write_manifest(folder, verified_facts(folder))
     with pytest.raises(BundleError, match="may not be shown"):
         check(folder)

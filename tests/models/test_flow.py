@@ -6,7 +6,7 @@ from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.check_serving import check_serving
 from models.publish import live, publish
-from tests.models.conftest import WriteRun, prepare_bundle
+from tests.models.conftest import WINNER, WriteRun, prepare_bundle
 
 
 def test_a_good_model_goes_live(shop: Storage, write_run: WriteRun) -> None:
@@ -15,4 +15,4 @@ def test_a_good_model_goes_live(shop: Storage, write_run: WriteRun) -> None:
     assert check_serving(run, shop)["agreement"] == 1.0
     record = publish(run, shop)
     assert live(shop) == record == RunRecords(shop, run).load_published()
-    assert (record.number, record.version, record.candidate) == (1, version, "lightfm_hybrid")
+    assert (record.number, record.version, record.candidate) == (1, version, WINNER)

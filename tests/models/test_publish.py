@@ -19,7 +19,7 @@ from models.bundle import build_bundle, bundle_key, manifest_sha256, open_bundle
 from models.publish import live, publish, version_key
 from models.release import decide
 from models.train import train
-from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle, save_gate
+from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, prepare_bundle, save_gate
 
 OTHER = "run=other"
 
@@ -227,7 +227,7 @@ def other_run(shop: Storage) -> None:
 
 
 def changed_bundle(shop: Storage) -> None:
-    file = Path(shop.lake.address(bundle_key(RUN), "model/factors.npz"))
+    file = Path(shop.lake.address(bundle_key(RUN), "model/neighbours.npz"))
     file.write_bytes(file.read_bytes() + b"!")
 
 
@@ -268,7 +268,7 @@ def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteR
     from models.evaluate import evaluate
 
     prepare_bundle(shop, write_run())
-    train("lightfm_hybrid", RUN, shop)
+    train(WINNER, RUN, shop)
     evaluate(RUN, shop)
     decide(RUN, shop)
     with pytest.raises(PublishError, match="the model that was judged"):
