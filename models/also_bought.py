@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
+from models.capabilities import Sessions
 from models.factors import not_fitted
 from models.neighbours import Neighbours, assemble, nearest
 from models.parameters import load_parameters, one_of, real, save_parameters, whole
 from models.recommender import (
     Interactions,
     ItemFeatures,
+    ItemIds,
     Matrix,
     Recommendations,
     UserIds,
@@ -80,6 +83,20 @@ class AlsoBought:
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
         return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
+
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """See `models.capabilities.AnswersSessions`."""
+        return self._fitted.recommend_sessions(sessions, k)
+
+    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
+        """See `models.capabilities.FindsSimilar`."""
+        return self._fitted.recommend_alike(items, k)
+
+    def because(
+        self, given: Recommendations, sessions: Sessions | None = None
+    ) -> NDArray[np.int32]:
+        """See `models.capabilities.GivesReasons`."""
+        return self._fitted.because(given, sessions)
 
     def save(self, folder: Path) -> None:
         """See `models.recommender.Recommender.save`."""

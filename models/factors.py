@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from infra.errors import InputError
 from models.arrays import load_arrays, require_shapes
+from models.capabilities import Sessions, baskets
 from models.recommender import (
     NONE,
     Interactions,
@@ -65,6 +66,28 @@ class Factors:
         items, scores = bestsellers(self.popularity, self.recommendable, k, len(users))
         items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
         return Recommendations(users, self.items, items, scores, ~known)
+
+    def alike(
+        self, asked: NDArray[np.str_], sessions: Sessions, k: int, vectors: Vectors
+    ) -> Recommendations:
+        """Rank by the mean cosine to each session's items, without them.
+
+        Parameters
+        ----------
+        asked : array of str, shape (n,)
+            Names of the rows.
+        vectors : array of float32, shape (n_items, d)
+            Whose cosine is likeness.
+        """
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        marks = baskets(self.items, sessions)
+        sizes = np.diff(marks.indptr)
+        known = sizes > 0
+        means = (marks[known] @ units) / sizes[known, None].astype(np.float32)
+        items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
+        items[known], scores[known] = top_k(means, units, k, self.recommendable, marks[known])
+        return Recommendations(asked, self.items, items, scores, ~known)
 
     def save(self, folder: Path) -> None:
         """Write `factors.npz`; equal arrays give equal bytes."""

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.errors import BundleError, InputError
+from models.capabilities import NOBODY, Sessions, one_each
 from models.factors import Factors, assemble, not_fitted
 from models.parameters import real, whole
 from models.recommender import (
     Interactions,
     ItemFeatures,
+    ItemIds,
     Matrix,
     Recommendations,
     UserIds,
@@ -104,6 +106,14 @@ class LightFMHybrid:
         """See `models.recommender.Recommender.recommend`."""
         return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
 
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """See `models.capabilities.AnswersSessions`."""
+        return self._alike(np.full(len(sessions), NOBODY), sessions, k)
+
+    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
+        """See `models.capabilities.FindsSimilar`."""
+        return self._alike(items, one_each(items), k)
+
     def save(self, folder: Path) -> None:
         """See `models.recommender.Recommender.save`."""
         self._fitted.save(folder)
@@ -122,6 +132,10 @@ class LightFMHybrid:
     @property
     def _fitted(self) -> Factors:
         return self._factors or not_fitted(self)
+
+    def _alike(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
+        vectors = self._fitted.item_vectors[:, :-1]  # without the bias: it is no taste
+        return self._fitted.alike(asked, sessions, k, vectors)
 
     def _fit(self, pairs: Matrix, features: Matrix) -> Any:
         """Train LightFM; WARP ignores interaction values, so weights go in as sample weights."""

@@ -7,13 +7,16 @@ Source: B. Sarwar et al., Item-based Collaborative Filtering Recommendation Algo
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, identity
 
 from models.arrays import load_arrays, require_shapes
+from models.capabilities import NOBODY, Sessions, baskets, one_each
 from models.factors import bestsellers, popularity
 from models.recommender import (
     NONE,
@@ -28,6 +31,7 @@ from models.recommender import (
 from models.top_k import Vectors, top_k_of
 
 FILE = "neighbours.npz"
+Known: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,13 @@ class Neighbours:
     similar_items: NDArray[np.int32]
     similarities: Vectors
 
-    @property
+    @cached_property
     def histories(self) -> Matrix:
         """What every user had, csr (n_users, n_items)."""
         arrays = (self.seen_weights, self.seen_items, self.seen_starts)
         return csr_matrix(arrays, shape=(len(self.users), len(self.items)))
 
-    @property
+    @cached_property
     def similar(self) -> Matrix:
         """Likeness of items, csr (n_items, n_items)."""
         arrays = (self.similarities, self.similar_items, self.similar_starts)
@@ -76,13 +80,38 @@ class Neighbours:
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
         rows = positions(self.users, users)
-        known = rows != NONE
-        items, scores = bestsellers(self.popularity, self.recommendable, k, len(users))
-        histories = self.histories[rows[known]]
-        hidden = histories if exclude_seen else None
-        items[known], scores[known] = self._ranked(histories, k, hidden)
-        filled = (scores < 0) & (items != NONE)
-        return Recommendations(users, self.items, items, scores, ~known | filled[:, 0], filled)
+        histories = self.histories[rows[rows != NONE]]
+        return self._answers(users, rows != NONE, histories, k, exclude_seen)
+
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """See `models.capabilities.AnswersSessions`."""
+        return self.recommend_baskets(np.full(len(sessions), NOBODY), sessions, k)
+
+    def recommend_alike(self, items: ItemIds, k: int) -> Recommendations:
+        """See `models.capabilities.FindsSimilar`."""
+        return self.recommend_baskets(items, one_each(items), k)
+
+    def recommend_baskets(
+        self, asked: NDArray[np.str_], sessions: Sessions, k: int
+    ) -> Recommendations:
+        """Answer each basket of items as the history of a user; `asked` names the rows."""
+        marks = baskets(self.items, sessions)
+        known = np.diff(marks.indptr) > 0
+        return self._answers(asked, known, marks[known], k, True)
+
+    def because(
+        self, given: Recommendations, sessions: Sessions | None = None
+    ) -> NDArray[np.int32]:
+        """See `models.capabilities.GivesReasons`: the item that adds most to the score."""
+        if sessions is None:
+            rows = positions(self.users, given.users)
+            had = [self._history(row) for row in rows]
+        else:
+            marks = baskets(self.items, sessions)
+            had = [(marks[row].indices, marks[row].data) for row in range(len(sessions))]
+        found = [self._strongest(*one, items) for one, items in zip(had, given.items, strict=True)]
+        causes = np.array(found, dtype=np.int32).reshape(given.items.shape)
+        return np.where(given.own, causes, NONE).astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write `neighbours.npz`; equal arrays give equal bytes."""
@@ -111,20 +140,44 @@ class Neighbours:
         require_shapes(file, vars(found), shapes)
         return found
 
-    def _ranked(
-        self, histories: Matrix, k: int, hidden: Matrix | None
-    ) -> tuple[NDArray[np.int32], Vectors]:
-        """Rank by summed likeness, above 0; then by what sells, from -1 to below 0."""
+    @cached_property
+    def _shown(self) -> tuple[Matrix, Vectors]:
+        """Likeness to recommendable items, and the scores from -1 to below 0 that fill a row."""
         columns = np.flatnonzero(self.recommendable)
-        likeness = self.similar[:, columns].tocsr()
         sold = self.popularity[columns]
-        filling = 0.5 * sold / max(float(sold.max()), 1e-30) - 1
+        return self.similar[:, columns].tocsr(), 0.5 * sold / max(float(sold.max()), 1e-30) - 1
+
+    def _answers(
+        self, asked: NDArray[np.str_], known: Known, histories: Matrix, k: int, exclude: bool
+    ) -> Recommendations:
+        """Rank by summed likeness, then by what sells; `histories` has the known rows alone."""
+        likeness, filling = self._shown
 
         def score(rows: slice) -> Vectors:
             scores: Vectors = (histories[rows] @ likeness).toarray()
             return np.where(scores > 0, scores, filling).astype(np.float32)
 
-        return top_k_of(score, histories.shape[0], k, self.recommendable, hidden)
+        items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
+        hidden = histories if exclude else None
+        best = top_k_of(score, histories.shape[0], k, self.recommendable, hidden)
+        items[known], scores[known] = best
+        filled = (scores < 0) & (items != NONE)
+        return Recommendations(asked, self.items, items, scores, ~known | filled[:, 0], filled)
+
+    def _history(self, row: int) -> tuple[NDArray[np.int32], Vectors]:
+        one = slice(0, 0)
+        if row != NONE:
+            one = slice(self.seen_starts[row], self.seen_starts[row + 1])
+        return self.seen_items[one], self.seen_weights[one]
+
+    def _strongest(
+        self, had: NDArray[np.int32], says: Vectors, shown: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """Return for each shown item the one of `had` that adds most to its score."""
+        if not len(had):
+            return np.full(len(shown), NONE, dtype=np.int32)
+        adds = self.similar[had][:, shown].toarray() * says[:, None]
+        return np.where(adds.max(axis=0) > 0, had[adds.argmax(axis=0)], NONE).astype(np.int32)
 
 
 def assemble(

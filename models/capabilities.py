@@ -1,0 +1,125 @@
+"""What a model may do beyond `Recommender`: answer sessions, find similar items, give reasons.
+
+A model takes part by having the method; the functions here ask it, and answer with what sells
+most where it has not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from models.recommender import NONE, ItemIds, Matrix, Recommendations, Recommender, positions
+
+NOBODY = ""  # a user id no shop has
+Sessions = Sequence[ItemIds]
+
+
+@runtime_checkable
+class AnswersSessions(Protocol):
+    """Knows what to show a stranger who looked at a few items."""
+
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """Return one row per session, without its own items; `users` are empty.
+
+        A session without any item the model knows gets the fallback list.
+        """
+
+
+@runtime_checkable
+class FindsSimilar(Protocol):
+    """Knows which items are alike, for a product page."""
+
+    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
+        """Return one row per asked item, without itself; `users` are the asked item ids.
+
+        An item the model does not know gets the fallback list.
+        """
+
+
+@runtime_checkable
+class GivesReasons(Protocol):
+    """Knows which item of a user led to a recommendation."""
+
+    def because(
+        self, given: Recommendations, sessions: Sessions | None = None
+    ) -> NDArray[np.int32]:
+        """Return positions in `given.catalogue`, shape (n, k); -1 where there is no reason.
+
+        `given` is what `recommend` returned, or `recommend_sessions` for the `sessions` beside it.
+        """
+
+
+def recommend_sessions(model: Recommender, sessions: Sessions, k: int) -> Recommendations:
+    """Ask a model about strangers with a few items; what sells most if it only knows users."""
+    if isinstance(model, AnswersSessions):
+        return model.recommend_sessions(sessions, k)
+    return _bestsellers_without(model, np.full(len(sessions), NOBODY), sessions, k)
+
+
+def similar_items(model: Recommender, items: ItemIds, k: int) -> Recommendations:
+    """Ask a model for similar items; what sells most if it knows none."""
+    if isinstance(model, FindsSimilar):
+        return model.similar_items(items, k)
+    return _bestsellers_without(
+        model, items, [items[row : row + 1] for row in range(len(items))], k
+    )
+
+
+def reasons(
+    model: Recommender,
+    given: Recommendations,
+    titles: Sequence[str],
+    sessions: Sessions | None = None,
+) -> list[list[str]]:
+    """Say why each place of a list is there: "because you bought X", or "" where nobody can say.
+
+    Parameters
+    ----------
+    titles : sequence of str, length n_items
+        Of the items of `given.catalogue`; an item with an empty one is named by its id.
+    """
+    if not isinstance(model, GivesReasons):
+        return [[""] * given.items.shape[1] for _ in given.users]
+
+    def say(place: int) -> str:
+        name = titles[place] or str(given.catalogue[place])
+        return "" if place == NONE else f"because you bought {name}"
+
+    return [[say(place) for place in row] for row in model.because(given, sessions).tolist()]
+
+
+def one_each(items: ItemIds) -> Sessions:
+    """Turn every item into a session of its own."""
+    return list(items[:, None])
+
+
+def baskets(items: ItemIds, sessions: Sessions) -> Matrix:
+    """Mark the known items of every session, csr of float32 (n_sessions, n_items).
+
+    Examples
+    --------
+    >>> baskets(np.array(["a", "b"]), [np.array(["b", "x", "b"]), np.array([])]).toarray().tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    found = [np.unique(positions(items, np.asarray(one, dtype=np.str_))) for one in sessions]
+    known = [places[places != NONE] for places in found]
+    starts = np.concatenate([[0], np.cumsum([len(places) for places in known])])
+    columns = np.concatenate(known) if known else np.empty(0, dtype=np.int64)
+    marks = np.ones(len(columns), dtype=np.float32)
+    return csr_matrix((marks, columns, starts), shape=(len(sessions), len(items)))
+
+
+def _bestsellers_without(
+    model: Recommender, asked: NDArray[np.str_], sessions: Sessions, k: int
+) -> Recommendations:
+    longest = max((len(one) for one in sessions), default=0)
+    given = model.recommend(np.full(len(sessions), NOBODY), k + longest)
+    marks = baskets(given.catalogue, sessions).toarray() > 0
+    own = np.take_along_axis(marks, np.maximum(given.items, 0).astype(np.int64), axis=1)
+    kept = given.kept(~own, k)
+    return Recommendations(asked, kept.catalogue, kept.items, kept.scores, kept.fallback)
