@@ -105,7 +105,7 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
         "address": storage.lake.address(bundle_key(run)),
         "version": version,
         "files": len(manifest.files),
-        "bytes": sum(digest.bytes for digest in manifest.files.values()),
+        "bytes": manifest.total_bytes(),
     }
 
 
@@ -185,8 +185,8 @@ def _facts(fit: Fit) -> dict[str, str]:
 
 
 def _copy_model(verdict: VerdictRecord, storage: Storage, target: Path) -> None:
-    with candidate_folder(storage, verdict.run, verdict.candidate) as (folder, sha256):
-        if sha256 != verdict.model_sha256:
+    with candidate_folder(storage, verdict.run, verdict.candidate) as (folder, manifest):
+        if manifest.model_sha256() != verdict.model_sha256:
             raise BundleError(
                 f"{verdict.candidate} of {verdict.run} was trained again after it was judged.",
                 "Run evaluate and judge_release again.",

@@ -41,6 +41,10 @@ class FolderManifest(Rules):
         }
         return hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
 
+    def total_bytes(self, below: str = "") -> int:
+        """Add the sizes of the files below a prefix."""
+        return sum(one.bytes for name, one in self.files.items() if name.startswith(below))
+
 
 def write_manifest(folder: Path, facts: dict[str, str]) -> FolderManifest:
     """Describe every file of a folder in its `_manifest.json`; equal folders give equal bytes."""

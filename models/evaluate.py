@@ -18,7 +18,8 @@ from infra.storage import Storage
 from models.bundle import MODEL
 from models.candidates import load_candidates
 from models.digests import verified
-from models.holdout import Holdout, measure, measure_champion, select
+from models.holdout import Holdout, select
+from models.measure import Measured, measure, measure_champion
 from models.publish import live, version_key
 from models.tables import RunTables, read_run
 from models.train import Fit, Trained, load_trained, read_model
@@ -71,8 +72,7 @@ def _candidate_score(
     storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
 ) -> Score:
     trained = load_trained(storage, run, name)
-    metrics = measure(trained.model, holdout, tables)
-    return _score(name, trained, metrics)
+    return _score(name, trained, measure(trained.model, holdout, tables))
 
 
 def _champion_score(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Score:
@@ -81,17 +81,24 @@ def _champion_score(storage: Storage, version: str, holdout: Holdout, tables: Ru
         manifest = verified(folder)
         model, fit = read_model(folder / MODEL)
     _require_no_leak(fit, tables.cut)
-    metrics = measure_champion(model, holdout, tables)
-    trained = Trained(model, fit, manifest.model_sha256(f"{MODEL}/"))
-    return _score(fit.candidate, trained, metrics).model_copy(update={"role": "champion"})
+    measured = measure_champion(model, holdout, tables)
+    trained = Trained(
+        model, fit, manifest.model_sha256(f"{MODEL}/"), manifest.total_bytes(f"{MODEL}/")
+    )
+    return _score(fit.candidate, trained, measured).model_copy(update={"role": "champion"})
 
 
-def _score(name: str, trained: Trained, metrics: dict[str, float]) -> Score:
+def _score(name: str, trained: Trained, measured: Measured) -> Score:
+    costs = {
+        "training_minutes": trained.fit.training_seconds / 60,
+        "peak_memory_mb": trained.fit.peak_memory_mb,
+        "model_mb": trained.bytes / 1024**2,
+    }
     return Score(
         name=name,
         role="candidate",
         parameters=trained.fit.parameters,
-        metrics={**metrics, "training_minutes": trained.fit.training_seconds / 60},
+        metrics={**measured.metrics, **costs},
         model_sha256=trained.sha256,
     )
 

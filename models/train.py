@@ -58,11 +58,12 @@ class Fit(Rules):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained candidate: the model, how it was trained, and the digest of its files."""
+    """A trained candidate: the model, how it was trained, digest and size of its files."""
 
     model: Recommender
     fit: Fit
     sha256: str
+    bytes: int
 
 
 def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float | str]:
@@ -136,8 +137,10 @@ def read_fit(folder: Path) -> Fit:
 
 
 @contextmanager
-def candidate_folder(storage: Storage, run: str, name: str) -> Iterator[tuple[Path, str]]:
-    """Give the verified folder of a trained candidate and the digest of its files.
+def candidate_folder(
+    storage: Storage, run: str, name: str
+) -> Iterator[tuple[Path, FolderManifest]]:
+    """Give the verified folder of a trained candidate and the manifest of its files.
 
     Raises
     ------
@@ -149,14 +152,14 @@ def candidate_folder(storage: Storage, run: str, name: str) -> Iterator[tuple[Pa
     storage.lake.manifest(f"candidates/{run}", name)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"candidates/{run}/{name}", scratch)
-        yield folder, verified(folder).model_sha256()
+        yield folder, verified(folder)
 
 
 def load_trained(storage: Storage, run: str, name: str) -> Trained:
     """Load a trained candidate; raises as `candidate_folder` does."""
-    with candidate_folder(storage, run, name) as (folder, sha256):
+    with candidate_folder(storage, run, name) as (folder, manifest):
         model, fit = read_model(folder)
-    return Trained(model, fit, sha256)
+    return Trained(model, fit, manifest.model_sha256(), manifest.total_bytes())
 
 
 def _fit(

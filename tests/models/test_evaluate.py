@@ -10,7 +10,7 @@ import pytest
 
 from infra.errors import BundleError, ReleaseError, StorageError
 from infra.storage import Storage
-from models import holdout
+from models import measure
 from models.bundle import open_bundle
 from models.candidates import load_candidates
 from models.evaluate import evaluate
@@ -22,6 +22,7 @@ from models.train import load_trained, train
 from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, interaction, prepare_bundle, tastes
 from tests.models.test_metrics import SLOW
 
+COSTS = {"training_minutes", "peak_memory_mb", "model_mb"}
 LATER, EARLIER = "run=later", "run=earlier"
 
 
@@ -55,12 +56,13 @@ def test_the_same_numbers_as_with_sets(shop: Storage, write_run: WriteRun) -> No
     )
     users = read_run(shop, RUN).train.users
     for score in record.scores:
-        given = load_trained(shop, RUN, score.name).model.recommend(users, 10)
+        given = load_trained(shop, RUN, score.name).model.recommend(users, 20)
         for metric, slow in SLOW.items():
             total = 0.0
+            k = int(metric.rpartition("_")[2])
             for row, user in enumerate(users):
-                found = given.item_ids(row)
-                hits = [name in wanted[str(user)] for name in found] + [False] * (10 - len(found))
+                found = given.item_ids(row)[:k]
+                hits = [name in wanted[str(user)] for name in found] + [False] * (k - len(found))
                 total += slow(hits, len(wanted[str(user)]))
             assert score.metrics[metric] == pytest.approx(total / len(users)), metric
 
@@ -71,7 +73,8 @@ def test_blocks_of_users_change_nothing(
     prepare_bundle(shop, write_run())
     publish(RUN, shop)
     whole = evaluate(RUN, shop).scores
-    monkeypatch.setattr(holdout, "BLOCK_USERS", 7)
+    monkeypatch.setattr(measure, "BLOCK_USERS", 7)
+    monkeypatch.setattr(measure, "AUC_PLACES", 7 * 40)
     assert evaluate(RUN, shop).scores == whole and len(whole) == len(load_candidates()) + 1
 
 
@@ -89,7 +92,7 @@ def test_two_runs_with_one_seed_are_equal(shop: Storage, write_run: WriteRun) ->
         write_run(run=run)
         train_all(shop, run)
         scores = evaluate(run, shop).scores
-        found.append([{**score.metrics, "training_minutes": 0} for score in scores])
+        found.append([{**score.metrics, **dict.fromkeys(COSTS, 0.0)} for score in scores])
     assert found[0] == found[1]
 
 
@@ -127,7 +130,7 @@ def test_the_champion_is_judged_beside_the_candidates(shop: Storage, write_run: 
     record = evaluate(RUN, shop)
     scores = {score.role: score for score in record.scores if score.name == WINNER}
     assert record.champion == version and set(scores) == {"candidate", "champion"}
-    same = set(scores["champion"].metrics) - {"training_minutes"}
+    same = set(scores["champion"].metrics) - COSTS
     for metric in same:  # the same rows and seed: the champion knows what the candidate knows
         assert scores["champion"].metrics[metric] == scores["candidate"].metrics[metric], metric
 

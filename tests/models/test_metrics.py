@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import metrics, recommender, tables
-from models.metrics import RANKING, catalogue_coverage, user_coverage
-from models.recommender import Recommendations
+from models.metrics import RANKING, auc
 
 User = tuple[list[bool], int]  # hits by rank, items wanted in all
 
@@ -48,19 +47,28 @@ def slow_mrr(hits: list[bool], wanted: int) -> float:
     return 1 / (hits.index(True) + 1) if True in hits else 0.0
 
 
-SLOW: dict[str, Callable[[list[bool], int], float]] = {
-    "ndcg_at_10": slow_ndcg,
-    "precision_at_10": slow_precision,
-    "recall_at_10": slow_recall,
-    "hit_rate_at_10": slow_hit_rate,
-    "map_at_10": slow_map,
-    "mrr_at_10": slow_mrr,
+BY_NAME: dict[str, Callable[[list[bool], int], float]] = {
+    "ndcg": slow_ndcg,
+    "precision": slow_precision,
+    "recall": slow_recall,
+    "hit_rate": slow_hit_rate,
+    "map": slow_map,
+    "mrr": slow_mrr,
 }
+SLOW = {f"{name}_at_{k}": slow for k in (10, 20) for name, slow in BY_NAME.items()}
+
+
+def slow_auc(ranking: list[bool], wanted: int) -> float:
+    right = sum(
+        not other for place, hit in enumerate(ranking) for other in ranking[place + 1 :] if hit
+    )
+    pairs = wanted * ranking.count(False)
+    return right / pairs if pairs else 0.5
 
 
 @st.composite
 def judged(draw: st.DrawFn) -> list[User]:
-    k = draw(st.integers(1, 12))
+    k = draw(st.integers(1, 24))
     rows = draw(st.lists(st.lists(st.booleans(), min_size=k, max_size=k), min_size=1, max_size=6))
     return [(row, max(1, sum(row) + draw(st.integers(0, 20)))) for row in rows]
 
@@ -71,34 +79,44 @@ def judged(draw: st.DrawFn) -> list[User]:
 def test_ranking_metrics(name: str, users: list[User]) -> None:
     hits = np.array([row for row, _ in users])
     wanted = np.array([count for _, count in users])
-    expected = sum(SLOW[name](*user) for user in users) / len(users)
+    k = int(name.rpartition("_")[2])
     found = RANKING[name](hits, wanted)
-    assert found == pytest.approx(expected, abs=1e-12) and 0 <= found <= 1 + 1e-12
+    for value, (row, count) in zip(found.tolist(), users, strict=True):
+        assert value == pytest.approx(SLOW[name](row[:k], count), abs=1e-12)
+        assert 0 <= value <= 1 + 1e-12
 
 
-def some_lists(seed: int) -> tuple[Recommendations, np.ndarray]:
+def test_every_slow_version_is_used() -> None:
+    assert set(SLOW) == set(RANKING)
+
+
+@settings(max_examples=60, deadline=None)
+@given(users=judged(), short=st.integers(0, 5))
+def test_auc(users: list[User], short: int) -> None:
+    hits = np.array([row for row, _ in users])
+    given_ = np.arange(hits.shape[1])[None, :] < hits.shape[1] - short
+    wanted = np.array([count for _, count in users])
+    found = auc(hits & given_, np.broadcast_to(given_, hits.shape), wanted)
+    places = max(0, hits.shape[1] - short)
+    expected = [slow_auc(row[:places], count) for row, count in users]
+    assert found.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_same_as_scikit_learn(seed: int) -> None:
+    library = pytest.importorskip("sklearn.metrics")
     random = np.random.default_rng(seed)
-    items = random.integers(-1, 7, (6, 3)).astype(np.int32)
-    recommendable = random.random(7) < 0.7
-    recommendable[0] = True
-    fallback = random.random(6) < 0.3
-    ids = np.array(list("abcdefg"))
-    return Recommendations(
-        ids[:6], ids, items, np.zeros((6, 3), np.float32), fallback
-    ), recommendable
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_coverages(seed: int) -> None:
-    lists, recommendable = some_lists(seed)
-    full, shown = 0, set()
-    for row in range(6):
-        places = [int(place) for place in lists.items[row]]
-        good = [place for place in places if place >= 0 and recommendable[place]]
-        full += len(set(good)) == len(places) and not lists.fallback[row]
-        shown |= set(good)
-    assert user_coverage(lists, recommendable) == full / 6
-    assert catalogue_coverage(lists, recommendable) == len(shown) / recommendable.sum()
+    hits = random.random((8, 30)) < 0.2
+    hits[:, 7] = True
+    falling = -np.arange(30.0)
+    found = auc(hits, np.ones_like(hits), hits.sum(axis=1))
+    ndcg = RANKING["ndcg_at_20"](hits, hits.sum(axis=1))
+    map_ = metrics.mean_average_precision(hits, hits.sum(axis=1))
+    for row, wanted in enumerate(hits):
+        assert found[row] == pytest.approx(library.roc_auc_score(wanted, falling))
+        theirs = library.ndcg_score(wanted[None], falling[None], k=20)
+        assert ndcg[row] == pytest.approx(theirs)
+        assert map_[row] == pytest.approx(library.average_precision_score(wanted, falling))
 
 
 @pytest.mark.parametrize("module", [metrics, recommender, tables])

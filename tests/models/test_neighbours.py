@@ -16,7 +16,7 @@ from infra.errors import BundleError, SettingsError
 from models import also_bought, content
 from models.also_bought import BM25_B, BM25_K1, AlsoBought, bm25_weights, cosine_weights, latest
 from models.content import Content, tf_idf, word_counts
-from models.metrics import user_coverage
+from models.list_metrics import user_coverage
 from models.neighbours import nearest
 from tests.models.conftest import arrays, interaction, item, tastes
 

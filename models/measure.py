@@ -1,0 +1,140 @@
+"""One model's lists held against the hold-out: every metric, and its numbers by user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.holdout import Holdout, marked
+from models.list_metrics import (
+    catalogue_coverage,
+    diversity,
+    fallback_share,
+    novelty,
+    popularity_share,
+    user_coverage,
+)
+from models.metrics import LENGTHS, RANKING, Hits, K, Values, auc
+from models.recommender import NONE, Recommendations, Recommender, positions, stacked
+from models.tables import RunTables
+
+LONGEST = max(LENGTHS)
+ASKED_OF_CHAMPION = 10 * LONGEST  # what was seen or sold out since its cut is taken out
+BLOCK_USERS = 50_000  # 120 MB at a time for a champion's lists
+AUC_USERS = 1_000  # whole rankings cost 2 ms a user at 20,000 items; never fewer items
+AUC_PLACES = 2_000_000  # of whole rankings at a time: 24 MB
+
+Rows: TypeAlias = NDArray[np.intp] | slice
+Ask: TypeAlias = Callable[[Rows, int], Recommendations]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one model.
+
+    Attributes
+    ----------
+    metrics : dict of str to float
+        Every metric of `models.metrics.METRICS` that lists can tell.
+    by_user : dict of str to array of float64, shape (n_users,)
+        The ranking metrics at `K` of every user of the hold-out.
+    lists : Recommendations
+        The first `K` of every user.
+    """
+
+    metrics: dict[str, float]
+    by_user: dict[str, Values]
+    lists: Recommendations
+
+
+def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
+    """Judge a model that was trained for this run."""
+
+    def ask(rows: Rows, k: int) -> Recommendations:
+        return model.recommend(holdout.users[rows], k)
+
+    return _measured(ask, holdout, tables)
+
+
+def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
+    """Judge a model that was trained for an earlier run, by the same users and items.
+
+    It does not know what users did and what sold out since, so it is asked for ten times as many
+    items, and those that must not be shown today are taken out before the first ones are judged.
+    """
+    known = len(model.recommend(holdout.users[:1], 1).catalogue)
+
+    def ask(rows: Rows, k: int) -> Recommendations:
+        asked = ASKED_OF_CHAMPION if k <= LONGEST else known
+        given = model.recommend(holdout.users[rows], asked)
+        return _todays(given, holdout, tables, rows, k)
+
+    return _measured(ask, holdout, tables)
+
+
+def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
+    """Return where the lists hit, (n, k)."""
+    return marked(holdout.wanted, given.items)
+
+
+def _todays(
+    given: Recommendations, holdout: Holdout, tables: RunTables, rows: Rows, k: int
+) -> Recommendations:
+    """Return a champion's first k of what may be shown today, by the items of this run."""
+    places = np.append(positions(tables.items.items, given.catalogue), NONE)
+    today = places[given.items].astype(np.int32)  # position -1 reads the NONE at the end
+    shown = (today != NONE) & tables.items.recommendable[today]
+    shown &= ~marked(holdout.seen[rows], today)
+    return replace(given, catalogue=tables.items.items, items=today).kept(shown, k)
+
+
+def _measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
+    blocks = _blocks(len(holdout.users), BLOCK_USERS)
+    given = stacked([ask(rows, LONGEST) for rows in blocks])
+    hits, relevant = hits_of(given, holdout), holdout.relevant
+    by_user = {name: metric(hits, relevant) for name, metric in RANKING.items()}
+    first = given.kept(given.items != NONE, K)
+    metrics = {
+        **{name: float(values.mean()) for name, values in by_user.items()},
+        "auc": float(_auc(ask, holdout).mean()),
+        **_list_metrics(first, tables),
+    }
+    shortest = {name: values for name, values in by_user.items() if name.endswith(f"_at_{K}")}
+    return Measured(metrics, shortest, first)
+
+
+def _list_metrics(given: Recommendations, tables: RunTables) -> dict[str, float]:
+    shown, train = tables.items.recommendable, tables.train.weights
+    takers = np.bincount(train.indices, minlength=train.shape[1])
+    return {
+        "user_coverage": user_coverage(given, shown),
+        "fallback_share": fallback_share(given),
+        "catalogue_coverage": catalogue_coverage(given, shown),
+        "novelty": novelty(given, takers, train.shape[0]),
+        "diversity": diversity(given, tables.items.matrix),
+        "popularity_share": popularity_share(given, takers),
+    }
+
+
+def _auc(ask: Ask, holdout: Holdout) -> Values:
+    """Rank everything for an even sample of the users; never a sample of the items."""
+    n_users, n_items = holdout.wanted.shape
+    amount = min(n_users, AUC_USERS)
+    sample = np.unique(np.linspace(0, n_users - 1, amount).astype(np.intp))
+    found = []
+    for block in _blocks(len(sample), max(1, AUC_PLACES // n_items)):
+        rows = sample[block]
+        items = ask(rows, n_items).items
+        wanted = holdout.wanted[rows].toarray()
+        hits = np.take_along_axis(wanted, np.maximum(items, 0).astype(np.int64), axis=1)
+        there = items != NONE
+        found.append(auc(hits & there, there, holdout.relevant[rows]))
+    return np.concatenate(found)
+
+
+def _blocks(amount: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, amount)) for start in range(0, amount, step))
