@@ -12,7 +12,6 @@ from expectations.profile import measure
 from expectations.suite import check, load_limits
 from infra.errors import GateError
 from infra.records import Check, GateRecord
-from infra.report import write_report
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 
@@ -107,7 +106,6 @@ def _record(
         }
     )
     RunRecords(storage, run).save_gate(record)
-    write_report(storage, run)
     return record
 
 

@@ -16,7 +16,6 @@ from pyspark.storagelevel import StorageLevel
 
 from infra import spark as spark_session
 from infra.errors import CatwalkError
-from infra.report import write_report
 from infra.report.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE
 from infra.settings import load_settings
@@ -136,7 +135,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for source in settings.sources:
         Ingestion(spark, storage, source, run).ingest()
     RunRecords(storage, run).save_ingest(books.totals(storage, run))
-    write_report(storage, run)
 
 
 if __name__ == "__main__":

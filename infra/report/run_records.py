@@ -21,7 +21,7 @@ class RunRecords:
     """The records of one run.
 
     Every `load_` returns None for a record that was never written, and raises `StorageError`
-    for one that stands there but cannot be understood.
+    for one that stands there but cannot be understood. Every `save_` also renders the page.
 
     Parameters
     ----------
@@ -32,13 +32,14 @@ class RunRecords:
     """
 
     def __init__(self, storage: Storage, run: str) -> None:
+        self._storage = storage
         self._store = storage.reports
         self.run = run
 
     def save_ingest(self, counts: dict[str, Any]) -> None:
         """Write what the ingest read, kept and refused."""
         content = json.dumps(counts, indent=1, sort_keys=True, default=str)
-        self._store.write(self._key("ingest.json"), content.encode())
+        self._write("ingest.json", content.encode())
 
     def load_ingest(self) -> dict[str, Any] | None:
         """Return the counts of the ingest."""
@@ -92,7 +93,14 @@ class RunRecords:
     def _save(self, name: str, record: Rules) -> None:
         content = record.model_dump_json(indent=1).encode()
         _parsed(content, type(record), self._key(name))  # NaN becomes null: the writer must fail
+        self._write(name, content)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Write a record and make the page anew, so that no step can forget to."""
+        from infra.report.page import write_report  # the page reads these records
+
         self._store.write(self._key(name), content)
+        write_report(self._storage, self.run)
 
     def _load(self, name: str, model: type[RecordType]) -> RecordType | None:
         content = self._content(name)

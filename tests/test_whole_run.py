@@ -1,0 +1,124 @@
+"""The whole chain through a real Airflow: started on free ports, triggered by REST, waited for.
+
+One server for all tests of the file; a run costs three JVMs, so there are few of them:
+nothing landed, a release, and a gate that stops the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from infra.airflow_client import AirflowClient, TaskInstance, wait_until
+from infra.airflow_server import AirflowServer, client_of
+from infra.settings import load_settings
+from infra.storage import Storage, ensure_home, run_key
+from jobs.simulate_shop import SimulationOptions, simulate
+from models.publish import live
+from models.tracking import VERSION_TAG
+from tests.conftest import SECRET
+
+DAG = "retrain_recommender"
+AS_OF = {"as_of": "2026-11-19T00:00:00+00:00"}
+SHOP = SimulationOptions(
+    events=60_000, days=9, first_day=date(2026, 11, 10), users=1_500, items=500, seed=7
+)
+
+
+@pytest.fixture(scope="module")
+def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("whole") / "shop"))
+        patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
+        patch.setenv("CATWALK_AIRFLOW_PORT", str(_free_port()))
+        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        settings = load_settings()
+        ensure_home(settings)
+        yield Storage(settings)
+
+
+@pytest.fixture(scope="module")
+def airflow(shop_of_module: Storage) -> Iterator[AirflowClient]:
+    with AirflowServer(shop_of_module.settings, "a test", scheduled=False):
+        client = client_of(shop_of_module.settings, "de")
+        client.unpause(DAG)
+        yield client
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def retrain(client: AirflowClient) -> tuple[str, dict[str, TaskInstance]]:
+    run = client.trigger(DAG, AS_OF)
+    assert wait_until(lambda: client.run_state(DAG, run) in {"success", "failed"}, 240, 1)
+    return run, {task.name: task for task in client.tasks(DAG, run)}
+
+
+def errors(client: AirflowClient, run: str, task: TaskInstance) -> str:
+    return json.dumps(client.log(DAG, run, task))
+
+
+def test_nothing_landed_is_one_red_task_and_no_release(
+    airflow: AirflowClient, shop_of_module: Storage
+) -> None:
+    run, tasks = retrain(airflow)
+    assert airflow.run_state(DAG, run) == "failed"
+    assert tasks["ingest_events"].state == "failed"
+    assert tasks["ingest_events"].try_number == 1, "a person must act; retrying is a waste"
+    assert "No file matches" in errors(airflow, run, tasks["ingest_events"])
+    assert live(shop_of_module) is None
+
+
+def test_a_good_run_moves_the_pointer(airflow: AirflowClient, shop_of_module: Storage) -> None:
+    simulate(Path(shop_of_module.landing), SHOP)
+    run, tasks = retrain(airflow)
+    assert {name: task.state for name, task in tasks.items() if task.state != "success"} == {}
+    pointer = live(shop_of_module)
+    assert pointer is not None
+    assert (pointer.number, pointer.run) == (1, run_key(run))
+    assert _aliased_version(shop_of_module) == pointer.version
+    assert shop_of_module.published.exists(f"versions/{pointer.version}/_manifest.json")
+    page = shop_of_module.reports.read(f"{run_key(run)}/index.html").decode()
+    assert "Released" in page
+    _hands_on_no_data(airflow, shop_of_module, run, tasks)
+
+
+def _hands_on_no_data(
+    client: AirflowClient, shop: Storage, run: str, tasks: dict[str, TaskInstance]
+) -> None:
+    lists = shop.lake.dataset("recommendations", run_key(run)).to_table(columns=["user_key"])
+    handed_on = json.dumps([client.result(DAG, run, task) for task in tasks.values()])
+    assert len(handed_on) < 10_000
+    assert not any(key in handed_on for key in lists["user_key"].to_pylist())
+
+
+def test_a_gate_that_fails_stops_the_chain(airflow: AirflowClient, shop_of_module: Storage) -> None:
+    before = live(shop_of_module)
+    folder = Path(shop_of_module.landing) / "events/shop"
+    (folder / "broken.jsonl").write_text('{"event_id": "no more than this"}\n' * 100)
+    run, tasks = retrain(airflow)
+    assert airflow.run_state(DAG, run) == "failed"
+    assert tasks["gate_events"].state == "failed"
+    after = {name: task.state for name, task in tasks.items()}
+    for name in ("build_interactions", "judge_release", "recommend_users", "publish"):
+        assert after[name] == "upstream_failed", name
+    assert "The events gate stopped the run" in errors(airflow, run, tasks["gate_events"])
+    assert live(shop_of_module) == before
+    page = shop_of_module.reports.read(f"{run_key(run)}/index.html").decode()
+    assert "Stopped at the gate" in page
+
+
+def _aliased_version(shop: Storage) -> str | None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(shop.settings.mlflow_uri)
+    found = client.get_model_version_by_alias("recommender", "champion")
+    return dict(found.tags).get(VERSION_TAG)
