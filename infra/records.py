@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from infra.rules import Rules
 
 Severity = Literal["critical", "warning", "info"]
@@ -53,14 +55,46 @@ class GateRecord(Rules):
     approval: Approval | None = None
 
 
+class Slice(Rules):
+    """One kind of users or items; too small, it has no metrics, as nobody should judge by them."""
+
+    name: str
+    users: int
+    too_small: bool
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class Comparison(Rules):
+    """One metric of a model less that of another one, user by user, with a 95% interval.
+
+    `against` is the name of a candidate, or `champion`. The verdict is `cannot tell` where the
+    interval holds zero, or the difference is within the noise of training again.
+    """
+
+    metric: str
+    against: str
+    difference: float
+    low: float
+    high: float
+    verdict: Literal["better", "worse", "cannot tell"]
+
+
 class Score(Rules):
-    """One model on the hold-out: metric name to value; the digest says which bytes were judged."""
+    """One model on the hold-out: metric name to value; the digest says which bytes were judged.
+
+    `intervals` are the 95% intervals of some metrics over users; `noise` is what training again
+    with other seeds moves ndcg_at_10 by, None if nobody measured it.
+    """
 
     name: str
     role: Literal["candidate", "champion"]
     parameters: dict[str, str | int | float | bool | None]
     metrics: dict[str, float]
     model_sha256: str = ""
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    noise: float | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
 
 class EvaluationRecord(Rules):

@@ -25,6 +25,7 @@ class Entry(Rules):
     class_path: str = Field(alias="class", pattern=CLASS_PATH)
     parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     baseline: bool = False
+    noise_refits: int = Field(0, ge=0, le=20)
     why: str = Field(min_length=1)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from typing import Literal
 
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.records import EvaluationRecord, Score
@@ -17,9 +18,10 @@ from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.bundle import MODEL
 from models.candidates import load_candidates
+from models.comparing import CHAMPION, Judged, compared
 from models.digests import verified
 from models.holdout import Holdout, select
-from models.measure import Measured, measure, measure_champion
+from models.measure import measure, measure_champion
 from models.publish import live, version_key
 from models.tables import RunTables, read_run
 from models.train import Fit, Trained, load_trained, read_model
@@ -41,15 +43,17 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
     """
     tables = read_run(storage, run)
     holdout = select(tables)
-    names = [candidate.name for candidate in load_candidates()]
-    scores = [_candidate_score(storage, run, name, holdout, tables) for name in names]
+    judged = [
+        _candidate(storage, run, candidate.name, holdout, tables) for candidate in load_candidates()
+    ]
     champion = live(storage)
     notes = _left_out(holdout)
     if champion is not None:
         try:
-            scores.append(_champion_score(storage, champion.version, holdout, tables))
+            judged.append(_champion(storage, champion.version, holdout, tables))
         except (BundleError, StorageError, InputError, SettingsError) as error:
             notes.append(f"The champion {champion.version} was not judged: {error.fact}")
+    scores = compared(judged, holdout, tables, storage.settings.seed)
     record = EvaluationRecord(
         run=run,
         at=datetime.now(UTC),
@@ -58,7 +62,7 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
         items=int(tables.items.recommendable.sum()),
         train_interactions=int(tables.train.weights.nnz),
         holdout_interactions=int(holdout.wanted.nnz),
-        scores=tuple(scores),
+        scores=scores,
         champion=champion.version if champion else None,
         notes=tuple(notes),
     )
@@ -68,38 +72,36 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
     return record
 
 
-def _candidate_score(
+def _candidate(
     storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
-) -> Score:
+) -> Judged:
     trained = load_trained(storage, run, name)
-    return _score(name, trained, measure(trained.model, holdout, tables))
+    return _score(name, "candidate", trained), measure(trained.model, holdout, tables)
 
 
-def _champion_score(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Score:
+def _champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Judged:
     with storage.scratch() as scratch:
         folder = storage.published.fetch_folder(version_key(version), scratch)
         manifest = verified(folder)
         model, fit = read_model(folder / MODEL)
     _require_no_leak(fit, tables.cut)
-    measured = measure_champion(model, holdout, tables)
-    trained = Trained(
-        model, fit, manifest.model_sha256(f"{MODEL}/"), manifest.total_bytes(f"{MODEL}/")
-    )
-    return _score(fit.candidate, trained, measured).model_copy(update={"role": "champion"})
+    below = f"{MODEL}/"
+    trained = Trained(model, fit, manifest.model_sha256(below), manifest.total_bytes(below))
+    return _score(fit.candidate, CHAMPION, trained), measure_champion(model, holdout, tables)
 
 
-def _score(name: str, trained: Trained, measured: Measured) -> Score:
-    costs = {
-        "training_minutes": trained.fit.training_seconds / 60,
-        "peak_memory_mb": trained.fit.peak_memory_mb,
-        "model_mb": trained.bytes / 1024**2,
-    }
+def _score(name: str, role: Literal["candidate", "champion"], trained: Trained) -> Score:
     return Score(
         name=name,
-        role="candidate",
+        role=role,
         parameters=trained.fit.parameters,
-        metrics={**measured.metrics, **costs},
+        metrics={
+            "training_minutes": trained.fit.training_seconds / 60,
+            "peak_memory_mb": trained.fit.peak_memory_mb,
+            "model_mb": trained.bytes / 1024**2,
+        },
         model_sha256=trained.sha256,
+        noise=trained.fit.noise,
     )
 
 

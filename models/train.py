@@ -20,6 +20,7 @@ from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, make, model_class
 from models.digests import FolderManifest, verified, write_manifest
 from models.holdout import select
+from models.noise import noise_floor
 from models.recommender import Recommender, require_learnable
 from models.tables import RunTables, read_run
 
@@ -38,6 +39,8 @@ class Fit(Rules):
         Highest resident memory of the whole process so far, in MiB.
     items_without_attributes : int
         Mostly items that were not in the catalogue at the cut: learnt from, never shown.
+    noise : float or None
+        See `models.noise`; refitting is not part of the time, nor of the memory.
     """
 
     candidate: str
@@ -54,6 +57,7 @@ class Fit(Rules):
     items_without_attributes: int
     training_seconds: float
     peak_memory_mb: float
+    noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,12 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     model = make(chosen, storage.settings)
     tables = read_run(storage, run)
     require_learnable(tables.train, tables.items)
-    select(tables)  # a model that nobody can judge is not worth training
+    holdout = select(tables)  # a model that nobody can judge is not worth training
     started = time.perf_counter()
     model.fit(tables.train, tables.items)
     fit = _fit(candidate, chosen, run, storage, tables, time.perf_counter() - started)
+    noise = noise_floor(chosen, model, tables, holdout, storage.settings)
+    fit = fit.model_copy(update={"noise": noise})
     with storage.scratch() as scratch:
         manifest = write_model(model, fit, scratch)
         storage.lake.begin(f"candidates/{run}", candidate)  # a bucket keeps files of before
