@@ -13,6 +13,7 @@ from expectations.suite import check, load_limits
 from infra.errors import GateError
 from infra.records import Check, GateRecord
 from infra.report.run_records import RunRecords
+from infra.report.wording import limit
 from infra.storage import Storage
 
 _HERE = Path(__file__).parent
@@ -112,14 +113,9 @@ def _record(
 def _enforce(record: GateRecord) -> None:
     """Turn a stopped gate into an error that names what failed."""
     failed = [one for one in record.checks if not one.passed and one.severity == "critical"]
-    if record.verdict == "stopped" or failed:
-        found = "; ".join(f"{one.says}: {one.value} ({_limit(one)})" for one in failed)
+    if record.verdict == "stopped":
+        found = "; ".join(f"{one.says}: {one.value} ({limit(one.min, one.max)})" for one in failed)
         raise GateError(
             f"The {record.gate} gate stopped the run: {found}.",
             "Nothing was released. The report of the run shows every check.",
         )
-
-
-def _limit(one: Check) -> str:
-    bounds = (("at least", one.min), ("at most", one.max))
-    return ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from infra.airflow_home import REPOSITORY
+from infra.live_pointer import live
 from infra.records import Judgement, PublishRecord, VerdictRecord
 from infra.report.run_records import PAGE, RunRecords
-from infra.rules import parse_rules
 from infra.storage import Storage
 from infra.text_table import INDENT, text_table
 
@@ -43,15 +42,7 @@ def summary(storage: Storage, run: str, took: str) -> str:
 def is_live(storage: Storage, run: str) -> bool:
     """Tell whether the run says it published, and the newest pointer says so too."""
     record = RunRecords(storage, run).load_published()
-    return record is not None and record == _newest_pointer(storage)
-
-
-def _newest_pointer(storage: Storage) -> PublishRecord | None:
-    pointers = storage.published.list("live")
-    if not pointers:
-        return None
-    content = storage.published.read(pointers[-1])
-    return parse_rules(json.loads(content), PublishRecord, pointers[-1])
+    return record is not None and record == live(storage)
 
 
 def _verdict(verdict: VerdictRecord | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -84,7 +83,8 @@ def submit(job: ModuleType, arguments: Sequence[str]) -> None:
     """
     settings = load_settings()
     if settings.spark_master.startswith("local"):
-        _run_here(job, arguments, settings)
+        start_local(settings)
+        job.main(list(arguments))
         return
     command = submit_command(job, arguments, settings)
     print(shlex.join(command), flush=True)
@@ -98,20 +98,10 @@ def submit(job: ModuleType, arguments: Sequence[str]) -> None:
 
 def submit_command(job: ModuleType, arguments: Sequence[str], settings: Settings) -> list[str]:
     """Render the spark-submit command of a job."""
-    program = shutil.which("spark-submit") or str(_beside_python("spark-submit"))
+    program = str(Path(sys.executable).with_name("spark-submit"))
     options = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
     extra = shlex.split(settings.spark_submit_options)
     return [program, *options, *extra, str(job.__file__), *arguments]
-
-
-def _beside_python(program: str) -> str:
-    return sys.executable.rpartition("/")[0] + "/" + program
-
-
-def _run_here(job: ModuleType, arguments: Sequence[str], settings: Settings) -> None:
-    """Run a job's main in this process, in a session with this machine's options."""
-    start_local(settings)
-    job.main(list(arguments))
 
 
 def start_local(settings: Settings) -> SparkSession:

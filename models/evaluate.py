@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from infra.errors import BundleError, InputError, SettingsError, StorageError
+from infra.live_pointer import live
 from infra.records import EvaluationRecord, Score
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
@@ -22,7 +23,7 @@ from models.comparing import CHAMPION, Judged, compared
 from models.digests import verified
 from models.holdout import Holdout, select
 from models.measure import measure, measure_champion
-from models.publish import live, version_key
+from models.publish import version_key
 from models.tables import RunTables, read_run
 from models.train import Fit, Trained, load_trained, read_model
 

@@ -6,49 +6,22 @@ the highest. So there is no moment without a live version, and never two for one
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from infra.errors import BundleError, PublishError, StorageError
+from infra.live_pointer import LIVE, live
 from infra.object_store import AlreadyExistsError
 from infra.records import PublishRecord, VerdictRecord
 from infra.report.run_records import RunRecords
-from infra.rules import describe
 from infra.storage import Storage
 from models.bundle import MODEL, bundle_key, manifest_sha256, released, version_of
 from models.digests import FolderManifest, verified
-
-LIVE = "live"
 
 
 def version_key(version: str) -> str:
     """Return the folder of a version in the published store."""
     return f"versions/{version}"
-
-
-def live(storage: Storage) -> PublishRecord | None:
-    """Return what is live now; None before the first publishing.
-
-    Raises
-    ------
-    PublishError
-        The newest pointer cannot be understood.
-    """
-    pointers = [
-        key for key in storage.published.list(LIVE) if re.fullmatch(rf"{LIVE}/\d{{10}}\.json", key)
-    ]
-    if not pointers:
-        return None
-    try:
-        return PublishRecord.model_validate_json(storage.published.read(pointers[-1]))
-    except ValidationError as error:
-        raise PublishError(
-            f"The live pointer {pointers[-1]} cannot be read: {describe(error)}",
-            "Restore it from the record of its run; nothing is published until then.",
-        ) from error
 
 
 def publish(run: str, storage: Storage) -> PublishRecord:

@@ -16,10 +16,10 @@ import pytest
 
 from infra.airflow_client import AirflowClient, TaskInstance, wait_until
 from infra.airflow_server import AirflowServer, client_of
+from infra.live_pointer import live
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home, run_key
 from jobs.simulate_shop import SimulationOptions, simulate
-from models.publish import live
 from models.tracking import VERSION_TAG
 from tests.conftest import SECRET
 

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from infra.errors import BundleError, ReleaseError, SettingsError
+from infra.live_pointer import live
 from infra.object_store import MANIFEST, LocalStore
 from infra.storage import Storage
 from models import check_serving as serving
 from models.bundle import build_bundle, bundle_key, load_recommender, open_bundle
 from models.check_serving import check, check_serving
 from models.digests import verified, write_manifest
-from models.publish import live, publish
+from models.publish import publish
 from models.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import RUN, WINNER, WriteRun, prepare_bundle, tastes, write_lists

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from infra.errors import BundleError, ReleaseError, StorageError
+from infra.live_pointer import live
 from infra.storage import Storage
 from models import measure
 from models.bundle import open_bundle
 from models.candidates import load_candidates
 from models.evaluate import evaluate
 from models.holdout import select
-from models.publish import live, publish, version_key
+from models.publish import publish, version_key
 from models.release import decide
 from models.tables import read_run
 from models.train import load_trained, train

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from infra.live_pointer import live
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.check_serving import check_serving
-from models.publish import live, publish
+from models.publish import publish
 from tests.models.conftest import WINNER, WriteRun, prepare_bundle
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from infra.errors import BundleError, PublishError, ReleaseError, StorageError
+from infra.live_pointer import live
 from infra.object_store import ObjectStore
 from infra.records import PublishRecord, VerdictRecord
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.bundle import build_bundle, bundle_key, manifest_sha256, open_bundle
-from models.publish import live, publish, version_key
+from models.publish import publish, version_key
 from models.release import decide
 from models.train import train
 from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, prepare_bundle, save_gate
