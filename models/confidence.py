@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from infra.records import Comparison
 from models.metrics import Values
 
-RESAMPLES = 1_000  # of all users, 1.5 s a model for 100,000 users
+RESAMPLES = 1_000  # of all users, about 1 s a model for 100,000 users
 LEVEL = (2.5, 97.5)  # percentiles of a 95% interval
 Verdict: TypeAlias = Literal["better", "worse", "cannot tell"]
 

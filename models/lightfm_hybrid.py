@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from infra.errors import BundleError, InputError
 from models.capabilities import NOBODY, Sessions, one_each
+from models.early_stopping import train_until_worse, watch
 from models.factors import Factors, assemble, not_fitted
 from models.parameters import real, whole
 from models.recommender import (
@@ -26,6 +27,7 @@ from models.recommender import (
     UserIds,
     require_learnable,
 )
+from models.top_k import Vectors
 
 FILE = "lightfm.json"
 
@@ -38,7 +40,10 @@ class LightFMHybrid:
     components : int
         Length of the vectors, 1 to 1024.
     epochs : int
-        Passes over the interactions, 1 to 1000.
+        Passes over the interactions, 1 to 1000; with `patience`, at most so many and one more.
+    patience : int
+        Stop after so many epochs without a better NDCG on the last day of some users, 0 to 1000;
+        0 never stops early. With too few users that day, all epochs are done.
     learning_rate : float
         Of Adagrad, above 0 and at most 1.
     item_alpha, user_alpha : float
@@ -65,6 +70,7 @@ class LightFMHybrid:
         *,
         components: int = 32,
         epochs: int = 20,
+        patience: int = 0,
         learning_rate: float = 0.05,
         item_alpha: float = 0.0,
         user_alpha: float = 0.0,
@@ -77,6 +83,7 @@ class LightFMHybrid:
         self._parameters: dict[str, Any] = {
             "components": whole("components", components, 1, 1024),
             "epochs": whole("epochs", epochs, 1, 1000),
+            "patience": whole("patience", patience, 0, 1000),
             "learning_rate": real("learning_rate", learning_rate, 1e-9, 1.0),
             "item_alpha": real("item_alpha", item_alpha, 0.0, 1.0),
             "user_alpha": real("user_alpha", user_alpha, 0.0, 1.0),
@@ -92,14 +99,8 @@ class LightFMHybrid:
         """See `models.recommender.Recommender.fit`."""
         require_learnable(train, items)
         features = identity_and_attributes(items.matrix, self._parameters["attribute_share"])
-        fitted = self._fit(train.weights.tocoo(), features)
-        biases, vectors = fitted.get_item_representations(features)
-        _, user_vectors = fitted.get_user_representations()
-        # a user's own bias moves all their scores alike, so it is left out
-        one = np.ones((len(train.users), 1), dtype=np.float32)
-        self._factors = assemble(
-            train, items, np.hstack([user_vectors, one]), np.hstack([vectors, biases[:, None]])
-        )
+        fitted = self._fit(train, items, features)
+        self._factors = assemble(train, items, *_vectors(fitted, features))
         return self
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
@@ -137,12 +138,28 @@ class LightFMHybrid:
         vectors = self._fitted.item_vectors[:, :-1]  # without the bias: it is no taste
         return self._fitted.alike(asked, sessions, k, vectors)
 
-    def _fit(self, pairs: Matrix, features: Matrix) -> Any:
-        """Train LightFM; WARP ignores interaction values, so weights go in as sample weights."""
+    def _fit(self, train: Interactions, items: ItemFeatures, features: Matrix) -> Any:
+        """Train for all epochs, or until the watched users' last day gets no better."""
+        model, epochs = self._unfitted(), self._parameters["epochs"]
+        watched = watch(train) if self._parameters["patience"] else None
+        if watched is None:
+            return self._train(model, train.weights, features, epochs)
+        kept = watched.weights
+
+        def quality(one: Any) -> float:
+            return watched.ndcg(*_vectors(one, features), items.recommendable)
+
+        def epoch(one: Any) -> Any:
+            return self._train(one, kept, features, 1)
+
+        best, _ = train_until_worse(model, epoch, quality, epochs, self._parameters["patience"])
+        return self._train(best, train.weights, features, 1)  # the last day is learnt too
+
+    def _unfitted(self) -> Any:
         from lightfm import LightFM
 
         chosen = self._parameters
-        model = LightFM(
+        return LightFM(
             no_components=chosen["components"],
             loss="warp",
             learning_rate=chosen["learning_rate"],
@@ -151,16 +168,31 @@ class LightFMHybrid:
             max_sampled=chosen["max_sampled"],
             random_state=chosen["random_state"],
         )
+
+    def _train(self, model: Any, weights: Matrix, features: Matrix, epochs: int) -> Any:
+        """Train on; WARP ignores interaction values, so weights go in as sample weights."""
+        pairs = weights.tocoo()
         try:
-            return model.fit(
+            return model.fit_partial(
                 pairs,
                 item_features=features,
-                sample_weight=sample_weights(pairs, chosen["weight_power"]),
-                epochs=chosen["epochs"],
-                num_threads=chosen["num_threads"],
+                sample_weight=sample_weights(pairs, self._parameters["weight_power"]),
+                epochs=epochs,
+                num_threads=self._parameters["num_threads"],
             )
         except ValueError as error:
             raise InputError(f"LightFM gave up: {error}.", "Lower the learning_rate.") from error
+
+
+def _vectors(fitted: Any, features: Matrix) -> tuple[Vectors, Vectors]:
+    """Return vectors of users and items; the last place holds the bias of the item.
+
+    A user's own bias moves all their scores alike, so it is left out.
+    """
+    biases, items = fitted.get_item_representations(features)
+    _, users = fitted.get_user_representations()
+    one = np.ones((len(users), 1), dtype=np.float32)
+    return np.hstack([users, one]), np.hstack([items, biases[:, None]])
 
 
 def identity_and_attributes(attributes: Matrix, share: float) -> Matrix:

@@ -76,6 +76,7 @@ BAD_PARAMETERS = [
     {"components": None},
     {"epochs": 0},
     {"epochs": 10**6},
+    {"patience": -1},
     {"learning_rate": 0},
     {"learning_rate": float("nan")},
     {"learning_rate": "fast"},
