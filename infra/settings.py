@@ -68,7 +68,9 @@ class Settings(BaseSettings):
     @field_validator("schedule")
     @classmethod
     def _cron(cls, line: str) -> str:
-        if len(line.split()) != 5:
+        from croniter import croniter  # type: ignore[import-untyped]  # Airflow brings and uses it
+
+        if len(line.split()) != 5 or not croniter.is_valid(line):
             raise ValueError(f"'{line}' is no cron line of five fields")
         return line
 

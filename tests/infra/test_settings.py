@@ -1,0 +1,31 @@
+"""Settings and rules files: what is wrong in them is said in one line, and secrets never are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.errors import SettingsError
+from infra.settings import load_settings
+from tests.conftest import SECRET
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the one setting that has no default."""
+    monkeypatch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
+    yield
+
+
+@pytest.mark.parametrize("line", ["0 99 * * *", "every six hours or so", "0 0 * *", "* * * * * *"])
+def test_a_schedule_that_never_comes_is_refused(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATWALK_SCHEDULE", line)
+    with pytest.raises(SettingsError, match="CATWALK_SCHEDULE.*is no cron line of five fields"):
+        load_settings()
+
+
+@pytest.mark.parametrize("line", ["0 */6 * * *", "30 4 1-7 * MON", "5,35 0-12 * JAN,FEB *"])
+def test_a_cron_line_is_a_schedule(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATWALK_SCHEDULE", line)
+    assert load_settings().schedule == line
