@@ -11,7 +11,7 @@ from expectations.measures import Measure
 from expectations.profile import measure
 from expectations.suite import check, load_limits
 from infra.errors import GateError
-from infra.records import Check, GateRecord
+from infra.records import BatchDecision, Check, GateRecord
 from infra.report.run_records import RunRecords
 from infra.report.wording import limit
 from infra.storage import Storage
@@ -22,6 +22,8 @@ _HERE = Path(__file__).parent
 def gate_events(storage: Storage, run: str) -> GateRecord:
     """Judge every batch that is not accepted or discarded yet, and decide on each.
 
+    A batch that only repeats what is there, or holds no row at all, is accepted as it is.
+
     A stopped batch is judged again by every run, and stops each, until a person decides.
 
     Raises
@@ -29,7 +31,7 @@ def gate_events(storage: Storage, run: str) -> GateRecord:
     GateError
         A batch was stopped, or none is accepted at all.
     """
-    batches = storage.undecided_batches()
+    batches = storage.undecided_batches(run)
     checks: list[Check] = []
     decisions: dict[str, str] = {}
     for batch in batches:
@@ -37,19 +39,29 @@ def gate_events(storage: Storage, run: str) -> GateRecord:
         decisions[batch] = "stopped" if _verdict(found) == "stopped" else "accepted"
         checks += [one.model_copy(update={"partition": batch}) for one in found]
     record = _record(storage, run, "events", batches, tuple(checks))
-    for batch, decision in decisions.items():
-        storage.decide(batch, {"decision": decision, "run": run, "at": record.at, "by": "gate"})
+    for batch, word in decisions.items():
+        storage.decide(batch, _decision(storage, batch, word, record))
     _enforce(record)
     if not storage.accepted_batches():
         raise GateError("No batch of events is accepted.", "Land events, or accept a batch.")
     return record
 
 
+def _decision(storage: Storage, batch: str, word: str, record: GateRecord) -> BatchDecision:
+    judged = storage.lake.manifest("events", batch).get("written_at")
+    facts = {"decision": word, "by": "gate", "run": record.run, "at": record.at}
+    return BatchDecision.model_validate({**facts, "written_at": judged})
+
+
 def gate_interactions(storage: Storage, run: str) -> GateRecord:
     """Judge the interactions and the catalogue of a run; raise `GateError` when stopped."""
     tables = {"interactions": run, "items": run}
     manifest = storage.lake.manifest("interactions", run)
-    facts = {"cut": datetime.fromisoformat(manifest["cut"])}
+    items = storage.lake.manifest("items", run)
+    facts = {
+        "cut": datetime.fromisoformat(manifest["cut"]),
+        "refused_items": sum(items["refused"].values()) / max(items["rows_read"], 1),
+    }
     return _gate(storage, run, "interactions", measures.INTERACTIONS, tables, facts)
 
 
@@ -77,6 +89,8 @@ def _gate(
 
 def _check_batch(storage: Storage, batch: str) -> tuple[Check, ...]:
     manifest = storage.lake.manifest("events", batch)
+    if manifest["rows_read"] == manifest.get("duplicates", 0):
+        return ()
     facts = {
         "rows_read": manifest["rows_read"],
         "quarantined": sum(manifest["quarantined"].values()),

@@ -39,7 +39,7 @@ EVENTS = {
     ),
     "unknown_type_share": Measure(
         "share of events of an unknown type",
-        f"(select avg((event_type not in ({_TYPES}))::int) from events)",
+        f"(select avg(coalesce(event_type not in ({_TYPES}), true)::int) from events)",
     ),
     "repeated_ids": Measure(
         "events that stand more than once",
@@ -87,6 +87,10 @@ INTERACTIONS = {
         " from (select distinct item_id from interactions) seen left join items using (item_id))",
     ),
     "catalogue_items": Measure("items in the catalogue", "(select count(*) from items)"),
+    "refused_item_share": Measure(
+        "share of the catalogue's rows that could not be read",
+        "(select refused_items from manifest)",
+    ),
     "repeated_items": Measure(
         "items that stand more than once in the catalogue",
         "(select count(*) - count(distinct item_id) from items)",
@@ -112,7 +116,7 @@ RECOMMENDATIONS = {
     ),
     "full_lists_share": Measure(
         "share of the lists that are full",
-        "(select avg((len(item_ids) = wanted)::int) from recommendations, manifest)",
+        "(select avg(coalesce(len(item_ids) = wanted, false)::int) from recommendations, manifest)",
     ),
     "lists_with_repeats": Measure(
         "lists that show an item twice",

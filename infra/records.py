@@ -23,6 +23,20 @@ class Approval(Rules):
     why: str
 
 
+class BatchDecision(Rules):
+    """What the gate or a person decided on a batch of events.
+
+    `written_at` binds it to the batch as it was judged; a person may leave it out.
+    """
+
+    decision: Literal["accepted", "stopped", "discarded"]
+    by: str
+    run: str | None = None
+    at: datetime | None = None
+    why: str | None = None
+    written_at: datetime | None = None
+
+
 class Check(Rules):
     """One rule of a gate, and what it found."""
 

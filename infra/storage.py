@@ -11,8 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from infra.errors import StorageError
 from infra.object_store import MANIFEST, LocalStore, ObjectStore, open_store
+from infra.records import BatchDecision
+from infra.rules import describe
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,35 +115,63 @@ class Storage:
 
     def accepted_batches(self) -> tuple[str, ...]:
         """Return the event batches that passed their gate, or that a person accepted."""
-        return self._decided("accepted")
-
-    def undecided_batches(self) -> tuple[str, ...]:
-        """Return the event batches that no gate has judged yet, or that one stopped."""
-        return self._decided("stopped", None)
+        return tuple(batch for batch, word in self._decisions() if word == "accepted")
 
     def kept_batches(self) -> tuple[str, ...]:
         """Return the event batches that nobody discarded."""
-        return self._decided("accepted", "stopped", None)
+        return tuple(batch for batch, word in self._decisions() if word != "discarded")
 
-    def _decided(self, *decisions: str | None) -> tuple[str, ...]:
-        batches = self.lake.partitions("events")
+    def undecided_batches(self, run: str) -> tuple[str, ...]:
+        """Return the event batches a run's gate must judge.
+
+        They are those that nobody accepted or discarded, and those that an earlier attempt of the
+        same gate accepted: a rerun judges them again and leaves the same record.
+        """
         return tuple(
             batch
-            for batch in batches
-            if (self.decision(batch) or {"decision": None})["decision"] in decisions
+            for batch, word in self._decisions()
+            if word in (None, "stopped") or self._is_own(batch, run)
         )
 
-    def decision(self, batch: str) -> dict[str, Any] | None:
-        """Return what the gate or a person decided on an event batch; None before that."""
-        key = f"decisions/events/{batch}.json"
+    def decision(self, batch: str) -> BatchDecision | None:
+        """Return what was decided on an event batch; None before that, or if it changed since.
+
+        Raises
+        ------
+        StorageError
+            The decision cannot be understood.
+        """
+        key = _decision_key(batch)
         if not self.lake.store.exists(key):
             return None
-        decision: dict[str, Any] = json.loads(self.lake.store.read(key))
-        return decision
+        try:
+            decision = BatchDecision.model_validate_json(self.lake.store.read(key))
+        except ValidationError as error:
+            raise StorageError(
+                f"The decision {self.lake.address(key)} cannot be read: {describe(error)}",
+                "Correct the file: decision is accepted, stopped or discarded, by is your name.",
+            ) from error
+        return decision if self._is_about(decision, batch) else None
 
-    def decide(self, batch: str, decision: dict[str, Any]) -> None:
-        """Record a decision on an event batch: accepted, stopped or discarded."""
-        self.lake.store.write(f"decisions/events/{batch}.json", _json(decision))
+    def decide(self, batch: str, decision: BatchDecision) -> None:
+        """Record a decision on an event batch."""
+        content = decision.model_dump_json(indent=1, exclude_none=True)
+        self.lake.store.write(_decision_key(batch), content.encode())
+
+    def _decisions(self) -> Iterator[tuple[str, str | None]]:
+        for batch in self.lake.partitions("events"):
+            decision = self.decision(batch)
+            yield batch, decision.decision if decision else None
+
+    def _is_own(self, batch: str, run: str) -> bool:
+        decision = self.decision(batch)
+        return decision is not None and (decision.by, decision.run) == ("gate", run)
+
+    def _is_about(self, decision: BatchDecision, batch: str) -> bool:
+        """Tell whether the batch is still the one that was decided on."""
+        written = self.lake.manifest("events", batch).get("written_at")
+        judged = decision.written_at
+        return judged is None or (written is not None and datetime.fromisoformat(written) == judged)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -156,6 +188,10 @@ def ensure_home(settings: Settings) -> None:
         if "://" not in place:
             LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+
+
+def _decision_key(batch: str) -> str:
+    return f"decisions/events/{batch}.json"
 
 
 def _json(facts: dict[str, Any]) -> bytes:

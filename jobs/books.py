@@ -14,6 +14,7 @@ from infra.errors import InputError
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from jobs.judge_events import CLEAN, NOT_EVENT, QUARANTINED
+from jobs.reading import landed_name
 
 
 def count_outcomes(judged: DataFrame) -> list[Row]:
@@ -22,6 +23,22 @@ def count_outcomes(judged: DataFrame) -> list[Row]:
     times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
     groups = judged.groupBy("outcome", "reason", "event_type")
     return groups.agg(F.count("*").alias("count"), *times).collect()
+
+
+def count_files(judged: DataFrame) -> list[dict[str, Any]]:
+    """Return each file that gave rows: its address, its bytes when it was read, its rows."""
+    found = judged.groupBy("file", "file_size").count().orderBy("file").collect()
+    return [
+        {"file": landed_name(row["file"]), "bytes": row["file_size"], "rows": row["count"]}
+        for row in found
+    ]
+
+
+def files_read(storage: Storage, source: str) -> dict[str, int]:
+    """Return the bytes of every file of a source when it was read, by address."""
+    every = (storage.lake.manifest("events", batch) for batch in storage.lake.partitions("events"))
+    mine = (manifest for manifest in every if manifest["source"] == source)
+    return {one["file"]: one["bytes"] for manifest in mine for one in manifest["files"]}
 
 
 def write_up(
@@ -105,6 +122,7 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
     manifests = [manifest for manifest in every if manifest["run"] == run]
     return {
         "batches": [manifest["batch"] for manifest in manifests],
+        "files": sum(len(manifest["files"]) for manifest in manifests),
         "read": sum(manifest["rows_read"] for manifest in manifests),
         "clean": sum(manifest["clean"] for manifest in manifests),
         "duplicates": sum(manifest["duplicates"] for manifest in manifests),

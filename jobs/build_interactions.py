@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -26,7 +27,7 @@ from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
 from infra.settings import load_settings
 from infra.storage import Storage
 from jobs.cleaning import named, typed
-from jobs.reading import BROKEN, open_feed, parse, require_files
+from jobs.reading import BROKEN, BROKEN_REASONS, landed_files, open_feed, parse
 from jobs.sources import ItemFeed, load_sources
 
 WEIGHTS = Path(__file__).with_name("event_weights.yaml")
@@ -110,7 +111,7 @@ def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
 
 def read_items(spark: SparkSession, feed: ItemFeed, landing: str) -> DataFrame:
     """Read the catalogue rows of a source; broken ones and declared non-items carry a reason."""
-    require_files(spark, feed, landing)
+    landed_files(spark, feed, landing)
     rows = parse(open_feed(spark.read, feed, landing), feed)
     marked = rows.withColumn("_no_item", named(feed.not_items))
     table = StructType.fromDDL(ITEMS.ddl)
@@ -132,14 +133,29 @@ def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> Non
         .transform(weigh, load_weights(), window, settings.half_life_days)
         .transform(add_up)
     )
-    times = {"as_of": window.end, "cut": window.cut, "start": window.start, "batches": batches}
     sources = load_sources(settings.sources).values()
     rows = (read_items(spark, source.items, storage.landing) for source in sources)
-    items = reduce(DataFrame.unionByName, rows)
-    items = items.filter("reason is null").drop("reason").persist()
-    _write(spark, storage, "items", run, items.transform(as_known_at, window.cut), times)
-    _write(spark, storage, "catalogue", run, items.transform(as_known_at, window.end), times)
-    _write(spark, storage, "interactions", run, interactions, times)
+    items = reduce(DataFrame.unionByName, rows).persist()
+    facts = {"as_of": window.end, "cut": window.cut, "start": window.start, "batches": batches}
+    tables = {
+        "items": items.transform(readable).transform(as_known_at, window.cut),
+        "catalogue": items.transform(readable).transform(as_known_at, window.end),
+        "interactions": interactions,
+    }
+    facts |= {"refused": _refused(items), "rows_read": items.count()}
+    for table, frame in tables.items():
+        _write(spark, storage, table, run, frame, facts)
+
+
+def readable(items: DataFrame) -> DataFrame:
+    """Keep the catalogue rows that are items and can be read."""
+    return items.filter("reason is null").drop("reason")
+
+
+def _refused(items: DataFrame) -> dict[str, int]:
+    """Count the catalogue rows that could not be read, by reason; declared non-items are none."""
+    refused = items.filter(F.col("reason").isin(*BROKEN_REASONS)).groupBy("reason").count()
+    return {row["reason"]: row["count"] for row in refused.collect()}
 
 
 def _write(
@@ -148,19 +164,27 @@ def _write(
     table: str,
     run: str,
     frame: DataFrame,
-    facts: dict[str, object],
+    facts: dict[str, Any],
 ) -> None:
     address = storage.lake.begin(table, run)
     frame.coalesce(2).write.mode("overwrite").parquet(address)
     rows = spark.read.parquet(address).count()
     if rows == 0:
-        raise InputError(
-            f"The table {table} of {run} has no row.",
-            f"No accepted event lies between {facts['start']} and {facts['as_of']}: check as_of, "
-            "CATWALK_TRAINING_WINDOW_DAYS and what was ingested.",
-        )
+        raise InputError(f"The table {table} of {run} has no row.", _cure(table, facts))
     storage.lake.commit(table, run, {**facts, "rows": rows})
     print(f"{table}: {rows:,} rows", flush=True)
+
+
+def _cure(table: str, facts: dict[str, Any]) -> str:
+    if table == "interactions":
+        return (
+            f"No accepted event lies between {facts['start']} and {facts['as_of']}: check as_of, "
+            "CATWALK_TRAINING_WINDOW_DAYS and what was ingested."
+        )
+    return (
+        f"{facts['rows_read']} rows of the catalogue were read, unreadable: {facts['refused']}, "
+        f"the others became known after {facts['cut']}: check the catalogue files and as_of."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

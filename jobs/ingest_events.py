@@ -7,6 +7,7 @@ partition and shows it by a manifest written last, so a crash and a rerun lose a
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 
 from pyspark.errors import StreamingQueryException
@@ -15,18 +16,21 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from infra import spark as spark_session
-from infra.errors import CatwalkError
+from infra.errors import CatwalkError, StorageError
 from infra.report.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE
 from infra.settings import load_settings
 from infra.storage import Storage, batch_key
 from jobs import books
 from jobs.judge_events import CLEAN, QUARANTINED, judge
-from jobs.reading import open_feed, parse, require_files
+from jobs.reading import landed_files, open_feed, parse, require_unchanged
 from jobs.repeats import overlaps, without_repeats
 from jobs.sources import load_sources
 
-_BATCH_BYTES = 512 * 1024 * 1024
+_READING = {
+    "maxBytesPerTrigger": str(512 * 1024 * 1024),
+    "maxFileAge": "36500d",  # after 7 days Spark would pass a late file over, silently
+}
 _MOST_FILES = 8  # of a partition: many small ones slow every later reader
 
 
@@ -51,8 +55,8 @@ class Ingestion:
         CatwalkError
             What a batch was refused for; what was written before it stays.
         """
-        require_files(self.spark, self.feed, self.storage.landing)
-        reader = self.spark.readStream.option("maxBytesPerTrigger", _BATCH_BYTES)
+        self._landed()
+        reader = self.spark.readStream.options(**_READING)
         query = (
             open_feed(reader, self.feed, self.storage.landing)
             .writeStream.foreachBatch(self._write_or_remember_why_not)
@@ -66,6 +70,10 @@ class Ingestion:
             if self._refusal:  # Spark buries it under its own plan
                 raise self._refusal from None
             raise
+        require_unchanged(self._landed(), books.files_read(self.storage, self.source))
+
+    def _landed(self) -> dict[str, int]:
+        return landed_files(self.spark, self.feed, self.storage.landing)
 
     def _write_or_remember_why_not(self, batch: DataFrame, number: int) -> None:
         try:
@@ -77,8 +85,8 @@ class Ingestion:
     def write(self, batch: DataFrame, number: int) -> None:
         """Write one batch: clean events, quarantined rows, and last the manifest showing them."""
         key = batch_key(self.source, number)
-        if key in self.lake.partitions("events"):
-            return  # it was finished before the crash that brings it here again
+        if self._finished(key):
+            return
         read = Observation()
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
         judged = judge(rows, self.feed, self._secret).persist(StorageLevel.MEMORY_AND_DISK)
@@ -87,14 +95,40 @@ class Ingestion:
         finally:
             batch.sparkSession.catalog.clearCache()
 
+    def _finished(self, key: str) -> bool:
+        """Tell whether the batch was finished before the crash that brings it here again.
+
+        Raises
+        ------
+        StorageError
+            A batch of that name was read under another checkpoint: this one was lost or replaced,
+            and would count its files as read without reading them.
+        """
+        if key not in self.lake.partitions("events"):
+            return False
+        if self.lake.manifest("events", key)["checkpoint"] == self._checkpoint():
+            return True
+        raise StorageError(
+            f"{self.lake.address('events', key)} was read under another checkpoint than "
+            f"{self.storage.checkpoint(self.source)}.",
+            "Restore the lake and its checkpoints from the same backup.",
+        )
+
+    def _checkpoint(self) -> str:
+        """Return the name Spark gave the checkpoint when it began it."""
+        content = self.lake.store.read(f"checkpoints/{self.source}/metadata")
+        return str(json.loads(content)["id"])
+
     def _write(self, key: str, judged: DataFrame, read: Observation) -> None:
         found = books.count_outcomes(judged)
         self._write_quarantine(key, judged)
         clean = judged.filter(F.col("outcome") == CLEAN)
         kept, duplicates = without_repeats(clean, self._recent(found))
         written = books.count_outcomes(self._write_events(key, kept))
-        manifest = books.write_up(found, written, duplicates, int(read.get["rows"]))
+        rows = int(read.get["rows"]) if found else 0  # no row, no observation
+        manifest = books.write_up(found, written, duplicates, rows)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
+        manifest |= {"checkpoint": self._checkpoint(), "files": books.count_files(judged)}
         self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)

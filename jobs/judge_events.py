@@ -10,7 +10,7 @@ from pyspark.sql.types import StructType
 
 from infra.schemas import EVENT_TYPES, EVENTS
 from jobs.cleaning import named, typed
-from jobs.reading import ARRIVED, BROKEN, FILE, RAW
+from jobs.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
 from jobs.sources import EventFeed
 
 CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
@@ -39,7 +39,7 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     no_event = parsed.withColumn("_no_event", named(feed.not_events))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
-    kept = (BROKEN, RAW, FILE, ARRIVED, "_no_event")
+    kept = (BROKEN, RAW, FILE, SIZE, ARRIVED, "_no_event")
     judged = no_event.transform(typed, feed, table, required, kept).transform(_rename_types, feed)
     reason = _reason(feed)
     outcome = (
@@ -54,6 +54,7 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         F.coalesce(F.col("_no_event"), reason).alias("reason"),
         F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
         F.col(FILE).alias("file"),
+        F.col(SIZE).alias("file_size"),
     )
 
 

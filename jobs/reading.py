@@ -6,6 +6,8 @@ invalid UTF-8), so the lines are held to more than it asks.
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameReader
@@ -16,7 +18,15 @@ from infra.errors import InputError
 from jobs.sources import Feed
 
 LONGEST_ROW = 65_536
-BROKEN, RAW, FILE, ARRIVED = "_broken", "_raw", "_file", "_arrived"
+BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
+BROKEN_REASONS = (
+    "not_utf8",
+    "too_long",
+    "malformed_json",
+    "malformed_csv",
+    "missing_field",
+    "wrong_type",
+)
 _CORRUPT = "_corrupt_record"
 _STRICT_JSON = {
     "mode": "PERMISSIVE",
@@ -45,6 +55,7 @@ def open_feed(reader: DataFrameReader | DataStreamReader, feed: Feed, landing: s
     return frame.select(
         "*",
         F.col("_metadata.file_path").alias(FILE),
+        F.col("_metadata.file_size").alias(SIZE),
         F.col("_metadata.file_modification_time").alias(ARRIVED),
     )
 
@@ -62,8 +73,13 @@ def parse(frame: DataFrame, feed: Feed) -> DataFrame:
 def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
     line = F.col("value")
     row = F.from_json(line, _text(feed, corrupt=True), _STRICT_JSON)
-    return frame.select(line.alias(RAW), FILE, ARRIVED, row.alias("_row")).select(
-        RAW, FILE, ARRIVED, *(F.col("_row")[name].alias(name) for name in feed.fields), _broken()
+    return frame.select(line.alias(RAW), FILE, SIZE, ARRIVED, row.alias("_row")).select(
+        RAW,
+        FILE,
+        SIZE,
+        ARRIVED,
+        *(F.col("_row")[name].alias(name) for name in feed.fields),
+        _broken(),
     )
 
 
@@ -98,21 +114,56 @@ def _text(feed: Feed, corrupt: bool = False) -> StructType:
     return StructType([StructField(name, StringType()) for name in names])
 
 
-def require_files(spark: SparkSession, feed: Feed, landing: str) -> None:
-    """Refuse to start where nothing landed.
+def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int]:
+    """Return the sizes in bytes of the files a feed's glob matches now, by address.
 
     Raises
     ------
     InputError
-        No file below the landing folder matches the feed's glob.
+        No file below the landing folder matches, or a folder stands where a file is expected.
     """
     jvm = spark.sparkContext._jvm
     assert jvm is not None
     path = jvm.org.apache.hadoop.fs.Path(f"{landing}/{feed.files}")
     system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
-    found = system.globStatus(path)
+    found = list(system.globStatus(path) or [])
     if not found:
         raise InputError(
             f"No file matches {landing}/{feed.files}.",
             "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml.",
         )
+    for status in found:
+        if status.isDirectory():
+            raise InputError(
+                f"{status.getPath().toString()} is a folder where a file is expected.",
+                "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
+            )
+    return {_plain(status.getPath().toString()): status.getLen() for status in found}
+
+
+def require_unchanged(landed: dict[str, int], read: dict[str, int]) -> None:
+    """Hold the files as they are now against their sizes when they were read.
+
+    Raises
+    ------
+    InputError
+        A file has another size now: what came later was never read.
+    """
+    for file, size in landed.items():
+        if read.get(file, size) != size:
+            raise InputError(
+                f"{file} had {read[file]} bytes when it was read and has {size} now.",
+                "Deliver it whole under a new name: repeated events are left out by their ids.",
+            )
+
+
+def landed_name(address: str) -> str:
+    """Write the address of a file as the listing does; Spark's own column quotes it as a URL."""
+    return _plain(unquote(address))
+
+
+def _plain(address: str) -> str:
+    """Write a local address as a path: Hadoop says file:/x, Spark's columns say file:///x."""
+    if not address.startswith("file:"):
+        return address
+    return "/" + address.removeprefix("file:").lstrip("/")

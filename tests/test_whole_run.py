@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,9 @@ from models.tracking import VERSION_TAG
 from tests.conftest import SECRET
 
 DAG = "retrain_recommender"
-AS_OF = {"as_of": "2026-11-19T00:00:00+00:00"}
-SHOP = SimulationOptions(
-    events=60_000, days=9, first_day=date(2026, 11, 10), users=1_500, items=500, seed=7
-)
+FIRST_DAY = datetime.now(UTC).date() - timedelta(days=10)
+AS_OF = {"as_of": f"{FIRST_DAY + timedelta(days=9)}T00:00:00+00:00"}
+SHOP = SimulationOptions(events=60_000, days=9, first_day=FIRST_DAY, users=1_500, items=500, seed=7)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from expectations import gate, measures, suite
 from expectations.profile import measure
 from infra.errors import GateError, SettingsError, StorageError
+from infra.records import BatchDecision
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 
@@ -41,7 +42,7 @@ def put(
     pq.write_table(pa.Table.from_pylist(rows), folder / "part.parquet")
     read = len(rows) + quarantined
     facts = {"rows_read": read, "quarantined": {"too_old": quarantined} if quarantined else {}}
-    shop.lake.commit("events", batch, facts)
+    shop.lake.commit("events", batch, {**facts, "written_at": datetime.now(UTC)})
 
 
 GOOD = [event(number) for number in range(10)]
@@ -152,3 +153,47 @@ def test_a_measure_is_taken_from_the_table(shop: Storage) -> None:
     put(shop, GOOD)
     one = {"rows": measures.EVENTS["rows"]}
     assert measure(shop, one, {"events": BATCH}, {"rows_read": 10})["rows"].tolist() == [10]
+
+
+def test_a_batch_of_nothing_new_is_accepted_as_it_is(shop: Storage) -> None:
+    put(shop, GOOD)
+    gate.gate_events(shop, RUN)
+    put(shop, [event(0)], "batch=shop-000001")
+    facts = {"rows_read": 7, "duplicates": 7, "quarantined": {}, "written_at": datetime.now(UTC)}
+    shop.lake.commit("events", "batch=shop-000001", facts)
+    assert gate.gate_events(shop, "run=second").verdict == "passed"
+    assert len(shop.accepted_batches()) == 2
+
+
+def test_a_rerun_of_the_gate_leaves_the_same_record(shop: Storage) -> None:
+    put(shop, GOOD)
+    first = gate.gate_events(shop, RUN)
+    again = gate.gate_events(shop, RUN)
+    assert again.checks == first.checks
+    assert again.partitions == (BATCH,)
+
+
+def test_a_decision_holds_only_for_the_batch_that_was_judged(shop: Storage) -> None:
+    put(shop, GOOD)
+    gate.gate_events(shop, RUN)
+    put(shop, [*GOOD, event(0)])  # ingested anew, otherwise
+    assert shop.accepted_batches() == ()
+    with pytest.raises(GateError, match="stand more than once"):
+        gate.gate_events(shop, "run=second")
+
+
+@pytest.mark.parametrize("text", ['{"decision": "accept", "by": "anna"}', "{", '{"by": "anna"}'])
+def test_a_decision_that_cannot_be_meant_is_refused(shop: Storage, text: str) -> None:
+    put(shop, GOOD)
+    shop.lake.store.write(f"decisions/events/{BATCH}.json", text.encode())
+    with pytest.raises(StorageError, match="cannot be read"):
+        shop.accepted_batches()
+
+
+def test_a_person_may_accept_a_stopped_batch(shop: Storage) -> None:
+    put(shop, [*GOOD, event(0)])
+    with pytest.raises(GateError):
+        gate.gate_events(shop, RUN)
+    shop.decide(BATCH, BatchDecision(decision="accepted", by="anna", why="counted by hand"))
+    assert gate.gate_events(shop, "run=second").verdict == "passed"
+    assert shop.accepted_batches() == (BATCH,)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import shutil
-from datetime import date
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame
 
-from infra.errors import InputError, SettingsError
+from infra.errors import InputError, SettingsError, StorageError
+from infra.records import BatchDecision
 from infra.report.run_records import RunRecords
 from infra.settings import load_settings
 from infra.storage import Storage
@@ -23,10 +26,18 @@ from tests.conftest import SECRET
 
 RUN = "run=test"
 RETAIL = Path(__file__).parents[3] / "shared/data/online_retail"
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def ago(days: int, hour: int = 10) -> str:
+    """Write a time of a day before today as the shop does."""
+    return f"{TODAY - timedelta(days=days):%Y-%m-%d}T{hour:02}:00:00Z"
+
+
 GOOD = {
     "event_id": "e1",
     "event_type": "view",
-    "event_time": "2026-11-20T10:00:00Z",
+    "event_time": ago(4),
     "user_id": "anna",
     "item_id": "i1",
 }
@@ -62,7 +73,7 @@ def test_a_clean_row_keeps_its_values_and_loses_its_user_id(spark: object, shop:
     [row] = rows(shop, "events")
     assert row["user_key"] == hmac.digest(SECRET.encode(), b"anna", "sha256").hex()[:32]
     assert (row["quantity"], row["unit_price"], row["currency"]) == (2, 9.5, "EUR")
-    assert row["event_time"].isoformat() == "2026-11-20T10:00:00+00:00"  # type: ignore[attr-defined]
+    assert row["event_time"] == datetime.fromisoformat(ago(4))
     assert "anna" not in str(rows(shop, "events"))
 
 
@@ -90,7 +101,7 @@ BAD = [
     (event(event_id=" "), "missing_field"),
     (event(user_id={"id": 1}), "wrong_type"),
     (event(quantity="two"), "wrong_type"),
-    (event(event_time="2026-11-20T10:00:00"), "wrong_type"),
+    (event(event_time=ago(4)[:-1]), "wrong_type"),
     (event(event_time=1763632800), "wrong_type"),
     (event(event_time="yesterday"), "wrong_type"),
     (event(event_type="hover"), "unknown_type"),
@@ -114,7 +125,7 @@ def test_a_bad_row_is_quarantined_with_reason_text_and_file(spark: object, shop:
 
 
 def test_the_first_of_equal_event_ids_stays(spark: object, shop: Storage) -> None:
-    land(shop, [event(), event(), event(event_time="2026-11-20T11:00:00Z"), event(event_id="e2")])
+    land(shop, [event(), event(), event(event_time=ago(4, hour=11)), event(event_id="e2")])
     record = ingest(shop)
     assert (record["clean"], record["duplicates"]) == (2, 2)
     assert {row["event_time"].hour for row in rows(shop, "events")} == {10}  # type: ignore[attr-defined]
@@ -124,7 +135,7 @@ def test_a_file_is_read_once_and_a_late_one_later(spark: object, shop: Storage) 
     land(shop, [event()])
     ingest(shop)
     assert ingest(shop, "run=second")["read"] == 0
-    land(shop, [event(event_id="late", event_time="2026-11-01T00:00:00Z")], "late.jsonl")
+    land(shop, [event(event_id="late", event_time=ago(20))], "late.jsonl")
     assert ingest(shop, "run=third")["clean"] == 1
     assert {row["event_id"] for row in rows(shop, "events")} == {"e1", "late"}
 
@@ -135,7 +146,7 @@ def test_a_recent_event_is_not_taken_again_and_an_old_id_is(spark: object, shop:
     land(shop, [event(), event(event_id="e3"), event(event_id="e3")], "again.jsonl")
     record = ingest(shop, "run=second")
     assert (record["clean"], record["duplicates"]) == (1, 2)
-    land(shop, [event(event_time="2026-10-01T00:00:00Z")], "older.jsonl")
+    land(shop, [event(event_time=ago(50))], "older.jsonl")
     assert ingest(shop, "run=third")["duplicates"] == 0
 
 
@@ -143,9 +154,51 @@ def test_a_discarded_batch_may_be_delivered_again(spark: object, shop: Storage) 
     land(shop, [event()])
     ingest(shop)
     [batch] = shop.lake.partitions("events")
-    shop.decide(batch, {"decision": "discarded"})
+    shop.decide(batch, BatchDecision(decision="discarded", by="anna"))
     land(shop, [event()], "again.jsonl")
     assert ingest(shop, "run=second")["clean"] == 1
+
+
+def test_an_empty_file_is_a_batch_of_nothing(spark: object, shop: Storage) -> None:
+    land(shop, [], "empty.jsonl")
+    assert ingest(shop)["read"] == 0
+    land(shop, [event()])
+    assert ingest(shop, "run=second")["clean"] == 1
+
+
+def test_an_old_file_that_comes_late_is_read(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    land(shop, [event(event_id="e2", event_time=ago(40))], "late.jsonl")
+    month_ago = time.time() - 30 * 86_400
+    os.utime(Path(shop.landing) / "events/shop/late.jsonl", (month_ago, month_ago))
+    assert ingest(shop, "run=second")["clean"] == 1
+
+
+def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(
+    spark: object, shop: Storage
+) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    shutil.rmtree(shop.checkpoint("shop"))
+    land(shop, [event(event_id="e2")], "two.jsonl")
+    with pytest.raises(StorageError, match="was read under another checkpoint"):
+        ingest(shop, "run=second")
+
+
+def test_a_file_that_grew_after_it_was_read_is_an_error(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    land(shop, [event(), event(event_id="e2")])
+    with pytest.raises(InputError, match=r"one\.jsonl had \d+ bytes when it was read and has"):
+        ingest(shop, "run=second")
+
+
+def test_a_folder_where_a_file_is_expected_is_an_error(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    (Path(shop.landing) / "events/shop/day.jsonl").mkdir()
+    with pytest.raises(InputError, match="is a folder where a file is expected"):
+        ingest(shop)
 
 
 def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
@@ -204,7 +257,9 @@ def test_no_plan_shows_the_secret(spark: object, shop: Storage) -> None:
 
 
 def test_the_simulator_counts_what_ingestion_finds(spark: object, shop: Storage) -> None:
-    options = SimulationOptions(events=20_000, days=4, first_day=date(2026, 11, 10), seed=3)
+    options = SimulationOptions(
+        events=20_000, days=4, first_day=(TODAY - timedelta(days=5)).date(), seed=3
+    )
     truth = simulate(Path(shop.landing), options)
     record = ingest(shop)
     quarantined = {
