@@ -19,7 +19,9 @@ PREFIX = "CATWALK_"
 class Settings(BaseSettings):
     """What this installation is; see docs/reference/settings.md for a page made from it."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     home: Path = Field(Path("var/shop"), description="Folder of everything this shop keeps.")
     landing: str = Field("", description="Where the shop drops files; default: HOME/landing.")
@@ -91,10 +93,10 @@ def load_settings() -> Settings:
     _refuse_unknown_variables()
     try:
         return _with_default_addresses(Settings())
-    except ValidationError as error:
+    except ValidationError as error:  # not chained: its text may show part of a secret
         raise SettingsError(
             _in_variables(error), "Correct it; `make settings` lists all."
-        ) from error
+        ) from None
 
 
 def _with_default_addresses(settings: Settings) -> Settings:

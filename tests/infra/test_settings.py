@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 
 import pytest
+from pydantic import ValidationError
 
 from infra.errors import SettingsError
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from tests.conftest import SECRET
 
 
@@ -29,3 +31,14 @@ def test_a_schedule_that_never_comes_is_refused(line: str, monkeypatch: pytest.M
 def test_a_cron_line_is_a_schedule(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATWALK_SCHEDULE", line)
     assert load_settings().schedule == line
+
+
+def test_a_secret_that_is_too_short_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATWALK_USER_KEY_SECRET", "hunter2")
+    with pytest.raises(SettingsError, match="CATWALK_USER_KEY_SECRET.*at least 16") as told:
+        load_settings()
+    assert "hunter2" not in "".join(traceback.format_exception(told.value))
+    with pytest.raises(ValidationError) as raw:
+        Settings()
+    assert "hunter2" not in str(raw.value)
+    assert "input_value" not in str(raw.value)
