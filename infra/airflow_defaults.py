@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from infra.errors import CatwalkError
+from infra.errors import CatwalkError, SparkError
 from infra.settings import Settings, load_settings
 from infra.storage import Storage, run_key
 
@@ -83,6 +83,8 @@ def step(owner: Owner, **options: Any) -> Callable[[Callable[..., Answer]], Any]
         def call(*args: Any, **kwargs: Any) -> Answer:
             try:
                 return function(current_run(), *args, **kwargs)
+            except SparkError:
+                raise  # a worker may have been lost: Airflow tries again
             except CatwalkError as error:
                 raise AirflowFailException(str(error)) from error
 

@@ -15,6 +15,7 @@ from infra.errors import SparkError, StorageError
 from infra.java import prepare_environment
 from infra.schemas import Table
 from infra.settings import Settings, load_settings
+from infra.spark_faults import plain
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -84,7 +85,7 @@ def submit(job: ModuleType, arguments: Sequence[str]) -> None:
     settings = load_settings()
     if settings.spark_master.startswith("local"):
         start_local(settings)
-        job.main(list(arguments))
+        run_here(job, arguments)
         return
     command = submit_command(job, arguments, settings)
     print(shlex.join(command), flush=True)
@@ -102,6 +103,24 @@ def submit_command(job: ModuleType, arguments: Sequence[str], settings: Settings
     options = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
     extra = shlex.split(settings.spark_submit_options)
     return [program, *options, *extra, str(job.__file__), *arguments]
+
+
+def run_here(job: ModuleType, arguments: Sequence[str]) -> None:
+    """Run a job's main in this process.
+
+    Raises
+    ------
+    CatwalkError
+        What the job refused, or what Spark found, in one line.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        job.main(list(arguments))
+    except (PySparkException, Py4JError) as error:
+        print(error, file=sys.stderr, flush=True)
+        raise plain(error) from None
 
 
 def start_local(settings: Settings) -> SparkSession:

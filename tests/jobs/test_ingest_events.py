@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from infra.errors import InputError, SettingsError, StorageError
 from infra.records import BatchDecision
 from infra.report.run_records import RunRecords
 from infra.settings import load_settings
+from infra.spark import run_here
 from infra.storage import Storage
 from jobs import books, ingest_events
 from jobs.judge_events import user_key
@@ -199,6 +202,43 @@ def test_a_folder_where_a_file_is_expected_is_an_error(spark: object, shop: Stor
     (Path(shop.landing) / "events/shop/day.jsonl").mkdir()
     with pytest.raises(InputError, match="is a folder where a file is expected"):
         ingest(shop)
+
+
+def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
+    spark: object, shop: Storage
+) -> None:
+    whole = gzip.compress("".join(event(event_id=f"e{n}") + "\n" for n in range(5000)).encode())
+    folder = Path(shop.landing) / "events/shop"
+    folder.mkdir(parents=True)
+    (folder / "day.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"^/\S+day\.jsonl\.gz cannot be read: [^\n]+$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+    (folder / "day.jsonl.gz").write_bytes(whole)
+    assert ingest(shop, "run=second")["clean"] == 5000
+
+
+def test_a_renamed_csv_column_is_one_line_that_names_it(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shop.landing) / "events/online_retail"
+    folder.mkdir(parents=True)
+    header = "InvoiceNo,Stock,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+    (folder / "day.csv").write_text(f"{header}\n1,2,3,4,5,6,7,8\n")
+    monkeypatch.setenv("CATWALK_SOURCES", "online_retail")
+    with pytest.raises(InputError, match=r"day\.csv cannot be read: .*StockCode but found: Stock"):
+        run_here(ingest_events, ["--run", RUN])
+
+
+def test_a_full_disk_is_one_line_and_shows_nothing_half_written(
+    spark: object, shop: Storage, small_disk: Callable[[Path], None]
+) -> None:
+    land(shop, [event(event_id=f"e{n}", user_id=f"u{n}") for n in range(50_000)])
+    lake = Path(shop.settings.lake)
+    small_disk(lake)
+    with pytest.raises(StorageError, match="The disk is full"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
 
 
 def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
