@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import numpy as np
 
 import models
 from infra.errors import BundleError, CatwalkError
+from infra.object_store import MANIFEST
+from infra.records import ServingRecord
+from infra.report.run_records import RunRecords
 from infra.storage import Storage
-from models.bundle import LISTS, Bundle, bundle_key, open_bundle
+from models.bundle import LISTS, Bundle, bundle_key, manifest_sha256, open_bundle
 from models.recommender import NONE, Recommendations, UserIds, positions
 
 TIMEOUT_SECONDS = 60
@@ -28,7 +32,10 @@ AGREEMENT = 0.9  # of ready and fresh lists; equal scores may swap in the last b
 
 
 def check_serving(run: str, storage: Storage) -> dict[str, Any]:
-    """Open the bundle of a run in a fresh process and return what that process measured.
+    """Open the bundle of a run in a fresh process and record what that process measured.
+
+    The record names the manifest that stood there before the process started: a bundle that is
+    built anew meanwhile counts as unchecked.
 
     Raises
     ------
@@ -37,19 +44,26 @@ def check_serving(run: str, storage: Storage) -> dict[str, Any]:
     """
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
-        command = [sys.executable, "-m", "models.check_serving", str(folder)]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_SECONDS,
-                cwd=Path(models.__file__).parent.parent,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BundleError(
-                f"The bundle of {run} gave no answer in {TIMEOUT_SECONDS} s.", "Look at its size."
-            ) from error
+        sha256 = manifest_sha256(folder) if (folder / MANIFEST).exists() else ""
+        answer = _fresh_process(run, folder)
+    record = ServingRecord(run=run, at=datetime.now(UTC), manifest_sha256=sha256, **answer)
+    RunRecords(storage, run).save_serving(record)
+    return record.counts()
+
+
+def _fresh_process(run: str, folder: Path) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "models.check_serving", str(folder)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            cwd=Path(models.__file__).parent.parent,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(
+            f"The bundle of {run} gave no answer in {TIMEOUT_SECONDS} s.", "Look at its size."
+        ) from error
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise BundleError(f"The bundle of {run} does not serve: {said}", "Build it again.")

@@ -12,11 +12,13 @@ from pathlib import Path
 from infra.errors import BundleError, PublishError, StorageError
 from infra.live_pointer import LIVE, live
 from infra.object_store import AlreadyExistsError
-from infra.records import PublishRecord, VerdictRecord
+from infra.records import GateRecord, PublishRecord, VerdictRecord
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.bundle import MODEL, bundle_key, manifest_sha256, released, version_of
 from models.digests import FolderManifest, verified
+
+GATES = ("events", "interactions", "recommendations")
 
 
 def version_key(version: str) -> str:
@@ -32,17 +34,18 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     ReleaseError
         The verdict of the run does not say release.
     PublishError
-        The bundle is not what was judged, the lists did not pass their gate, or something else
-        went live since the verdict.
+        The bundle is not what was judged or was never seen to answer, a gate did not pass, or
+        something else went live since the verdict.
     BundleError
         The bundle, or its published copy, is not what its manifest says.
     """
     verdict = released(run, storage)
-    _require_gate(run, storage)
+    _require_gates(run, storage)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         _require_judged(verified(folder), verdict)
         version, sha256 = version_of(folder), manifest_sha256(folder)
+        _require_served(run, storage, sha256)
         record = _already_live(storage, run, version)
         if record is None:
             before = _champion(storage, verdict)
@@ -52,12 +55,34 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     return record
 
 
-def _require_gate(run: str, storage: Storage) -> None:
-    gate = RunRecords(storage, run).load_gate("recommendations")
-    if gate is None or gate.run != run or gate.verdict == "stopped" or not gate.checks:
-        state = "are not checked" if gate is None else "were stopped by their gate"
+def _require_gates(run: str, storage: Storage) -> None:
+    """Refuse a run whose data was stopped: the colour of a task can be changed by hand."""
+    for name in GATES:
+        gate = RunRecords(storage, run).load_gate(name)
+        if gate is None or (gate.gate, gate.run) != (name, run) or not _judged(gate):
+            raise PublishError(f"The {name} of {run} are not checked.", f"Run gate_{name} first.")
+        if gate.verdict == "stopped" or _broken(gate):
+            raise PublishError(
+                f"The {name} of {run} were stopped by their gate.",
+                f"Mend what its report names, then run gate_{name} again.",
+            )
+
+
+def _judged(gate: GateRecord) -> bool:
+    """Tell whether the gate looked at anything; only without new events is there nothing to see."""
+    return bool(gate.checks) or (gate.gate == "events" and not gate.partitions)
+
+
+def _broken(gate: GateRecord) -> bool:
+    return any(check.severity == "critical" and not check.passed for check in gate.checks)
+
+
+def _require_served(run: str, storage: Storage, sha256: str) -> None:
+    served = RunRecords(storage, run).load_serving()
+    if served is None or (served.run, served.manifest_sha256) != (run, sha256):
         raise PublishError(
-            f"The recommendations of {run} {state}.", "Run gate_recommendations and read it."
+            f"The bundle of {run} was never seen to answer, or was built again since.",
+            "Run check_serving first.",
         )
 
 

@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from infra.errors import StorageError
-from infra.records import EvaluationRecord, GateRecord, PublishRecord, VerdictRecord
+from infra.records import (
+    EvaluationRecord,
+    GateRecord,
+    PublishRecord,
+    ServingRecord,
+    VerdictRecord,
+)
 from infra.rules import Rules, describe
 from infra.storage import Storage
 
@@ -69,6 +75,14 @@ class RunRecords:
     def load_verdict(self) -> VerdictRecord | None:
         """Return the release decision."""
         return self._load("verdict.json", VerdictRecord)
+
+    def save_serving(self, record: ServingRecord) -> None:
+        """Write how the bundle answered."""
+        self._save("serving.json", record)
+
+    def load_serving(self) -> ServingRecord | None:
+        """Return how the bundle answered."""
+        return self._load("serving.json", ServingRecord)
 
     def save_published(self, record: PublishRecord) -> None:
         """Write what went live."""

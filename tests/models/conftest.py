@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.records import Check, GateRecord
+from infra.records import Check, GateRecord, ServingRecord
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models.recommender import Interactions, ItemFeatures
@@ -180,25 +180,44 @@ def write_lists(shop: Storage, run: str, candidate: str, k: int = 5) -> None:
     shop.lake.commit("recommendations", run, {"rows": len(rows), "model": candidate})
 
 
-def save_gate(shop: Storage, run: str, verdict: str = "passed") -> None:
-    """Write the record of the recommendations gate."""
+def save_gate(
+    shop: Storage, run: str, verdict: str = "passed", gate: str = "recommendations", **change: Any
+) -> None:
+    """Write the record of one gate, as its task does."""
     passed = verdict == "passed"
     check = Check(name="full", says="full", why="w", severity="critical", value=1.0, passed=passed)
-    record = GateRecord.model_validate(
-        {
-            "gate": "recommendations",
-            "run": run,
-            "at": AS_OF,
-            "verdict": verdict,
-            "partitions": [run],
-            "checks": [check],
-        }
+    content = {
+        "gate": gate,
+        "run": run,
+        "at": AS_OF + timedelta(minutes=1),
+        "verdict": verdict,
+        "partitions": [run],
+        "checks": [check],
+    }
+    RunRecords(shop, run).save_gate(GateRecord.model_validate({**content, **change}))
+
+
+def save_serving(shop: Storage, run: str) -> None:
+    """Write the record of a bundle that answers, without the seconds of a fresh process."""
+    from models.bundle import bundle_key, manifest_sha256
+
+    with shop.scratch() as scratch:
+        sha256 = manifest_sha256(shop.lake.store.fetch_folder(bundle_key(run), scratch))
+    record = ServingRecord(
+        run=run,
+        at=AS_OF,
+        manifest_sha256=sha256,
+        users=1,
+        k=1,
+        seconds_to_open=0.1,
+        seconds_per_answer=0.1,
+        agreement=1.0,
     )
-    RunRecords(shop, run).save_gate(record)
+    RunRecords(shop, run).save_serving(record)
 
 
 def prepare_bundle(shop: Storage, run: str) -> str:
-    """Do everything from training to the bundle; return the version it would have."""
+    """Do everything from training to a bundle that answers; return the version it would have."""
     from models.bundle import build_bundle
     from models.candidates import load_candidates
     from models.evaluate import evaluate
@@ -210,5 +229,8 @@ def prepare_bundle(shop: Storage, run: str) -> str:
     evaluate(run, shop)
     verdict = decide(run, shop)
     write_lists(shop, run, verdict.candidate)
-    save_gate(shop, run)
-    return str(build_bundle(run, shop)["version"])
+    for gate in ("events", "interactions", "recommendations"):
+        save_gate(shop, run, gate=gate)
+    version = str(build_bundle(run, shop)["version"])
+    save_serving(shop, run)
+    return version

@@ -20,7 +20,15 @@ from models.bundle import build_bundle, bundle_key, manifest_sha256, open_bundle
 from models.publish import publish, version_key
 from models.release import decide
 from models.train import train
-from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, prepare_bundle, save_gate
+from tests.models.conftest import (
+    AS_OF,
+    RUN,
+    WINNER,
+    WriteRun,
+    prepare_bundle,
+    save_gate,
+    save_serving,
+)
 
 OTHER = "run=other"
 
@@ -194,8 +202,49 @@ def no_gate(shop: Storage) -> None:
     shop.reports.delete_folder(f"{RUN}/gates")
 
 
+def no_data_gate(shop: Storage) -> None:
+    Path(shop.reports.address, RUN, "gates/interactions.json").unlink()
+
+
+def unreadable_gate(shop: Storage) -> None:
+    shop.reports.write(f"{RUN}/gates/events.json", b"{")
+
+
 def stopped_gate(shop: Storage) -> None:
     save_gate(shop, RUN, "stopped")
+
+
+def stopped_events(shop: Storage) -> None:
+    save_gate(shop, RUN, "stopped", "events")
+
+
+def stopped_interactions(shop: Storage) -> None:
+    save_gate(shop, RUN, "stopped", "interactions")
+
+
+def failed_yet_passed(shop: Storage) -> None:
+    record = RunRecords(shop, RUN).load_gate("interactions")
+    assert record is not None
+    failed = record.checks[0].model_copy(update={"passed": False})
+    save_gate(shop, RUN, gate="interactions", checks=[failed])
+
+
+def no_checks(shop: Storage) -> None:
+    save_gate(shop, RUN, gate="interactions", checks=[], partitions=[])
+
+
+def events_unseen(shop: Storage) -> None:
+    save_gate(shop, RUN, gate="events", checks=[])
+
+
+def never_served(shop: Storage) -> None:
+    Path(shop.reports.address, RUN, "serving.json").unlink()
+
+
+def other_bundle_served(shop: Storage) -> None:
+    served = RunRecords(shop, RUN).load_serving()
+    assert served is not None
+    RunRecords(shop, RUN).save_serving(served.model_copy(update={"manifest_sha256": "0" * 64}))
 
 
 def rejected(shop: Storage) -> None:
@@ -238,7 +287,16 @@ def no_bundle(shop: Storage) -> None:
 
 REFUSALS = [
     (no_gate, PublishError, "are not checked"),
+    (no_data_gate, PublishError, "The interactions of .* are not checked"),
+    (unreadable_gate, StorageError, "cannot be read"),
     (stopped_gate, PublishError, "stopped by their gate"),
+    (stopped_events, PublishError, "The events of .* were stopped by their gate"),
+    (stopped_interactions, PublishError, "The interactions of .* were stopped by their gate"),
+    (failed_yet_passed, PublishError, "The interactions of .* were stopped by their gate"),
+    (no_checks, PublishError, "The interactions of .* are not checked"),
+    (events_unseen, PublishError, "The events of .* are not checked"),
+    (never_served, PublishError, "never seen to answer"),
+    (other_bundle_served, PublishError, "never seen to answer"),
     (rejected, ReleaseError, "is reject"),
     (half_rejected, ReleaseError, "missed"),
     (nothing_judged, ReleaseError, "no threshold"),
@@ -265,6 +323,12 @@ def test_refusals(
     assert live(shop) is None and shop.published.list("") == []
 
 
+def test_a_run_without_new_events(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    save_gate(shop, RUN, gate="events", checks=[], partitions=[])
+    assert publish(RUN, shop) == live(shop)
+
+
 def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteRun) -> None:
     from models.evaluate import evaluate
 
@@ -275,6 +339,9 @@ def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteR
     with pytest.raises(PublishError, match="the model that was judged"):
         publish(RUN, shop)
     build_bundle(RUN, shop)
+    with pytest.raises(PublishError, match="never seen to answer"):
+        publish(RUN, shop)
+    save_serving(shop, RUN)
     assert live(shop) is None and publish(RUN, shop) == live(shop)
 
 
