@@ -59,10 +59,17 @@ def _read(file: Path) -> dict[Any, Any]:
     except FileNotFoundError as error:
         raise SettingsError(f"The rules file {file} does not exist.", "Restore it.") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{file} cannot be read as YAML: {error}.", "Correct it.") from error
+        raise SettingsError(f"{file}{_problem(error)}.", "Correct it.") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{file} holds no keys.", "Restore it; an empty file decides nothing.")
     return content
+
+
+def _problem(error: Exception) -> str:
+    """Say in one line what is wrong, and in which line; PyYAML's own text takes several."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f" line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return f" cannot be read as YAML: {' '.join(str(error).split())}"
 
 
 def parse_rules(content: object, model: type[RulesType], origin: str) -> RulesType:
