@@ -29,12 +29,22 @@ def read_private(file: Path) -> dict[str, str]:
 
 
 def write_private(file: Path, content: dict[str, str]) -> None:
-    """Replace the file in one step; it is never readable for others, not even for a moment."""
+    """Replace the file in one step; it is never readable for others, not even for a moment.
+
+    Raises
+    ------
+    OSError
+        The machine refused; the error names the file even where a full disk's own does not.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump(content, stream, indent=1)
-    aside.replace(file)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(content, stream, indent=1)
+        aside.replace(file)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def _unreadable(file: Path) -> SettingsError:

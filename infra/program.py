@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
 
-from infra.errors import CatwalkError
+from infra.errors import CatwalkError, StorageError
 
 
 def run_program(main: Callable[[], int]) -> int:
@@ -16,7 +17,7 @@ def run_program(main: Callable[[], int]) -> int:
     Returns
     -------
     int
-        Exit status: that of `main`, 1 after an error of ours, 130 after a signal.
+        Exit status: that of `main`, 1 after an error of ours or of the machine, 130 after a signal.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _unwind)
@@ -25,9 +26,20 @@ def run_program(main: Callable[[], int]) -> int:
     except CatwalkError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"\n{_without_trace(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
         return 130
+
+
+def _without_trace(error: OSError) -> StorageError:
+    """Say what the machine refused; a full disk is no fault of the program."""
+    where = f": {error.filename2 or error.filename}" if error.filename else ""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    cure = "Free some space and run again." if full else "Check that it may be used, and run again."
+    return StorageError(f"{error.strerror or error}{where}.", cure)
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
