@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -20,7 +21,7 @@ def live(storage: Storage) -> PublishRecord | None:
     Raises
     ------
     PublishError
-        The newest pointer cannot be understood.
+        The newest pointer cannot be understood, or is not the one its name says.
     """
     pointers = [
         key for key in storage.published.list(LIVE) if re.fullmatch(rf"{LIVE}/\d{{10}}\.json", key)
@@ -28,9 +29,15 @@ def live(storage: Storage) -> PublishRecord | None:
     if not pointers:
         return None
     try:
-        return PublishRecord.model_validate_json(storage.published.read(pointers[-1]))
+        record = PublishRecord.model_validate_json(storage.published.read(pointers[-1]))
     except ValidationError as error:
         raise PublishError(
             f"The live pointer {pointers[-1]} cannot be read: {describe(error)}",
             "Restore it from the record of its run; nothing is published until then.",
         ) from error
+    if record.number != int(Path(pointers[-1]).stem):
+        raise PublishError(
+            f"The live pointer {pointers[-1]} says it is number {record.number}.",
+            "Restore it from the record of its run; nothing is published until then.",
+        )
+    return record

@@ -1,13 +1,16 @@
 """The winner's top-N list for every user, scored by Spark's workers in blocks of users.
 
 Grain: one row per user of the run's interactions. What is unavailable by now is left out, though
-it was available at the cut.
+it was available at the cut. The manifest of the lists names the manifest of the model that made
+them, by its hash: the same name trained again is another model.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ from pyspark.sql import functions as F
 from infra import spark as spark_session
 from infra.errors import InputError
 from infra.loading import load_named
+from infra.object_store import MANIFEST
 from infra.schemas import CATALOGUE, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.settings import load_settings
 from infra.storage import Storage
@@ -93,6 +97,7 @@ def recommend(spark: SparkSession, storage: Storage, run: str, model: str, loade
     lake, settings = storage.lake, storage.settings
     with storage.scratch() as scratch:
         folder = lake.store.fetch_folder(f"candidates/{run}/{model}", scratch)
+        sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         spark.sparkContext.addFile(str(folder), recursive=True)
         tables = {
             table.name: spark_session.read_table(spark, table, [lake.address(table.name, run)])
@@ -106,7 +111,8 @@ def recommend(spark: SparkSession, storage: Storage, run: str, model: str, loade
     rows = spark.read.parquet(address).count()
     if rows == 0:
         raise InputError("No user got a list.", "Look at the interactions of the run.")
-    lake.commit("recommendations", run, {"rows": rows, "model": model})
+    made = {"model": model, "model_manifest_sha256": sha256, "written_at": datetime.now(UTC)}
+    lake.commit("recommendations", run, {"rows": rows, **made})
     print(f"recommendations: {rows:,} lists of {settings.recommendations_per_user}", flush=True)
 
 

@@ -35,6 +35,7 @@ from models.recommender import Recommendations, Recommender, UserIds, positions
 from models.train import Fit, candidate_folder, read_fit, read_model
 
 MODEL, LISTS, CARD = "model", "recommendations", "card.json"
+LISTS_WRITTEN_AT = "lists_written_at"  # fact of the manifest: says which lists these are
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,13 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
     """
     verdict = released(run, storage)
     with storage.scratch() as scratch:
-        _copy_model(verdict, storage, scratch / MODEL)
-        _copy_lists(verdict, storage, scratch / LISTS)
+        model = _copy_model(verdict, storage, scratch / MODEL)
+        written_at = _copy_lists(verdict, storage, model, scratch / LISTS)
         read_served_items(storage, run).save(scratch)
         fit = read_fit(scratch / MODEL)
         card = json.dumps(model_card(verdict, storage, fit), indent=1)
         (scratch / CARD).write_text(card, encoding="utf-8")
-        manifest = write_manifest(scratch, _facts(fit))
+        manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
         version = version_of(scratch)
         storage.lake.begin("bundles", run)  # a bucket keeps files of before
         storage.lake.store.put_folder(scratch, bundle_key(run))
@@ -184,7 +185,8 @@ def _facts(fit: Fit) -> dict[str, str]:
     return {"run": fit.run, "candidate": fit.candidate, **times}
 
 
-def _copy_model(verdict: VerdictRecord, storage: Storage, target: Path) -> None:
+def _copy_model(verdict: VerdictRecord, storage: Storage, target: Path) -> str:
+    """Copy the model that was judged and return the hash of its manifest."""
     with candidate_folder(storage, verdict.run, verdict.candidate) as (folder, manifest):
         if manifest.model_sha256() != verdict.model_sha256:
             raise BundleError(
@@ -192,19 +194,33 @@ def _copy_model(verdict: VerdictRecord, storage: Storage, target: Path) -> None:
                 "Run evaluate and judge_release again.",
             )
         shutil.copytree(folder, target, ignore=shutil.ignore_patterns(MANIFEST))
+        return manifest_sha256(folder)
 
 
-def _copy_lists(verdict: VerdictRecord, storage: Storage, target: Path) -> None:
-    """Copy the Parquet files alone; Spark leaves checksums and markers beside them."""
+def _copy_lists(verdict: VerdictRecord, storage: Storage, model: str, target: Path) -> str:
+    """Copy the lists that `model` made, and return when they were written.
+
+    Only the Parquet files; Spark leaves checksums and markers beside them.
+    """
     table = RECOMMENDATIONS.name
-    model = storage.lake.manifest(table, verdict.run).get("model")
-    if model != verdict.candidate:
-        raise BundleError(
-            f"The lists of {verdict.run} come from {model}, released is {verdict.candidate}.",
-            "Run recommend_users again.",
-        )
+    said = storage.lake.manifest(table, verdict.run)
+    _require_made_by(verdict, model, said)
     target.mkdir()
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{table}/{verdict.run}", scratch)
         for number, file in enumerate(sorted(folder.glob("*.parquet"))):
             shutil.copyfile(file, target / f"part-{number:05d}.parquet")
+    return str(said["written_at"])
+
+
+def _require_made_by(verdict: VerdictRecord, model: str, said: dict[str, Any]) -> None:
+    run, name = verdict.run, said.get("model")
+    if name != verdict.candidate:
+        fact = f"The lists of {run} come from {name}, released is {verdict.candidate}."
+    elif said.get("model_manifest_sha256") != model:
+        fact = f"The lists of {run} come from another training of {name} than was judged."
+    elif "written_at" not in said:
+        fact = f"The lists of {run} do not say when they were written."
+    else:
+        return
+    raise BundleError(fact, "Run recommend_users again.")

@@ -14,8 +14,16 @@ from infra.live_pointer import LIVE, live
 from infra.object_store import AlreadyExistsError
 from infra.records import GateRecord, PublishRecord, VerdictRecord
 from infra.report.run_records import RunRecords
+from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
-from models.bundle import MODEL, bundle_key, manifest_sha256, released, version_of
+from models.bundle import (
+    LISTS_WRITTEN_AT,
+    MODEL,
+    bundle_key,
+    manifest_sha256,
+    released,
+    version_of,
+)
 from models.digests import FolderManifest, verified
 
 GATES = ("events", "interactions", "recommendations")
@@ -43,7 +51,9 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     _require_gates(run, storage)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
-        _require_judged(verified(folder), verdict)
+        manifest = verified(folder)
+        _require_judged(manifest, verdict)
+        _require_gated_lists(run, storage, manifest)
         version, sha256 = version_of(folder), manifest_sha256(folder)
         _require_served(run, storage, sha256)
         record = _already_live(storage, run, version)
@@ -75,6 +85,20 @@ def _judged(gate: GateRecord) -> bool:
 
 def _broken(gate: GateRecord) -> bool:
     return any(check.severity == "critical" and not check.passed for check in gate.checks)
+
+
+def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:
+    """Refuse lists made after their gate looked, and a bundle of other lists than it looked at."""
+    written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
+    gate = RunRecords(storage, run).load_gate(RECOMMENDATIONS.name)
+    if written_at is None or gate is None or gate.at < datetime.fromisoformat(written_at):
+        raise PublishError(
+            f"The lists of {run} were made after their gate.", "Run gate_recommendations again."
+        )
+    if manifest.facts.get(LISTS_WRITTEN_AT) != written_at:
+        raise PublishError(
+            f"The bundle of {run} holds other lists than its gate saw.", "Build the bundle again."
+        )
 
 
 def _require_served(run: str, storage: Storage, sha256: str) -> None:

@@ -159,10 +159,13 @@ def _write(
     shop.lake.commit(table, run, {**facts, "rows": len(rows)})
 
 
-def write_lists(shop: Storage, run: str, candidate: str, k: int = 5) -> None:
+def write_lists(
+    shop: Storage, run: str, candidate: str, k: int = 5, written_at: datetime = AS_OF
+) -> None:
     """Write the table `recommendations` as the Spark job does."""
+    from models.bundle import manifest_sha256
     from models.tables import read_run
-    from models.train import load_trained
+    from models.train import candidate_folder, load_trained
 
     train = read_run(shop, run).train
     given = load_trained(shop, run, candidate).model.recommend(train.users, k)
@@ -177,7 +180,10 @@ def write_lists(shop: Storage, run: str, candidate: str, k: int = 5) -> None:
     folder = Path(shop.lake.begin("recommendations", run))
     folder.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "part-00000.parquet")
-    shop.lake.commit("recommendations", run, {"rows": len(rows), "model": candidate})
+    with candidate_folder(shop, run, candidate) as (trained, _):
+        sha256 = manifest_sha256(trained)
+    made = {"model": candidate, "model_manifest_sha256": sha256, "written_at": written_at}
+    shop.lake.commit("recommendations", run, {"rows": len(rows), **made})
 
 
 def save_gate(

@@ -21,7 +21,9 @@ from models import check_serving as serving
 from models.bundle import build_bundle, bundle_key, load_recommender, open_bundle
 from models.check_serving import check, check_serving
 from models.digests import verified, write_manifest
+from models.evaluate import evaluate
 from models.publish import publish
+from models.release import decide
 from models.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import RUN, WINNER, WriteRun, prepare_bundle, tastes, write_lists
@@ -203,6 +205,24 @@ def test_a_model_trained_again_after_the_verdict(folder: Path, shop: Storage) ->
 def test_lists_of_another_model(folder: Path, shop: Storage) -> None:
     write_lists(shop, RUN, "popularity")
     with pytest.raises(BundleError, match="come from popularity"):
+        build_bundle(RUN, shop)
+
+
+def test_lists_of_another_training(folder: Path, shop: Storage) -> None:
+    train(WINNER, RUN, shop)
+    evaluate(RUN, shop)
+    decide(RUN, shop)
+    with pytest.raises(BundleError, match="another training of .* than was judged"):
+        build_bundle(RUN, shop)
+    write_lists(shop, RUN, WINNER)
+    build_bundle(RUN, shop)
+
+
+def test_lists_without_a_time(folder: Path, shop: Storage) -> None:
+    said = shop.lake.manifest("recommendations", RUN)
+    said.pop("written_at")
+    shop.lake.commit("recommendations", RUN, said)
+    with pytest.raises(BundleError, match="when they were written"):
         build_bundle(RUN, shop)
 
 

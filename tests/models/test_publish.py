@@ -28,6 +28,7 @@ from tests.models.conftest import (
     prepare_bundle,
     save_gate,
     save_serving,
+    write_lists,
 )
 
 OTHER = "run=other"
@@ -285,7 +286,18 @@ def no_bundle(shop: Storage) -> None:
     shop.lake.store.delete_folder(bundle_key(RUN))
 
 
+def lists_after_their_gate(shop: Storage) -> None:
+    write_lists(shop, RUN, WINNER, written_at=AS_OF + timedelta(minutes=2))
+
+
+def bundle_of_other_lists(shop: Storage) -> None:
+    lists_after_their_gate(shop)
+    save_gate(shop, RUN, at=AS_OF + timedelta(minutes=3))
+
+
 REFUSALS = [
+    (lists_after_their_gate, PublishError, "made after their gate"),
+    (bundle_of_other_lists, PublishError, "other lists than its gate saw"),
     (no_gate, PublishError, "are not checked"),
     (no_data_gate, PublishError, "The interactions of .* are not checked"),
     (unreadable_gate, StorageError, "cannot be read"),
@@ -336,6 +348,7 @@ def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteR
     train(WINNER, RUN, shop)
     evaluate(RUN, shop)
     decide(RUN, shop)
+    write_lists(shop, RUN, WINNER)
     with pytest.raises(PublishError, match="the model that was judged"):
         publish(RUN, shop)
     build_bundle(RUN, shop)
@@ -350,6 +363,14 @@ def test_a_broken_pointer_is_never_overrun(shop: Storage, write_run: WriteRun) -
     shop.published.write("live/0000000001.json", b"{")
     with pytest.raises(PublishError, match="cannot be read"):
         publish(RUN, shop)
+
+
+def test_a_pointer_under_another_number(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    publish(RUN, shop)
+    shop.published.write("live/0000000002.json", shop.published.read("live/0000000001.json"))
+    with pytest.raises(PublishError, match=r"0000000002\.json says it is number 1"):
+        live(shop)
 
 
 def test_other_objects_are_no_pointers(shop: Storage) -> None:

@@ -1,0 +1,63 @@
+"""Every user gets a list of what can be shown now, and the lists say which model made them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.object_store import MANIFEST
+from infra.storage import Storage
+from jobs.recommend_users import recommend
+from models.digests import write_manifest
+from models.popularity import Popularity
+from tests.models.conftest import INTERACTION_TYPES, ITEM_TYPES, RUN, arrays, tastes
+
+MODEL = "popularity"
+
+
+def load(folder: Path) -> Popularity:
+    """Load the model; a loader is named as module and function."""
+    return Popularity.load(folder)
+
+
+def write_shop(shop: Storage) -> tuple[set[str], str]:
+    """Write the tables and the model of a run; return the users and an item sold out since."""
+    pairs, items = tastes(users=8, items=20)
+    train, features = arrays(pairs, items)
+    model = Popularity().fit(train, features)
+    folder = Path(shop.lake.address("candidates", RUN, MODEL))
+    folder.mkdir(parents=True)
+    model.save(folder)
+    write_manifest(folder, {"candidate": MODEL, "run": RUN})
+    sold_out = model.recommend(train.users[:1], 1).item_ids(0)[0]
+    now = [{**row, "in_stock": row["in_stock"] and row["item_id"] != sold_out} for row in items]
+    for table, rows, types in (
+        ("interactions", pairs, INTERACTION_TYPES),
+        ("items", items, ITEM_TYPES),
+        ("catalogue", now, ITEM_TYPES),
+    ):
+        place = Path(shop.lake.begin(table, RUN))
+        place.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows, types), place / "part-00000.parquet")
+        shop.lake.commit(table, RUN, {"rows": len(rows)})
+    return {row["user_key"] for row in pairs}, sold_out
+
+
+def test_the_lists_name_the_model_that_made_them(spark: Any, shop: Storage) -> None:
+    users, sold_out = write_shop(shop)
+    before = datetime.now(UTC)
+    recommend(spark, shop, RUN, MODEL, f"{__name__}:load")
+    rows = shop.lake.dataset("recommendations", RUN).to_table().to_pylist()
+    assert sorted(row["user_key"] for row in rows) == sorted(users)
+    assert all(row["item_ids"] and sold_out not in row["item_ids"] for row in rows)
+    assert all(len(set(row["item_ids"])) == len(row["scores"]) for row in rows)
+    said = shop.lake.manifest("recommendations", RUN)
+    manifest = Path(shop.lake.address("candidates", RUN, MODEL), MANIFEST).read_bytes()
+    assert said["model_manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
+    assert (said["model"], said["rows"]) == (MODEL, len(users))
+    assert before <= datetime.fromisoformat(said["written_at"]) <= datetime.now(UTC)
