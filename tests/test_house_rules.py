@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,21 @@ def test_parsing_a_dag_loads_nothing_heavy() -> None:
         env={"PATH": "/usr/bin:/bin", "CATWALK_USER_KEY_SECRET": "x" * 16, "HOME": "/tmp"},
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def pages() -> list[Path]:
+    return [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", pages(), ids=label)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    inside = [link for link in links if "://" not in link]
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+def test_the_settings_page_is_true() -> None:
+    from infra.settings_page import settings_page
+
+    page = (REPOSITORY / "docs/reference/settings.md").read_text(encoding="utf-8")
+    assert settings_page() in page
