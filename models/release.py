@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from infra.errors import ReleaseError
+from infra.errors import ReleaseError, SettingsError
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
 from infra.report.run_records import RunRecords
 from infra.schemas import INTERACTIONS
@@ -37,7 +37,7 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     SettingsError
         The thresholds or the candidates cannot be read.
     """
-    thresholds = load_thresholds(file)
+    thresholds, sha256 = _thresholds(file, storage)
     records = RunRecords(storage, run)
     evaluation = records.load_evaluation()
     if evaluation is None or evaluation.run != run:
@@ -51,7 +51,7 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
         at=datetime.now(UTC),
         outcome="release" if passed(judgements) else "reject",
         candidate=score.name,
-        thresholds_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        thresholds_sha256=sha256,
         batches=tuple(storage.lake.manifest(INTERACTIONS.name, run)["batches"]),
         judgements=judgements,
         model_sha256=score.model_sha256,
@@ -60,6 +60,26 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     records.save_verdict(verdict)
     _require_released(verdict, file)
     return verdict
+
+
+def _thresholds(file: Path, storage: Storage) -> tuple[Thresholds, str]:
+    """Return the thresholds and the hash of the very bytes they were parsed from.
+
+    The file is read once and parsed from a copy, so that an edit meanwhile cannot part the two.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError:
+        load_thresholds(file)  # says what is wrong with it, and the cure
+        raise
+    with storage.scratch() as scratch:
+        copy = scratch / file.name
+        copy.write_bytes(content)
+        try:
+            return load_thresholds(copy), hashlib.sha256(content).hexdigest()
+        except SettingsError as error:
+            fact = error.fact.replace(str(copy), str(file))
+            raise SettingsError(fact, error.cure) from error
 
 
 def _releasable(evaluation: EvaluationRecord) -> list[Score]:

@@ -14,6 +14,7 @@ from infra.errors import ReleaseError, SettingsError
 from infra.records import EvaluationRecord, Score
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
+from models import release
 from models.judging import RELEASE, Threshold, judge, load_thresholds, passed
 from models.metrics import METRICS
 from models.release import best, decide
@@ -144,7 +145,7 @@ BAD_RULES = {
     "ndcg_at_10: {min: 1, why: w}\nndcg_at_10: {min: 0, why: w}": "stands twice",
     "training_minutes: {beats: popularity, why: w}": "Use max",
     "training_minutes: {max_drop_vs_champion: 0, why: w}": "Use max",
-    "ndcg_at_10: [": "YAML",
+    "ndcg_at_10: [": "(YAML|line 1)",
 }
 
 
@@ -206,6 +207,31 @@ def test_a_release_is_bound_to_what_was_judged(shop: Storage, write_run: WriteRu
     assert verdict.thresholds_sha256 == hashlib.sha256(RELEASE.read_bytes()).hexdigest()
     assert verdict.batches == ("batch=shop-000001",)
     assert (verdict.model_sha256, verdict.champion) == ("digest of lightfm_hybrid", "version1")
+
+
+def test_the_hash_is_of_the_rules_that_judged(
+    shop: Storage, write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run()
+    evaluated(shop, 0.1)
+    file = tmp_path / "release.yaml"
+    file.write_text("ndcg_at_10: {min: 0.05, why: w}")
+    judged_by = hashlib.sha256(file.read_bytes()).hexdigest()
+
+    def then_edited(read: Path) -> dict[str, Threshold]:
+        thresholds = load_thresholds(read)
+        file.write_text("ndcg_at_10: {min: 0.9, why: w}")
+        return thresholds
+
+    monkeypatch.setattr(release, "load_thresholds", then_edited)
+    assert decide(RUN, shop, file).thresholds_sha256 == judged_by
+
+
+def test_wrong_rules_are_named_where_they_stand(shop: Storage, tmp_path: Path) -> None:
+    file = tmp_path / "release.yaml"
+    file.write_text("ndcg_at_10: {mim: 1, why: w}")
+    with pytest.raises(SettingsError, match=f"^{file}.*unknown key 'mim'"):
+        decide(RUN, shop, file)
 
 
 @pytest.mark.parametrize(
