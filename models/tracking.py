@@ -120,18 +120,16 @@ def _track_score(
     score: Score,
     storage: Storage,
 ) -> str:
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, RunTag
 
-    run_id = _run_of(client, experiment, evaluation.run, score.name)
-    moment = int(time.time() * 1000)
+    run_id = _run_of(client, experiment, evaluation.run, score)
+    known, moment = client.get_run(run_id).data.metrics, int(time.time() * 1000)
+    fresh = {name: value for name, value in score.metrics.items() if known.get(name) != value}
     client.log_batch(
         run_id,
-        metrics=[Metric(name, value, moment, 0) for name, value in score.metrics.items()],
+        metrics=[Metric(name, value, moment, 0) for name, value in fresh.items()],
         tags=[RunTag(DIGEST_TAG, score.model_sha256)],
     )
-    known = client.get_run(run_id).data.params
-    fresh = {name: str(value) for name, value in score.parameters.items() if name not in known}
-    client.log_batch(run_id, params=[Param(name, value) for name, value in fresh.items()])
     client.log_text(run_id, evaluation.model_dump_json(indent=1), "evaluation.json")
     page = f"{evaluation.run}/{PAGE}"
     if storage.reports.exists(page):
@@ -140,14 +138,27 @@ def _track_score(
     return run_id
 
 
-def _run_of(client: MlflowClient, experiment: str, run: str, candidate: str) -> str:
-    """Return the MLflow run of a candidate of a run; create it where there is none."""
-    wanted = f"tags.`{RUN_TAG}` = '{run}' and tags.`{CANDIDATE_TAG}` = '{candidate}'"
-    found = client.search_runs([experiment], filter_string=wanted, max_results=1)
-    if found:
-        return str(found[0].info.run_id)
-    tags = {RUN_TAG: run, CANDIDATE_TAG: candidate}
-    return str(client.create_run(experiment, tags=tags, run_name=candidate).info.run_id)
+def _run_of(client: MlflowClient, experiment: str, run: str, score: Score) -> str:
+    """Return the MLflow run of a candidate with these parameters; create it where there is none.
+
+    MLflow never lets go of a parameter, so other parameters need another run. One without any
+    is the rest of a call that died before it wrote them.
+    """
+    from mlflow.entities import Param
+
+    parameters = {name: str(value) for name, value in score.parameters.items()}
+    tags = {RUN_TAG: run, CANDIDATE_TAG: score.name}
+    wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+    for found in client.search_runs([experiment], filter_string=wanted):  # the newest first
+        if found.data.params in (parameters, {}):
+            break
+    else:
+        found = client.create_run(experiment, tags=tags, run_name=score.name)
+    run_id = str(found.info.run_id)
+    if found.data.params != parameters:
+        params = [Param(name, value) for name, value in parameters.items()]
+        client.log_batch(run_id, params=params)
+    return run_id
 
 
 def _registered(client: MlflowClient, version: str) -> str | None:

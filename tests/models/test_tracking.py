@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from infra.errors import StorageError
+from infra.records import EvaluationRecord, Score
 from infra.report.run_records import RunRecords
 from infra.storage import Storage
 from models import tracking
 from models.candidates import load_candidates
 from models.publish import publish
-from tests.models.conftest import RUN, WriteRun, prepare_bundle
+from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 
 NAMES = {candidate.name for candidate in load_candidates()}
 
@@ -32,6 +33,8 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
         assert len(found) == len(NAMES)
         one = client.get_run(first["lightfm_hybrid"])
         assert one.data.params["components"] and one.data.metrics["ndcg_at_10"] > 0
+        history = client.get_metric_history(first["lightfm_hybrid"], "ndcg_at_10")
+        assert len(history) == 1, "three calls with one result are one measurement"
         artifacts = {file.path for file in client.list_artifacts(first["lightfm_hybrid"])}
         assert artifacts == {"index.html", "evaluation.json"}
         assert (shop.settings.home / "mlflow/artifacts").is_dir()
@@ -42,6 +45,37 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
     with tracking._client(shop.settings) as client:
         assert tracking._alias(client, tracking.CHAMPION) == second != number
         assert tracking._alias(client, tracking.PREVIOUS) == number
+
+
+def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Storage) -> None:
+    def track(components: int | None, ndcg: float) -> str:
+        parameters = {} if components is None else {"components": components}
+        score = Score(
+            name="m", role="candidate", parameters=parameters, metrics={"ndcg_at_10": ndcg}
+        )
+        record = EvaluationRecord(
+            run=RUN,
+            at=AS_OF,
+            cut=AS_OF,
+            users=1,
+            items=1,
+            train_interactions=1,
+            holdout_interactions=1,
+            scores=(score,),
+        )
+        RunRecords(shop, RUN).save_evaluation(record)
+        return tracking.track(RUN, shop)["m"]
+
+    first = track(8, 0.1)
+    assert track(8, 0.1) == first == track(8, 0.2)
+    second = track(16, 0.3)
+    assert second != first and track(16, 0.3) == second
+    assert track(None, 0.3) not in (first, second), "a parameter that is gone is kept nowhere"
+    with tracking._client(shop.settings) as client:
+        values = [one.value for one in client.get_metric_history(first, "ndcg_at_10")]
+        assert sorted(values) == [0.1, 0.2]
+        assert client.get_run(first).data.params == {"components": "8"}
+        assert client.get_run(second).data.params == {"components": "16"}
 
 
 def test_a_server_that_refuses_is_a_storage_error(shop: Storage) -> None:
