@@ -6,6 +6,7 @@ one winner, and a folder exists for readers once its manifest does, which is wri
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -29,7 +30,10 @@ class AlreadyExistsError(StorageError):
 
 
 class ObjectStore(Protocol):
-    """What both kinds of storage can do; keys are relative, with `/` between their parts."""
+    """What both kinds of storage can do; keys are relative, with `/` between their parts.
+
+    Every method raises `StorageError` for a key that is not plain and for a storage that fails.
+    """
 
     address: str
 
@@ -40,16 +44,19 @@ class ObjectStore(Protocol):
         """Replace the content in one step."""
 
     def create(self, key: str, content: bytes) -> None:
-        """Write only where nothing stands; all but the first get `AlreadyExistsError`."""
+        """Write only where nothing stands; all but the first get `AlreadyExistsError`.
+
+        Equal content makes no difference: of two that write the same bytes, one has lost.
+        """
 
     def exists(self, key: str) -> bool:
         """Tell whether the key has content."""
 
     def list(self, prefix: str) -> list[str]:
-        """Return the sorted keys below a folder; empty where there is none."""
+        """Return the sorted keys below a folder, `""` for all; empty where there is none."""
 
     def put_folder(self, source: Path, key: str) -> None:
-        """Copy a local folder here; its manifest, if it has one, arrives last."""
+        """Replace a folder by a local one; its manifest, if it has one, arrives last."""
 
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """Return a local folder with the content of `key`; `scratch` is used if it is remote."""
@@ -67,7 +74,7 @@ class LocalStore:
 
     def path(self, key: str) -> Path:
         """Return the file of a key; raise `StorageError` for one that leaves the folder."""
-        path = (self.root / key).resolve()
+        path = (self.root / require_plain(key)).resolve()
         if not path.is_relative_to(self.root):
             raise StorageError(f"The key '{key}' leads out of {self.root}.", "Use a plain key.")
         return path
@@ -77,7 +84,7 @@ class LocalStore:
         try:
             return self.path(key).read_bytes()
         except OSError as error:
-            raise _unusable("read", self.path(key), error) from error
+            raise unusable("read", self.path(key), error) from error
 
     def write(self, key: str, content: bytes) -> None:
         """See `ObjectStore.write`."""
@@ -85,7 +92,7 @@ class LocalStore:
         try:
             self._written_aside(path, content).replace(path)
         except OSError as error:
-            raise _unusable("write", path, error) from error
+            raise unusable("write", path, error) from error
 
     def create(self, key: str, content: bytes) -> None:
         """See `ObjectStore.create`: a hard link fails where the name is taken."""
@@ -99,7 +106,7 @@ class LocalStore:
         except FileExistsError as error:
             raise AlreadyExistsError(key) from error
         except OSError as error:
-            raise _unusable("write", path, error) from error
+            raise unusable("write", path, error) from error
 
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
@@ -107,22 +114,29 @@ class LocalStore:
 
     def list(self, prefix: str) -> list[str]:
         """See `ObjectStore.list`; hidden names are unfinished and left out."""
-        found = (path.relative_to(self.root) for path in self.path(prefix).rglob("*"))
-        shown = (path for path in found if not any(part.startswith(".") for part in path.parts))
-        return sorted(str(path) for path in shown if (self.root / path).is_file())
+        top = self.path(prefix) if prefix else self.root
+        found: list[str] = []
+        for folder, below, names in os.walk(top, onerror=_refuse_unless_gone):
+            below[:] = [name for name in below if not name.startswith(".")]
+            place = Path(folder).relative_to(self.root)
+            found += [(place / name).as_posix() for name in names if not name.startswith(".")]
+        return sorted(found)
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: copied aside, then renamed, so never seen half."""
         path = self.path(key)
         aside = _aside(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(source, aside)
+            for file in files_of(source):
+                target = aside / file.relative_to(source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
             self.delete_folder(key)
             aside.rename(path)
         except OSError as error:
+            raise unusable("write", path, error) from error
+        finally:
             shutil.rmtree(aside, ignore_errors=True)
-            raise _unusable("write", path, error) from error
 
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """See `ObjectStore.fetch_folder`: the folder itself, nothing is copied."""
@@ -134,9 +148,12 @@ class LocalStore:
     def delete_folder(self, key: str) -> None:
         """See `ObjectStore.delete_folder`."""
         path = self.path(key)
-        (path / MANIFEST).unlink(missing_ok=True)
-        if path.exists():
-            shutil.rmtree(path)
+        try:
+            (path / MANIFEST).unlink(missing_ok=True)
+            if path.exists():
+                shutil.rmtree(path)
+        except OSError as error:
+            raise unusable("delete", path, error) from error
 
     def _written_aside(self, path: Path, content: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,10 +180,34 @@ def open_store(address: str, settings: Settings) -> ObjectStore:
     return LocalStore(Path(address))
 
 
+def require_plain(key: str) -> str:
+    """Return the key; raise `StorageError` for one that could mean another place."""
+    if "\0" in key or any(part in {"", ".", ".."} for part in key.split("/")):
+        raise StorageError(
+            f"The key {key!r} is not plain.", "Write names with one `/` between them, without `..`."
+        )
+    return key
+
+
+def files_of(source: Path) -> list[Path]:
+    """Return the files below a local folder, its manifest last."""
+    if not source.is_dir():
+        raise StorageError(f"The folder {source} does not exist.", "Run the step that makes it.")
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    return sorted(files, key=lambda path: path == source / MANIFEST)
+
+
+def unusable(verb: str, path: Path, error: OSError) -> StorageError:
+    """Say which file cannot be used, and why."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    cure = "Free some space." if full else "Check that it exists and may be used."
+    return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
+
+
 def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
-def _unusable(verb: str, path: Path, error: OSError) -> StorageError:
-    cure = "Free some space." if error.errno == 28 else "Check that it exists and may be used."
-    return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
+def _refuse_unless_gone(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise unusable("list", Path(error.filename), error) from error

@@ -1,25 +1,31 @@
 """The object store in an S3 bucket, through boto3.
 
 Credentials and region come from where boto3 looks for them; only the address of a service other
-than AWS is a setting. What the store relies on (create-only by `If-None-Match: *`) was tried on
-Ceph RGW; no server there verified checksums on upload, so readers verify sha256 themselves.
+than AWS is a setting. `tests/infra/test_object_store.py` holds it to its promises on a Ceph RGW
+16; no server there verified checksums on upload, so readers verify sha256 themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from infra.errors import StorageError
-from infra.object_store import MANIFEST, AlreadyExistsError
+from infra.object_store import MANIFEST, AlreadyExistsError, files_of, require_plain, unusable
 
+_FAILURES = (ClientError, BotoCoreError, Boto3Error)
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _ABSENT = {"NoSuchKey", "NotFound", "404"}
+_REFUSED = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "403"}
+_CREATE_ATTEMPTS = 3
+_WRITER = "catwalk-writer"
 
 
 class S3Store:
@@ -32,111 +38,164 @@ class S3Store:
         self.address = address.rstrip("/")
         self._bucket = bucket
         self._prefix = prefix.strip("/")
-        retrying = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=5)
-        self._client: Any = boto3.client("s3", endpoint_url=endpoint or None, config=retrying)
+        self._client = _client(endpoint)
 
     def read(self, key: str) -> bytes:
         """See `ObjectStore.read`."""
+        name = self._name(key)
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
-            content: bytes = answer["Body"].read()
+            content: bytes = self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
             return content
-        except (ClientError, BotoCoreError) as error:
+        except _FAILURES as error:
             raise self._unusable("read", key, error) from error
 
     def write(self, key: str, content: bytes) -> None:
         """See `ObjectStore.write`: S3 shows an object whole or not at all."""
+        name = self._name(key)
         try:
-            self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=content)
-        except (ClientError, BotoCoreError) as error:
+            self._client.put_object(Bucket=self._bucket, Key=name, Body=content)
+        except _FAILURES as error:
             raise self._unusable("write", key, error) from error
 
     def create(self, key: str, content: bytes) -> None:
-        """See `ObjectStore.create`."""
-        try:
-            self._client.put_object(
-                Bucket=self._bucket, Key=self._full(key), Body=content, IfNoneMatch="*"
-            )
-        except ClientError as error:
-            if _code(error) not in _TAKEN:
-                raise self._unusable("write", key, error) from error
-            if self.read(key) != content:  # a retry of our own request finds our own content
-                raise AlreadyExistsError(key) from error
-        except BotoCoreError as error:
-            raise self._unusable("write", key, error) from error
+        """See `ObjectStore.create`.
+
+        A request whose answer is lost is sent again and then finds its own object. The name of
+        the writer, new with every call, tells it from the object of another one; the content
+        cannot, since two writers may bring the same bytes.
+        """
+        writer = uuid.uuid4().hex
+        for _ in range(_CREATE_ATTEMPTS):
+            if self._created(key, content, writer):
+                return
+            stands = self._head(key)  # None: deleted since, or AWS asks to try again by its 409
+            if stands is not None and stands.get(_WRITER) == writer:
+                return
+            if stands is not None:
+                raise AlreadyExistsError(key)
+        raise StorageError(
+            f"{self.address}/{key} is being created and deleted by others.", "Try again later."
+        )
 
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
-        try:
-            self._client.head_object(Bucket=self._bucket, Key=self._full(key))
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return False
-            raise self._unusable("read", key, error) from error
-        except BotoCoreError as error:
-            raise self._unusable("read", key, error) from error
-        return True
+        return self._head(key) is not None
 
     def list(self, prefix: str) -> list[str]:
-        """See `ObjectStore.list`."""
-        try:
-            return sorted(self._keys(prefix))
-        except (ClientError, BotoCoreError) as error:
-            raise self._unusable("list", prefix, error) from error
+        """See `ObjectStore.list`; the empty objects that stand for folders are left out."""
+        start = f"{self._prefix}/" if self._prefix else ""
+        found = (name.removeprefix(start) for name in self._names(prefix))
+        return sorted(key for key in found if not key.endswith("/"))
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: the manifest goes last, so a reader sees all or nothing."""
-        files = sorted(path for path in source.rglob("*") if path.is_file())
-        for path in sorted(files, key=lambda path: path.relative_to(source) == Path(MANIFEST)):
-            target = self._full(f"{key}/{path.relative_to(source).as_posix()}")
+        files = files_of(source)
+        self.delete_folder(key)
+        for path in files:
+            target = f"{key}/{path.relative_to(source).as_posix()}"
             try:
-                self._client.upload_file(str(path), self._bucket, target)
-            except (ClientError, BotoCoreError, boto3.exceptions.Boto3Error) as error:
+                self._client.upload_file(str(path), self._bucket, self._name(target))
+            except _FAILURES as error:
                 raise self._unusable("write", target, error) from error
 
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """See `ObjectStore.fetch_folder`: every object is downloaded below `scratch`."""
-        folder = scratch / key
+        folder = scratch / require_plain(key)
         keys = self.list(key)
         if not keys:
             raise StorageError(f"{self.address}/{key} does not exist.", "Check the address.")
         for name in keys:
-            path = (scratch / name).resolve()
-            if not path.is_relative_to(folder.resolve()):
-                raise StorageError(f"The key '{name}' leads out of '{key}'.", "Do not use it.")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.read(name))
+            self._download(name, scratch / name)
         return folder
 
     def delete_folder(self, key: str) -> None:
         """See `ObjectStore.delete_folder`."""
-        keys = sorted(self.list(key), key=lambda name: not name.endswith(f"/{MANIFEST}"))
-        for name in keys:
+        manifest = self._name(f"{key}/{MANIFEST}")
+        for name in sorted(self._names(require_plain(key)), key=lambda name: name != manifest):
             try:
-                self._client.delete_object(Bucket=self._bucket, Key=self._full(name))
-            except (ClientError, BotoCoreError) as error:
-                raise self._unusable("delete", name, error) from error
+                self._client.delete_object(Bucket=self._bucket, Key=name)
+            except _FAILURES as error:
+                raise self._unusable("delete", key, error) from error
 
-    def _full(self, key: str) -> str:
-        return f"{self._prefix}/{key}".strip("/")
+    def _name(self, key: str) -> str:
+        """Return the name in the bucket; names in a bucket may hold `..`, keys may not."""
+        return f"{self._prefix}/{require_plain(key)}".removeprefix("/")
 
-    def _keys(self, prefix: str) -> Iterator[str]:
-        start = self._full(prefix)
-        start = f"{start}/" if start else ""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=start
-        )
-        for page in pages:
-            for found in page.get("Contents", []):
-                yield found["Key"].removeprefix(f"{self._prefix}/" if self._prefix else "")
+    def _names(self, prefix: str) -> Sequence[str]:
+        start = self._name(prefix) if prefix else self._prefix
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            found = pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else "")
+            return [item["Key"] for page in found for item in page.get("Contents", [])]
+        except _FAILURES as error:
+            raise self._unusable("list", prefix, error) from error
+
+    def _created(self, key: str, content: bytes, writer: str) -> bool:
+        named = {"Bucket": self._bucket, "Key": self._name(key), "Metadata": {_WRITER: writer}}
+        try:
+            self._client.put_object(**named, Body=content, IfNoneMatch="*")
+        except _FAILURES as error:
+            if _code(error) not in _TAKEN:
+                raise self._unusable("write", key, error) from error
+            return False
+        return True
+
+    def _head(self, key: str) -> dict[str, str] | None:
+        """Return what is said of an object; None where there is none."""
+        name = self._name(key)
+        try:
+            answer = self._client.head_object(Bucket=self._bucket, Key=name)
+        except _FAILURES as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise self._unusable("read", key, error) from error
+        metadata: dict[str, str] = answer["Metadata"]
+        return metadata
+
+    def _download(self, key: str, path: Path) -> None:
+        name = self._name(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._client.download_file(self._bucket, name, str(path))
+        except _FAILURES as error:  # before OSError, which some of them are as well
+            raise self._unusable("read", key, error) from error
+        except OSError as error:
+            raise unusable("write", path, error) from error
 
     def _unusable(self, verb: str, key: str, error: Exception) -> StorageError:
-        reason = _code(error) if isinstance(error, ClientError) else type(error).__name__
-        return StorageError(
-            f"Cannot {verb} {self.address}/{key}: {reason}.",
-            "Check the bucket, the credentials and CATWALK_S3_ENDPOINT.",
-        )
+        code = _code(error)
+        reason, cure = f"{code or error}", "Check the bucket, the service and CATWALK_S3_ENDPOINT."
+        if code in _ABSENT:
+            reason, cure = "it does not exist", "Check the address, or run the step that writes it."
+        elif code == "NoSuchBucket":
+            reason, cure = "there is no such bucket", "Create it, or correct the address."
+        elif code in _REFUSED or isinstance(error, NoCredentialsError):
+            reason = f"the credentials are refused ({code})" if code else "there are no credentials"
+            cure = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do."
+        return StorageError(f"Cannot {verb} {self.address}/{key}: {reason}.", cure)
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _client(endpoint: str) -> Any:
+    config = Config(
+        # A service that is gone is told after about 3 s if it refuses, 12 s if it is silent.
+        retries={"max_attempts": 3, "mode": "standard"},
+        connect_timeout=3,
+        read_timeout=30,
+        # Over https boto3 sends checksums after the body; Ceph RGW 16 answers that with
+        # MissingContentLength. Only AWS itself is sure to take them.
+        request_checksum_calculation="when_required" if endpoint else "when_supported",
+    )
+    try:  # a session of its own: the common one keeps the credentials it saw first
+        session = boto3.session.Session()
+        return session.client("s3", endpoint_url=endpoint or None, config=config)
+    except (ValueError, *_FAILURES) as error:
+        raise StorageError(
+            f"S3 cannot be used: {error}.", "Correct CATWALK_S3_ENDPOINT or boto3's own settings."
+        ) from error
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, Boto3Error) and error.__context__ is not None:
+        error = error.__context__  # an upload wraps what S3 said
+    answer = error.response if isinstance(error, ClientError) else {}
+    return str(answer.get("Error", {}).get("Code", ""))

@@ -9,6 +9,7 @@ import pytest
 
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home
+from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
 
 REPOSITORY = Path(__file__).parent.parent
 SECRET = "a secret of sixteen characters or more"
@@ -37,3 +38,30 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         session = spark_session.start_local(load_settings())
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Return the one S3 server of the whole test run, started by the first test that asks."""
+    if missing := missing_programs():
+        pytest.skip(f"no {', '.join(missing)}; apt-get install {PACKAGES}")
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """Return the S3 server; the environment holds its credentials and nobody else's."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(s3_server.certificate))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    return s3_server

@@ -1,0 +1,160 @@
+"""Publishing into a real bucket: whatever breaks, the pointer names one complete version."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.errors import PublishError, StorageError
+from infra.object_store import MANIFEST
+from infra.records import PublishRecord
+from infra.report.run_records import RunRecords
+from infra.storage import Storage
+from models.publish import live, publish, version_key
+from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
+from tests.models.test_publish import is_whole
+from tests.s3_server import BUCKET, BreakingProxy, S3Server
+
+OTHER = "run=other"
+BREAKS = (0.3, 0.6, 0.95)  # of the bytes that a whole publishing sends
+
+
+@pytest.fixture
+def bucket_shop(shop: Storage, s3: S3Server) -> Storage:
+    """Return a shop that publishes and reports into a bucket; its tables are local."""
+    prefix = f"s3://{BUCKET}/{uuid.uuid4().hex}"
+    places = {"published": f"{prefix}/published", "reports": f"{prefix}/reports"}
+    return Storage(shop.settings.model_copy(update={**places, "s3_endpoint": s3.endpoint}))
+
+
+@pytest.fixture
+def proxy(s3: S3Server) -> Iterator[BreakingProxy]:
+    proxy = BreakingProxy(s3.port)
+    yield proxy
+    proxy.close()
+
+
+def through(proxy: BreakingProxy, shop: Storage) -> Storage:
+    return Storage(shop.settings.model_copy(update={"s3_endpoint": proxy.endpoint}))
+
+
+def prepare_other(shop: Storage, write_run: WriteRun) -> str:
+    return prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
+
+
+def test_the_pointer_moves(bucket_shop: Storage, write_run: WriteRun) -> None:
+    version = prepare_bundle(bucket_shop, write_run())
+    assert live(bucket_shop) is None
+    first = publish(RUN, bucket_shop)
+    assert live(bucket_shop) == first == publish(RUN, bucket_shop)
+    assert (first.number, first.version, first.previous) == (1, version, None)
+    prepare_other(bucket_shop, write_run)
+    second = publish(OTHER, bucket_shop)
+    assert live(bucket_shop) == second == RunRecords(bucket_shop, OTHER).load_published()
+    assert (second.number, second.previous) == (2, first.version)
+    assert is_whole(bucket_shop, first) and is_whole(bucket_shop, second)
+    with pytest.raises(PublishError, match="is live, but"):
+        publish(RUN, bucket_shop)
+
+
+def test_of_two_publishers_one_loses(bucket_shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(bucket_shop, write_run())
+    prepare_other(bucket_shop, write_run)
+    together = threading.Barrier(2)
+    answers: list[PublishRecord | PublishError] = []
+
+    def go(run: str) -> None:
+        place = Storage(bucket_shop.settings)
+        create = place.published.create
+
+        def at_once(key: str, content: bytes) -> None:
+            together.wait(timeout=20)
+            create(key, content)
+
+        place.published.create = at_once  # type: ignore[method-assign]
+        try:
+            answers.append(publish(run, place))
+        except PublishError as error:
+            answers.append(error)
+
+    threads = [threading.Thread(target=go, args=(run,)) for run in (RUN, OTHER)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won = [answer for answer in answers if isinstance(answer, PublishRecord)]
+    lost = [answer for answer in answers if isinstance(answer, PublishError)]
+    assert len(won) == len(lost) == 1 and "first with pointer 1" in str(lost[0])
+    assert live(bucket_shop) == won[0] and is_whole(bucket_shop, won[0])
+
+
+def test_a_connection_cut_anywhere(
+    bucket_shop: Storage, write_run: WriteRun, proxy: BreakingProxy
+) -> None:
+    prepare_bundle(bucket_shop, write_run())
+    breaking = through(proxy, bucket_shop)
+    first = publish(RUN, breaking)
+    needed = proxy.sent
+    version = prepare_other(bucket_shop, write_run)
+    pointer = bucket_shop.published.read("live/0000000001.json")
+    for part in BREAKS:
+        proxy.sent, proxy.allowed = 0, int(needed * part)
+        with pytest.raises((StorageError, PublishError)):
+            publish(OTHER, breaking)
+        assert proxy.is_cut
+        now = live(bucket_shop)
+        assert now is not None and now.version in {first.version, version}
+        assert is_whole(bucket_shop, now)
+        second = publish(OTHER, bucket_shop)
+        assert live(bucket_shop) == second and second.number == 2
+        assert is_whole(bucket_shop, second) and is_whole(bucket_shop, first)
+        for key in ("live", version_key(version)):
+            bucket_shop.published.delete_folder(key)
+        bucket_shop.published.write("live/0000000001.json", pointer)
+
+
+def test_a_server_killed_in_the_middle_of_an_upload(
+    bucket_shop: Storage, write_run: WriteRun, proxy: BreakingProxy, s3: S3Server
+) -> None:
+    version = prepare_bundle(bucket_shop, write_run())
+    unlucky = through(proxy, bucket_shop)
+    put_folder = unlucky.published.put_folder
+
+    def half_of_it(source: Path, key: str) -> None:
+        files = (path for path in source.rglob("*") if path.is_file())
+        proxy.allowed = proxy.sent + sum(path.stat().st_size for path in files) // 2
+        put_folder(source, key)
+
+    unlucky.published.put_folder = half_of_it  # type: ignore[method-assign]
+    proxy.when_cut = s3.kill_gateway
+    try:
+        with pytest.raises(StorageError, match="Cannot write"):
+            publish(RUN, unlucky)
+    finally:
+        s3.start_gateway()
+    arrived = bucket_shop.published.list(version_key(version))
+    assert arrived and version_key(version) + f"/{MANIFEST}" not in arrived
+    assert live(bucket_shop) is None
+    record = publish(RUN, bucket_shop)
+    assert live(bucket_shop) == record and is_whole(bucket_shop, record)
+
+
+def test_a_pointer_whose_answer_was_lost(
+    bucket_shop: Storage, write_run: WriteRun, proxy: BreakingProxy
+) -> None:
+    prepare_bundle(bucket_shop, write_run())
+    unlucky = through(proxy, bucket_shop)
+    create = unlucky.published.create
+
+    def without_an_answer(key: str, content: bytes) -> None:
+        proxy.lost_answers = 1
+        create(key, content)
+
+    unlucky.published.create = without_an_answer  # type: ignore[method-assign]
+    assert publish(RUN, unlucky) == live(bucket_shop)
+    assert proxy.lost_answers == 0
