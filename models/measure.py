@@ -120,11 +120,9 @@ def _list_metrics(given: Recommendations, tables: RunTables) -> dict[str, float]
     }
 
 
-def _auc(ask: Ask, holdout: Holdout) -> Values:
-    """Rank everything for an even sample of the users; never a sample of the items."""
-    n_users, n_items = holdout.wanted.shape
-    amount = min(n_users, AUC_USERS)
-    sample = np.unique(np.linspace(0, n_users - 1, amount).astype(np.intp))
+def whole_ranking_auc(ask: Ask, holdout: Holdout, sample: NDArray[np.intp]) -> Values:
+    """Rank everything for a sample of the users; never a sample of the items."""
+    n_items = holdout.wanted.shape[1]
     found = []
     for block in _blocks(len(sample), max(1, AUC_PLACES // n_items)):
         rows = sample[block]
@@ -134,6 +132,12 @@ def _auc(ask: Ask, holdout: Holdout) -> Values:
         there = items != NONE
         found.append(auc(hits & there, there, holdout.relevant[rows]))
     return np.concatenate(found)
+
+
+def _auc(ask: Ask, holdout: Holdout) -> Values:
+    amount = len(holdout.users)
+    spread = np.linspace(0, amount - 1, min(amount, AUC_USERS))
+    return whole_ranking_auc(ask, holdout, np.unique(spread.astype(np.intp)))
 
 
 def _blocks(amount: int, step: int) -> Iterator[slice]:

@@ -57,7 +57,7 @@ def judge_slices(
 def _judged(lists: Recommendations, holdout: Holdout, kind: Kind) -> Slice:
     wanted = holdout.wanted
     if kind.items is not None:
-        wanted = csr_matrix(wanted @ diags_array(kind.items.astype(np.int8)))
+        wanted = csr_matrix(wanted @ diags_array(kind.items.astype(np.float32)))
         wanted.eliminate_zeros()
     rows = np.flatnonzero(kind.users & (np.diff(wanted.indptr) > 0))
     if len(rows) < FEWEST_USERS:
