@@ -85,6 +85,8 @@ def _copied(file: Path, target: Path) -> bool:
 def deliver_simulation(settings: Settings) -> Delivery:
     """Simulate a shop's last two weeks in the landing folder, unless that was done.
 
+    Where one of its files is gone, the others go too, and all are made again.
+
     Raises
     ------
     InputError
@@ -92,7 +94,7 @@ def deliver_simulation(settings: Settings) -> Delivery:
     """
     landing = Path(settings.landing)
     first = _first_day(settings.home)
-    if not (landing / "simulation.json").exists():
+    if not _is_whole(landing):
         print(f"Simulating a shop: {EVENTS:,} events in {DAYS} days ...", flush=True)
         _simulate(landing, first)
     truth = json.loads((landing / "simulation.json").read_text(encoding="utf-8"))
@@ -115,10 +117,24 @@ def _first_day(home: Path) -> date:
     return date.fromisoformat(known["first_day"])
 
 
+def _is_whole(landing: Path) -> bool:
+    """Tell whether a whole simulation is there; one with holes is removed, and nothing else is."""
+    truth = landing / "simulation.json"
+    if not truth.exists():
+        return False
+    files = [landing / name for name in json.loads(truth.read_text(encoding="utf-8"))["files"]]
+    if all(file.exists() for file in files):
+        return True
+    for file in (*files, truth):  # the truth last: a kill in between leaves it to find the rest
+        file.unlink(missing_ok=True)
+    return False
+
+
 def _simulate(landing: Path, first: date) -> None:
     command = [sys.executable, "-m", "jobs.simulate_shop", str(landing), "--seed", str(SEED)]
     size = ["--events", str(EVENTS), "--days", str(DAYS), "--first-day", str(first)]
     done = subprocess.run([*command, *size], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise InputError(f"The simulation failed: {''.join(last)}", f"Empty {landing} and retry.")
+        why = "".join(last).rstrip(".") or f"it ended with status {done.returncode}"
+        raise InputError(f"The simulation failed: {why}.", f"Empty {landing} and retry.")

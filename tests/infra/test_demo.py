@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,8 +118,42 @@ def test_a_simulation_is_made_once_and_ended_yesterday(shop: Storage) -> None:
 def test_a_simulation_that_fails_says_why(shop: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     (Path(shop.landing) / "events/shop").mkdir(parents=True)
     (Path(shop.landing) / "events/shop/own.jsonl").write_text("{}\n")
-    with pytest.raises(InputError, match="The simulation failed: .*holds shop files"):
+    with pytest.raises(InputError, match="The simulation failed: .*holds shop files") as told:
         deliver_simulation(shop.settings)
+    assert told.value.fact[-1] == "."
+    assert told.value.fact[-2] != "."
+
+
+@pytest.mark.parametrize(("printed", "told"), [("disk is full", "disk is full"), ("", "status 9")])
+def test_the_last_words_of_a_simulation_are_a_sentence(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch, printed: str, told: str
+) -> None:
+    done = subprocess.CompletedProcess([], 9, "", printed)
+    monkeypatch.setattr("infra.demo_data.subprocess.run", lambda *_, **__: done)
+    with pytest.raises(InputError, match=rf"{told}\. Empty "):
+        deliver_simulation(shop.settings)
+
+
+def test_a_simulation_with_a_hole_is_made_again(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = Path(shop.landing)
+    (landing / "own.jsonl").write_text("not the simulator's")
+    names = ("1.jsonl", "2.jsonl")
+
+    def simulate(into: Path, first: date) -> None:
+        assert [path.name for path in into.iterdir() if path.is_file()] == ["own.jsonl"]
+        for name in names:
+            (into / name).write_text("{}")
+        truth = {"files": dict.fromkeys(names, 1), "lines": 2}
+        (into / "simulation.json").write_text(json.dumps(truth))
+
+    monkeypatch.setattr("infra.demo_data._simulate", simulate)
+    deliver_simulation(shop.settings)
+    (landing / "2.jsonl").unlink()
+    deliver_simulation(shop.settings)
+    assert (landing / "2.jsonl").exists()
+    deliver_simulation(shop.settings)  # would fail in `simulate` if it were made once more
 
 
 def test_a_home_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
