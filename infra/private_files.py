@@ -9,8 +9,11 @@ from pathlib import Path
 from infra.errors import SettingsError
 
 
-def read_private(file: Path) -> dict[str, str]:
-    """Return the content; empty where there is no file.
+_RENEWED = "Restore it, or delete it to get a new one."
+
+
+def read_private(file: Path, cure: str = _RENEWED) -> dict[str, str]:
+    """Return the content; empty where there is no file. `cure` is for one that is damaged.
 
     Raises
     ------
@@ -22,9 +25,9 @@ def read_private(file: Path) -> dict[str, str]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _unreadable(file) from error
+        raise SettingsError(f"{file} cannot be read.", cure) from error
     if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
-        raise _unreadable(file)
+        raise SettingsError(f"{file} cannot be read.", cure)
     return content
 
 
@@ -45,7 +48,3 @@ def write_private(file: Path, content: dict[str, str]) -> None:
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(file)) from error
-
-
-def _unreadable(file: Path) -> SettingsError:
-    return SettingsError(f"{file} cannot be read.", "Restore it, or delete it to get a new one.")

@@ -166,6 +166,17 @@ def test_a_home_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_damaged_secret_is_to_be_restored_never_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets.json").write_text("{")
+    with pytest.raises(SettingsError, match="secrets.json cannot be read. Restore it") as told:
+        opened(tmp_path, monkeypatch, {})
+    assert "backup" in told.value.cure
+    assert "delete" not in told.value.cure
+    assert (tmp_path / "secrets.json").read_text() == "{"
+
+
 def test_the_environment_wins_over_what_a_home_remembers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
