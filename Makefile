@@ -10,10 +10,10 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint types lock settings java clean
+.PHONY: help setup demo up test bench-quality lint types lock settings java clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: DATA=folder SHOP=name PYTHON=python3.12 (see the first lines of the Makefile)"
 
 setup: $(ready) ## Make .venv with everything in it, pinned and hashed; instant when nothing changed
@@ -29,6 +29,9 @@ up: $(ready) ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctr
 
 test: $(ready) ## All tests
 	@$(run) pytest
+
+bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop
+	@$(run) models.bench_quality
 
 lint: $(ready) ## ruff: style, docstrings, formatting
 	@$(run) ruff check .

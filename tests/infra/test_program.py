@@ -28,15 +28,15 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("number", "line"),
     [
-        (errno.ENOSPC, "No space left on device: /home/x. Free some space and run again."),
-        (errno.EACCES, "Permission denied: /home/x. Check that it may be used, and run again."),
+        (errno.ENOSPC, "No space left on device: /data/x. Free some space and run again."),
+        (errno.EACCES, "Permission denied: /data/x. Check that it may be used, and run again."),
     ],
 )
 def test_what_the_machine_refuses_is_one_line(
     number: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def main() -> int:
-        raise OSError(number, os.strerror(number), "/home/x")
+        raise OSError(number, os.strerror(number), "/data/x")
 
     assert run_program(main) == 1
     assert capsys.readouterr().err == f"\n{line}\n"
