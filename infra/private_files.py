@@ -8,7 +8,6 @@ from pathlib import Path
 
 from infra.errors import SettingsError
 
-
 _RENEWED = "Restore it, or delete it to get a new one."
 
 

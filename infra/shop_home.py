@@ -12,7 +12,7 @@ from infra.settings import PREFIX, Settings, load_settings
 from infra.storage import ensure_home
 
 _SECRET = f"{PREFIX}USER_KEY_SECRET"
-_LOST_SECRET = (
+_ONLY_A_BACKUP = (
     "Restore it from a backup, for with a new secret every user is a stranger to the models."
 )
 
@@ -60,7 +60,7 @@ def _user_key_secret(home: Path) -> dict[str, str]:
     if _SECRET in os.environ:
         return {}
     file = home / "secrets.json"
-    known = read_private(file, _LOST_SECRET)
+    known = read_private(file, _ONLY_A_BACKUP)
     if _SECRET not in known:
         known |= {_SECRET: secrets.token_urlsafe(32)}
         write_private(file, known)
