@@ -25,4 +25,5 @@ def small_disk() -> Iterator[Callable[[Path], None]]:
 
     yield mount
     for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+        # lazy: Spark may hold a file of it open for some moments more
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
