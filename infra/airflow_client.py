@@ -27,6 +27,7 @@ class TaskInstance:
     state: str | None
     seconds: float | None
     try_number: int
+    ended: str | None = None
 
     @property
     def name(self) -> str:
@@ -93,9 +94,10 @@ class AirflowClient:
         self._call("PATCH", f"{_run(dag, run)}?update_mask=state", {"state": "failed"})
 
     def tasks(self, dag: str, run: str) -> list[TaskInstance]:
-        """Return all task instances of a run."""
+        """Return all task instances of a run, those that ended first at the front."""
         found = self._call("GET", f"{_run(dag, run)}/taskInstances?limit=500")
-        return [_task_instance(one) for one in found["task_instances"]]
+        tasks = [_task_instance(one) for one in found["task_instances"]]
+        return sorted(tasks, key=lambda task: task.ended or "~")
 
     def result(self, dag: str, run: str, task: TaskInstance) -> Any:
         """Return what a task returned, or None."""
@@ -173,6 +175,7 @@ def _task_instance(one: dict[str, Any]) -> TaskInstance:
         state=one["state"],
         seconds=one["duration"],
         try_number=one["try_number"],
+        ended=one["end_date"],
     )
 
 
