@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test bench-quality lint types lock settings java clean
+.PHONY: help setup demo up test bench-quality bench-models lint types lock settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(ready) ## All tests
 
 bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop
 	@$(run) models.bench_quality
+
+bench-models: $(ready) ## What evaluating, recommending and training cost, against LightFM and implicit
+	@$(run) models.bench_models
 
 lint: $(ready) ## ruff: style, docstrings, formatting
 	@$(run) ruff check .
