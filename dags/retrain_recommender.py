@@ -19,7 +19,7 @@ Owners: data-engineering (ingestion, gates), data-science (training), product (r
 from airflow.sdk import Param, chain, dag
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from infra.airflow_defaults import Counts, Owner, Run, Tag, step, task_defaults
+from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
 from infra.settings import load_settings
 from models.candidates import load_candidates
 
@@ -41,10 +41,10 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def ingest_events(run: Run) -> Counts:
-        from infra import spark
+        from infra.spark.session import submit
         from jobs import books, ingest_events
 
-        spark.submit(ingest_events, ["--run", run.key])
+        submit(ingest_events, ["--run", run.key])
         return books.counts(run.storage, run.key)
 
     @step(ENGINEERING)
@@ -55,10 +55,10 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def build_interactions(run: Run) -> Counts:
-        from infra import spark
+        from infra.spark.session import submit
         from jobs import build_interactions
 
-        spark.submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
+        submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
         return run.storage.lake.counts("interactions", run.key)
 
     @step(ENGINEERING)
@@ -93,12 +93,12 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def recommend_users(run: Run, winner: Counts) -> Counts:
-        from infra import spark
+        from infra.spark.session import submit
         from jobs import recommend_users
 
         loader = "models.bundle:load_recommender"
         model = ["--model", winner["candidate"], "--loader", loader]
-        spark.submit(recommend_users, ["--run", run.key, *model])
+        submit(recommend_users, ["--run", run.key, *model])
         return run.storage.lake.counts("recommendations", run.key)
 
     @step(ENGINEERING)

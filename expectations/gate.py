@@ -12,8 +12,8 @@ from expectations.profile import measure
 from expectations.suite import check, load_limits
 from infra.errors import GateError
 from infra.records import BatchDecision, Check, GateRecord
-from infra.report.run_records import RunRecords
 from infra.report.wording import limit
+from infra.run_records import RunRecords
 from infra.storage import Storage
 
 _HERE = Path(__file__).parent

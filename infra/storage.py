@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from infra.errors import StorageError
-from infra.object_store import MANIFEST, LocalStore, ObjectStore, open_store
 from infra.records import BatchDecision
 from infra.rules import describe
 from infra.settings import Settings
+from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset

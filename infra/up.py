@@ -11,10 +11,10 @@ import time
 import urllib.error
 import urllib.request
 
-from infra.airflow_client import AirflowClient
-from infra.airflow_home import ROLES, USERS, passwords
-from infra.airflow_server import AirflowServer, client_of, require_free_port
-from infra.demo_shops import ends_at
+from infra.airflow.client import AirflowClient
+from infra.airflow.home import ROLES, USERS, passwords
+from infra.airflow.server import AirflowServer, client_of, require_free_port
+from infra.demo.shops import ends_at
 from infra.program import run_program
 from infra.settings import Settings
 from infra.shop_home import open_home

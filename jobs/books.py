@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from jobs.judge_events import CLEAN, NOT_EVENT, QUARANTINED
 from jobs.reading import landed_name

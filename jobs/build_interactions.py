@@ -20,11 +20,11 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from infra import spark as spark_session
 from infra.errors import InputError, SettingsError
 from infra.rules import Rules, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
 from infra.settings import load_settings
+from infra.spark import session as spark_session
 from infra.storage import Storage
 from jobs.cleaning import named, typed
 from jobs.reading import BROKEN, BROKEN_REASONS, landed_files, open_feed, parse

@@ -15,11 +15,11 @@ from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
-from infra import spark as spark_session
 from infra.errors import CatwalkError, StorageError
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE
 from infra.settings import load_settings
+from infra.spark import session as spark_session
 from infra.storage import Storage, batch_key
 from jobs import books
 from jobs.judge_events import CLEAN, QUARANTINED, judge

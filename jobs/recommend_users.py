@@ -19,13 +19,13 @@ from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from infra import spark as spark_session
 from infra.errors import InputError
 from infra.loading import load_named
-from infra.object_store import MANIFEST
 from infra.schemas import CATALOGUE, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.settings import load_settings
+from infra.spark import session as spark_session
 from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.errors import BundleError, ReleaseError
-from infra.object_store import MANIFEST
 from infra.records import VerdictRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
 from models.card import model_card
 from models.digests import MAX_FILE_BYTES, FolderManifest, verified, write_manifest
 from models.items import ServedItems, read_served_items

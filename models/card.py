@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.errors import ReleaseError
 from infra.records import VerdictRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.train import Fit

@@ -18,10 +18,10 @@ import numpy as np
 
 import models
 from infra.errors import BundleError, CatwalkError
-from infra.object_store import MANIFEST
 from infra.records import ServingRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
 from models.bundle import LISTS, Bundle, bundle_key, manifest_sha256, open_bundle
 from models.recommender import NONE, Recommendations, UserIds, positions
 

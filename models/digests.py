@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field, NonNegativeInt, ValidationError
 
 from infra.errors import BundleError
-from infra.object_store import MANIFEST
 from infra.rules import Rules, describe
+from infra.stores.object_store import MANIFEST
 
 FORMAT_VERSION = 1
 MAX_FILE_BYTES = 4 * 1024**3  # vectors of 10 million users x 100; more is not a bundle

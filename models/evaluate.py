@@ -15,7 +15,7 @@ from typing import Literal
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.live_pointer import live
 from infra.records import EvaluationRecord, Score
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from models.bundle import MODEL
 from models.candidates import load_candidates

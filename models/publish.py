@@ -11,11 +11,11 @@ from pathlib import Path
 
 from infra.errors import BundleError, PublishError, StorageError
 from infra.live_pointer import LIVE, live
-from infra.object_store import AlreadyExistsError
 from infra.records import GateRecord, PublishRecord, VerdictRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
+from infra.stores.object_store import AlreadyExistsError
 from models.bundle import (
     LISTS_WRITTEN_AT,
     MODEL,

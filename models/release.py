@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from infra.errors import ReleaseError, SettingsError
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import load_candidates

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
 from infra.records import EvaluationRecord, Score
-from infra.report.run_records import PAGE, RunRecords
+from infra.run_records import PAGE, RunRecords
 from infra.settings import Settings
 from infra.storage import Storage
 from models.bundle import released

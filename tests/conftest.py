@@ -29,7 +29,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Return the one Spark session of the whole test run: a JVM costs seconds."""
-    from infra import spark as spark_session
+    from infra.spark import session as spark_session
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("spark")))

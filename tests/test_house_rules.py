@@ -56,7 +56,7 @@ def test_nothing_is_unpickled(file: Path) -> None:
 def test_settings_are_read_in_one_place(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert "os.getenv" not in text
-    if label(file) not in {"infra/settings.py", "infra/shop_home.py", "infra/java.py"}:
+    if label(file) not in {"infra/settings.py", "infra/shop_home.py", "infra/spark/java.py"}:
         assert "os.environ[" not in text.replace('os.environ["JAVA_HOME"]', "")
         assert "os.environ.get(" not in text
 

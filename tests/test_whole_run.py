@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.airflow_client import AirflowClient, TaskInstance, wait_until
-from infra.airflow_server import AirflowServer, client_of
+from infra.airflow.client import AirflowClient, TaskInstance, wait_until
+from infra.airflow.server import AirflowServer, client_of
 from infra.live_pointer import live
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home, run_key

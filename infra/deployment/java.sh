@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=.venv/bin/python
 $python -m uv pip install --quiet --python $python --require-hashes -r requirements-java.lock
-echo "Spark uses the Java in $($python -m infra.java)"
+echo "Spark uses the Java in $($python -m infra.spark.java)"

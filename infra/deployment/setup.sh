@@ -60,14 +60,14 @@ install() {
 }
 
 ensure_java() {
-    if ! $python -m infra.java >/dev/null 2>&1; then
+    if ! $python -m infra.spark.java >/dev/null 2>&1; then
         echo "No Java 17 or newer here; taking the one that pip has."
         infra/deployment/java.sh || true # it says what to install; all but Spark works without
     fi
 }
 
 archive_classes() { # halves the start of every Spark session from now on
-    $python -m infra.class_archive >/dev/null 2>&1 ||
+    $python -m infra.spark.class_archive >/dev/null 2>&1 ||
         echo "Spark's classes could not be archived; everything works, only slower."
 }
 

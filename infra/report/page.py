@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from infra.records import Check, EvaluationRecord, GateRecord, Score
 from infra.report import charts, wording
 from infra.report.headline import headline
-from infra.report.run_records import RunRecords
 from infra.report.snapshot import GATES, STEPS, Snapshot, take_snapshot
 from infra.report.steps import gate_state, steps, verdict_state
+from infra.run_records import RunRecords
 from infra.storage import Storage
 
 if TYPE_CHECKING:

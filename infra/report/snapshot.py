@@ -11,8 +11,8 @@ from pydantic import ConfigDict, NonNegativeInt
 
 from infra.errors import SettingsError, StorageError
 from infra.records import EvaluationRecord, GateRecord, PublishRecord, VerdictRecord
-from infra.report.run_records import RunRecords
 from infra.rules import Rules, parse_rules
+from infra.run_records import RunRecords
 
 Found = TypeVar("Found")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.airflow_defaults import Owner, Tag
+from infra.airflow.defaults import Owner, Tag
 from models.candidates import load_candidates
 from tests.conftest import REPOSITORY
 

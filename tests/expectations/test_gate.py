@@ -14,7 +14,7 @@ from expectations import gate, measures, suite
 from expectations.profile import measure
 from infra.errors import GateError, SettingsError, StorageError
 from infra.records import BatchDecision
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 
 RUN = "run=test"

@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.airflow_client import AirflowClient
-from infra.airflow_home import Keys, airflow_keys, environment, inherited, passwords
-from infra.airflow_server import AirflowServer, client_of, require_free_port
+from infra.airflow.client import AirflowClient
+from infra.airflow.home import Keys, airflow_keys, environment, inherited, passwords
+from infra.airflow.server import AirflowServer, client_of, require_free_port
+from infra.demo.progress import RunProgress
 from infra.errors import AirflowError, SettingsError
 from infra.home_lock import HomeLock
 from infra.processes import GuardedProcess
-from infra.run_progress import RunProgress
 from infra.settings import Settings
 from infra.storage import Storage
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.demo_data import Delivery, deliver_files, deliver_simulation
-from infra.demo_shops import ends_at, load_demo_shops
+from infra.demo.data import Delivery, deliver_files, deliver_simulation
+from infra.demo.progress import counts_line, last_error
+from infra.demo.shops import ends_at, load_demo_shops
+from infra.demo.summary import is_live, summary
 from infra.errors import InputError, SettingsError
 from infra.records import Judgement, PublishRecord, VerdictRecord
-from infra.report.run_records import RunRecords
-from infra.run_progress import counts_line, last_error
-from infra.run_summary import is_live, summary
+from infra.run_records import RunRecords
 from infra.settings import Settings, load_settings
 from infra.shop_home import is_remembered, open_home
 from infra.storage import Storage
@@ -60,7 +60,7 @@ def test_a_file_cut_short_by_a_kill_is_never_seen(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("infra.demo_data.shutil.copyfile", killed)
+        patch.setattr("infra.demo.data.shutil.copyfile", killed)
         with pytest.raises(KeyboardInterrupt):
             deliver_files(data, Delivery.of_files(data), shop.settings)
     assert [name for name in landed(shop) if not name.startswith(".")] == []
@@ -129,7 +129,7 @@ def test_the_last_words_of_a_simulation_are_a_sentence(
     shop: Storage, monkeypatch: pytest.MonkeyPatch, printed: str, told: str
 ) -> None:
     done = subprocess.CompletedProcess([], 9, "", printed)
-    monkeypatch.setattr("infra.demo_data.subprocess.run", lambda *_, **__: done)
+    monkeypatch.setattr("infra.demo.data.subprocess.run", lambda *_, **__: done)
     with pytest.raises(InputError, match=rf"{told}\. Empty "):
         deliver_simulation(shop.settings)
 
@@ -148,7 +148,7 @@ def test_a_simulation_with_a_hole_is_made_again(
         truth = {"files": dict.fromkeys(names, 1), "lines": 2}
         (into / "simulation.json").write_text(json.dumps(truth))
 
-    monkeypatch.setattr("infra.demo_data._simulate", simulate)
+    monkeypatch.setattr("infra.demo.data._simulate", simulate)
     deliver_simulation(shop.settings)
     (landing / "2.jsonl").unlink()
     deliver_simulation(shop.settings)

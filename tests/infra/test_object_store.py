@@ -16,9 +16,15 @@ from typing import Any
 import pytest
 
 from infra.errors import StorageError
-from infra.object_store import MANIFEST, AlreadyExistsError, LocalStore, ObjectStore, open_store
-from infra.s3_store import S3Store
 from infra.settings import Settings
+from infra.stores.object_store import (
+    MANIFEST,
+    AlreadyExistsError,
+    LocalStore,
+    ObjectStore,
+    open_store,
+)
+from infra.stores.s3_store import S3Store
 from tests.s3_server import BUCKET, PAGE, BreakingProxy, S3Server
 
 MULTIPART = 9 * 1024**2  # more than the 8 MB from which boto3 uploads in parts

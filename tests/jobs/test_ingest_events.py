@@ -18,9 +18,9 @@ from pyspark.sql import DataFrame
 
 from infra.errors import InputError, SettingsError, StorageError
 from infra.records import BatchDecision
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.settings import load_settings
-from infra.spark import run_here
+from infra.spark.session import run_here
 from infra.storage import Storage
 from jobs import books, ingest_events
 from jobs.judge_events import user_key

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.object_store import MANIFEST
 from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
 from jobs.recommend_users import recommend
 from models.digests import write_manifest
 from models.popularity import Popularity

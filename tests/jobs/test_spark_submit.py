@@ -7,10 +7,10 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from infra.java import prepare_environment
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.settings import load_settings
-from infra.spark import submit_command
+from infra.spark.java import prepare_environment
+from infra.spark.session import submit_command
 from infra.storage import Storage
 from jobs import ingest_events
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.records import Check, GateRecord, ServingRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from models.recommender import Interactions, ItemFeatures
 from models.tables import interactions, item_features

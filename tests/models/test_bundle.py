@@ -15,8 +15,8 @@ import pytest
 
 from infra.errors import BundleError, ReleaseError, SettingsError
 from infra.live_pointer import live
-from infra.object_store import MANIFEST, LocalStore
 from infra.storage import Storage
+from infra.stores.object_store import MANIFEST, LocalStore
 from models import check_serving as serving
 from models.bundle import build_bundle, bundle_key, load_recommender, open_bundle
 from models.check_serving import check, check_serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.live_pointer import live
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from models.check_serving import check_serving
 from models.publish import publish

@@ -12,10 +12,10 @@ import pytest
 
 from infra.errors import BundleError, PublishError, ReleaseError, StorageError
 from infra.live_pointer import live
-from infra.object_store import ObjectStore
 from infra.records import PublishRecord, VerdictRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
+from infra.stores.object_store import ObjectStore
 from models.bundle import build_bundle, bundle_key, manifest_sha256, open_bundle
 from models.publish import publish, version_key
 from models.release import decide

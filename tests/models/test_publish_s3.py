@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from infra.errors import PublishError, StorageError
-from infra.object_store import MANIFEST
 from infra.records import PublishRecord
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
 from models.publish import live, publish, version_key
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.test_publish import is_whole

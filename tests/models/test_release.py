@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infra.errors import ReleaseError, SettingsError
 from infra.records import EvaluationRecord, Score
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from models import release
 from models.judging import RELEASE, Threshold, judge, load_thresholds, passed

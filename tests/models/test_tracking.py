@@ -6,7 +6,7 @@ import pytest
 
 from infra.errors import StorageError
 from infra.records import EvaluationRecord, Score
-from infra.report.run_records import RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from models import tracking
 from models.candidates import load_candidates

@@ -18,7 +18,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from infra.errors import StorageError
-from infra.object_store import MANIFEST, AlreadyExistsError, files_of, require_plain, unusable
+from infra.stores.object_store import (
+    MANIFEST,
+    AlreadyExistsError,
+    files_of,
+    require_plain,
+    unusable,
+)
 
 _FAILURES = (ClientError, BotoCoreError, Boto3Error)
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}

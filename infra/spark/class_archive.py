@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.java import java_home, java_version, prepare_environment
+from infra.spark.java import java_home, java_version, prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from infra.airflow_home import REPOSITORY
+from infra.airflow.home import REPOSITORY
 from infra.live_pointer import live
 from infra.records import Judgement, PublishRecord, VerdictRecord
-from infra.report.run_records import PAGE, RunRecords
+from infra.run_records import PAGE, RunRecords
 from infra.storage import Storage
 from infra.text_table import INDENT, text_table
 

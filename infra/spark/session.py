@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from infra import class_archive
 from infra.errors import SparkError, StorageError
-from infra.java import prepare_environment
 from infra.schemas import Table
 from infra.settings import Settings, load_settings
-from infra.spark_faults import plain
+from infra.spark import class_archive
+from infra.spark.faults import plain
+from infra.spark.java import prepare_environment
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

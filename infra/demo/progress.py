@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.airflow_client import FINISHED, AirflowClient, TaskInstance
+from infra.airflow.client import FINISHED, AirflowClient, TaskInstance
 from infra.text_table import INDENT
 
 _WORDS = {"success": "ok", "failed": "FAILED", "skipped": "skipped", "up_for_retry": "again"}

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from infra.demo_shops import demo_shop
+from infra.demo.shops import demo_shop
 from infra.errors import InputError
 from infra.private_files import read_private, write_private
 from infra.settings import Settings

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.airflow_client import AirflowClient
-from infra.airflow_home import DAGS_FOLDER, airflow_keys, environment, inherited, passwords
+from infra.airflow.client import AirflowClient
+from infra.airflow.home import DAGS_FOLDER, airflow_keys, environment, inherited, passwords
 from infra.errors import AirflowError
 from infra.home_lock import HomeLock
 from infra.processes import GuardedProcess, stop_all

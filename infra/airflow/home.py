@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from infra.private_files import read_private, write_private
 from infra.settings import PREFIX, Settings
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS_FOLDER = REPOSITORY / "dags"
 USERS = {"admin": "admin", "pm": "user", "ds": "user", "de": "op", "analyst": "viewer"}
 ROLES = {  # what Airflow's SimpleAuthManager lets them do

@@ -172,7 +172,7 @@ class LocalStore:
 def open_store(address: str, settings: Settings) -> ObjectStore:
     """Open the storage behind an address: `s3://bucket/prefix`, or a local folder."""
     if address.startswith(("s3://", "s3a://")):
-        from infra.s3_store import S3Store  # boto3 takes a second to import
+        from infra.stores.s3_store import S3Store  # boto3 takes a second to import
 
         return S3Store(address, settings.s3_endpoint)
     if "://" in address:

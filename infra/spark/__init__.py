@@ -1,0 +1,1 @@
+"""Spark: its Java, its session, its faults in one line."""

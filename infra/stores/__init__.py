@@ -1,0 +1,1 @@
+"""Files by key, on a disk or in a bucket, behind the same promises."""
