@@ -101,7 +101,7 @@ def _check_batch(storage: Storage, batch: str) -> tuple[Check, ...]:
 
 
 def _verdict(checks: tuple[Check, ...]) -> str:
-    failed = {one.severity for one in checks if not one.passed}
+    failed = {one.severity for one in checks if one.failed}
     if "critical" in failed:
         return "stopped"
     return "warned" if failed else "passed"
@@ -126,7 +126,7 @@ def _record(
 
 def _enforce(record: GateRecord) -> None:
     """Turn a stopped gate into an error that names what failed."""
-    failed = [one for one in record.checks if not one.passed and one.severity == "critical"]
+    failed = [one for one in record.checks if one.failed and one.severity == "critical"]
     if record.verdict == "stopped":
         found = "; ".join(f"{one.says}: {one.value} ({limit(one.min, one.max)})" for one in failed)
         raise GateError(

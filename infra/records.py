@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from infra.rules import Rules
 
 Severity = Literal["critical", "warning", "info"]
+Example = dict[str, str | int | float | bool | None]
+MOST_EXAMPLES = 3
 
 
 class Approval(Rules):
@@ -38,7 +40,18 @@ class BatchDecision(Rules):
 
 
 class Check(Rules):
-    """One rule of a gate, and what it found."""
+    """One rule of a gate, and what it found; in other runs it is the one of that gate and name.
+
+    Attributes
+    ----------
+    partition : str
+        What it looked at, where the gate looks at several.
+    not_judged : str
+        Why the rule could not be held against anything, in words; such a check did not pass, and
+        it did not fail either. Empty for all others.
+    examples : tuple of dict
+        A few rows that break the rule: keys, ids and values, never raw text.
+    """
 
     name: str
     says: str
@@ -49,10 +62,26 @@ class Check(Rules):
     max: float | None = None
     passed: bool
     partition: str = ""
+    not_judged: str = ""
+    examples: tuple[Example, ...] = Field(default=(), max_length=MOST_EXAMPLES)
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the rule was held against something, and broken."""
+        return not self.passed and not self.not_judged
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Check:
+        if self.passed and self.not_judged:
+            raise ValueError("a check that was not judged did not pass")
+        return self
 
 
 class GateRecord(Rules):
-    """One gate: `stopped` if a critical rule failed, `warned` if another one did."""
+    """One gate: `stopped` if a critical rule failed, `warned` if another one did.
+
+    `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`.
+    """
 
     gate: str
     run: str
@@ -60,10 +89,11 @@ class GateRecord(Rules):
     verdict: Literal["passed", "warned", "stopped"]
     partitions: tuple[str, ...]
     checks: tuple[Check, ...]
+    waiting: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
-        failed = sum(not check.passed for check in self.checks)
+        failed = sum(check.failed for check in self.checks)
         return {"verdict": self.verdict, "checks": len(self.checks), "failed": failed}
 
     approval: Approval | None = None

@@ -84,7 +84,7 @@ def _judged(gate: GateRecord) -> bool:
 
 
 def _broken(gate: GateRecord) -> bool:
-    return any(check.severity == "critical" and not check.passed for check in gate.checks)
+    return any(check.severity == "critical" and check.failed for check in gate.checks)
 
 
 def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:

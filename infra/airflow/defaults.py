@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from infra.errors import CatwalkError, SparkError
+from infra.errors import CatwalkError, InputError, SparkError
 from infra.settings import Settings, load_settings
 from infra.storage import Storage, run_key
 
@@ -69,6 +69,20 @@ def current_run() -> Run:
     moment = datetime.fromisoformat(given) if given else dag_run.run_after
     as_of = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     return Run(run_key(dag_run.run_id), as_of, Storage(load_settings()))
+
+
+def triggered_by() -> str:
+    """Return the Airflow user who triggered the run of the step that calls this.
+
+    Raises
+    ------
+    InputError
+        Nobody did: what a person must answer for cannot run on a schedule.
+    """
+    user = get_current_context()["dag_run"].triggering_user_name
+    if not user:
+        raise InputError("Nobody is known to have triggered this run.", "Trigger it by hand.")
+    return str(user)
 
 
 def step(owner: Owner, **options: Any) -> Callable[[Callable[..., Answer]], Any]:

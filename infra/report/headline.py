@@ -98,7 +98,7 @@ def _contradictions(snapshot: Snapshot) -> Iterator[str]:
 def _gate_contradictions(gate: GateRecord) -> Iterator[str]:
     if gate.partitions and not gate.checks:
         yield f"The gate “{gate.gate}” checked nothing."
-    failed = any(check.severity == "critical" and not check.passed for check in gate.checks)
+    failed = any(check.severity == "critical" and check.failed for check in gate.checks)
     if failed and gate.verdict != "stopped":
         yield f"The gate “{gate.gate}” let data through although a critical check failed."
 
@@ -120,7 +120,7 @@ def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _failures(gate: GateRecord) -> str:
-    failed = [check for check in gate.checks if check.severity == "critical" and not check.passed]
+    failed = [check for check in gate.checks if check.severity == "critical" and check.failed]
     if not failed:
         return "The gate stopped the data."
     first = failed[0]
@@ -154,7 +154,7 @@ def _overruled(snapshot: Snapshot) -> bool:
 
 def _warnings(snapshot: Snapshot) -> str:
     checks = (check for gate in snapshot.gates.values() for check in gate.checks)
-    failed = sum(not check.passed for check in checks)
+    failed = sum(check.failed for check in checks)
     return f" {counted(failed, 'check')} on the data failed without stopping it." if failed else ""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from infra.errors import StorageError
 from infra.records import (
@@ -245,6 +246,20 @@ def test_a_warning_does_not_hide_behind_the_release(run: Run) -> None:
     page = run.until("published", events=warned).page()
     assert word(page) == "Released"
     assert "1 check on the data failed without stopping it." in sentence(page)
+
+
+def test_a_check_with_nothing_to_compare_with_neither_passed_nor_failed(run: Run) -> None:
+    aside = check("drift", passed=False, not_judged="No batch was accepted before.")
+    page = run.until("published", events=gate("events", check("order"), aside)).page()
+    assert word(page) == "Released"
+    assert "1 of 2 checks passed." in seen(page)
+    assert "Not judged: No batch was accepted before." in seen(page)
+    assert "failed without stopping it" not in page
+
+
+def test_a_check_that_was_not_judged_did_not_pass() -> None:
+    with pytest.raises(ValidationError, match="did not pass"):
+        check("drift", passed=True, not_judged="No batch was accepted before.")
 
 
 def test_an_approval_names_who_and_why(run: Run) -> None:
