@@ -15,6 +15,7 @@ from infra.rules import Rules
 Severity = Literal["critical", "warning", "info"]
 Example = dict[str, str | int | float | bool | None]
 MOST_EXAMPLES = 3
+Outcome = Literal["release", "review", "reject"]
 
 
 class Approval(Rules):
@@ -167,39 +168,73 @@ class Judgement(Rules):
     """One threshold of models/release.yaml and how the candidate met it.
 
     `limit` is for people; `bound` is the same as a number on the metric's own scale, for charts.
+    `slice` names the part of the users or items that was judged; empty means all. `outcome` is
+    what this threshold alone would have: the worst of all is that of the verdict.
     """
 
     metric: str
     value: float | None
     limit: str
     bound: float | None = None
-    passed: bool
+    slice: str = ""
+    result: Literal["met", "missed", "cannot tell", "not judged"]
+    outcome: Outcome
     reason: str
     why: str
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether this threshold alone would let the model go live without a person."""
+        return self.outcome == "release"
 
 
 class VerdictRecord(Rules):
     """The release decision, bound to what was judged.
 
     `model_sha256` names the judged bytes, `champion` the live version they were held against.
+    `thresholds_commit` and `thresholds_author` tell who last changed the thresholds; each may be
+    `uncommitted` or `unknown`. `columns` are those of the tables that were learnt from.
     """
 
     run: str
     at: datetime
-    outcome: Literal["release", "reject"]
+    outcome: Outcome
     candidate: str
     thresholds_sha256: str
+    thresholds_commit: str = "unknown"
+    thresholds_author: str = "unknown"
     batches: tuple[str, ...]
     judgements: tuple[Judgement, ...]
     model_sha256: str = ""
     champion: str | None = None
+    columns: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
         missed = sum(not judgement.passed for judgement in self.judgements)
         return {"outcome": self.outcome, "candidate": self.candidate, "missed": missed}
 
-    approval: Approval | None = None
+
+class ApprovalRecord(Rules):
+    """What a person was asked about a `review` verdict, and the answer.
+
+    `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
+    `by` is None while nobody answered, and for good if the time was over.
+    """
+
+    run: str
+    candidate: str
+    manifest_sha256: str
+    asked: tuple[str, ...]
+    asked_at: datetime
+    answer: Literal["waiting", "approved", "rejected"] = "waiting"
+    by: str | None = None
+    at: datetime | None = None
+    why: str = ""
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        return {"answer": self.answer, "by": self.by, "manifest_sha256": self.manifest_sha256}
 
 
 class ServingRecord(Rules):

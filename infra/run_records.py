@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from infra.errors import StorageError
 from infra.records import (
+    ApprovalRecord,
     EvaluationRecord,
     GateRecord,
     PublishRecord,
@@ -75,6 +76,14 @@ class RunRecords:
     def load_verdict(self) -> VerdictRecord | None:
         """Return the release decision."""
         return self._load("verdict.json", VerdictRecord)
+
+    def save_approval(self, record: ApprovalRecord) -> None:
+        """Write what a person was asked and answered."""
+        self._save("approval.json", record)
+
+    def load_approval(self) -> ApprovalRecord | None:
+        """Return what a person was asked and answered."""
+        return self._load("approval.json", ApprovalRecord)
 
     def save_serving(self, record: ServingRecord) -> None:
         """Write how the bundle answered."""

@@ -177,7 +177,8 @@ class _Words:
             value=self.value,
             limit=limit,
             bound=bound,
-            passed=passed,
+            result="met" if passed else "missed",
+            outcome="release" if passed else "reject",
             reason=f"{self.metric} {number}{f'; {reason}' if reason else verdict}.",
             why=self.why,
         )

@@ -16,6 +16,7 @@ from infra.text_table import INDENT, text_table
 
 EXAMPLE_USERS, EXAMPLE_ITEMS = 5, 3
 WHY_WIDTH = 50
+RESULTS = {"met": "pass", "missed": "FAIL"}
 
 
 def summary(storage: Storage, run: str, took: str) -> str:
@@ -56,8 +57,9 @@ def _verdict(verdict: VerdictRecord | None) -> str:
 def _judgement(one: Judgement) -> list[tuple[str, ...]]:
     """Return the rows of one threshold: its reason may need more than one line."""
     first, *more = textwrap.wrap(one.why, WHY_WIDTH) or [""]
-    passed = "pass" if one.passed else "FAIL"
-    rows: list[tuple[str, ...]] = [(one.metric, _value(one.value), one.limit, passed, first)]
+    result = RESULTS.get(one.result, one.result)
+    name = f"{one.metric}, {one.slice}" if one.slice else one.metric
+    rows: list[tuple[str, ...]] = [(name, _value(one.value), one.limit, result, first)]
     return rows + [("", "", "", "", line) for line in more]
 
 

@@ -85,9 +85,14 @@ def charts(evaluation: EvaluationRecord, verdict: VerdictRecord | None) -> list[
     judgements = verdict.judgements if verdict else ()
     chosen = verdict.candidate if verdict else ""
     return [
-        _chart(metric, evaluation.scores, chosen, [j for j in judgements if j.metric == metric])
+        _chart(metric, evaluation.scores, chosen, _of(metric, judgements))
         for metric in shown_metrics(evaluation, verdict)
     ]
+
+
+def _of(metric: str, judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Return what was judged of a metric over everybody: no bar shows a slice."""
+    return [one for one in judgements if one.metric == metric and not one.slice]
 
 
 def shown_metrics(evaluation: EvaluationRecord, verdict: VerdictRecord | None) -> list[str]:

@@ -25,7 +25,10 @@ class Headline:
 
 def headline(snapshot: Snapshot) -> Headline:
     """Judge the run: the first rule that has something to say wins, bad news first."""
-    rules = (_unreadable, _stopped, _rejected, _contradicting, _released, _approved)
+    rules = (
+        *(_unreadable, _stopped, _rejected, _contradicting),
+        *(_released, _declined, _waiting, _approved),
+    )
     said = (rule(snapshot) for rule in rules)
     return next((found for found in said if found is not None), _running(snapshot))
 
@@ -48,10 +51,10 @@ def _stopped(snapshot: Snapshot) -> Headline | None:
 
 def _rejected(snapshot: Snapshot) -> Headline | None:
     verdict = snapshot.verdict
-    if verdict is None or verdict.outcome == "release" or verdict.approval is not None:
+    if verdict is None or verdict.outcome != "reject":
         return None
     end = _live_all_the_same(snapshot) or f" {STAYS}"
-    return Headline("Rejected", "bad", f"“{verdict.candidate}” {_met(verdict)}.{end}")
+    return Headline("Rejected", "bad", f"“{verdict.candidate}” {_met(snapshot)}.{end}")
 
 
 def _contradicting(snapshot: Snapshot) -> Headline | None:
@@ -66,16 +69,35 @@ def _released(snapshot: Snapshot) -> Headline | None:
     published, verdict = snapshot.published, snapshot.verdict
     if published is None or verdict is None:
         return None
-    sentence = f"“{verdict.candidate}” {_met(verdict)} and is live as version {published.version}."
+    sentence = f"“{verdict.candidate}” {_met(snapshot)} and is live as version {published.version}."
     word = "Released by approval" if _overruled(snapshot) else "Released"
     tone: Tone = "warn" if _overruled(snapshot) else "good"
     return Headline(word, tone, sentence + _warnings(snapshot))
 
 
+def _declined(snapshot: Snapshot) -> Headline | None:
+    verdict, approval = snapshot.verdict, snapshot.approval
+    if verdict is None or verdict.outcome != "review" or approval is None:
+        return None
+    if approval.answer != "rejected":
+        return None
+    by = f"by {approval.by}" if approval.by else "without an answer"
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}. {STAYS}"
+    return Headline(f"Rejected {by}", "bad", sentence)
+
+
+def _waiting(snapshot: Snapshot) -> Headline | None:
+    verdict = snapshot.verdict
+    if verdict is None or verdict.outcome != "review" or _is_approved(snapshot):
+        return None
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}: a person decides. {STAYS}"
+    return Headline("Needs an approval", "warn", sentence)
+
+
 def _approved(snapshot: Snapshot) -> Headline | None:
     if snapshot.verdict is None:
         return None
-    subject = f"“{snapshot.verdict.candidate}” {_met(snapshot.verdict)}"
+    subject = f"“{snapshot.verdict.candidate}” {_met(snapshot)}"
     return Headline("Approved, not live yet", "calm", f"{subject}. {_next(snapshot)}")
 
 
@@ -90,7 +112,7 @@ def _contradictions(snapshot: Snapshot) -> Iterator[str]:
     for gate in snapshot.gates.values():
         yield from _gate_contradictions(gate)
     if snapshot.verdict is not None:
-        yield from _verdict_contradictions(snapshot.verdict)
+        yield from _verdict_contradictions(snapshot, snapshot.verdict)
     if snapshot.published is not None:
         yield from _publishing_contradictions(snapshot)
 
@@ -103,12 +125,14 @@ def _gate_contradictions(gate: GateRecord) -> Iterator[str]:
         yield f"The gate “{gate.gate}” let data through although a critical check failed."
 
 
-def _verdict_contradictions(verdict: VerdictRecord) -> Iterator[str]:
+def _verdict_contradictions(snapshot: Snapshot, verdict: VerdictRecord) -> Iterator[str]:
     if not verdict.judgements:
         yield "The release verdict judged nothing."
-    failed = any(not judgement.passed for judgement in verdict.judgements)
-    if failed and verdict.approval is None:
-        yield "The verdict says release although a threshold failed."
+    found = {judgement.outcome for judgement in verdict.judgements}
+    if "reject" in found or (verdict.outcome == "release" and found - {"release"}):
+        yield f"The verdict says {verdict.outcome} although a threshold failed."
+    if verdict.outcome == "review" and snapshot.published and not _is_approved(snapshot):
+        yield "It was published although nobody approved it."
 
 
 def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
@@ -129,17 +153,22 @@ def _failures(gate: GateRecord) -> str:
     return f"{counted(len(failed), 'critical check')} failed, first: {said}{where}."
 
 
-def _met(verdict: VerdictRecord) -> str:
+def _met(snapshot: Snapshot) -> str:
+    verdict = snapshot.verdict
+    if verdict is None:
+        return "was not judged"
     failed = [judgement for judgement in verdict.judgements if not judgement.passed]
     if not failed:
         return f"met {_all(len(verdict.judgements))}"
     names = _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in failed)))
     missed = f"missed {len(failed)} of {counted(len(verdict.judgements), 'threshold')} ({names})"
-    return missed if verdict.approval is None else f"{missed}, was approved by {_who(verdict)}"
+    if not _is_approved(snapshot) or snapshot.approval is None:
+        return missed
+    return f"{missed}, was approved by {snapshot.approval.by}"
 
 
-def _who(verdict: VerdictRecord) -> str:
-    return verdict.approval.by if verdict.approval else "nobody"
+def _is_approved(snapshot: Snapshot) -> bool:
+    return snapshot.approval is not None and snapshot.approval.answer == "approved"
 
 
 def _all(amount: int) -> str:
@@ -148,8 +177,8 @@ def _all(amount: int) -> str:
 
 def _overruled(snapshot: Snapshot) -> bool:
     """Tell whether a person let the run go on where a rule said no."""
-    rejected = snapshot.verdict is not None and snapshot.verdict.outcome == "reject"
-    return rejected or any(gate.verdict == "stopped" for gate in snapshot.gates.values())
+    doubtful = snapshot.verdict is not None and snapshot.verdict.outcome != "release"
+    return doubtful or any(gate.verdict == "stopped" for gate in snapshot.gates.values())
 
 
 def _warnings(snapshot: Snapshot) -> str:

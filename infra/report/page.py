@@ -11,7 +11,7 @@ from infra.records import Check, EvaluationRecord, GateRecord, Score
 from infra.report import charts, wording
 from infra.report.headline import headline
 from infra.report.snapshot import GATES, STEPS, Snapshot, take_snapshot
-from infra.report.steps import gate_state, steps, verdict_state
+from infra.report.steps import gate_state, judgement_state, steps, verdict_state
 from infra.run_records import RunRecords
 from infra.storage import Storage
 
@@ -120,6 +120,7 @@ def _environment() -> Environment:
         metric_text=_metric_text,
         score_text=_score_text,
         gate_state=gate_state,
+        judgement_state=judgement_state,
         verdict_state=verdict_state,
     )
     return environment

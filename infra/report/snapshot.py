@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, NonNegativeInt
 
 from infra.errors import SettingsError, StorageError
-from infra.records import EvaluationRecord, GateRecord, PublishRecord, VerdictRecord
+from infra.records import (
+    ApprovalRecord,
+    EvaluationRecord,
+    GateRecord,
+    PublishRecord,
+    VerdictRecord,
+)
 from infra.rules import Rules, parse_rules
 from infra.run_records import RunRecords
 
@@ -72,6 +78,7 @@ class Snapshot:
     gates: dict[str, GateRecord]
     evaluation: EvaluationRecord | None
     verdict: VerdictRecord | None
+    approval: ApprovalRecord | None
     published: PublishRecord | None
     unreadable: dict[str, str]
 
@@ -97,6 +104,7 @@ class Snapshot:
 def take_snapshot(records: RunRecords) -> Snapshot:
     """Read all records of a run; one that cannot be understood is noted, not raised."""
     reading = _Reading()
+    approval = reading.of("release", records.load_approval)
     gates = {gate: reading.of(gate, partial(records.load_gate, gate)) for gate in GATES}
     return Snapshot(
         run=records.run,
@@ -104,6 +112,7 @@ def take_snapshot(records: RunRecords) -> Snapshot:
         gates={gate: record for gate, record in gates.items() if record is not None},
         evaluation=reading.of("evaluation", records.load_evaluation),
         verdict=reading.of("release", records.load_verdict),
+        approval=approval,
         published=reading.of("published", records.load_published),
         unreadable=reading.unreadable,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.records import GateRecord, VerdictRecord
+from infra.records import ApprovalRecord, GateRecord, Judgement, VerdictRecord
 from infra.report.headline import Tone
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import plain_name
@@ -13,6 +13,22 @@ GATE_WORDS: dict[str, tuple[str, Tone]] = {
     "passed": ("Passed", "good"),
     "warned": ("Passed with warnings", "warn"),
     "stopped": ("Stopped", "bad"),
+}
+VERDICT_WORDS: dict[str, tuple[str, Tone]] = {
+    "release": ("Release", "good"),
+    "review": ("Review", "warn"),
+    "reject": ("Rejected", "bad"),
+}
+JUDGEMENT_WORDS: dict[str, tuple[str, Tone]] = {
+    "met": ("Pass", "good"),
+    "missed": ("Fail", "warn"),
+    "cannot tell": ("Cannot tell", "calm"),
+    "not judged": ("Not judged", "calm"),
+}
+APPROVAL_WORDS: dict[str, tuple[str, Tone]] = {
+    "waiting": ("Waits for a person", "warn"),
+    "approved": ("Approved", "warn"),
+    "rejected": ("Rejected", "bad"),
 }
 
 
@@ -37,11 +53,17 @@ def gate_state(gate: GateRecord) -> tuple[str, Tone]:
     return ("Approved", "warn") if lifted else GATE_WORDS[gate.verdict]
 
 
-def verdict_state(verdict: VerdictRecord) -> tuple[str, Tone]:
-    """Say how the release verdict ended."""
-    if verdict.outcome == "release":
-        return "Release", "good"
-    return ("Approved", "warn") if verdict.approval else ("Rejected", "bad")
+def verdict_state(verdict: VerdictRecord, approval: ApprovalRecord | None) -> tuple[str, Tone]:
+    """Say how the release verdict ended, and what a person made of it."""
+    if verdict.outcome == "review" and approval is not None:
+        return APPROVAL_WORDS[approval.answer]
+    return VERDICT_WORDS[verdict.outcome]
+
+
+def judgement_state(judgement: Judgement) -> tuple[str, Tone]:
+    """Say how a threshold was met; the colour is that of what follows from it."""
+    word, tone = JUDGEMENT_WORDS[judgement.result]
+    return word, tone if judgement.passed else VERDICT_WORDS[judgement.outcome][1]
 
 
 def _step(snapshot: Snapshot, place: int, key: str) -> Step:
@@ -56,5 +78,5 @@ def _state(snapshot: Snapshot, place: int, key: str) -> tuple[str, Tone]:
     if key in snapshot.gates:
         return gate_state(snapshot.gates[key])
     if key == "release" and snapshot.verdict is not None:
-        return verdict_state(snapshot.verdict)
+        return verdict_state(snapshot.verdict, snapshot.approval)
     return ("Live" if key == "published" else "Done"), "good"

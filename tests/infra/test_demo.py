@@ -208,7 +208,8 @@ def verdict(outcome: str) -> VerdictRecord:
         metric="ndcg_at_10",
         value=0.1101,
         limit="at least 0.02",
-        passed=outcome == "release",
+        result="met" if outcome == "release" else "missed",
+        outcome=outcome,
         reason="",
         why="order is what customers notice",
     )

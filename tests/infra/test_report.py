@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from infra.errors import StorageError
 from infra.records import (
     Approval,
+    ApprovalRecord,
     Check,
     EvaluationRecord,
     GateRecord,
@@ -69,9 +70,12 @@ EVALUATION = EvaluationRecord(
 )
 
 
+MET = {"result": "met", "outcome": "release"}
+
+
 def judgement(metric: str, **changes: Any) -> Judgement:
     said = {"limit": "at least 0.05", "bound": 0.05, "reason": f"{metric} reason", "why": "sales"}
-    return Judgement(**{"metric": metric, **said, "value": 0.0713, "passed": True, **changes})
+    return Judgement(**{"metric": metric, **said, "value": 0.0713, **MET, **changes})
 
 
 def verdict(*judgements: Judgement, **changes: Any) -> VerdictRecord:
@@ -88,8 +92,10 @@ def published(**changes: Any) -> PublishRecord:
     )
 
 
-FAILED = judgement("ndcg_at_10", value=0.04, passed=False, reason="0.04 is below 0.05")
+MISSED = {"value": 0.04, "result": "missed", "reason": "0.04 is below 0.05"}
+FAILED = judgement("ndcg_at_10", **MISSED, outcome="reject")
 REJECTED = verdict(FAILED, outcome="reject")
+DOUBTFUL = verdict(judgement("ndcg_at_10", **MISSED, outcome="review"), outcome="review")
 APPROVAL = Approval(by="Ada", at=NOON, why="the sale distorts the hold-out")
 CRITICAL = check("Unknown users", value=0.3, passed=False)
 
@@ -262,9 +268,44 @@ def test_a_check_that_was_not_judged_did_not_pass() -> None:
         check("drift", passed=True, not_judged="No batch was accepted before.")
 
 
+def approval(**changes: Any) -> ApprovalRecord:
+    asked = {"run": RUN, "candidate": "lightfm", "manifest_sha256": "cd" * 32, "asked": ("Ada",)}
+    return ApprovalRecord(**{**asked, "asked_at": NOON, **changes})
+
+
+APPROVED = approval(answer="approved", by="Ada", at=NOON, why=APPROVAL.why)
+
+
+@pytest.mark.parametrize(
+    ("record", "word_", "state"),
+    [
+        (None, "Needs an approval", "Review"),
+        (approval(), "Needs an approval", "Waits for a person"),
+        (APPROVED, "Approved, not live yet", "Approved"),
+        (approval(answer="rejected", by="Ada", at=NOON), "Rejected by Ada", "Rejected"),
+        (approval(answer="rejected", at=NOON), "Rejected without an answer", "Rejected"),
+    ],
+)
+def test_a_review_waits_for_a_person(
+    run: Run, record: ApprovalRecord | None, word_: str, state: str
+) -> None:
+    run.until("recommendations", release=DOUBTFUL)
+    if record is not None:
+        run.records.save_approval(record)
+    assert word(run.page()) == word_
+    assert state in seen(run.page())
+
+
+def test_a_review_that_nobody_approved_is_not_called_released(run: Run) -> None:
+    run.records.save_approval(approval(answer="rejected", by="Ada", at=NOON))
+    page = run.until("published", release=DOUBTFUL).page()
+    assert word(page) == "Records contradict"
+    assert "although nobody approved it" in sentence(page)
+
+
 def test_an_approval_names_who_and_why(run: Run) -> None:
-    approved = REJECTED.model_copy(update={"approval": APPROVAL})
-    page = run.until("published", release=approved).page()
+    run.records.save_approval(APPROVED)
+    page = run.until("published", release=DOUBTFUL).page()
     assert word(page) == "Released by approval"
     assert "approved by Ada" in sentence(page)
     assert APPROVAL.why in page
@@ -391,8 +432,8 @@ def hostile(run: Run) -> str:
     judged = verdict(
         judgement("ndcg_at_10", reason=HOSTILE, why=HOSTILE, limit=HOSTILE),
         candidate=HOSTILE,
-        approval=APPROVAL.model_copy(update={"by": HOSTILE, "why": HOSTILE}),
     )
+    run.records.save_approval(APPROVED.model_copy(update={"by": HOSTILE, "why": HOSTILE}))
     lifted = gate("events", bad, verdict="stopped", partitions=(HOSTILE,))
     live = published(version=HOSTILE, candidate=HOSTILE, previous=HOSTILE)
     records = {"events": lifted, "evaluation": evaluation, "release": judged, "published": live}

@@ -254,7 +254,7 @@ def rejected(shop: Storage) -> None:
 
 def half_rejected(shop: Storage) -> None:
     verdict = load_verdict(shop)
-    failed = verdict.judgements[0].model_copy(update={"passed": False})
+    failed = verdict.judgements[0].model_copy(update={"result": "missed", "outcome": "reject"})
     save_verdict(shop, judgements=(failed, *verdict.judgements[1:]))
 
 
