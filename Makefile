@@ -27,8 +27,8 @@ demo: $(ready) ## One whole retraining in about two minutes, on simulated data o
 up: $(ready) ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
 	@$(run) infra.up
 
-test: $(ready) ## All tests
-	@$(run) pytest
+test: $(ready) ## All tests, two at a time
+	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop
 	@$(run) models.bench_quality

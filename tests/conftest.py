@@ -12,7 +12,29 @@ from infra.storage import Storage, ensure_home
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
 
 REPOSITORY = Path(__file__).parent.parent
+# What must not run twice at once on a small machine, by the fixture that starts it. The tests of
+# one group share a worker and so the fixture; the group of the JVM is the longest and goes first.
+JVM = "jvm"
+GROUPS = {"spark": JVM, "airflow": JVM, "s3_server": "s3", "airflow_database": "airflow database"}
 SECRET = "a secret of sixteen characters or more"
+
+
+@pytest.hookimpl(tryfirst=True)  # before the workers of pytest-xdist take their shares
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test a group; tests with no group of their own stay with those of their file."""
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: groups[item] != JVM)
+
+
+def _group(item: pytest.Item) -> str:
+    marked = item.get_closest_marker("xdist_group")
+    if marked:
+        return str(marked.args[0])
+    needed = getattr(item, "fixturenames", ())
+    found = (group for fixture, group in GROUPS.items() if fixture in needed)
+    return next(found, item.path.stem)
 
 
 @pytest.fixture

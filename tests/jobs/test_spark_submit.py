@@ -7,12 +7,15 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from infra.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark.java import prepare_environment
 from infra.spark.session import submit_command
 from infra.storage import Storage
 from jobs import ingest_events
+from tests.conftest import JVM
 
 
 def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
@@ -27,6 +30,7 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
     ]
 
 
+@pytest.mark.xdist_group(JVM)
 def test_spark_submit_runs_a_job_as_it_is(shop: Storage) -> None:
     folder = Path(shop.landing) / "events/shop"
     folder.mkdir(parents=True)
