@@ -12,15 +12,13 @@ import urllib.error
 import urllib.request
 
 from infra.airflow.client import AirflowClient
-from infra.airflow.home import ROLES, USERS, passwords
+from infra.airflow.home import DAG, ROLES, USERS, passwords
 from infra.airflow.server import AirflowServer, client_of, require_free_port
 from infra.demo.shops import ends_at
 from infra.program import run_program
 from infra.settings import Settings
 from infra.shop_home import open_home
 from infra.text_table import text_table
-
-DAG = "retrain_recommender"
 
 
 def main() -> int:

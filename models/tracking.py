@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
+from infra.record_files import PAGE
 from infra.records import EvaluationRecord, Score
-from infra.run_records import PAGE, RunRecords
+from infra.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage
 from models.bundle import released

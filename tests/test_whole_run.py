@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from infra.airflow.client import AirflowClient, TaskInstance, wait_until
+from infra.airflow.home import DAG
 from infra.airflow.server import AirflowServer, client_of
 from infra.live_pointer import live
 from infra.settings import load_settings
@@ -23,7 +24,6 @@ from jobs.simulate_shop import SimulationOptions, simulate
 from models.tracking import VERSION_TAG
 from tests.conftest import SECRET
 
-DAG = "retrain_recommender"
 FIRST_DAY = datetime.now(UTC).date() - timedelta(days=10)
 AS_OF = {"as_of": f"{FIRST_DAY + timedelta(days=9)}T00:00:00+00:00"}
 SHOP = SimulationOptions(events=60_000, days=9, first_day=FIRST_DAY, users=1_500, items=500, seed=7)

@@ -18,6 +18,8 @@ from infra.settings import PREFIX, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS_FOLDER = REPOSITORY / "dags"
+PLUGINS_FOLDER = Path(__file__).parent / "plugins"
+DAG = "retrain_recommender"
 USERS = {"admin": "admin", "pm": "user", "ds": "user", "de": "op", "analyst": "viewer"}
 ROLES = {  # what Airflow's SimpleAuthManager lets them do
     "admin": "everything",
@@ -86,6 +88,7 @@ def environment(
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS_FOLDER),
         "AIRFLOW__CORE__PARALLELISM": "4",  # 32 workers, the default, take 5.4 GB
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(home)),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.airflow.client import AirflowClient
+from infra.airflow.home import DAG
 from infra.airflow.server import AirflowServer, client_of
 from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import RunProgress
@@ -25,7 +26,6 @@ from infra.settings import PREFIX, Settings
 from infra.shop_home import home_folder, is_remembered, open_home
 from infra.storage import Storage, run_key
 
-DAG = "retrain_recommender"
 SMALL_DATA = {  # halves the start-up of a JVM, and would slow a long job
     f"{PREFIX}SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 }

@@ -9,8 +9,9 @@ from typing import Any
 
 from infra.airflow.home import REPOSITORY
 from infra.live_pointer import live
+from infra.record_files import PAGE
 from infra.records import Judgement, PublishRecord, VerdictRecord
-from infra.run_records import PAGE, RunRecords
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.text_table import INDENT, text_table
 

@@ -1,6 +1,1 @@
-"""The report of a run: the records its steps write, and the one page people read about them."""
-
-from infra.report.page import write_report
-from infra.run_records import RunRecords
-
-__all__ = ["RunRecords", "write_report"]
+"""What people read about a run: its page, the list of all runs, and the words of both."""

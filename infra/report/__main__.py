@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from infra.report import write_report
+from infra.report.page import write_report
 from infra.settings import load_settings
 from infra.storage import Storage
 

@@ -11,6 +11,7 @@ from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import counted, plain_name
 
 Tone = Literal["good", "warn", "bad", "calm"]
+Ending = Literal["released", "waiting", "rejected", "stopped", "broken", "running"]
 STAYS = "What was live before stays live."
 
 
@@ -21,6 +22,7 @@ class Headline:
     word: str
     tone: Tone
     sentence: str
+    ending: Ending
 
 
 def headline(snapshot: Snapshot) -> Headline:
@@ -38,14 +40,16 @@ def _unreadable(snapshot: Snapshot) -> Headline | None:
         return None
     steps = _listed([STEPS[step] for step in snapshot.unreadable])
     sentence = f"What the {steps} wrote could not be read, so this run does not count as released."
-    return Headline("Could not be read", "bad", sentence + _live_all_the_same(snapshot))
+    sentence += _live_all_the_same(snapshot)
+    return Headline("Could not be read", "bad", sentence, "broken")
 
 
 def _stopped(snapshot: Snapshot) -> Headline | None:
     for gate in snapshot.gates.values():
         if gate.verdict == "stopped" and gate.approval is None:
             end = _live_all_the_same(snapshot) or f" {STAYS}"
-            return Headline(f"Stopped at the gate “{gate.gate}”", "bad", _failures(gate) + end)
+            word = f"Stopped at the gate “{gate.gate}”"
+            return Headline(word, "bad", _failures(gate) + end, "stopped")
     return None
 
 
@@ -54,7 +58,8 @@ def _rejected(snapshot: Snapshot) -> Headline | None:
     if verdict is None or verdict.outcome != "reject":
         return None
     end = _live_all_the_same(snapshot) or f" {STAYS}"
-    return Headline("Rejected", "bad", f"“{verdict.candidate}” {_met(snapshot)}.{end}")
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}.{end}"
+    return Headline("Rejected", "bad", sentence, "rejected")
 
 
 def _contradicting(snapshot: Snapshot) -> Headline | None:
@@ -62,7 +67,8 @@ def _contradicting(snapshot: Snapshot) -> Headline | None:
     if not found:
         return None
     sentence = " ".join(found) + " This run does not count as released."
-    return Headline("Records contradict", "bad", sentence + _live_all_the_same(snapshot))
+    sentence += _live_all_the_same(snapshot)
+    return Headline("Records contradict", "bad", sentence, "broken")
 
 
 def _released(snapshot: Snapshot) -> Headline | None:
@@ -72,7 +78,7 @@ def _released(snapshot: Snapshot) -> Headline | None:
     sentence = f"“{verdict.candidate}” {_met(snapshot)} and is live as version {published.version}."
     word = "Released by approval" if _overruled(snapshot) else "Released"
     tone: Tone = "warn" if _overruled(snapshot) else "good"
-    return Headline(word, tone, sentence + _warnings(snapshot))
+    return Headline(word, tone, sentence + _warnings(snapshot), "released")
 
 
 def _declined(snapshot: Snapshot) -> Headline | None:
@@ -83,7 +89,7 @@ def _declined(snapshot: Snapshot) -> Headline | None:
         return None
     by = f"by {approval.by}" if approval.by else "without an answer"
     sentence = f"“{verdict.candidate}” {_met(snapshot)}. {STAYS}"
-    return Headline(f"Rejected {by}", "bad", sentence)
+    return Headline(f"Rejected {by}", "bad", sentence, "rejected")
 
 
 def _waiting(snapshot: Snapshot) -> Headline | None:
@@ -91,21 +97,22 @@ def _waiting(snapshot: Snapshot) -> Headline | None:
     if verdict is None or verdict.outcome != "review" or _is_approved(snapshot):
         return None
     sentence = f"“{verdict.candidate}” {_met(snapshot)}: a person decides. {STAYS}"
-    return Headline("Needs an approval", "warn", sentence)
+    return Headline("Needs an approval", "warn", sentence, "waiting")
 
 
 def _approved(snapshot: Snapshot) -> Headline | None:
     if snapshot.verdict is None:
         return None
-    subject = f"“{snapshot.verdict.candidate}” {_met(snapshot)}"
-    return Headline("Approved, not live yet", "calm", f"{subject}. {_next(snapshot)}")
+    sentence = f"“{snapshot.verdict.candidate}” {_met(snapshot)}. {_next(snapshot)}"
+    return Headline("Approved, not live yet", "calm", sentence, "running")
 
 
 def _running(snapshot: Snapshot) -> Headline:
     if not snapshot.reached:
-        return Headline("Running", "calm", "No step has left a record yet.")
+        return Headline("Running", "calm", "No step has left a record yet.", "running")
     last = STEPS[list(STEPS)[snapshot.reached - 1]]
-    return Headline("Running", "calm", f"Done up to the {last}. {_next(snapshot)}")
+    sentence = f"Done up to the {last}. {_next(snapshot)}"
+    return Headline("Running", "calm", sentence, "running")
 
 
 def _contradictions(snapshot: Snapshot) -> Iterator[str]:

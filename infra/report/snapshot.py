@@ -10,6 +10,15 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, NonNegativeInt
 
 from infra.errors import SettingsError, StorageError
+from infra.record_files import (
+    APPROVAL,
+    EVALUATION,
+    INGEST,
+    PUBLISHED,
+    VERDICT,
+    RecordFiles,
+    gate_file,
+)
 from infra.records import (
     ApprovalRecord,
     EvaluationRecord,
@@ -18,7 +27,6 @@ from infra.records import (
     VerdictRecord,
 )
 from infra.rules import Rules, parse_rules
-from infra.run_records import RunRecords
 
 Found = TypeVar("Found")
 
@@ -101,19 +109,21 @@ class Snapshot:
         return max((place for place, step in enumerate(STEPS, 1) if step in left), default=0)
 
 
-def take_snapshot(records: RunRecords) -> Snapshot:
+def take_snapshot(files: RecordFiles) -> Snapshot:
     """Read all records of a run; one that cannot be understood is noted, not raised."""
     reading = _Reading()
-    approval = reading.of("release", records.load_approval)
-    gates = {gate: reading.of(gate, partial(records.load_gate, gate)) for gate in GATES}
+    approval = reading.of("release", partial(files.read, APPROVAL, ApprovalRecord))
+    gates = {
+        gate: reading.of(gate, partial(files.read, gate_file(gate), GateRecord)) for gate in GATES
+    }
     return Snapshot(
-        run=records.run,
-        ingest=reading.of("ingest", partial(_counts, records)),
+        run=files.run,
+        ingest=reading.of("ingest", partial(_counts, files)),
         gates={gate: record for gate, record in gates.items() if record is not None},
-        evaluation=reading.of("evaluation", records.load_evaluation),
-        verdict=reading.of("release", records.load_verdict),
+        evaluation=reading.of("evaluation", partial(files.read, EVALUATION, EvaluationRecord)),
+        verdict=reading.of("release", partial(files.read, VERDICT, VerdictRecord)),
         approval=approval,
-        published=reading.of("published", records.load_published),
+        published=reading.of("published", partial(files.read, PUBLISHED, PublishRecord)),
         unreadable=reading.unreadable,
     )
 
@@ -132,6 +142,6 @@ class _Reading:
             return None
 
 
-def _counts(records: RunRecords) -> IngestCounts | None:
-    counts = records.load_ingest()
+def _counts(files: RecordFiles) -> IngestCounts | None:
+    counts = files.read_mapping(INGEST)
     return None if counts is None else parse_rules(counts, IngestCounts, "The counts of the ingest")

@@ -24,8 +24,10 @@ from infra.records import (
     Score,
     VerdictRecord,
 )
-from infra.report import RunRecords, wording, write_report
+from infra.report import wording
 from infra.report.charts import stack
+from infra.report.page import write_report
+from infra.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage, run_key
 

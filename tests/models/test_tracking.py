@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.errors import StorageError
+from infra.record_files import PAGE
 from infra.records import EvaluationRecord, Score
 from infra.run_records import RunRecords
 from infra.storage import Storage
@@ -21,7 +22,7 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
     run = write_run()
     version = prepare_bundle(shop, run)
     publish(run, shop)
-    RunRecords(shop, run).save_page("<h1>report</h1>")
+    shop.reports.write(f"{run}/{PAGE}", b"<h1>report</h1>")
 
     first = tracking.track(run, shop)
     number = tracking.register(run, shop, version)

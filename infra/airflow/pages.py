@@ -1,0 +1,130 @@
+"""The reports as pages of Airflow's API server, for whoever is logged in and may read the DAG.
+
+Nothing is served as it lies in the store: every page is made anew from the records, so that no
+file somebody put there reaches a browser. Pages hold no script, and their policy allows none: the
+login cookie of Airflow can be read by scripts.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from infra.airflow.home import DAG
+from infra.errors import CatwalkError
+from infra.record_files import RecordFiles
+from infra.report.headline import Ending
+from infra.report.page import render
+from infra.report.runs import find_runs, is_run, render_runs
+from infra.report.snapshot import take_snapshot
+from infra.report.templates import Frame, Link, fill
+from infra.settings import load_settings
+from infra.storage import Storage, run_key
+from infra.stores.object_store import ObjectStore
+
+LINKS = (Link("All reports", "/"),)
+SECTIONS = {  # of the report, by the task whose tab was opened
+    "ingest_events": "ingest",
+    "gate_events": "events",
+    "gate_interactions": "interactions",
+    "evaluate": "evaluation",
+    "judge_release": "release",
+    "gate_recommendations": "recommendations",
+    "publish": "published",
+}
+REFUSALS = {
+    401: ("Please log in", "Log in to Airflow, then open this page again."),
+    403: ("Not for you", "Your user may not read this DAG. Ask whoever runs this Airflow."),
+    404: ("No such report", "No run of this name has left a record."),
+}
+UNKNOWN = ("This address is not understood", "Go back to all reports.")
+Page = Callable[[Frame], str]
+
+
+def make_app(storage: Storage | None = None) -> FastAPI:
+    """Build the pages. All of them, also those added later, first ask who wants to know."""
+    may_read = Depends(requires_access_dag("GET", param_dag_id=DAG))
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
+    pages = _Pages((storage or Storage(load_settings())).reports)
+    app.get("/")(pages.runs)
+    app.get("/runs/{run}")(pages.run)
+    app.get("/dags/{dag_id}/runs/{run_id:path}")(pages.tab)
+    app.add_exception_handler(AnyHTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(CatwalkError, _failed)
+    return app
+
+
+class _Pages:
+    """What one can ask for."""
+
+    def __init__(self, reports: ObjectStore) -> None:
+        self._reports = reports
+
+    def runs(
+        self,
+        request: Request,
+        verdict: Ending | None = None,
+        after: Annotated[str, Query(max_length=255)] = "",
+    ) -> Response:
+        """Show the runs, newest first."""
+        if after and not is_run(after):
+            raise HTTPException(404)
+        page = find_runs(self._reports, verdict, after)
+        return _html(request, lambda frame: render_runs(page, frame, verdict, after))
+
+    def run(self, request: Request, run: str) -> Response:
+        """Show the report of a run that has left a record."""
+        snapshot = take_snapshot(RecordFiles(self._reports, run)) if is_run(run) else None
+        if snapshot is None or not snapshot.reached:
+            raise HTTPException(404)
+        return _html(request, lambda frame: render(snapshot, frame))
+
+    def tab(self, request: Request, dag_id: str, run_id: str, task: str = "") -> Response:
+        """Show the report of a run by the names Airflow has for it, at the part of a task."""
+        run = run_key(run_id)
+        if task in SECTIONS:
+            return RedirectResponse(f"{request.url.path}#{SECTIONS[task]}", HTTPStatus.SEE_OTHER)
+        if dag_id != DAG:
+            message = ("No report", f"Only runs of {DAG} leave a report.")
+            return _html(request, _message(*message))
+        if not is_run(run):
+            raise HTTPException(404)
+        snapshot = take_snapshot(RecordFiles(self._reports, run))
+        return _html(request, lambda frame: render(snapshot, frame))
+
+
+def _html(request: Request, page: Page, status: int = 200) -> HTMLResponse:
+    """Answer with a page under a policy that lets nothing in but the page's own styles."""
+    nonce = secrets.token_urlsafe(16)
+    headers = {
+        "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
+        "img-src data:; script-src 'none'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'self'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    base = str(request.scope.get("root_path", ""))
+    return HTMLResponse(page(Frame(base, nonce, LINKS)), status, headers)
+
+
+def _message(heading: str, sentence: str) -> Page:
+    return lambda frame: fill("message.html", frame, heading=heading, sentence=sentence)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, AnyHTTPException) else 422
+    return _html(request, _message(*REFUSALS.get(status, UNKNOWN)), status)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    return _html(request, _message("The reports cannot be read", str(error)), 503)

@@ -1,0 +1,105 @@
+"""The files of one run in the reports store: where each record stands, and how it is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from infra.errors import StorageError
+from infra.rules import Rules, describe
+from infra.stores.object_store import ObjectStore
+
+RecordType = TypeVar("RecordType", bound=Rules)
+
+INGEST = "ingest.json"
+EVALUATION = "evaluation.json"
+VERDICT = "verdict.json"
+APPROVAL = "approval.json"
+SERVING = "serving.json"
+PUBLISHED = "published.json"
+SUMMARY = "summary.json"
+PAGE = "index.html"
+
+
+def gate_file(gate: str) -> str:
+    """Name the file of a gate's record."""
+    return f"gates/{gate}.json"
+
+
+class RecordFiles:
+    """The files of one run.
+
+    Every reading method returns None for a file that was never written, and raises
+    `StorageError` for one that stands there but cannot be understood.
+
+    Parameters
+    ----------
+    store : ObjectStore
+        The reports.
+    run : str
+        The folder of the run, as made by `infra.storage.run_key`.
+    """
+
+    def __init__(self, store: ObjectStore, run: str) -> None:
+        self._store = store
+        self.run = run
+
+    def address(self, name: str) -> str:
+        """Return where a file stands, for people."""
+        return f"{self._store.address}/{self._key(name)}"
+
+    def read(self, name: str, model: type[RecordType]) -> RecordType | None:
+        """Return a record."""
+        content = self._content(name)
+        return None if content is None else _parsed(content, model, self._key(name))
+
+    def read_mapping(self, name: str) -> dict[str, Any] | None:
+        """Return a record whose keys are not fixed."""
+        content = self._content(name)
+        return None if content is None else _mapping(content, self._key(name))
+
+    def write(self, name: str, record: Rules) -> None:
+        """Write a record; one that could not be read again is refused."""
+        content = record.model_dump_json(indent=1).encode()
+        _parsed(content, type(record), self._key(name))  # NaN becomes null: the writer must fail
+        self._store.write(self._key(name), content)
+
+    def write_mapping(self, name: str, content: dict[str, Any]) -> None:
+        """Write a record whose keys are not fixed."""
+        self.write_text(name, json.dumps(content, indent=1, sort_keys=True, default=str))
+
+    def write_text(self, name: str, content: str) -> None:
+        """Write a file for people."""
+        self._store.write(self._key(name), content.encode())
+
+    def _key(self, name: str) -> str:
+        return f"{self.run}/{name}"
+
+    def _content(self, name: str) -> bytes | None:
+        key = self._key(name)
+        return self._store.read(key) if self._store.exists(key) else None
+
+
+def _parsed(content: bytes, model: type[RecordType], key: str) -> RecordType:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise _unreadable(key, describe(error)) from error
+
+
+def _mapping(content: bytes, key: str) -> dict[str, Any]:
+    try:
+        counts = json.loads(content)
+    except ValueError as error:
+        raise _unreadable(key, "it is not JSON.") from error
+    if not isinstance(counts, dict):
+        raise _unreadable(key, "it holds no names.")
+    return counts
+
+
+def _unreadable(key: str, reason: str) -> StorageError:
+    return StorageError(
+        f"The record {key} cannot be read: {reason}", "Run the step that writes it again."
+    )

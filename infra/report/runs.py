@@ -1,0 +1,118 @@
+"""The list of runs: newest first, a page at a time, by the verdict one asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import urlencode
+
+from infra.report.headline import Ending
+from infra.report.summary import RunSummary, load_summary
+from infra.report.templates import Frame, fill
+from infra.report.wording import moment
+from infra.stores.object_store import ObjectStore
+
+SHOWN = 25  # runs on one page
+LOOKED_AT = 500  # summaries read at most for one page; the next page goes on from there
+READERS = 8  # summaries read at once: a bucket answers each in some 20 ms
+NAMES: dict[Ending, str] = {
+    "released": "Released",
+    "waiting": "Waiting for approval",
+    "rejected": "Rejected",
+    "stopped": "Stopped",
+    "broken": "Records broken",
+    "running": "Not finished",
+}
+_RUN = re.compile(r"run=[0-9A-Za-z_.-]{1,250}")
+_ID = re.compile(r"run=(?P<kind>[A-Za-z]+)__(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)")
+
+
+@dataclass(frozen=True)
+class RunsPage:
+    """Some runs, newest first; `older` is where the next page starts, None at the end."""
+
+    rows: tuple[RunSummary, ...]
+    older: str | None
+
+
+def is_run(name: str) -> bool:
+    """Tell whether a name can be the folder of a run, and nothing else."""
+    return _RUN.fullmatch(name) is not None
+
+
+def run_title(run: str) -> str:
+    """Say when a run was for, and who started it.
+
+    >>> run_title("run=manual__2026-11-24T04-12-58.898852-00-00")
+    '24 Nov 2026, 04:12 UTC, manual'
+    """
+    found = _ID.match(run)
+    if found is None:
+        return run.removeprefix("run=")
+    at = datetime.strptime(found["time"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
+    return f"{moment(at)}, {found['kind']}"
+
+
+def all_runs(store: ObjectStore) -> list[str]:
+    """Return the folders of all runs, newest first; those whose id holds no time come last."""
+    names = {key.split("/", 1)[0] for key in store.list("") if "/" in key}
+    return sorted(filter(is_run, names), key=_by_time, reverse=True)
+
+
+def runs_before(store: ObjectStore, run: str, amount: int) -> list[RunSummary]:
+    """Return the summaries of the last runs before one, oldest first."""
+    earlier = [name for name in all_runs(store) if _by_time(name) < _by_time(run)]
+    return list(reversed(_summaries(store, earlier[:amount])))
+
+
+def find_runs(store: ObjectStore, ending: Ending | None = None, after: str = "") -> RunsPage:
+    """Return a page of runs.
+
+    Parameters
+    ----------
+    store : ObjectStore
+        The reports.
+    ending : Ending, optional
+        Only runs that ended so.
+    after : str
+        The last run of the page before; empty for the first page.
+    """
+    runs = [run for run in all_runs(store) if not after or _by_time(run) < _by_time(after)]
+    rows: list[RunSummary] = []
+    for start in range(0, min(len(runs), LOOKED_AT), SHOWN):
+        for summary in _summaries(store, runs[start : min(start + SHOWN, LOOKED_AT)]):
+            if ending in (None, summary.ending):
+                rows.append(summary)
+            if len(rows) == SHOWN:
+                return RunsPage(tuple(rows), summary.run if summary.run != runs[-1] else None)
+    return RunsPage(tuple(rows), runs[LOOKED_AT - 1] if len(runs) > LOOKED_AT else None)
+
+
+def render_runs(page: RunsPage, frame: Frame, ending: Ending | None, after: str) -> str:
+    """Turn a page of runs into HTML."""
+    older = {"verdict": ending, "after": page.older}
+    query = urlencode({name: value for name, value in older.items() if value})
+    return fill(
+        "runs.html",
+        frame,
+        page=page,
+        names=NAMES,
+        chosen=ending,
+        first=not after,
+        older=query if page.older else "",
+        run_title=run_title,
+    )
+
+
+def _by_time(run: str) -> tuple[str, str]:
+    found = _ID.match(run)
+    return (found["time"] if found else "", run)
+
+
+def _summaries(store: ObjectStore, runs: Sequence[str]) -> list[RunSummary]:
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(partial(load_summary, store), runs))

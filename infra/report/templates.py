@@ -1,0 +1,104 @@
+"""The templates beside this file, filled in strictly: what came from data is always escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.records import Check, EvaluationRecord, GateRecord, Score
+from infra.report import charts, wording
+from infra.report.steps import gate_state, judgement_state, verdict_state
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of the navigation above a page."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds a page that a server shows; a page on a disk has none.
+
+    Attributes
+    ----------
+    base : str
+        Where the pages are mounted: `/catwalk`.
+    nonce : str
+        The word by which the server's content policy knows our own styles.
+    links : sequence of Link
+        The pages one can go to from here.
+    """
+
+    base: str
+    nonce: str
+    links: Sequence[Link] = ()
+
+
+def fill(template: str, frame: Frame | None = None, **content: Any) -> str:
+    """Return a page: `layout.html` around one of the templates that extend it."""
+    now = content.pop("now", None) or datetime.now(UTC)
+    return _environment().get_template(template).render(frame=frame, now=now, **content)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        moment=wording.moment,
+        plain=wording.plain_name,
+        sentence=wording.sentence_case,
+        worst_first=_worst_first,
+    )
+    environment.globals.update(
+        number=wording.number,
+        counted=wording.counted,
+        check_texts=_check_texts,
+        metric_text=_metric_text,
+        score_text=_score_text,
+        gate_state=gate_state,
+        judgement_state=judgement_state,
+        verdict_state=verdict_state,
+    )
+    return environment
+
+
+def _worst_first(gate: GateRecord) -> list[Check]:
+    order = ("critical", "warning", "info")
+    return sorted(gate.checks, key=lambda check: order.index(check.severity))
+
+
+def _check_texts(check: Check) -> tuple[str, str]:
+    """Return the value and the limit of a check, precise enough to tell them apart."""
+    limits = [end for end in (check.min, check.max) if end is not None]
+    within_one = all(abs(each) <= 1 for each in (*limits, check.value or 0.0))
+    share = within_one and wording.is_share(f"{check.name} {check.says}")
+    digits = wording.beside(check.value, limits, share=share)
+    value = wording.number(check.value, share=share, digits=digits)
+    return value, wording.limit(check.min, check.max, share=share)
+
+
+def _metric_text(metric: str, value: float | None) -> str:
+    return wording.number(value, share=wording.is_share(metric))
+
+
+def _score_text(evaluation: EvaluationRecord, metric: str, score: Score) -> str:
+    values = [each.metrics[metric] for each in evaluation.scores if metric in each.metrics]
+    return charts.value_text(metric, score.metrics.get(metric), values)

@@ -1,0 +1,167 @@
+"""The report pages inside Airflow's own web application, plugin and login included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+
+from infra.airflow.home import DAG
+from infra.records import Check, GateRecord
+from infra.run_records import RunRecords
+from infra.storage import Storage, run_key
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+RUN_ID = "manual__2026-11-24T12:00:00.123456+00:00"
+RUN = run_key(RUN_ID)
+HOSTILE = "</style><script>alert(1)</script>"
+RUN_PAGE = f"/catwalk/runs/{RUN}"
+TAB = f"/catwalk/dags/{DAG}/runs/{RUN_ID.replace('+', '%2B')}"
+
+
+def gate(run: str, verdict: str, passed: bool) -> GateRecord:
+    check = {"name": "rows", "says": HOSTILE, "why": HOSTILE, "severity": "critical"}
+    found = Check.model_validate({**check, "value": 1.0, "min": 2.0, "passed": passed})
+    facts = {"gate": "events", "run": run, "at": NOON, "verdict": verdict, "partitions": ["b"]}
+    return GateRecord.model_validate({**facts, "checks": [found]})
+
+
+@pytest.fixture(scope="module")
+def web(airflow_database: None) -> Iterator[TestClient]:
+    """Return a browser on Airflow's web application, logged out."""
+    from airflow.api_fastapi.app import create_app
+
+    with TestClient(create_app(apps="core"), follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def pages(web: TestClient, shop: Storage, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Return the same with a shop that has two runs, and nothing remembered of other tests."""
+    from airflow import plugins_manager
+
+    for app in plugins_manager.get_fastapi_plugins()[0]:
+        monkeypatch.setattr(app["app"], "_app", None)
+    RunRecords(shop, RUN).save_gate(gate(RUN, "stopped", passed=False))
+    earlier = run_key("scheduled__2026-11-23T12:00:00+00:00")
+    RunRecords(shop, earlier).save_gate(gate(earlier, "passed", passed=True))
+    shop.published.write("secret.json", b"outside of the reports")
+    web.cookies.clear()
+    return web
+
+
+@pytest.fixture
+def analyst(pages: TestClient) -> TestClient:
+    """Return the browser of a viewer who has logged in."""
+    login = {"username": "analyst", "password": "analyst"}
+    token = pages.post("/auth/token", json=login).json()["access_token"]
+    pages.cookies.set("_token", token)
+    return pages
+
+
+@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, TAB, f"{TAB}?task=gate_events"])
+def test_nobody_reads_without_a_login(pages: TestClient, path: str) -> None:
+    answer = pages.get(path)
+    assert answer.status_code == 401
+    assert "Please log in" in answer.text
+    assert RUN not in answer.text
+
+
+def test_a_forged_login_is_refused(pages: TestClient) -> None:
+    pages.cookies.set("_token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.")
+    assert pages.get(RUN_PAGE).status_code in {401, 403}
+
+
+@pytest.mark.parametrize("path", [RUN_PAGE, TAB])
+def test_a_viewer_reads_the_report_of_a_run(analyst: TestClient, path: str) -> None:
+    answer = analyst.get(path)
+    assert answer.status_code == 200
+    assert "Stopped at the gate" in answer.text
+
+
+def test_a_task_opens_its_part_of_the_report(analyst: TestClient) -> None:
+    answer = analyst.get(f"{TAB}?task=gate_events")
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("#events")
+    assert analyst.get(answer.headers["location"]).status_code == 200
+
+
+def test_the_list_links_to_every_run_newest_first(analyst: TestClient) -> None:
+    text = analyst.get("/catwalk/").text
+    assert text.index(RUN) < text.index("run=scheduled__2026-11-23")
+    assert f'href="{RUN_PAGE}"' in text
+
+
+def test_the_list_filters_by_verdict(analyst: TestClient) -> None:
+    stopped = analyst.get("/catwalk/?verdict=stopped").text
+    assert RUN in stopped
+    assert "2026-11-23" not in stopped
+    assert RUN not in analyst.get("/catwalk/?verdict=released").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/catwalk/runs/..%2F..%2Fpublished%2Fsecret.json",
+        "/catwalk/runs/%2e%2e/%2e%2e/published/secret.json",
+        "/catwalk/runs/run=../../published/secret.json",
+        "/catwalk/runs/run=..%2f..%2fpublished",
+        "/catwalk/runs/run=..",
+        "/catwalk/runs/run=x%00",
+        "/catwalk/runs/run=" + "x" * 300,
+        "/catwalk/runs/run=unknown",
+        f"/catwalk/runs/{RUN}/summary.json",
+        f"/catwalk/runs/{RUN}%0a",
+        "/catwalk/?after=../../published",
+        "/catwalk/?verdict=anything",
+        "/catwalk/docs",
+        "/catwalk/openapi.json",
+    ],
+)
+def test_no_address_leads_out_of_the_reports(analyst: TestClient, path: str) -> None:
+    answer = analyst.get(path)
+    assert answer.status_code in {404, 422}, answer.text
+    assert "outside" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_tab_never_leads_out_of_the_reports(analyst: TestClient) -> None:
+    answer = analyst.get(f"/catwalk/dags/{DAG}/runs/..%2F..%2Fpublished%2Fsecret.json")
+    assert "No step has left a record yet" in answer.text
+    assert "outside" not in answer.text
+
+
+def test_a_run_of_another_dag_has_no_report(analyst: TestClient) -> None:
+    other = analyst.get(TAB.replace(DAG, "experiment"))
+    assert "Stopped" not in other.text
+    assert DAG in other.text
+
+
+@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, "/catwalk/runs/none"])
+def test_the_policy_lets_nothing_run(analyst: TestClient, path: str) -> None:
+    answer = analyst.get(path)
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert f"nonce-{answer.text.split('nonce=')[1][1:23]}'" in policy
+    assert answer.text.count("nonce=") == 1
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_what_came_from_data_stays_text(analyst: TestClient) -> None:
+    for path in ("/catwalk/", RUN_PAGE):
+        text = analyst.get(path).text
+        assert HOSTILE not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+def test_a_broken_summary_is_never_a_pass(analyst: TestClient, shop: Storage) -> None:
+    shop.reports.write(f"{RUN}/summary.json", b'{"ending": "released"}')
+    assert RUN in analyst.get("/catwalk/?verdict=stopped").text
+    shop.reports.write(f"{RUN}/gates/events.json", b"{")
+    shop.reports.write(f"{RUN}/summary.json", b"")
+    assert RUN in analyst.get("/catwalk/?verdict=broken").text
+    assert RUN not in analyst.get("/catwalk/?verdict=released").text
