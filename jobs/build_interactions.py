@@ -23,10 +23,11 @@ from pyspark.sql.types import StructType
 from infra.errors import InputError, SettingsError
 from infra.rules import Rules, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
 from infra.storage import Storage
 from jobs.cleaning import named, typed
+from jobs.csv_headers import require_headers
 from jobs.reading import BROKEN, BROKEN_REASONS, landed_files, open_feed, parse
 from jobs.sources import ItemFeed, load_sources
 
@@ -109,9 +110,10 @@ def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
     return known.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
 
 
-def read_items(spark: SparkSession, feed: ItemFeed, landing: str) -> DataFrame:
+def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataFrame:
     """Read the catalogue rows of a source; broken ones and declared non-items carry a reason."""
-    landed_files(spark, feed, landing)
+    landing = settings.landing
+    require_headers(landed_files(spark, feed, landing), feed, settings)
     rows = parse(open_feed(spark.read, feed, landing), feed)
     marked = rows.withColumn("_no_item", named(feed.not_items))
     table = StructType.fromDDL(ITEMS.ddl)
@@ -134,7 +136,7 @@ def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> Non
         .transform(add_up)
     )
     sources = load_sources(settings.sources).values()
-    rows = (read_items(spark, source.items, storage.landing) for source in sources)
+    rows = (read_items(spark, source.items, settings) for source in sources)
     items = reduce(DataFrame.unionByName, rows).persist()
     facts = {"as_of": window.end, "cut": window.cut, "start": window.start, "batches": batches}
     tables = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
@@ -22,6 +22,7 @@ from infra.settings import load_settings
 from infra.spark import session as spark_session
 from infra.storage import Storage, batch_key
 from jobs import books
+from jobs.csv_headers import require_headers
 from jobs.judge_events import CLEAN, QUARANTINED, judge
 from jobs.reading import landed_files, open_feed, parse, require_unchanged
 from jobs.repeats import overlaps, without_repeats
@@ -46,6 +47,7 @@ class Ingestion:
         self.feed = load_sources((source,))[source].events
         self._secret = storage.settings.user_key_secret.get_secret_value()
         self._refusal: CatwalkError | None = None
+        self._checked: set[str] = set()
 
     def ingest(self) -> None:
         """Read every file that landed since the last time, batch by batch.
@@ -55,7 +57,8 @@ class Ingestion:
         CatwalkError
             What a batch was refused for; what was written before it stays.
         """
-        self._landed()
+        read = books.files_read(self.storage, self.source)
+        self._require_headers(file for file in self._landed() if file not in read)
         reader = self.spark.readStream.options(**_READING)
         query = (
             open_feed(reader, self.feed, self.storage.landing)
@@ -74,6 +77,12 @@ class Ingestion:
 
     def _landed(self) -> dict[str, int]:
         return landed_files(self.spark, self.feed, self.storage.landing)
+
+    def _require_headers(self, files: Iterable[str]) -> None:
+        """Check the headers of files whose headers were not checked before."""
+        new = [file for file in files if file not in self._checked]
+        require_headers(new, self.feed, self.storage.settings)
+        self._checked.update(new)
 
     def _write_or_remember_why_not(self, batch: DataFrame, number: int) -> None:
         try:
@@ -129,6 +138,7 @@ class Ingestion:
         manifest = books.write_up(found, written, duplicates, rows)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
         manifest |= {"checkpoint": self._checkpoint(), "files": books.count_files(judged)}
+        self._require_headers(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)

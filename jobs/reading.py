@@ -1,7 +1,8 @@
 """Opening landing files: every source column arrives as text, every broken row with its reason.
 
-`from_json` alone accepts too much (two objects on a line, trailing garbage, single quotes, NaN,
-invalid UTF-8), so the lines are held to more than it asks.
+JSON and CSV are read line by line as bytes, so a bad line is kept exactly as it came. `from_json`
+and `from_csv` alone accept too much (two objects on a line, trailing garbage, single quotes, NaN,
+invalid UTF-8, a field whose quote never ends), so the lines are held to more than they ask.
 """
 
 from __future__ import annotations
@@ -34,24 +35,18 @@ _STRICT_JSON = {
     "allowSingleQuotes": "false",
     "allowNonNumericNumbers": "false",
 }
-_CSV = {
-    "header": "true",
-    "enforceSchema": "false",
-    "escape": '"',
-    "mode": "PERMISSIVE",
-    "columnNameOfCorruptRecord": _CORRUPT,
-}
+_CSV = {"escape": '"', "mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
 
 
 def open_feed(reader: DataFrameReader | DataStreamReader, feed: Feed, landing: str) -> DataFrame:
     """Open the files of a feed, as a table or as a stream, as their format gives them."""
     address = f"{landing}/{feed.files}"
-    if feed.format == "csv":
-        frame = reader.format("csv").options(**_CSV).schema(_text(feed, corrupt=True)).load(address)
-    elif feed.format == "jsonl":
-        frame = reader.format("text").load(address)
-    else:
+    if feed.format == "parquet":
         frame = reader.format("parquet").schema(_text(feed)).load(address)
+    else:
+        frame = reader.format("text").load(address)
+    if feed.format == "csv":
+        frame = frame.filter(~_is_header(feed))
     return frame.select(
         "*",
         F.col("_metadata.file_path").alias(FILE),
@@ -71,42 +66,54 @@ def parse(frame: DataFrame, feed: Feed) -> DataFrame:
 
 
 def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
-    line = F.col("value")
-    row = F.from_json(line, _text(feed, corrupt=True), _STRICT_JSON)
-    return frame.select(line.alias(RAW), FILE, SIZE, ARRIVED, row.alias("_row")).select(
-        RAW,
-        FILE,
-        SIZE,
-        ARRIVED,
-        *(F.col("_row")[name].alias(name) for name in feed.fields),
-        _broken(),
-    )
-
-
-def _broken() -> Column:
-    """Name the first reason why a line is no JSON object, or null."""
+    row = F.from_json(_short_line(), _text(feed, corrupt=True), _STRICT_JSON)
     raw = F.col(RAW)
-    row = F.col("_row")
     # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
-    whole = framed & ~raw.rlike(r"\}\s*\{")
-    return (
-        F.when(~F.is_valid_utf8(raw), "not_utf8")
-        .when(F.octet_length(raw) > LONGEST_ROW, "too_long")
-        .when(row.isNull() | row[_CORRUPT].isNotNull() | ~whole, "malformed_json")
-        .alias(BROKEN)
-    )
+    return _parse_lines(frame, feed, row, ~framed | raw.rlike(r"\}\s*\{"), "malformed_json")
 
 
 def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:
-    raw = F.coalesce(F.col(_CORRUPT), F.to_csv(F.struct(*feed.fields)))
-    text = F.concat_ws(",", *feed.fields)  # cheaper than `raw`, which only bad rows need
+    schema = ", ".join(f"`{name}` STRING" for name in (*feed.fields, _CORRUPT))
+    row = F.from_csv(_short_line(), schema, {**_CSV, "sep": feed.separator})
+    blank = F.trim(F.col(RAW)) == ""
+    return _parse_lines(frame, feed, row, blank | _ends_inside_quotes(feed), "malformed_csv")
+
+
+def _parse_lines(
+    frame: DataFrame, feed: Feed, row: Column, wrong: Column, malformed: str
+) -> DataFrame:
+    """Split each line into its fields by `row`; `wrong` is what the parser does not mind."""
+    raw, parsed = F.col(RAW), F.col("_row")
     broken = (
-        F.when(text.contains("\ufffd"), "not_utf8")
-        .when(F.octet_length(text) > LONGEST_ROW, "too_long")
-        .when(F.col(_CORRUPT).isNotNull(), "malformed_csv")
+        F.when(~F.is_valid_utf8(raw), "not_utf8")
+        .when(F.octet_length(raw) > LONGEST_ROW, "too_long")
+        .when(parsed.isNull() | parsed[_CORRUPT].isNotNull() | wrong, malformed)
     )
-    return frame.withColumns({RAW: raw, BROKEN: broken}).drop(_CORRUPT)
+    kept = (FILE, SIZE, ARRIVED)
+    return frame.select(F.col("value").alias(RAW), *kept, row.alias("_row")).select(
+        RAW, *kept, *(parsed[name].alias(name) for name in feed.fields), broken.alias(BROKEN)
+    )
+
+
+def _short_line() -> Column:
+    """Give the parsers null for a line that is too long: they take several times its memory."""
+    line = F.col("value")
+    return F.when(F.octet_length(line) <= LONGEST_ROW, line)
+
+
+def _is_header(feed: Feed) -> Column:
+    """Tell a header, quoted or not; also inside a file, where files were joined end to end."""
+    names = feed.separator.join(feed.fields).replace('"', "")
+    return F.replace("value", F.lit('"'), F.lit("")) == names
+
+
+def _ends_inside_quotes(feed: Feed) -> Column:
+    """Tell a line whose last quoted field goes on after a line break: half a row, not a row."""
+    raw = F.col(RAW)
+    quotes = F.octet_length(raw) - F.octet_length(F.replace(raw, F.lit('"'), F.lit("")))
+    opens = raw.startswith('"') | raw.contains(f'{feed.separator}"')
+    return opens & (quotes % 2 == 1)
 
 
 def _text(feed: Feed, corrupt: bool = False) -> StructType:

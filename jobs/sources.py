@@ -20,6 +20,7 @@ class Feed(Rules):
 
     files: str = Field(min_length=1)
     format: Literal["jsonl", "csv", "parquet"]
+    separator: str = Field(",", min_length=1, max_length=1)
     time_zone: str
     fields: tuple[str, ...] = Field(min_length=1)
     columns: dict[str, str]

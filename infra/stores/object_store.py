@@ -37,8 +37,8 @@ class ObjectStore(Protocol):
 
     address: str
 
-    def read(self, key: str) -> bytes:
-        """Return the whole content; raise `StorageError` where there is none."""
+    def read(self, key: str, most: int | None = None) -> bytes:
+        """Return the content, or its first `most` bytes; raise `StorageError` without one."""
 
     def write(self, key: str, content: bytes) -> None:
         """Replace the content in one step."""
@@ -79,10 +79,11 @@ class LocalStore:
             raise StorageError(f"The key '{key}' leads out of {self.root}.", "Use a plain key.")
         return path
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, most: int | None = None) -> bytes:
         """See `ObjectStore.read`."""
         try:
-            return self.path(key).read_bytes()
+            with self.path(key).open("rb") as file:
+                return file.read(most)
         except OSError as error:
             raise unusable("read", self.path(key), error) from error
 

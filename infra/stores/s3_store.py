@@ -46,11 +46,12 @@ class S3Store:
         self._prefix = prefix.strip("/")
         self._client = _client(endpoint)
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, most: int | None = None) -> bytes:
         """See `ObjectStore.read`."""
         name = self._name(key)
         try:
-            content: bytes = self._client.get_object(Bucket=self._bucket, Key=name)["Body"].read()
+            with self._client.get_object(Bucket=self._bucket, Key=name)["Body"] as body:
+                content: bytes = body.read(most)
             return content
         except _FAILURES as error:
             raise self._unusable("read", key, error) from error

@@ -65,6 +65,7 @@ def test_what_is_written_is_read(store: ObjectStore) -> None:
     for content in (b"first", b"", bytes(range(256)) * 1000):
         store.write("some/folder/file.bin", content)
         assert store.read("some/folder/file.bin") == content
+        assert store.read("some/folder/file.bin", 3) == content[:3]
     assert store.list("") == ["some/folder/file.bin"]
 
 

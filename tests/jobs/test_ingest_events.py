@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import hmac
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from pyspark.sql import DataFrame
 
 from infra.errors import InputError, SettingsError, StorageError
 from infra.records import BatchDecision
-from infra.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark.session import run_here
 from infra.storage import Storage
@@ -26,48 +24,9 @@ from jobs import books, ingest_events
 from jobs.judge_events import user_key
 from jobs.simulate_shop import SimulationOptions, simulate
 from tests.conftest import SECRET
+from tests.jobs.landing import RUN, TODAY, ago, event, ingest, land, rows
 
-RUN = "run=test"
 RETAIL = Path(__file__).parents[3] / "shared/data/online_retail"
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def ago(days: int, hour: int = 10) -> str:
-    """Write a time of a day before today as the shop does."""
-    return f"{TODAY - timedelta(days=days):%Y-%m-%d}T{hour:02}:00:00Z"
-
-
-GOOD = {
-    "event_id": "e1",
-    "event_type": "view",
-    "event_time": ago(4),
-    "user_id": "anna",
-    "item_id": "i1",
-}
-
-
-def land(shop: Storage, lines: list[str | bytes], name: str = "one.jsonl") -> None:
-    folder = Path(shop.landing) / "events/shop"
-    folder.mkdir(parents=True, exist_ok=True)
-    raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
-    (folder / name).write_bytes(b"".join(line + b"\n" for line in raw))
-
-
-def event(**changes: object) -> str:
-    row = {**GOOD, **changes}
-    return json.dumps({name: value for name, value in row.items() if value is not ...})
-
-
-def ingest(shop: Storage, run: str = RUN) -> dict[str, object]:
-    ingest_events.main(["--run", run])
-    record = RunRecords(shop, run).load_ingest()
-    assert record is not None
-    return record
-
-
-def rows(shop: Storage, table: str) -> list[dict[str, object]]:
-    partitions = shop.lake.partitions(table)
-    return shop.lake.dataset(table, *partitions).to_table().to_pylist()
 
 
 def test_a_clean_row_keeps_its_values_and_loses_its_user_id(spark: object, shop: Storage) -> None:
@@ -216,18 +175,6 @@ def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
     assert shop.lake.partitions("events") == []
     (folder / "day.jsonl.gz").write_bytes(whole)
     assert ingest(shop, "run=second")["clean"] == 5000
-
-
-def test_a_renamed_csv_column_is_one_line_that_names_it(
-    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = Path(shop.landing) / "events/online_retail"
-    folder.mkdir(parents=True)
-    header = "InvoiceNo,Stock,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
-    (folder / "day.csv").write_text(f"{header}\n1,2,3,4,5,6,7,8\n")
-    monkeypatch.setenv("CATWALK_SOURCES", "online_retail")
-    with pytest.raises(InputError, match=r"day\.csv cannot be read: .*StockCode but found: Stock"):
-        run_here(ingest_events, ["--run", RUN])
 
 
 def test_a_full_disk_is_one_line_and_shows_nothing_half_written(

@@ -1,0 +1,59 @@
+"""What lands in a test's shop, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from infra.run_records import RunRecords
+from infra.storage import Storage
+from jobs import ingest_events
+
+RUN = "run=test"
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def ago(days: int, hour: int = 10) -> str:
+    """Write a time of a day before today as the shop does."""
+    return f"{TODAY - timedelta(days=days):%Y-%m-%d}T{hour:02}:00:00Z"
+
+
+GOOD = {
+    "event_id": "e1",
+    "event_type": "view",
+    "event_time": ago(4),
+    "user_id": "anna",
+    "item_id": "i1",
+}
+
+
+def event(**changes: object) -> str:
+    """Write a good event as a line of JSON, changed; `...` leaves a field out."""
+    row = {**GOOD, **changes}
+    return json.dumps({name: value for name, value in row.items() if value is not ...})
+
+
+def land(
+    shop: Storage, lines: list[str | bytes], name: str = "one.jsonl", source: str = "shop"
+) -> Path:
+    """Put a file of lines where the shop would."""
+    file = Path(shop.landing) / "events" / source / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
+    file.write_bytes(b"".join(line + b"\n" for line in raw))
+    return file
+
+
+def ingest(shop: Storage, run: str = RUN) -> dict[str, object]:
+    """Ingest what landed and return the counts that the run shows."""
+    ingest_events.main(["--run", run])
+    record = RunRecords(shop, run).load_ingest()
+    assert record is not None
+    return record
+
+
+def rows(shop: Storage, table: str) -> list[dict[str, object]]:
+    """Return all rows of the finished partitions of a table."""
+    partitions = shop.lake.partitions(table)
+    return shop.lake.dataset(table, *partitions).to_table().to_pylist()

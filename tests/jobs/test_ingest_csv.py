@@ -1,0 +1,159 @@
+"""CSV files are read line by line: every bad line keeps its bytes, every header is checked."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from infra.errors import InputError
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.csv_headers import require_headers
+from jobs.sources import EventFeed, load_sources
+from tests.jobs.landing import ago, ingest, land, rows
+
+HEADER = "Nr;Art;Zeit;Kunde;Artikel;Menge;Preis;Notiz"
+WEBSHOP = """
+webshop:
+  events:
+    files: events/webshop/*.csv*
+    format: csv
+    separator: ";"
+    time_zone: Europe/Berlin
+    max_age_days: 400
+    fields: [Nr, Art, Zeit, Kunde, Artikel, Menge, Preis, Notiz]
+    columns:
+      event_id: Nr
+      event_type: Art
+      event_time: Zeit
+      user_id: Kunde
+      item_id: Artikel
+      quantity: Menge
+      unit_price: replace(Preis, ',', '.')
+      placement: Notiz
+    event_types: {angesehen: view, gekauft: purchase}
+  items:
+    files: items/webshop/*.csv*
+    format: csv
+    time_zone: Europe/Berlin
+    fields: [Artikel]
+    columns: {item_id: Artikel, has_picture: "true", in_stock: "true", updated_at: "''"}
+"""
+
+
+@pytest.fixture
+def webshop(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Return a shop whose one source is a CSV with German headers, semicolons and commas."""
+    file = tmp_path / "sources.yaml"
+    file.write_text(WEBSHOP)
+    monkeypatch.setenv("CATWALK_SOURCES", "webshop")
+    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    return shop
+
+
+def line(number: int, note: str = "", pieces: str = "2") -> str:
+    time = ago(4).replace("T", " ").removesuffix("Z")
+    return f"{number};gekauft;{time};anna;i{number};{pieces};9,50;{note}"
+
+
+def deliver(shop: Storage, lines: list[str | bytes], name: str = "day.csv") -> Path:
+    return land(shop, lines, name, source="webshop")
+
+
+def test_rows_are_read_by_their_mapping(spark: object, webshop: Storage) -> None:
+    deliver(webshop, [HEADER, line(1, 'ganz "oben"'), line(2, '"a ""b""; c"')])
+    assert ingest(webshop)["clean"] == 2
+    found = sorted(rows(webshop, "events"), key=lambda row: str(row["event_id"]))
+    assert [row["placement"] for row in found] == ['ganz "oben"', 'a "b"; c']
+    assert {(row["event_type"], row["unit_price"]) for row in found} == {("purchase", 9.5)}
+
+
+BAD = [
+    (line(1, pieces="zwei"), "wrong_type"),
+    (line(2).replace("anna", ""), "missing_field"),
+    ("3;gekauft", "malformed_csv"),
+    (line(4) + ";zu viel", "malformed_csv"),
+    ("", "malformed_csv"),
+    ("   ", "malformed_csv"),
+    (line(5, '"a note that goes on'), "malformed_csv"),
+    ('in the next line"', "malformed_csv"),
+    (line(6, '"quoted; ""twice"""', pieces="  x "), "wrong_type"),
+    (line(7, "x" * 70_000), "too_long"),
+    (line(8, "Gr\u00fc\u00dfe").encode("latin-1"), "not_utf8"),
+]
+
+
+def test_a_bad_line_keeps_its_bytes(spark: object, webshop: Storage) -> None:
+    raw = [text if isinstance(text, bytes) else text.encode() for text, _ in BAD]
+    for number, ending in enumerate([b"\n", b"\r\n"]):
+        content = ending.join([HEADER.encode(), line(90 + number).encode(), *raw, b""])
+        deliver(webshop, [], f"{number}.csv").write_bytes(content)
+    record = ingest(webshop)
+    assert (record["read"], record["clean"]) == (2 + 2 * len(BAD), 2)
+    found = [(row["raw"], row["reason"]) for row in rows(webshop, "quarantine")]
+    assert sorted(found) == sorted(2 * list(zip(raw, (reason for _, reason in BAD), strict=True)))
+
+
+def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
+    quoted = ";".join(f'"{name}"' for name in HEADER.split(";"))
+    joined = [HEADER, line(2), HEADER, line(3)]
+    deliver(webshop, [quoted, line(1)], "quoted.csv")
+    deliver(webshop, joined, "joined.csv")  # type: ignore[arg-type]
+    deliver(webshop, [codecs.BOM_UTF8 + HEADER.encode(), line(4)], "mark.csv")
+    content = gzip.compress(f"{HEADER}\n{line(5)}\n".encode())
+    deliver(webshop, [], "packed.csv.gz").write_bytes(content)
+    record = ingest(webshop)
+    assert record["read"] == record["clean"] == 5
+
+
+WRONG = [
+    (HEADER.replace("Kunde", "Kundin"), "its header has 'Kundin' and lacks 'Kunde'"),
+    (HEADER.removesuffix(";Notiz"), "its header lacks 'Notiz'"),
+    (HEADER + ";Farbe", "its header has 'Farbe', which `fields` does not"),
+    (HEADER.replace("Nr;Art", "Art;Nr"), "in another order than Nr;Art;Zeit"),
+    (HEADER.replace(";", ","), "its first line is not the header Nr;Art;Zeit"),
+    (line(1), "its first line is not the header Nr;Art;Zeit"),
+]
+
+
+@pytest.mark.parametrize(("first", "said"), WRONG)
+def test_a_wrong_header_is_an_error_that_names_file_and_column(
+    shop: Storage, webshop: Storage, first: str, said: str
+) -> None:
+    feed: EventFeed = ingest_events.load_sources(("webshop",))["webshop"].events
+    good = deliver(webshop, [HEADER, line(1)], "good.csv")
+    empty = deliver(webshop, [], "empty.csv")
+    require_headers([str(good), str(empty)], feed, shop.settings)
+    wrong = str(deliver(webshop, [first, line(2)], "wrong.csv"))
+    with pytest.raises(InputError, match=f"wrong[.]csv: .*{said}") as error:
+        require_headers([str(good), wrong], feed, shop.settings)
+    assert "anna" not in str(error.value)
+
+
+def test_nothing_is_read_while_a_header_is_wrong(spark: object, webshop: Storage) -> None:
+    deliver(webshop, [HEADER, line(1)])
+    wrong = deliver(webshop, [HEADER.replace("Kunde", "Kundin"), line(2)], "wrong.csv")
+    with pytest.raises(InputError, match="lacks 'Kunde'"):
+        ingest(webshop)
+    assert webshop.lake.partitions("events") == []
+    wrong.write_text(f"{HEADER}\n{line(2)}\n")
+    assert ingest(webshop)["clean"] == 2
+
+
+def test_a_file_that_lands_after_the_check_is_checked_before_its_batch_is_shown(
+    spark: object, webshop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def land_another(reader: object, *rest: object) -> object:
+        deliver(webshop, [HEADER.replace("Kunde", "Kundin"), line(2)], "late.csv")
+        return open_feed(reader, *rest)  # type: ignore[arg-type]
+
+    open_feed = ingest_events.open_feed
+    monkeypatch.setattr(ingest_events, "open_feed", land_another)
+    deliver(webshop, [HEADER, line(1)])
+    with pytest.raises(InputError, match="late[.]csv: its header has 'Kundin'"):
+        ingest(webshop)
+    assert webshop.lake.partitions("events") == []
