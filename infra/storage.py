@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -180,6 +181,15 @@ class Storage:
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=parent) as folder:
             yield Path(folder)
+
+    @contextmanager
+    def lake_scratch(self) -> Iterator[str]:
+        """Give the key of a folder of the lake, for Spark's workers too; gone afterwards."""
+        key = f"scratch/{uuid.uuid4().hex}"
+        try:
+            yield key
+        finally:
+            self.lake.store.delete_folder(key)
 
 
 def ensure_home(settings: Settings) -> None:

@@ -67,7 +67,7 @@ def bench_online_retail(tables: RunTables, settings: Settings) -> dict[str, dict
     holdout = select(tables)
     print(f"online_retail: {len(holdout.users):,} users judged, {len(tables.items.items):,} items")
     judged = []
-    for candidate in load_candidates():
+    for candidate in load_candidates(every=True):
         score, model = _trained(candidate, tables, holdout, settings)
         judged.append((score, measure(model, holdout, tables)))
     scores = compared(judged, holdout, tables, settings.seed)
@@ -93,16 +93,18 @@ def _auc(name: str, model: Recommender, holdout: Holdout, tables: RunTables) -> 
 def _trained(
     candidate: Candidate, tables: RunTables, holdout: Holdout, settings: Settings
 ) -> tuple[Score, Recommender]:
-    model: Recommender = make(candidate, settings)
+    def learn(model: Recommender) -> Recommender:
+        return model.fit(tables.train, tables.items)
+
     started = time.perf_counter()
-    model.fit(tables.train, tables.items)
+    model = learn(make(candidate, settings))
     minutes = (time.perf_counter() - started) / 60
     score = Score(
         name=candidate.name,
         role="candidate",
         parameters=candidate.parameters,
         metrics={"training_minutes": minutes},
-        noise=noise_floor(candidate, model, tables, holdout, settings),
+        noise=noise_floor(candidate, model, learn, holdout, settings),
     )
     return score, model
 

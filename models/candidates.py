@@ -25,6 +25,7 @@ class Entry(Rules):
     class_path: str = Field(alias="class", pattern=CLASS_PATH)
     parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     baseline: bool = False
+    enabled: bool = True
     noise_refits: int = Field(0, ge=0, le=20)
     why: str = Field(min_length=1)
 
@@ -35,8 +36,8 @@ class Candidate(Entry):
     name: str
 
 
-def load_candidates(file: Path = CANDIDATES) -> tuple[Candidate, ...]:
-    """Return the candidates in the order of the file; imports no model.
+def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Candidate, ...]:
+    """Return the enabled candidates, or every one, in the order of the file; imports no model.
 
     Raises
     ------
@@ -47,16 +48,20 @@ def load_candidates(file: Path = CANDIDATES) -> tuple[Candidate, ...]:
     for name in entries:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise SettingsError(f"{file}: '{name}' is no candidate name.", "Use snake_case.")
-    if all(entry.baseline for entry in entries.values()):
-        raise SettingsError(f"{file}: every candidate is a baseline.", "Name one to release.")
+    if all(entry.baseline for entry in entries.values() if entry.enabled):
+        raise SettingsError(
+            f"{file}: every enabled candidate is a baseline.", "Enable one to release."
+        )
     return tuple(
-        Candidate(name=name, **entry.model_dump(by_alias=True)) for name, entry in entries.items()
+        Candidate(name=name, **entry.model_dump(by_alias=True))
+        for name, entry in entries.items()
+        if entry.enabled or every
     )
 
 
 def candidate_named(name: str, file: Path = CANDIDATES) -> Candidate:
-    """Return one candidate; raise `SettingsError` that lists the known ones."""
-    candidates = {candidate.name: candidate for candidate in load_candidates(file)}
+    """Return one candidate, enabled or not; raise `SettingsError` that lists the known ones."""
+    candidates = {candidate.name: candidate for candidate in load_candidates(file, every=True)}
     if name not in candidates:
         known = ", ".join(candidates)
         raise SettingsError(f"There is no candidate '{name}'.", f"{file} knows {known}.")

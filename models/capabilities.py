@@ -1,19 +1,27 @@
 """What a model may do beyond `Recommender`: answer sessions, find similar items, give reasons.
 
 A model takes part by having the method; the functions here ask it, and answer with what sells
-most where it has not.
+most where it has not. One that learns from the table itself need not hold all pairs in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.recommender import NONE, ItemIds, Matrix, Recommendations, Recommender, positions
+from models.recommender import (
+    NONE,
+    ItemFeatures,
+    ItemIds,
+    Matrix,
+    Recommendations,
+    Recommender,
+    positions,
+)
 
 NOBODY = ""  # a user id no shop has
 Sessions = Sequence[ItemIds]
@@ -51,6 +59,23 @@ class GivesReasons(Protocol):
         """Return positions in `given.catalogue`, shape (n, k); -1 where there is no reason.
 
         `given` is what `recommend` returned, or `recommend_sessions` for the `sessions` beside it.
+        """
+
+
+@runtime_checkable
+class LearnsFromTable(Protocol):
+    """Reads the interactions by itself, so that they need not fit into this process."""
+
+    def fit_table(self, pairs: str, items: ItemFeatures) -> Self:
+        """Learn from a table as `fit` does from arrays; the caller has checked its weights.
+
+        Parameters
+        ----------
+        pairs : str
+            Address of Parquet files with `user_key`, `item_id`, `weight`, and `part` if only the
+            rows of the part `train` are to be learnt.
+        items : ItemFeatures
+            Has every item of the pairs.
         """
 
 

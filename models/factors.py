@@ -72,6 +72,8 @@ class Factors:
     ) -> Recommendations:
         """Rank by the mean cosine to each session's items, without them.
 
+        A session whose items all lack a vector is that of a stranger.
+
         Parameters
         ----------
         asked : array of str, shape (n,)
@@ -82,9 +84,9 @@ class Factors:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
         marks = baskets(self.items, sessions)
-        sizes = np.diff(marks.indptr)
+        sizes = (marks @ (lengths > 0).astype(np.float32)).ravel()
         known = sizes > 0
-        means = (marks[known] @ units) / sizes[known, None].astype(np.float32)
+        means = (marks[known] @ units) / sizes[known, None]
         items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
         items[known], scores[known] = top_k(means, units, k, self.recommendable, marks[known])
         return Recommendations(asked, self.items, items, scores, ~known)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import signature
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,19 +13,24 @@ from models.candidates import Candidate, make, model_class
 from models.holdout import Holdout, marked
 from models.metrics import RANKING, K
 from models.recommender import Recommender
-from models.tables import RunTables
 
 METRIC = f"ndcg_at_{K}"
+Learn: TypeAlias = Callable[[Recommender], Recommender]
 
 
 def noise_floor(
     candidate: Candidate,
     model: Recommender,
-    tables: RunTables,
+    learn: Learn,
     holdout: Holdout,
     settings: Settings,
 ) -> float | None:
     """Train `noise_refits` times more, and return the largest difference of two NDCG@10.
+
+    Parameters
+    ----------
+    model : Recommender
+        Trained by `learn`, as the others will be.
 
     Returns
     -------
@@ -37,7 +44,7 @@ def noise_floor(
     found = [_ndcg(model, holdout)]
     for number in range(1, candidate.noise_refits + 1):
         again = with_other_seed(candidate, settings.seed + number)
-        found.append(_ndcg(make(again, settings).fit(tables.train, tables.items), holdout))
+        found.append(_ndcg(learn(make(again, settings)), holdout))
     return float(np.ptp(found))
 
 

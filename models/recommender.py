@@ -194,18 +194,48 @@ def require_learnable(train: Interactions, items: ItemFeatures) -> None:
     Raises
     ------
     InputError
-        Items differ between the two tables, there are no interactions or fewer than two users,
-        a weight is not positive and finite, or no item may be recommended.
+        An item stands in one of the tables alone, there are no interactions or fewer than two
+        users, a weight is not positive and finite, or `require_features` raises.
     """
     weights = train.weights.data
-    if not np.array_equal(train.items, items.items):
-        raise InputError("Interactions and features name other items.", "Read them together.")
+    lone = np.setxor1d(train.items, items.items)
+    if lone.size:
+        place = "interactions" if lone[0] in train.items else "attributes"
+        raise InputError(f"Item '{lone[0]}' stands in the {place} alone.", "Read them together.")
     if not weights.size:
         raise InputError("There are no positive interactions.", "Check weights and window.")
-    if not (np.isfinite(weights).all() and (weights > 0).all()):
-        raise InputError("A weight is not positive and finite.", "Check build_interactions.")
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
+    if wrong.size:
+        item = train.items[train.weights.indices[wrong[0]]]
+        raise InputError(
+            f"The weight {weights[wrong[0]]} of item '{item}' is not positive and finite.",
+            "Check build_interactions.",
+        )
     if len(train.users) < 2:
         raise InputError("Only one user interacted.", "A recommender learns from many users.")
+    require_features(items)
+
+
+def require_features(items: ItemFeatures) -> None:
+    """Refuse attributes that no model can use; an item without any is none of them.
+
+    Raises
+    ------
+    InputError
+        The rows are not those of the items, an attribute is not finite, or no item may be
+        recommended.
+    """
+    if items.matrix.shape != (len(items.items), len(items.names)):
+        raise InputError(
+            f"The attributes of {len(items.items)} items have the shape {items.matrix.shape}.",
+            "Give one row per item and one column per name.",
+        )
+    wrong = items.matrix.indices[~np.isfinite(items.matrix.data)]
+    if wrong.size:
+        raise InputError(
+            f"The attribute '{items.names[wrong[0]]}' is not finite somewhere.",
+            "Check the catalogue and build the items again.",
+        )
     if not items.recommendable.any():
         raise InputError(
             "No item may be recommended: none has a picture and is in stock.",

@@ -68,6 +68,13 @@ def read_run(storage: Storage, run: str) -> RunTables:
         )
     holdout = rows.filter(pc.equal(rows["part"], "holdout"))
     every_item = np.union1d(texts(items["item_id"]), texts(pc.unique(train["item_id"])))
+    return run_tables(train, items, holdout, every_item, facts)
+
+
+def run_tables(
+    train: pa.Table, items: pa.Table, holdout: pa.Table, every_item: ItemIds, facts: dict[str, Any]
+) -> RunTables:
+    """Turn rows into the arrays of a run; `facts` is the manifest of its interactions."""
     return RunTables(
         train=interactions(train, every_item),
         items=item_features(items, every_item),
@@ -93,6 +100,11 @@ def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.T
         folder = storage.lake.store.fetch_folder(f"{place}/{run}", scratch)
         files = sorted(folder.glob("*.parquet"))
         found = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+    return held_to_schema(found, table, place, run)
+
+
+def held_to_schema(found: pa.Table, table: Table, place: str, run: str) -> pa.Table:
+    """Return the columns of a table; raise `InputError` where one is missing or holds a null."""
     for column in table.columns:
         if column not in found.column_names:
             raise InputError(f"{place} of {run} lacks the column {column}.", "Build it again.")
@@ -170,16 +182,21 @@ def _moment(facts: dict[str, Any], name: str) -> datetime:
     return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
 
 
-def _require_sound(rows: pa.Table) -> None:
+def require_weights(rows: pa.Table) -> None:
+    """Raise `InputError` that counts the weights which are not positive and finite."""
     weights = rows["weight"].to_numpy()
-    if not rows.num_rows:
-        raise InputError("The interactions have no row.", "Check the window and the ingest.")
     if not (np.isfinite(weights).all() and (weights > 0).all()):
         bad = int((~(np.isfinite(weights) & (weights > 0))).sum())
         raise InputError(
             f"{bad} interaction weights are not positive and finite.",
             "Check jobs/event_weights.yaml and build the interactions again.",
         )
+
+
+def _require_sound(rows: pa.Table) -> None:
+    if not rows.num_rows:
+        raise InputError("The interactions have no row.", "Check the window and the ingest.")
+    require_weights(rows)
     if rows.group_by(["user_key", "item_id", "part"]).aggregate([]).num_rows != rows.num_rows:
         raise InputError("A user-item pair stands twice.", "Build the interactions again.")
 

@@ -9,19 +9,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from psutil import Error, Process
 from pydantic import AwareDatetime
 
 from infra.errors import BundleError
 from infra.rules import Rules
+from infra.schemas import INTERACTIONS
+from infra.settings import Settings
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, make, model_class
+from models.capabilities import LearnsFromTable
 from models.digests import FolderManifest, verified, write_manifest
 from models.holdout import select
-from models.noise import noise_floor
-from models.recommender import Recommender, require_learnable
+from models.noise import Learn, noise_floor
+from models.outline import read_outline
+from models.recommender import Recommender, require_features, require_learnable
 from models.tables import RunTables, read_run
 
 FIT = "fit.json"
@@ -36,7 +41,7 @@ class Fit(Rules):
     training_seconds : float
         Wall time of `fit` alone, without reading and writing.
     peak_memory_mb : float
-        Highest resident memory of the whole process so far, in MiB.
+        Highest resident memory of the whole process so far, and of Spark's beside it, in MiB.
     items_without_attributes : int
         Mostly items that were not in the catalogue at the cut: learnt from, never shown.
     noise : float or None
@@ -58,6 +63,26 @@ class Fit(Rules):
     training_seconds: float
     peak_memory_mb: float
     noise: float | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one training learns from.
+
+    Attributes
+    ----------
+    tables : RunTables
+        Whole, or with the histories of the judged users alone: see `models.outline`.
+    learn : function
+        Trains a model of the kind the lesson was read for.
+    pairs, users : int
+        How many are learnt from.
+    """
+
+    tables: RunTables
+    learn: Learn
+    pairs: int
+    users: int
 
 
 @dataclass(frozen=True)
@@ -91,13 +116,12 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     """
     chosen = candidate_named(candidate)
     model = make(chosen, storage.settings)
-    tables = read_run(storage, run)
-    require_learnable(tables.train, tables.items)
-    holdout = select(tables)  # a model that nobody can judge is not worth training
+    lesson = read_lesson(model, storage, run)
+    holdout = select(lesson.tables)  # a model that nobody can judge is not worth training
     started = time.perf_counter()
-    model.fit(tables.train, tables.items)
-    fit = _fit(candidate, chosen, run, storage, tables, time.perf_counter() - started)
-    noise = noise_floor(chosen, model, tables, holdout, storage.settings)
+    lesson.learn(model)
+    fit = _fit(chosen, run, storage.settings, lesson, time.perf_counter() - started)
+    noise = noise_floor(chosen, model, lesson.learn, holdout, storage.settings)
     fit = fit.model_copy(update={"noise": noise})
     with storage.scratch() as scratch:
         manifest = write_model(model, fit, scratch)
@@ -168,23 +192,72 @@ def load_trained(storage: Storage, run: str, name: str) -> Trained:
     return Trained(model, fit, manifest.model_sha256(), manifest.total_bytes())
 
 
-def _fit(
-    name: str, candidate: Candidate, run: str, storage: Storage, tables: RunTables, seconds: float
-) -> Fit:
+def read_lesson(model: Recommender, storage: Storage, run: str) -> Lesson:
+    """Read and check what a model learns from; raises `InputError` where nothing can be learnt."""
+    if isinstance(model, LearnsFromTable):
+        return _table_lesson(storage, run)
+    tables = read_run(storage, run)
+    require_learnable(tables.train, tables.items)
+
+    def learn(model: Recommender) -> Recommender:
+        return model.fit(tables.train, tables.items)
+
+    return Lesson(tables, learn, int(tables.train.weights.nnz), len(tables.train.users))
+
+
+def _table_lesson(storage: Storage, run: str) -> Lesson:
+    outline = read_outline(storage, run)
+    items, pairs = outline.tables.items, storage.lake.address(INTERACTIONS.name, run)
+    require_features(items)
+
+    def learn(model: Recommender) -> Recommender:
+        cast(LearnsFromTable, model).fit_table(pairs, items)
+        return model
+
+    return Lesson(outline.tables, learn, outline.pairs, outline.users)
+
+
+def peak_memory_mb() -> float:
+    """Return the highest resident memory so far of this process and the ones it started.
+
+    Spark's Java is such a process; what a cluster's workers take is not counted.
+    """
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNITS_PER_MB
+    return own + sum(_peak_of(child) for child in Process().children(recursive=True))
+
+
+def _peak_of(process: Process) -> float:
+    """Return the peak where the system keeps it (Linux, `VmHWM` in kB), else what it has now."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        return float(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError):
+        return _now_of(process)
+
+
+def _now_of(process: Process) -> float:
+    try:
+        return float(process.memory_info().rss) / 1024**2
+    except Error:  # it ended meanwhile
+        return 0.0
+
+
+def _fit(candidate: Candidate, run: str, settings: Settings, lesson: Lesson, seconds: float) -> Fit:
+    tables = lesson.tables
     known: Any = np.diff(tables.items.matrix.indptr) > 0
     return Fit(
-        candidate=name,
+        candidate=candidate.name,
         class_path=candidate.class_path,
         parameters=candidate.parameters,
-        seed=storage.settings.seed,
-        training_threads=storage.settings.training_threads,
+        seed=settings.seed,
+        training_threads=settings.training_threads,
         run=run,
         cut=tables.cut,
         as_of=tables.as_of,
-        interactions=int(tables.train.weights.nnz),
-        users=len(tables.train.users),
-        items=len(tables.train.items),
+        interactions=lesson.pairs,
+        users=lesson.users,
+        items=len(tables.items.items),
         items_without_attributes=int((~known).sum()),
         training_seconds=seconds,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNITS_PER_MB,
+        peak_memory_mb=peak_memory_mb(),
     )

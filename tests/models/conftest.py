@@ -15,9 +15,14 @@ import pytest
 from infra.records import Check, GateRecord, ServingRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
-from models.recommender import Interactions, ItemFeatures
+from models.candidates import Candidate, load_candidates, make, model_class
+from models.capabilities import LearnsFromTable
+from models.recommender import Interactions, ItemFeatures, Recommender
 from models.tables import interactions, item_features
 
+everyone = pytest.mark.parametrize(
+    "candidate", load_candidates(every=True), ids=lambda one: one.name
+)
 WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
 RUN = "run=manual__2026-11-24T00-00-00"
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
@@ -114,6 +119,26 @@ def arrays(pairs: Sequence[Row], catalogue: Sequence[Row]) -> tuple[Interactions
     train = interactions(pa.Table.from_pylist(rows, INTERACTION_TYPES), every_item)
     items = item_features(pa.Table.from_pylist(list(catalogue), ITEM_TYPES), every_item)
     return train, items
+
+
+@pytest.fixture
+def new(request: pytest.FixtureRequest, shop: Storage, candidate: Candidate) -> Recommender:
+    """Make the unfitted model of a test's `candidate`; Spark's on the session of all tests."""
+    if issubclass(model_class(candidate.class_path), LearnsFromTable):
+        request.getfixturevalue("spark")
+    model: Recommender = make(candidate, shop.settings)
+    return model
+
+
+_FITTED: dict[str, Recommender] = {}
+
+
+@pytest.fixture
+def fitted(new: Recommender, candidate: Candidate) -> Recommender:
+    """Return the candidate fitted on `tastes`, once for all tests: none may change it."""
+    if candidate.name not in _FITTED:
+        _FITTED[candidate.name] = new.fit(*arrays(*tastes()))
+    return _FITTED[candidate.name]
 
 
 WriteRun = Callable[..., str]
@@ -225,7 +250,6 @@ def save_serving(shop: Storage, run: str) -> None:
 def prepare_bundle(shop: Storage, run: str) -> str:
     """Do everything from training to a bundle that answers; return the version it would have."""
     from models.bundle import build_bundle
-    from models.candidates import load_candidates
     from models.evaluate import evaluate
     from models.release import decide
     from models.train import train

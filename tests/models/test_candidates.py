@@ -30,7 +30,8 @@ def test_dag_parsing_imports_nothing_heavy() -> None:
 
 ENTRY = "class: models.popularity:Popularity, why: w"
 BAD_FILES = {
-    f"a: {{{ENTRY}, baseline: true}}": "every candidate is a baseline",
+    f"a: {{{ENTRY}, baseline: true}}": "every enabled candidate is a baseline",
+    f"a: {{{ENTRY}, enabled: false}}": "every enabled candidate is a baseline",
     f"'../a': {{{ENTRY}}}": "no candidate name",
     f"a: {{{ENTRY}, name: b}}": "unknown key 'name'",
     "a: {class: os:system, why: w}": "class",

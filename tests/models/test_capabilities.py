@@ -5,28 +5,18 @@ from __future__ import annotations
 import doctest
 
 import numpy as np
-import pytest
 
-from infra.settings import load_settings
-from infra.storage import Storage
 from models import capabilities
 from models.also_bought import AlsoBought
-from models.candidates import Candidate, load_candidates, make
+from models.candidates import Candidate
 from models.capabilities import GivesReasons, reasons, recommend_sessions, similar_items
 from models.recommender import Recommendations, Recommender
-from tests.models.conftest import arrays, interaction, item, tastes
+from tests.models.conftest import arrays, everyone, interaction, item, tastes
 
 K = 6
 HIDDEN = {"item038", "item039"}  # out of stock, without picture
-PERSONAL = {"also_bought", "content", "lightfm_hybrid"}
-everyone = pytest.mark.parametrize("candidate", load_candidates(), ids=lambda one: one.name)
-TRAIN, ITEMS = arrays(*tastes())
-
-
-@pytest.fixture
-def fitted(shop: Storage, candidate: Candidate) -> Recommender:
-    model: Recommender = make(candidate, load_settings()).fit(TRAIN, ITEMS)
-    return model
+PERSONAL = {"also_bought", "content", "lightfm_hybrid", "spark_als"}
+TRAIN, _ = arrays(*tastes())
 
 
 def coats(given: Recommendations, row: int) -> float:
