@@ -64,7 +64,7 @@ class SparkALS:
         components: int = 32,
         iterations: int = 10,
         regularisation: float = 0.05,
-        alpha: float = 10.0,
+        alpha: float = 1.0,
         weight_power: float = 0.5,
         random_state: int = 7,
     ) -> None:
