@@ -15,13 +15,18 @@ import pytest
 from infra.records import Check, GateRecord, ServingRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
-from models.candidates import Candidate, load_candidates, make, model_class
-from models.capabilities import LearnsFromTable
+from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.recommender import Interactions, ItemFeatures, Recommender
 from models.tables import interactions, item_features
+from tests.conftest import JVM
 
+SPARK = candidate_named("spark_als")  # its tests share the worker that has the JVM
 everyone = pytest.mark.parametrize(
-    "candidate", load_candidates(every=True), ids=lambda one: one.name
+    "candidate",
+    [
+        pytest.param(one, id=one.name, marks=[pytest.mark.xdist_group(JVM)] * (one == SPARK))
+        for one in load_candidates(every=True)
+    ],
 )
 WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
 RUN = "run=manual__2026-11-24T00-00-00"
@@ -124,7 +129,7 @@ def arrays(pairs: Sequence[Row], catalogue: Sequence[Row]) -> tuple[Interactions
 @pytest.fixture
 def new(request: pytest.FixtureRequest, shop: Storage, candidate: Candidate) -> Recommender:
     """Make the unfitted model of a test's `candidate`; Spark's on the session of all tests."""
-    if issubclass(model_class(candidate.class_path), LearnsFromTable):
+    if candidate == SPARK:
         request.getfixturevalue("spark")
     model: Recommender = make(candidate, shop.settings)
     return model

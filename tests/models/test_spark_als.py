@@ -9,12 +9,13 @@ from infra.settings import load_settings
 from infra.spark.session import submit_command
 from infra.storage import Storage
 from models import spark_als_job
-from models.candidates import candidate_named, load_candidates
+from models.candidates import load_candidates
 from models.recommender import NONE
 from models.spark_als import SparkALS
 from models.tables import read_run
 from models.train import load_trained, train
-from tests.models.conftest import RUN, WriteRun, arrays, interaction, tastes
+from tests.conftest import JVM
+from tests.models.conftest import RUN, SPARK, WriteRun, arrays, interaction, tastes
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ def test_the_table_gives_what_the_arrays_give(trained: SparkALS, shop: Storage) 
     assert load_trained(shop, RUN, "spark_als").fit.peak_memory_mb > 0
 
 
-@pytest.mark.parametrize("candidate", [candidate_named("spark_als")], ids=["spark_als"])
+@pytest.mark.xdist_group(JVM)
+@pytest.mark.parametrize("candidate", [SPARK], ids=["spark_als"])
 def test_the_vectors_solve_the_equations_of_the_paper(fitted: SparkALS) -> None:
     weights = arrays(*tastes())[0].weights
     chosen, items = fitted._parameters, fitted._fitted.item_vectors.astype(float)
@@ -76,4 +78,4 @@ def test_a_cluster_gets_it_through_spark_submit(shop: Storage) -> None:
 
 def test_it_takes_one_word_to_let_it_compete() -> None:
     assert "spark_als" not in {candidate.name for candidate in load_candidates()}
-    assert not candidate_named("spark_als").enabled
+    assert not SPARK.enabled
