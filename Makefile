@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test bench-quality bench-models lint types lock settings java clean
+.PHONY: help setup demo up test bench-quality bench-models check-release lint types lock settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench-quality: $(ready) ## LightFM's published numbers through our code, and all
 
 bench-models: $(ready) ## What evaluating, recommending and training cost, against LightFM and implicit
 	@$(run) models.bench_models
+
+check-release: $(ready) ## Check models/release.yaml and replay it on the last runs; RUNS=20 takes more
+	@$(run) models.check_release $(if $(RUNS),--runs $(RUNS))
 
 lint: $(ready) ## ruff: style, docstrings, formatting
 	@$(run) ruff check .

@@ -53,16 +53,37 @@ def load_mapping(file: Path, model: type[RulesType]) -> dict[str, RulesType]:
     }
 
 
-def _read(file: Path) -> dict[Any, Any]:
+def read_rules(file: Path) -> bytes:
+    """Return the bytes of a rules file; raise `SettingsError` if it is missing or unreadable."""
     try:
-        content = _UniqueKeyLoader(file.read_text(encoding="utf-8")).get_single_data()
+        return file.read_bytes()
     except FileNotFoundError as error:
         raise SettingsError(f"The rules file {file} does not exist.", "Restore it.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{file}{_problem(error)}.", "Correct it.") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file} holds no keys.", "Restore it; an empty file decides nothing.")
-    return content
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error}.", "Correct it.") from error
+
+
+def parse_yaml(content: bytes, origin: str) -> dict[Any, Any]:
+    """Parse bytes that hold keys; `origin` names where they came from in the error.
+
+    Raises
+    ------
+    SettingsError
+        They are no YAML, a key stands twice, or there is none.
+    """
+    try:
+        found = _UniqueKeyLoader(content.decode("utf-8")).get_single_data()
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{origin}{_problem(error)}.", "Correct it.") from error
+    if not isinstance(found, dict):
+        raise SettingsError(
+            f"{origin} holds no keys.", "Restore it; an empty file decides nothing."
+        )
+    return found
+
+
+def _read(file: Path) -> dict[Any, Any]:
+    return parse_yaml(read_rules(file), str(file))
 
 
 def _problem(error: Exception) -> str:

@@ -31,6 +31,7 @@ from infra.stores.object_store import MANIFEST
 from models.card import model_card
 from models.digests import MAX_FILE_BYTES, FolderManifest, verified, write_manifest
 from models.items import ServedItems, read_served_items
+from models.judging import outcome_of
 from models.recommender import Recommendations, Recommender, UserIds, positions
 from models.train import Fit, candidate_folder, read_fit, read_model
 
@@ -84,13 +85,13 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
     Raises
     ------
     ReleaseError
-        The run has no verdict that says release.
+        The run has no verdict, or it says reject.
     StorageError
         The model, its lists or the tables of the run are missing.
     BundleError
         The model or the lists are not those that were judged.
     """
-    verdict = released(run, storage)
+    verdict = not_rejected(run, storage)
     with storage.scratch() as scratch:
         model = _copy_model(verdict, storage, scratch / MODEL)
         written_at = _copy_lists(verdict, storage, model, scratch / LISTS)
@@ -140,13 +141,20 @@ def load_recommender(folder: Path) -> Recommender:
     return read_model(folder)[0]
 
 
-def released(run: str, storage: Storage) -> VerdictRecord:
-    """Return the verdict of a run; raise `ReleaseError` unless it says release, and why."""
+def not_rejected(run: str, storage: Storage) -> VerdictRecord:
+    """Return the verdict of a run: release, or review, which a person has to approve.
+
+    Raises
+    ------
+    ReleaseError
+        It says reject, or not what its own judgements say, or there is none.
+    """
     verdict = RunRecords(storage, run).load_verdict()
     if verdict is None or verdict.run != run:
         raise ReleaseError(f"{run} has no release verdict.", "Run judge_release first.")
-    failed = [judgement.metric for judgement in verdict.judgements if not judgement.passed]
-    if verdict.outcome != "release" or failed or not verdict.judgements:
+    judged = outcome_of(verdict.judgements)
+    if "reject" in (verdict.outcome, judged) or verdict.outcome != judged:
+        failed = [judgement.metric for judgement in verdict.judgements if not judgement.passed]
         raise ReleaseError(
             f"The verdict on {verdict.candidate} of {run} is {verdict.outcome}"
             f" ({', '.join(failed) or 'no threshold'} missed).",

@@ -42,6 +42,7 @@ def model_card(verdict: VerdictRecord, storage: Storage, fit: Fit) -> dict[str, 
             "window": {name: str(facts.get(name)) for name in ("start", "cut", "as_of")},
             "batches": list(verdict.batches),
             "sources": list(storage.settings.sources),
+            "columns": list(verdict.columns),
         },
         "metrics": metrics[0],
         "judged": {

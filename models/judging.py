@@ -1,184 +1,204 @@
-"""Holding one candidate to the limits of `release.yaml`: pure, one judgement per limit.
+"""Holding one candidate to the rules of `release.yaml`: pure, one judgement per limit.
 
-Everything fails closed: a missing or undefined number misses its threshold.
+Everything fails closed: a missing or undefined number misses its threshold. A difference within
+chance, or within what training again does, is neither met nor missed: nobody can tell.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Self
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from pydantic import Field, model_validator
+from infra.records import Comparison, EvaluationRecord, Judgement, Outcome, Score, Slice
+from models.comparing import CHAMPION
+from models.confidence import verdict
+from models.judgement_words import Words
+from models.metrics import RANKING, K
+from models.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
 
-from infra.errors import SettingsError
-from infra.records import Judgement
-from infra.rules import Rules, load_mapping
-from models.metrics import HIGHER_IS_BETTER, METRICS
-
-RELEASE = Path(__file__).with_name("release.yaml")
-
-
-class Threshold(Rules):
-    """The limits of one metric; at least one of them, and the reason a person gave."""
-
-    min: float | None = Field(None, allow_inf_nan=False)
-    max: float | None = Field(None, allow_inf_nan=False)
-    max_drop_vs_champion: float | None = Field(None, ge=0, allow_inf_nan=False)
-    beats: str | None = Field(None, min_length=1)
-    why: str = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _limits(self) -> Self:
-        limits = (self.min, self.max, self.max_drop_vs_champion, self.beats)
-        if all(limit is None for limit in limits):
-            raise ValueError("it needs one of min, max, max_drop_vs_champion, beats")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("min is above max, so nothing could ever be released")
-        return self
+CHOSEN_BY = f"ndcg_at_{K}"
+WORST_FIRST: tuple[Outcome, ...] = ("reject", "review", "release")
+LEAKS = "numbers that jump like this usually come from a hold-out that was learnt by heart"
+UNSEEN = "nothing replaces a model that it was not held against"
 
 
-Metrics = Mapping[str, float]
-Thresholds = dict[str, Threshold]
+@dataclass(frozen=True)
+class Rivals:
+    """Whom a candidate is held against.
 
-
-def load_thresholds(file: Path = RELEASE) -> Thresholds:
-    """Return the thresholds by metric.
-
-    Raises
-    ------
-    SettingsError
-        The file is missing or empty, a key or a metric is unknown, or a comparison makes no
-        sense for the metric.
-    """
-    thresholds = load_mapping(file, Threshold)
-    if not thresholds:
-        raise SettingsError(f"{file} holds no thresholds.", "Restore it; nothing is released.")
-    for metric, threshold in thresholds.items():
-        if metric not in METRICS:
-            known = ", ".join(METRICS)
-            raise SettingsError(f"{file}: there is no metric '{metric}'.", f"Known are {known}.")
-        compares = threshold.beats or threshold.max_drop_vs_champion is not None
-        if compares and metric not in HIGHER_IS_BETTER:
-            raise SettingsError(
-                f"{file}: less of '{metric}' is better, so it cannot drop or beat.", "Use max."
-            )
-    return thresholds
-
-
-def judge(
-    metrics: Metrics,
-    others: Mapping[str, Metrics],
-    champion: Metrics | None,
-    thresholds: Thresholds,
-) -> tuple[Judgement, ...]:
-    """Hold one candidate to every limit.
-
-    Parameters
+    Attributes
     ----------
-    metrics : mapping of str to float
-        Of the candidate.
-    others : mapping of str to mapping
-        Metrics of the other candidates, by name.
-    champion : mapping of str to float, or None
-        None if nothing is live yet: then nothing can drop. Empty if something is live that could
-        not be judged: then the comparison fails.
-    thresholds : dict of str to Threshold
+    others : dict of str to Score
+        The other candidates of the run, by name.
+    champion : Score or None
+        What is live, judged on the same hold-out.
+    live : str or None
+        The version that is live, judged or not; None before the first release.
+    """
+
+    others: dict[str, Score]
+    champion: Score | None
+    live: str | None
+
+
+def rivals_of(score: Score, evaluation: EvaluationRecord) -> Rivals:
+    """Find in the record of a run whom one of its candidates is held against."""
+    others = {
+        other.name: other
+        for other in evaluation.scores
+        if other.role != CHAMPION and other.name != score.name
+    }
+    champions = [other for other in evaluation.scores if other.role == CHAMPION]
+    return Rivals(others, champions[0] if champions else None, evaluation.champion)
+
+
+def judge(score: Score, rivals: Rivals, rules: ReleaseRules) -> tuple[Judgement, ...]:
+    """Hold one candidate to every limit, in the order of the file, and then to what is live.
 
     Returns
     -------
     tuple of Judgement
-        One per limit, in the order of the file.
+        Never empty; the worst outcome among them is that of the candidate.
     """
-    return tuple(
+    limits = tuple(
         judgement
-        for metric, threshold in thresholds.items()
-        for judgement in _judge(metric, threshold, metrics, others, champion)
+        for metric, threshold in rules.thresholds.items()
+        for judgement in _limits(metric, threshold, score, rivals)
     )
+    unclear = _when_unclear(rules.doubt, _minimums_hold(score, rules))
+    settled = (
+        one if one.result != "cannot tell" else one.model_copy(update={"outcome": unclear})
+        for one in limits
+    )
+    return (*settled, *_held_against_live(score, rivals, rules))
 
 
-def passed(judgements: tuple[Judgement, ...]) -> bool:
-    """Tell whether there was a limit, and all were met."""
-    return bool(judgements) and all(judgement.passed for judgement in judgements)
+def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome:
+    """Return the worst outcome; without any judgement nothing is released."""
+    found = {judgement.outcome for judgement in judgements}
+    return next((one for one in WORST_FIRST if one in found), "reject")
 
 
-def _judge(
-    metric: str,
-    threshold: Threshold,
-    metrics: Metrics,
-    others: Mapping[str, Metrics],
-    champion: Metrics | None,
-) -> Iterator[Judgement]:
-    value = _number(metrics, metric)
-    say = _Words(metric, value, threshold.why)
-    if threshold.min is not None:
-        yield say.at_least(threshold.min)
-    if threshold.max is not None:
-        yield say.at_most(threshold.max)
+def _limits(metric: str, threshold: Threshold, score: Score, rivals: Rivals) -> Iterator[Judgement]:
+    value = _number(score, metric)
+    say = Words(metric, value, threshold.why, threshold.if_missed)
+    yield from _range(say, threshold)
+    for name, limits in threshold.slices.items():
+        yield from _slice(metric, name, limits, threshold, score)
     if threshold.beats is not None:
-        yield say.above(threshold.beats, _number(others.get(threshold.beats, {}), metric))
+        yield _beats(say, threshold.beats, score, rivals)
     if threshold.max_drop_vs_champion is not None:
-        drop = threshold.max_drop_vs_champion
-        if champion is None:
-            yield say.without_champion(drop)
-        else:
-            yield say.no_drop(drop, _number(champion, metric))
+        yield _drop(say, threshold.max_drop_vs_champion, score, rivals)
 
 
-def _number(metrics: Metrics, metric: str) -> float | None:
-    value = metrics.get(metric)
+def _range(say: Words, limits: Threshold | SliceLimits) -> Iterator[Judgement]:
+    if limits.min is not None:
+        yield say.at_least(limits.min)
+    if limits.max is not None:
+        yield say.at_most(limits.max)
+
+
+def _slice(
+    metric: str, name: str, limits: SliceLimits, threshold: Threshold, score: Score
+) -> Iterator[Judgement]:
+    found = find_slice(score, name)
+    value = _finite(found.metrics.get(metric)) if found else None
+    say = Words(metric, value, threshold.why, limits.if_missed or threshold.if_missed, name)
+    if found is not None and found.too_small:
+        yield say.too_small(found.users)
+    else:
+        yield from _range(say, limits)
+
+
+def find_slice(score: Score, name: str) -> Slice | None:
+    """Find a slice by its name, with or without what stands in brackets after it."""
+    return next((one for one in score.slices if name in (one.name, one.name.split(" (")[0])), None)
+
+
+def _beats(say: Words, name: str, score: Score, rivals: Rivals) -> Judgement:
+    rival = rivals.others.get(name)
+    bound = _number(rival, say.metric) if rival else None
+    if rival is None or bound is None or say.value is None:
+        return say.not_above(name, bound)
+    found = _margin(score, rival, name, say.metric, 0.0)
+    return say.above(name, bound, found)
+
+
+def _drop(say: Words, allowed: Amount, score: Score, rivals: Rivals) -> Judgement:
+    if rivals.live is None and rivals.champion is None:
+        return say.nothing_live(allowed)
+    live = _number(rivals.champion, say.metric) if rivals.champion else None
+    if rivals.champion is None or live is None:
+        return say.champion_unknown(allowed)
+    if say.value is None:
+        return say.dropped(allowed, live, None)
+    found = _margin(score, rivals.champion, CHAMPION, say.metric, allowed.of(live))
+    return say.dropped(allowed, live, found)
+
+
+def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Comparison:
+    """Compare by what was measured user by user; without that, the difference counts as it is.
+
+    The verdict is about the difference plus what it may be less: `better` says the limit is met,
+    `worse` that it is missed.
+    """
+    difference = score.metrics[metric] - rival.metrics[metric]
+    made = {"metric": metric, "against": name}
+    found = next(
+        (one for one in score.comparisons if (one.metric, one.against) == (metric, name)), None
+    )
+    if found is None or not all(map(math.isfinite, (found.difference, found.low, found.high))):
+        met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
+        ends = {"difference": difference, "low": difference, "high": difference}
+        return Comparison.model_validate({**made, **ends, "verdict": "better" if met else "worse"})
+    ends = {name: getattr(found, name) for name in ("difference", "low", "high")}
+    noise = max(score.noise or 0, rival.noise or 0)
+    middle, low, high = (end + allowed for end in ends.values())
+    said = verdict(middle, low, high, noise)
+    return Comparison.model_validate({**made, **ends, "verdict": said})
+
+
+def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Iterator[Judgement]:
+    """Look for what no limit of a metric shows: a champion nobody judged, a jump too good."""
+    if rivals.champion is None:
+        if rivals.live is not None:
+            yield Words(CHAMPION, None, UNSEEN, "review").not_judged(rivals.live)
+        return
+    bound = rules.doubt.suspicious_improvement
+    for metric in dict.fromkeys((*(one for one in rules.thresholds if one in RANKING), CHOSEN_BY)):
+        value, live = _number(score, metric), _number(rivals.champion, metric)
+        say = Words(metric, value, LEAKS, "review")
+        if value is None or live is None:
+            yield say.no_jump_known(bound)
+            continue
+        better = _margin(score, rivals.champion, CHAMPION, metric, 0.0).verdict == "better"
+        yield say.jumped(bound, live, better and value - live > bound.of(live))
+
+
+def _when_unclear(doubt: Doubt, minimums_hold: bool) -> Outcome:
+    if doubt.cannot_tell == "release" and not minimums_hold:
+        return "review"
+    return doubt.cannot_tell
+
+
+def _minimums_hold(score: Score, rules: ReleaseRules) -> bool:
+    """Tell whether there is a minimum, and all are met; a slice too small has no say."""
+    found = [
+        (_number(score, metric), threshold.min) for metric, threshold in rules.thresholds.items()
+    ]
+    for metric, threshold in rules.thresholds.items():
+        for name, limits in threshold.slices.items():
+            part = find_slice(score, name)
+            if part is None or not part.too_small:
+                found.append((_finite(part.metrics.get(metric)) if part else None, limits.min))
+    asked = [(value, least) for value, least in found if least is not None]
+    return bool(asked) and all(value is not None and value >= least for value, least in asked)
+
+
+def _number(score: Score, metric: str) -> float | None:
+    return _finite(score.metrics.get(metric))
+
+
+def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-class _Words:
-    """Words and numbers of the limits of one metric; None is a number nobody has."""
-
-    def __init__(self, metric: str, value: float | None, why: str) -> None:
-        self.metric, self.value, self.why = metric, value, why
-
-    def at_least(self, bound: float) -> Judgement:
-        return self._say(f"at least {bound:g}", bound, self._up_to(bound))
-
-    def at_most(self, bound: float) -> Judgement:
-        return self._say(
-            f"at most {bound:g}", bound, self.value is not None and self.value <= bound
-        )
-
-    def above(self, rival: str, bound: float | None) -> Judgement:
-        limit = f"above {rival}"
-        if bound is None:
-            return self._say(limit, None, False, f"{rival} has no such number to compare with")
-        beaten = self.value is not None and self.value > bound
-        return self._say(f"{limit} ({bound:.4g})", bound, beaten)
-
-    def without_champion(self, drop: float) -> Judgement:
-        limit, known = self._drop(drop), self.value is not None
-        return self._say(limit, None, known, "nothing is live yet to compare with" if known else "")
-
-    def no_drop(self, drop: float, live: float | None) -> Judgement:
-        if live is None:
-            reason = "the live champion could not be judged on this hold-out"
-            return self._say(self._drop(drop), None, False, reason)
-        limit = f"{self._drop(drop)} ({live:.4g})"
-        return self._say(limit, live - drop, self._up_to(live - drop))
-
-    def _up_to(self, bound: float) -> bool:
-        return self.value is not None and self.value >= bound
-
-    def _drop(self, drop: float) -> str:
-        return f"at most {drop:g} below the champion"
-
-    def _say(self, limit: str, bound: float | None, passed: bool, reason: str = "") -> Judgement:
-        number = "was not measured" if self.value is None else f"is {self.value:.4g}"
-        verdict = f", which is {limit}" if passed else f"; it must be {limit}"
-        return Judgement(
-            metric=self.metric,
-            value=self.value,
-            limit=limit,
-            bound=bound,
-            result="met" if passed else "missed",
-            outcome="release" if passed else "reject",
-            reason=f"{self.metric} {number}{f'; {reason}' if reason else verdict}.",
-            why=self.why,
-        )

@@ -21,7 +21,7 @@ from models.bundle import (
     MODEL,
     bundle_key,
     manifest_sha256,
-    released,
+    not_rejected,
     version_of,
 )
 from models.digests import FolderManifest, verified
@@ -47,7 +47,7 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     BundleError
         The bundle, or its published copy, is not what its manifest says.
     """
-    verdict = released(run, storage)
+    verdict = not_rejected(run, storage)
     _require_gates(run, storage)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)

@@ -1,7 +1,7 @@
 """Decide whether a candidate may be released: `release.yaml` against the evaluation.
 
-Everything fails closed: a missing or undefined number misses its threshold, and an empty or
-unreadable rules file is an error before anything is judged.
+Everything fails closed: what cannot be judged is rejected, on the record, before the error is
+raised. docs/reference/release_verdicts.md lists every case.
 """
 
 from __future__ import annotations
@@ -13,110 +13,147 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from infra.errors import ReleaseError, SettingsError
+from infra.errors import CatwalkError, ReleaseError, SettingsError
+from infra.file_history import last_change
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.rules import read_rules
 from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import load_candidates
-from models.judging import RELEASE, Thresholds, judge, load_thresholds, passed
+from models.comparing import CHAMPION
+from models.data_columns import columns_of, columns_of_version, judge_columns
+from models.judging import CHOSEN_BY, WORST_FIRST, judge, outcome_of, rivals_of
+from models.thresholds import RELEASE, ReleaseRules, parse_thresholds
 
-CHOSEN_BY = "ndcg_at_10"
 Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
+NOBODY = "none"
 
 
 def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     """Judge every candidate that is no baseline, and save the verdict on the best one.
 
-    The best is the passing one with the highest ndcg_at_10, or the highest of all if none passes.
+    The best is the one that needs nobody before one that needs a person before one that is
+    rejected; among equals the one with the highest ndcg_at_10.
 
     Raises
     ------
     ReleaseError
-        No candidate met every threshold (the verdict is saved before), or nothing was evaluated.
+        The best is rejected, or nothing was evaluated.
     SettingsError
         The thresholds or the candidates cannot be read.
+    StorageError
+        What the run wrote cannot be read.
+
+    Whatever is raised, a verdict that says reject is saved before.
     """
-    thresholds, sha256 = _thresholds(file, storage)
     records = RunRecords(storage, run)
-    evaluation = records.load_evaluation()
-    if evaluation is None or evaluation.run != run:
-        raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
-    judged = [
-        (score, _judge_score(score, evaluation, thresholds)) for score in _releasable(evaluation)
-    ]
-    score, judgements = best(judged)
-    verdict = VerdictRecord(
-        run=run,
-        at=datetime.now(UTC),
-        outcome="release" if passed(judgements) else "reject",
-        candidate=score.name,
-        thresholds_sha256=sha256,
-        batches=tuple(storage.lake.manifest(INTERACTIONS.name, run)["batches"]),
-        judgements=judgements,
-        model_sha256=score.model_sha256,
-        champion=evaluation.champion,
-    )
+    try:
+        verdict = _verdict(run, storage, file)
+    except CatwalkError as error:
+        records.save_verdict(_without_judging(run, file, error))
+        raise
     records.save_verdict(verdict)
-    _require_released(verdict, file)
+    _require_not_rejected(verdict, file)
     return verdict
 
 
-def _thresholds(file: Path, storage: Storage) -> tuple[Thresholds, str]:
-    """Return the thresholds and the hash of the very bytes they were parsed from.
+def judge_all(
+    evaluation: EvaluationRecord, rules: ReleaseRules, columns: tuple[Judgement, ...] = ()
+) -> Judged:
+    """Return the best releasable candidate of an evaluation and how it met the rules.
 
-    The file is read once and parsed from a copy, so that an edit meanwhile cannot part the two.
+    Parameters
+    ----------
+    columns : tuple of Judgement
+        What was found about the columns of the data; counts for every candidate.
+
+    Raises
+    ------
+    ReleaseError
+        There is no candidate that could be released.
     """
+    return best(
+        [
+            (score, (*judge(score, rivals_of(score, evaluation), rules), *columns))
+            for score in _releasable(evaluation)
+        ]
+    )
+
+
+def best(judged: Sequence[Judged]) -> Judged:
+    """Return the one that needs nobody, or else a person; among equals the highest ndcg_at_10."""
+    return max(judged, key=_standing)
+
+
+def _verdict(run: str, storage: Storage, file: Path) -> VerdictRecord:
+    content = read_rules(file)
+    rules = parse_thresholds(content, str(file))
+    evaluation = RunRecords(storage, run).load_evaluation()
+    if evaluation is None or evaluation.run != run:
+        raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
+    columns, live = columns_of(storage, run), evaluation.champion
+    held = () if live is None else (judge_columns(columns, columns_of_version(storage, live)),)
+    score, judgements = judge_all(evaluation, rules, held)
+    changed = last_change(file, content)
+    return VerdictRecord(
+        run=run,
+        at=datetime.now(UTC),
+        outcome=outcome_of(judgements),
+        candidate=score.name,
+        thresholds_sha256=hashlib.sha256(content).hexdigest(),
+        thresholds_commit=changed.commit,
+        thresholds_author=changed.author,
+        batches=tuple(storage.lake.manifest(INTERACTIONS.name, run)["batches"]),
+        judgements=judgements,
+        model_sha256=score.model_sha256,
+        champion=live,
+        columns=columns,
+    )
+
+
+def _without_judging(run: str, file: Path, error: CatwalkError) -> VerdictRecord:
+    """Reject a run that could not be judged, so that no verdict of before stands in its place."""
     try:
-        content = file.read_bytes()
-    except OSError:
-        load_thresholds(file)  # says what is wrong with it, and the cure
-        raise
-    with storage.scratch() as scratch:
-        copy = scratch / file.name
-        copy.write_bytes(content)
-        try:
-            return load_thresholds(copy), hashlib.sha256(content).hexdigest()
-        except SettingsError as error:
-            fact = error.fact.replace(str(copy), str(file))
-            raise SettingsError(fact, error.cure) from error
+        sha256 = hashlib.sha256(read_rules(file)).hexdigest()
+    except SettingsError:
+        sha256 = "unknown"
+    judgement = Judgement(
+        metric="judge_release",
+        value=None,
+        limit="every rule can be judged",
+        result="not judged",
+        outcome="reject",
+        reason=str(error),
+        why="what cannot be judged does not go live",
+    )
+    return VerdictRecord(
+        run=run,
+        at=datetime.now(UTC),
+        outcome="reject",
+        candidate=NOBODY,
+        thresholds_sha256=sha256,
+        batches=(),
+        judgements=(judgement,),
+    )
 
 
 def _releasable(evaluation: EvaluationRecord) -> list[Score]:
     names = {candidate.name for candidate in load_candidates() if not candidate.baseline}
-    found = [
-        score for score in evaluation.scores if score.role == "candidate" and score.name in names
-    ]
+    found = [score for score in evaluation.scores if score.role != CHAMPION and score.name in names]
     if not found:
         raise ReleaseError(f"{evaluation.run} judged no releasable candidate.", "Evaluate again.")
     return found
 
 
-def _judge_score(
-    score: Score, evaluation: EvaluationRecord, thresholds: Thresholds
-) -> tuple[Judgement, ...]:
-    others = {
-        other.name: other.metrics
-        for other in evaluation.scores
-        if other.role == "candidate" and other.name != score.name
-    }
-    judged = [other.metrics for other in evaluation.scores if other.role == "champion"]
-    champion = judged[0] if judged else None if evaluation.champion is None else {}
-    return judge(score.metrics, others, champion, thresholds)
-
-
-def best(judged: Sequence[Judged]) -> Judged:
-    """Return the passing candidate with the highest ndcg_at_10, or the highest if none passes."""
-    return max(judged, key=_standing)
-
-
-def _standing(judged: Judged) -> tuple[bool, float]:
+def _standing(judged: Judged) -> tuple[int, float]:
     score, judgements = judged
     quality = score.metrics.get(CHOSEN_BY, math.nan)
-    return passed(judgements), quality if math.isfinite(quality) else -math.inf
+    place = WORST_FIRST.index(outcome_of(judgements))
+    return place, quality if math.isfinite(quality) else -math.inf
 
 
-def _require_released(verdict: VerdictRecord, file: Path) -> None:
+def _require_not_rejected(verdict: VerdictRecord, file: Path) -> None:
     missed = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
     if verdict.outcome == "reject":
         raise ReleaseError(

@@ -19,7 +19,7 @@ from infra.records import EvaluationRecord, Score
 from infra.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage
-from models.bundle import released
+from models.bundle import not_rejected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,7 +71,7 @@ def register(run: str, storage: Storage, version: str) -> str:
     StorageError
         MLflow does not answer, or the run was not tracked.
     """
-    winner = released(run, storage).candidate
+    winner = not_rejected(run, storage).candidate
     tracked = track(run, storage)
     if winner not in tracked:
         raise StorageError(f"{winner} of {run} is not in MLflow.", "Run track_candidates first.")
