@@ -22,9 +22,9 @@ from infra.airflow.home import DAG
 from infra.errors import CatwalkError
 from infra.record_files import RecordFiles
 from infra.report.headline import Ending
-from infra.report.page import render
+from infra.report.page import earlier_runs, render
 from infra.report.runs import find_runs, is_run, render_runs
-from infra.report.snapshot import take_snapshot
+from infra.report.snapshot import Snapshot, take_snapshot
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.storage import Storage, run_key
@@ -83,10 +83,9 @@ class _Pages:
 
     def run(self, request: Request, run: str) -> Response:
         """Show the report of a run that has left a record."""
-        snapshot = take_snapshot(RecordFiles(self._reports, run)) if is_run(run) else None
-        if snapshot is None or not snapshot.reached:
+        if not is_run(run) or not self._snapshot(run).reached:
             raise HTTPException(404)
-        return _html(request, lambda frame: render(snapshot, frame))
+        return self._report(request, run)
 
     def tab(self, request: Request, dag_id: str, run_id: str, task: str = "") -> Response:
         """Show the report of a run by the names Airflow has for it, at the part of a task."""
@@ -98,8 +97,14 @@ class _Pages:
             return _html(request, _message(*message))
         if not is_run(run):
             raise HTTPException(404)
-        snapshot = take_snapshot(RecordFiles(self._reports, run))
-        return _html(request, lambda frame: render(snapshot, frame))
+        return self._report(request, run)
+
+    def _report(self, request: Request, run: str) -> Response:
+        snapshot, earlier = self._snapshot(run), earlier_runs(self._reports, run)
+        return _html(request, lambda frame: render(snapshot, earlier, frame))
+
+    def _snapshot(self, run: str) -> Snapshot:
+        return take_snapshot(RecordFiles(self._reports, run))
 
 
 def _html(request: Request, page: Page, status: int = 200) -> HTMLResponse:

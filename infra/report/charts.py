@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
 from infra.report.wording import NOTHING, decimals, is_share, number, plain_name, shortened
 
-LABEL_LENGTH = 34  # letters of 14 px that fit beside a value on a phone of 390 px
+LABEL_LENGTH = 28  # letters of 14 px that fit beside a value on a phone of 390 px
 UNJUDGED_CHARTS = 4  # before a verdict there is no choice of metrics, and a page holds about four
 
 
@@ -25,7 +25,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Bar:
-    """One model on one metric; `width` is None where it was not measured."""
+    """One model on one metric; `width` is None where it was not measured.
+
+    `interval` is where its 95% interval starts and ends, None where nobody computed one.
+    """
 
     name: str
     role: str
@@ -33,6 +36,7 @@ class Bar:
     text: str
     start: float
     width: float | None
+    interval: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:
@@ -120,7 +124,8 @@ def _chart(
 ) -> Chart:
     values = [score.metrics[metric] for score in scores if metric in score.metrics]
     bounds = [judgement.bound for judgement in judgements if judgement.bound is not None]
-    scale = _Scale(metric, values, bounds)
+    ends = [end for score in scores for end in score.intervals.get(metric, ())]
+    scale = _Scale(metric, values, [*bounds, *ends])
     return Chart(
         metric=metric,
         title=plain_name(metric),
@@ -134,7 +139,9 @@ def _bar(metric: str, score: Score, chosen: str, scale: _Scale) -> Bar:
     start, width = (0.0, None) if value is None else scale.span(value)
     judged = score.role == "candidate" and score.name == chosen
     text = "not measured" if value is None else value_text(metric, value, scale.values)
-    return Bar(score.name, score.role, judged, text, start, width)
+    ends = score.intervals.get(metric)
+    interval = None if ends is None else (scale.at(ends[0]), scale.at(ends[1]))
+    return Bar(score.name, score.role, judged, text, start, width, interval)
 
 
 def _line(judgement: Judgement, scale: _Scale) -> Line:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
+from infra.errors import StorageError
 from infra.record_files import PAGE, SUMMARY, RecordFiles
 from infra.report import charts
+from infra.report.duels import duels
 from infra.report.headline import headline
+from infra.report.runs import run_title, runs_before
+from infra.report.slices import slice_table
 from infra.report.snapshot import GATES, STEPS, Snapshot, take_snapshot
 from infra.report.steps import steps
-from infra.report.summary import summarise
+from infra.report.summary import RunSummary, summarise
 from infra.report.templates import Frame, fill
+from infra.report.trends import LENGTH, Trends
 from infra.storage import Storage
+from infra.stores.object_store import ObjectStore
 
 
 def write_report(storage: Storage, run: str) -> str:
@@ -34,18 +40,29 @@ def write_report(storage: Storage, run: str) -> str:
     files = RecordFiles(storage.reports, run)
     snapshot = take_snapshot(files)
     files.write(SUMMARY, summarise(snapshot))
-    files.write_text(PAGE, render(snapshot))
+    files.write_text(PAGE, render(snapshot, earlier_runs(storage.reports, run)))
     return files.address(PAGE)
 
 
-def render(snapshot: Snapshot, frame: Frame | None = None, now: datetime | None = None) -> str:
-    """Turn what is known of a run into the page."""
-    return fill("page.html", frame, now=now, **_content(snapshot))
+def earlier_runs(store: ObjectStore, run: str) -> Sequence[RunSummary]:
+    """Return the runs that the trends of a page tell of; none where they cannot be read."""
+    try:
+        return runs_before(store, run, LENGTH)
+    except StorageError:
+        return ()
+
+
+def render(
+    snapshot: Snapshot, earlier: Sequence[RunSummary] = (), frame: Frame | None = None
+) -> str:
+    """Turn what is known of a run, and of those before it, into the page."""
+    return fill("page.html", frame, trends=Trends(earlier), **_content(snapshot))
 
 
 def _content(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "run": snapshot.run.removeprefix("run="),
+        "title": run_title(snapshot.run),
         "snapshot": snapshot,
         "headline": headline(snapshot),
         "steps": steps(snapshot),
@@ -64,12 +81,14 @@ def _ingested(snapshot: Snapshot) -> dict[str, Any]:
 def _evaluated(snapshot: Snapshot) -> dict[str, Any]:
     evaluation, verdict = snapshot.evaluation, snapshot.verdict
     if evaluation is None:
-        return {"charts": [], "coverage": [], "other_metrics": []}
+        return {"charts": [], "duels": [], "coverage": [], "other_metrics": [], "slices": []}
     shown = charts.charts(evaluation, verdict)
     covered = [metric for metric in charts.all_metrics(evaluation) if "coverage" in metric]
     drawn = {*covered, *(chart.metric for chart in shown)}
     return {
         "charts": shown,
+        "duels": duels(evaluation, verdict.candidate if verdict else ""),
+        "slices": slice_table(evaluation),
         "coverage": covered,
         "other_metrics": [m for m in charts.all_metrics(evaluation) if m not in drawn],
     }

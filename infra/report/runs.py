@@ -27,7 +27,7 @@ NAMES: dict[Ending, str] = {
     "broken": "Records broken",
     "running": "Not finished",
 }
-_RUN = re.compile(r"run=[0-9A-Za-z_.-]{1,250}")
+_RUN = re.compile(r"run=(?!\.)[0-9A-Za-z_.-]{1,250}")
 _ID = re.compile(r"run=(?P<kind>[A-Za-z]+)__(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)")
 
 

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.records import Check, EvaluationRecord, GateRecord, Score
+from infra.records import EvaluationRecord, Score
 from infra.report import charts, wording
+from infra.report.checks import check_texts, example_columns, example_text, worst_first
 from infra.report.steps import gate_state, judgement_state, verdict_state
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Frame:
 
 def fill(template: str, frame: Frame | None = None, **content: Any) -> str:
     """Return a page: `layout.html` around one of the templates that extend it."""
-    now = content.pop("now", None) or datetime.now(UTC)
+    now = datetime.now(UTC)
     return _environment().get_template(template).render(frame=frame, now=now, **content)
 
 
@@ -65,12 +66,14 @@ def _environment() -> Environment:
         moment=wording.moment,
         plain=wording.plain_name,
         sentence=wording.sentence_case,
-        worst_first=_worst_first,
+        worst_first=worst_first,
     )
     environment.globals.update(
         number=wording.number,
         counted=wording.counted,
-        check_texts=_check_texts,
+        check_texts=check_texts,
+        example_columns=example_columns,
+        example_text=example_text,
         metric_text=_metric_text,
         score_text=_score_text,
         gate_state=gate_state,
@@ -78,21 +81,6 @@ def _environment() -> Environment:
         verdict_state=verdict_state,
     )
     return environment
-
-
-def _worst_first(gate: GateRecord) -> list[Check]:
-    order = ("critical", "warning", "info")
-    return sorted(gate.checks, key=lambda check: order.index(check.severity))
-
-
-def _check_texts(check: Check) -> tuple[str, str]:
-    """Return the value and the limit of a check, precise enough to tell them apart."""
-    limits = [end for end in (check.min, check.max) if end is not None]
-    within_one = all(abs(each) <= 1 for each in (*limits, check.value or 0.0))
-    share = within_one and wording.is_share(f"{check.name} {check.says}")
-    digits = wording.beside(check.value, limits, share=share)
-    value = wording.number(check.value, share=share, digits=digits)
-    return value, wording.limit(check.min, check.max, share=share)
 
 
 def _metric_text(metric: str, value: float | None) -> str:

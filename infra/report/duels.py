@@ -1,0 +1,117 @@
+"""Each model against the champion and the baselines: better, worse, or nobody can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.records import Comparison, EvaluationRecord, Score
+from infra.report.charts import LABEL_LENGTH
+from infra.report.headline import Tone
+from infra.report.wording import decimals, plain_name, shortened
+
+CHAMPION = "champion"
+WORDS: dict[str, Tone] = {"better": "good", "worse": "bad", "cannot tell": "calm"}
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """One model less its rival; all places in percent of the width, `noise` around zero."""
+
+    name: str
+    chosen: bool
+    word: str
+    tone: Tone
+    text: str
+    low: float
+    middle: float
+    high: float
+    noise: tuple[float, float] | None
+
+    @property
+    def label(self) -> str:
+        """The name, short enough for a phone."""
+        return shortened(self.name, LABEL_LENGTH)
+
+
+@dataclass(frozen=True)
+class Duel:
+    """All models against one rival on one metric."""
+
+    title: str
+    metric: str
+    zero: float
+    whiskers: tuple[Whisker, ...]
+
+    @property
+    def summary(self) -> str:
+        """The drawing in one sentence, for those who cannot see it."""
+        each = [f"{one.name} is {one.word}, {one.text}" for one in self.whiskers]
+        return f"{self.metric} {self.title}: " + "; ".join(each)
+
+
+def duels(evaluation: EvaluationRecord, chosen: str) -> list[Duel]:
+    """Return a duel per rival and metric, the champion first."""
+    found: dict[tuple[str, str], list[tuple[Score, Comparison]]] = {}
+    for score in evaluation.scores:
+        for comparison in score.comparisons:
+            key = (comparison.against, comparison.metric)
+            found.setdefault(key, []).append((score, comparison))
+    keys = sorted(found, key=lambda key: key[0] != CHAMPION)
+    return [_duel(evaluation, rival, found[rival, metric], chosen) for rival, metric in keys]
+
+
+def _duel(
+    evaluation: EvaluationRecord,
+    rival: str,
+    pairs: Sequence[tuple[Score, Comparison]],
+    chosen: str,
+) -> Duel:
+    noises = [_noise(evaluation, score, rival) for score, _ in pairs]
+    scale = _Scale([one for _, one in pairs], [noise for noise in noises if noise is not None])
+    rows = [
+        _whisker(score, one, noise, scale, chosen)
+        for (score, one), noise in zip(pairs, noises, strict=True)
+    ]
+    title = "against the champion" if rival == CHAMPION else f"against {rival}"
+    rows.sort(key=lambda row: -row.middle)
+    return Duel(title, plain_name(pairs[0][1].metric), scale.at(0.0), tuple(rows))
+
+
+def _noise(evaluation: EvaluationRecord, score: Score, rival: str) -> float | None:
+    """Return the larger noise of the two, None where nobody measured either."""
+    rivals = (s for s in evaluation.scores if rival in (s.name, s.role))
+    measured = [one.noise for one in (score, *rivals) if one.noise is not None]
+    return max(measured, default=None)
+
+
+def _whisker(
+    score: Score, one: Comparison, noise: float | None, scale: _Scale, chosen: str
+) -> Whisker:
+    band = None if noise is None else (scale.at(-noise), scale.at(noise) - scale.at(-noise))
+    low, middle, high = (f"{end:+.{scale.digits}f}" for end in (one.low, one.difference, one.high))
+    return Whisker(
+        name="the champion" if score.role == CHAMPION else score.name,
+        chosen=score.name == chosen and score.role == "candidate",
+        word=one.verdict,
+        tone=WORDS[one.verdict],
+        text=f"{middle} (95%: {low} to {high})",
+        low=scale.at(one.low),
+        middle=scale.at(one.difference),
+        high=scale.at(one.high),
+        noise=band,
+    )
+
+
+class _Scale:
+    """Differences to percent of the width, with zero always on it and some air at both ends."""
+
+    def __init__(self, pairs: Sequence[Comparison], noises: Sequence[float]) -> None:
+        ends = [0.0, *(one.low for one in pairs), *(one.high for one in pairs)]
+        ends += [*noises, *(-noise for noise in noises)]
+        air = 0.04 * ((max(ends) - min(ends)) or 1.0)
+        self._low, self._high = min(ends) - air, max(ends) + air
+        self.digits = decimals([end for end in ends if end] or [0.1])
+
+    def at(self, value: float) -> float:
+        return 100 * (value - self._low) / (self._high - self._low)

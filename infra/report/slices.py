@@ -1,0 +1,43 @@
+"""The slices of an evaluation side by side; one that is too small has no number at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.records import EvaluationRecord, Score
+from infra.report.charts import value_text
+from infra.report.wording import NOTHING
+
+METRIC = "ndcg_at_10"
+
+
+@dataclass(frozen=True)
+class SliceRow:
+    """One slice: how many users it has, and a value per model, in the order of the scores."""
+
+    name: str
+    users: int
+    too_small: bool
+    values: tuple[str, ...]
+
+
+def slice_table(evaluation: EvaluationRecord) -> list[SliceRow]:
+    """Return a row per slice that some model was judged on."""
+    first = {one.name: one for score in evaluation.scores for one in score.slices}
+    return [
+        SliceRow(
+            name=name,
+            users=one.users,
+            too_small=one.too_small,
+            values=tuple(_text(score, name) for score in evaluation.scores),
+        )
+        for name, one in first.items()
+    ]
+
+
+def _text(score: Score, name: str) -> str:
+    found = next((one for one in score.slices if one.name == name), None)
+    if found is None or found.too_small or METRIC not in found.metrics:
+        return NOTHING
+    value = found.metrics[METRIC]
+    return value_text(METRIC, value, [value, 0.01])

@@ -1,0 +1,126 @@
+"""How a rule did in the runs before: since when it fails, and a small drawing of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from infra.records import Check, Judgement
+from infra.report.checks import counts_a_share
+from infra.report.runs import run_title
+from infra.report.summary import RunSummary, Trace
+from infra.report.wording import counted, is_share, number
+
+LENGTH = 12  # runs before this one; more do not fit beside a value
+WIDTH, HEIGHT, MARGIN = 112.0, 26.0, 4.0
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One run; `y` is None where nothing was measured."""
+
+    x: float
+    y: float | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A rule over the last runs, oldest first; the last dot is the run of the page.
+
+    `lines` are the pieces of the curve as SVG points, `limits` where the limits lie.
+    """
+
+    dots: tuple[Dot, ...]
+    lines: tuple[str, ...]
+    limits: tuple[float, ...]
+    summary: str
+    since: str
+
+
+class Trends:
+    """The trends of all rules of one run.
+
+    Parameters
+    ----------
+    earlier : sequence of RunSummary
+        The runs before it, oldest first.
+    """
+
+    def __init__(self, earlier: Sequence[RunSummary] = ()) -> None:
+        self._earlier = earlier
+
+    def of_check(self, gate: str, check: Check) -> Trend | None:
+        """Return the trend of a check; None where no earlier run knew it."""
+        limits = [end for end in (check.min, check.max) if end is not None]
+        now = Trace(value=check.value, passed=not check.failed)
+        return self._trend(f"{gate}/{check.name}", now, limits, counts_a_share(check))
+
+    def of_judgement(self, judged: Judgement) -> Trend | None:
+        """Return the trend of a release threshold; None where no earlier run knew it."""
+        limits = [] if judged.bound is None else [judged.bound]
+        now = Trace(value=judged.value, passed=judged.passed)
+        key = f"release/{judged.metric}/{judged.slice}".rstrip("/")
+        return self._trend(key, now, limits, is_share(judged.metric))
+
+    def _trend(self, key: str, now: Trace, limits: list[float], share: bool) -> Trend | None:
+        known = [(one.run, one.traces[key]) for one in self._earlier if key in one.traces]
+        if not known:
+            return None
+        traces = [trace for _, trace in known] + [now]
+        dots, limit_lines = _drawn(traces, limits)
+        return Trend(
+            dots=dots,
+            lines=tuple(_lines(dots)),
+            limits=limit_lines,
+            summary=_summary(traces, share),
+            since="" if now.passed else _since(known),
+        )
+
+
+def _since(known: Sequence[tuple[str, Trace]]) -> str:
+    failed = [run for run, _ in takewhile(lambda one: not one[1].passed, reversed(known))]
+    if not failed:
+        return "New: it passed in the run before."
+    longer = "at least " if len(failed) == len(known) else ""
+    return f"Fails since {longer}{run_title(failed[-1])}: {len(failed) + 1} runs in a row."
+
+
+def _summary(traces: Sequence[Trace], share: bool) -> str:
+    values = ", ".join(number(trace.value, share=share) for trace in traces)
+    failed = sum(not trace.passed for trace in traces)
+    return f"Last {counted(len(traces), 'run')}, oldest first: {values}. Failed in {failed}."
+
+
+def _drawn(
+    traces: Sequence[Trace], limits: Sequence[float]
+) -> tuple[tuple[Dot, ...], tuple[float, ...]]:
+    values = [trace.value for trace in traces if trace.value is not None]
+    low, high = min([*values, *limits], default=0.0), max([*values, *limits], default=0.0)
+    step = (WIDTH - 2 * MARGIN) / max(len(traces) - 1, 1)
+
+    def height(value: float) -> float:
+        part = (value - low) / (high - low) if high > low else 0.5
+        return round(HEIGHT - MARGIN - part * (HEIGHT - 2 * MARGIN), 1)
+
+    dots = tuple(
+        Dot(
+            x=round(MARGIN + place * step, 1),
+            y=None if trace.value is None else height(trace.value),
+            passed=trace.passed,
+        )
+        for place, trace in enumerate(traces)
+    )
+    return dots, tuple(height(limit) for limit in limits)
+
+
+def _lines(dots: Sequence[Dot]) -> list[str]:
+    """Join neighbours; a run without a value leaves a gap."""
+    pieces: list[list[str]] = [[]]
+    for dot in dots:
+        if dot.y is None:
+            pieces.append([])
+        else:
+            pieces[-1].append(f"{dot.x},{dot.y}")
+    return [" ".join(piece) for piece in pieces if len(piece) > 1]
