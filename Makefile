@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test bench-quality bench-models check-release lint types lock settings java clean
+.PHONY: help setup demo up quarantine replay test bench-quality bench-models check-release lint types lock settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ demo: $(ready) ## One whole retraining in about two minutes, on simulated data o
 
 up: $(ready) ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
 	@$(run) infra.up
+
+quarantine: $(ready) ## What stands in quarantine of var/SHOP, by batch and reason
+	@$(run) jobs.replay_quarantine list
+
+replay: $(ready) ## Read quarantined rows again: REASON= BATCH= SOURCE=, FIX="sed -i s/old/new/"
+	@$(run) jobs.replay_quarantine replay --reason "$$REASON" --batch "$$BATCH" --source "$$SOURCE" --fix "$$FIX"
 
 test: $(ready) ## All tests, two at a time
 	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder

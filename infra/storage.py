@@ -110,6 +110,11 @@ class Storage:
         """Address of the folder where the shop drops its files."""
         return self.settings.landing
 
+    @property
+    def replays(self) -> Path:
+        """Folder where quarantined rows wait for a person to edit and land them."""
+        return self.settings.home / "replays"
+
     def checkpoint(self, source: str) -> str:
         """Address where Spark remembers which files of a source it has read."""
         return self.lake.address("checkpoints", source)

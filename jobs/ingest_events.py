@@ -44,7 +44,7 @@ class Ingestion:
         self.lake = storage.lake
         self.source = source
         self.run = run
-        self.feed = load_sources((source,))[source].events
+        self.feed = load_sources((source,))[source].events.with_replays(source)
         self._secret = storage.settings.user_key_secret.get_secret_value()
         self._refusal: CatwalkError | None = None
         self._checked: set[str] = set()

@@ -133,7 +133,8 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
     assert jvm is not None
     path = jvm.org.apache.hadoop.fs.Path(f"{landing}/{feed.files}")
     system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
-    found = list(system.globStatus(path) or [])
+    every = list(system.globStatus(path) or [])  # Spark passes over hidden names: half-uploads
+    found = [status for status in every if status.getPath().getName()[0] not in "._"]
     if not found:
         raise InputError(
             f"No file matches {landing}/{feed.files}.",

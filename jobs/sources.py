@@ -59,6 +59,10 @@ class EventFeed(Feed):
             raise ValueError(f"'{sorted(strange)[0]}' is none of {', '.join(EVENT_TYPES)}")
         return self
 
+    def with_replays(self, source: str) -> EventFeed:
+        """Return the feed that reads, beside what the shop delivers, what was replayed of it."""
+        return self.model_copy(update={"files": f"{{{self.files},{replay_folder(source)}/*}}"})
+
 
 class ItemFeed(Feed):
     """The catalogue of a source; of several rows of an item the latest before the cut counts."""
@@ -76,6 +80,11 @@ class Source(Rules):
 
     events: EventFeed
     items: ItemFeed
+
+
+def replay_folder(source: str) -> str:
+    """Name the folder below the landing folder where quarantined rows of a source land again."""
+    return f"replayed/{source}"
 
 
 def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]:

@@ -1,13 +1,19 @@
-"""A disk that is soon full."""
+"""A disk that is soon full, and a shop of another kind."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from infra.storage import Storage
+from jobs import ingest_events, replay_quarantine
+from jobs.sources import load_sources
+from tests.jobs.landing import WEBSHOP
 
 
 @pytest.fixture
@@ -27,3 +33,14 @@ def small_disk() -> Iterator[Callable[[Path], None]]:
     for folder in mounted:
         # lazy: Spark may hold a file of it open for some moments more
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def webshop(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Return a shop whose one source is a CSV with German headers, semicolons and commas."""
+    file = tmp_path / "sources.yaml"
+    file.write_text(WEBSHOP)
+    monkeypatch.setenv("CATWALK_SOURCES", "webshop")
+    for job in (ingest_events, replay_quarantine):
+        monkeypatch.setattr(job, "load_sources", partial(load_sources, file=file))
+    return shop

@@ -19,6 +19,34 @@ def ago(days: int, hour: int = 10) -> str:
     return f"{TODAY - timedelta(days=days):%Y-%m-%d}T{hour:02}:00:00Z"
 
 
+HEADER = "Nr;Art;Zeit;Kunde;Artikel;Menge;Preis;Notiz"
+WEBSHOP = """
+webshop:
+  events:
+    files: events/webshop/*.csv*
+    format: csv
+    separator: ";"
+    time_zone: Europe/Berlin
+    max_age_days: 400
+    fields: [Nr, Art, Zeit, Kunde, Artikel, Menge, Preis, Notiz]
+    columns:
+      event_id: Nr
+      event_type: Art
+      event_time: Zeit
+      user_id: Kunde
+      item_id: Artikel
+      quantity: Menge
+      unit_price: replace(Preis, ',', '.')
+      placement: Notiz
+    event_types: {angesehen: view, gekauft: purchase}
+  items:
+    files: items/webshop/*.csv*
+    format: csv
+    time_zone: Europe/Berlin
+    fields: [Artikel]
+    columns: {item_id: Artikel, has_picture: "true", in_stock: "true", updated_at: "''"}
+"""
+
 GOOD = {
     "event_id": "e1",
     "event_type": "view",

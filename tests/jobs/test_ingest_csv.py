@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,46 +12,8 @@ from infra.errors import InputError
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.csv_headers import require_headers
-from jobs.sources import EventFeed, load_sources
-from tests.jobs.landing import ago, ingest, land, rows
-
-HEADER = "Nr;Art;Zeit;Kunde;Artikel;Menge;Preis;Notiz"
-WEBSHOP = """
-webshop:
-  events:
-    files: events/webshop/*.csv*
-    format: csv
-    separator: ";"
-    time_zone: Europe/Berlin
-    max_age_days: 400
-    fields: [Nr, Art, Zeit, Kunde, Artikel, Menge, Preis, Notiz]
-    columns:
-      event_id: Nr
-      event_type: Art
-      event_time: Zeit
-      user_id: Kunde
-      item_id: Artikel
-      quantity: Menge
-      unit_price: replace(Preis, ',', '.')
-      placement: Notiz
-    event_types: {angesehen: view, gekauft: purchase}
-  items:
-    files: items/webshop/*.csv*
-    format: csv
-    time_zone: Europe/Berlin
-    fields: [Artikel]
-    columns: {item_id: Artikel, has_picture: "true", in_stock: "true", updated_at: "''"}
-"""
-
-
-@pytest.fixture
-def webshop(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    """Return a shop whose one source is a CSV with German headers, semicolons and commas."""
-    file = tmp_path / "sources.yaml"
-    file.write_text(WEBSHOP)
-    monkeypatch.setenv("CATWALK_SOURCES", "webshop")
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
-    return shop
+from jobs.sources import EventFeed
+from tests.jobs.landing import HEADER, ago, ingest, land, rows
 
 
 def line(number: int, note: str = "", pieces: str = "2") -> str:

@@ -1,0 +1,221 @@
+"""Quarantined rows: count them, fix them, and let the next ingestion read them again.
+
+list      what stands in quarantine, by batch and reason, and what of it was replayed
+replay    export, fix with --fix COMMAND (sed -i ..., an editor) and land, in one go;
+          without --fix as they are: for rows that were right under rules that were wrong
+export    write rows to files under HOME/replays, in the format of their source, to edit at leisure
+land      let the next ingestion read exported files, edited or not
+
+The rows stay in quarantine; what was replayed is recorded, and no row is replayed twice.
+All of it can be killed and run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from infra.errors import InputError, SettingsError
+from infra.program import run_program
+from infra.shop_home import home_folder, open_home
+from infra.storage import Storage
+from infra.stores.object_store import AlreadyExistsError, open_store
+from infra.text_table import text_table
+from jobs import quarantine
+from jobs.csv_headers import require_headers
+from jobs.quarantine import Group, Replay
+from jobs.sources import EventFeed, load_sources, replay_folder
+
+
+class Desk:
+    """Where one person takes quarantined rows out, fixes them and lands them."""
+
+    def __init__(self, storage: Storage, by: str) -> None:
+        self.storage = storage
+        self.by = by
+        self._landing = open_store(storage.landing, storage.settings)
+
+    def show(self, found: Sequence[Group]) -> None:
+        """Print what stands in quarantine and what became of it, then the sum of each reason."""
+        if not found:
+            return
+        lines = [(one.batch, one.reason, f"{one.rows:,}", self._state(one)) for one in found]
+        print(text_table(("batch", "reason", "rows", "replayed"), lines))
+        sums: Counter[tuple[str, str]] = Counter()
+        for one in found:
+            sums[one.source, one.reason] += one.rows
+        totals = [(*names, f"{rows:,}") for names, rows in sums.most_common()]
+        print("\n" + text_table(("source", "reason", "rows"), totals))
+
+    def _state(self, group: Group) -> str:
+        replay = quarantine.replay_of(self.storage, group)
+        if replay and quarantine.is_landed(self.storage, replay):
+            return f"{replay.at:%Y-%m-%d %H:%M} by {replay.by}"
+        file = self._edited(group)
+        return f"no; exported to {file}" if file.exists() else "no"
+
+    def open(self, found: Sequence[Group]) -> list[Group]:
+        """Leave out what was replayed before, and say so."""
+        landed = {one: self._is_landed(one) for one in found}
+        if done := sum(one.rows for one in found if landed[one]):
+            print(f"{done:,} rows were replayed before; they are left alone.")
+        return [one for one in found if not landed[one]]
+
+    def export(self, found: Sequence[Group], fix: str = "") -> list[Path]:
+        """Write each group to a file and fix it; one that was exported before stays as it is.
+
+        A file takes its place when it is fixed, so that a rerun after a kill fixes none twice.
+        """
+        new = [one for one in found if not self._edited(one).exists()]
+        with self.storage.scratch() as folder:
+            files = [self._write(one, folder) for one in new]
+            if fix and files:
+                _run(fix, files)
+            self.storage.replays.mkdir(mode=0o700, parents=True, exist_ok=True)  # raw user ids
+            for file in files:
+                file.replace(self.storage.replays / file.name)
+        for one in found:
+            was = "" if one in new else ", as it was exported before"
+            print(f"{one.rows:,} rows, {one.reason}: {self._edited(one)}{was}", flush=True)
+        return [self._edited(one) for one in found]
+
+    def land(self, file: Path) -> None:
+        """Put an exported file where the next ingestion reads it, once.
+
+        Raises
+        ------
+        InputError
+            It is no file of its source, or another one of the same rows was landed before.
+        """
+        group = quarantine.group_of(self.storage, file.name)
+        if not file.exists() and self._is_landed(group):
+            print(f"{file.name} was landed before; nothing is replayed twice.")
+            return
+        content = self._checked(file, _feed(group))
+        self._put(self._claim(group), content, file)
+        file.unlink()
+        print(f"{file.name} landed; the next ingestion reads it.", flush=True)
+
+    def _edited(self, group: Group) -> Path:
+        return self.storage.replays / quarantine.edited_name(group, _feed(group))
+
+    def _is_landed(self, group: Group) -> bool:
+        replay = quarantine.replay_of(self.storage, group)
+        return replay is not None and quarantine.is_landed(self.storage, replay)
+
+    def _write(self, group: Group, folder: Path) -> Path:
+        feed = _feed(group)
+        file = folder / quarantine.edited_name(group, feed)
+        file.write_bytes(quarantine.to_edit(quarantine.raw_rows(self.storage, group), feed))
+        return file
+
+    def _checked(self, file: Path, feed: EventFeed) -> bytes:
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}.", "Export it.") from error
+        if not content.strip():
+            raise InputError(f"{file} is empty.", "Delete it, if nothing shall be replayed.")
+        require_headers([str(file)], feed, self.storage.settings)
+        return quarantine.to_land(content, feed)
+
+    def _claim(self, group: Group) -> Replay:
+        """Record the replay; where an attempt that was killed did, return its record."""
+        target = f"{replay_folder(group.source)}/{quarantine.landing_name(group, _feed(group))}"
+        facts = {"batch": group.batch, "reason": group.reason, "rows": group.rows}
+        new = Replay.model_validate(
+            {**facts, "by": self.by, "at": datetime.now(UTC), "file": target}
+        )
+        with suppress(AlreadyExistsError):
+            self.storage.lake.store.create(group.key, new.model_dump_json(indent=1).encode())
+        return quarantine.replay_of(self.storage, group) or new
+
+    def _put(self, replay: Replay, content: bytes, file: Path) -> None:
+        """Create the landing file; an attempt that was killed may have created the same one."""
+        if not quarantine.is_landed(self.storage, replay):
+            with suppress(AlreadyExistsError):  # somebody else was faster
+                self._landing.create(replay.file, content)
+        if not self._landing.exists(replay.file) or self._landing.read(replay.file) != content:
+            raise InputError(
+                f"The rows of {file.name} were replayed at {replay.at:%Y-%m-%d %H:%M} by "
+                f"{replay.by}, and nothing is replayed twice.",
+                f"Delete {file}; rows that failed again stand in quarantine under a newer batch.",
+            )
+
+
+def _feed(group: Group) -> EventFeed:
+    return load_sources((group.source,))[group.source].events
+
+
+def _run(fix: str, files: Sequence[Path]) -> None:
+    """Run the command that fixes files, as a shell would, with their names at its end."""
+    try:
+        status = subprocess.run([*shlex.split(fix), *map(str, files)], check=False).returncode
+    except (OSError, ValueError) as error:
+        raise InputError(f"The command '{fix}' cannot be run: {error}.", "Correct it.") from None
+    if status != 0:
+        raise InputError(
+            f"The command '{fix}' ended with status {status}; nothing was landed.", "Correct it."
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="jobs.replay_quarantine", description=__doc__, formatter_class=shape
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in ("list", "export", "replay"):
+        command = commands.add_parser(name)
+        command.add_argument("--source", help="a source of jobs/sources.yaml; default: all")
+        command.add_argument("--batch", help="such as batch=shop-000012; default: all")
+        command.add_argument("--reason", help="such as unknown_type; default: all")
+    command.add_argument("--fix", default="", help="command that gets the files as arguments")
+    land = commands.add_parser("land")
+    land.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file of an export")
+    parser.add_argument("--by", default=getpass.getuser(), help="who answers for it; default: you")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List, export, land or replay quarantined rows; 0 unless something is wrong."""
+    given = _parser().parse_args(arguments)
+    if not home_folder().is_dir():
+        raise SettingsError(f"There is no shop in {home_folder()}.", "Name one: SHOP=name.")
+    storage = Storage(open_home())
+    desk = Desk(storage, given.by)
+    files = given.files if given.command == "land" else []
+    if given.command != "land":
+        found = _selected(storage, given)
+        if given.command == "list":
+            desk.show(found)
+            return 0
+        files = desk.export(desk.open(found), getattr(given, "fix", ""))
+    if given.command != "export":
+        for file in files:
+            desk.land(file)
+    return 0
+
+
+def _selected(storage: Storage, given: argparse.Namespace) -> list[Group]:
+    wanted = (given.source or None, given.batch or None, given.reason or None)
+    if given.command != "list" and not any(wanted):
+        raise InputError("No rows are chosen.", "Choose by --reason, --batch or --source.")
+    found = list(quarantine.groups(storage, *wanted))
+    if not found and any(wanted):
+        raise InputError("No quarantined rows match.", "`list` shows all that there are.")
+    if not found:
+        print("Nothing stands in quarantine.")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))
