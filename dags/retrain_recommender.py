@@ -20,11 +20,13 @@ from airflow.sdk import Param, chain, dag
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
+from infra.airflow.notify import ReportNotifier
 from infra.settings import load_settings
 from models.candidates import load_candidates
 
 SETTINGS = load_settings()
 ENGINEERING, SCIENCE, PRODUCT = Owner.DATA_ENGINEERING, Owner.DATA_SCIENCE, Owner.PRODUCT
+TOLD = [ReportNotifier()]
 
 
 @dag(
@@ -47,7 +49,7 @@ def retrain_recommender() -> None:
         submit(ingest_events, ["--run", run.key])
         return books.counts(run.storage, run.key)
 
-    @step(ENGINEERING)
+    @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_events(run: Run) -> Counts:
         from expectations import gate
 
@@ -61,7 +63,7 @@ def retrain_recommender() -> None:
         submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
         return run.storage.lake.counts("interactions", run.key)
 
-    @step(ENGINEERING)
+    @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_interactions(run: Run) -> Counts:
         from expectations import gate
 
@@ -79,7 +81,7 @@ def retrain_recommender() -> None:
 
         return evaluate(run.key, run.storage).counts()
 
-    @step(PRODUCT)
+    @step(PRODUCT, on_failure_callback=TOLD)
     def judge_release(run: Run) -> Counts:
         from models.release import decide
 
@@ -101,7 +103,7 @@ def retrain_recommender() -> None:
         submit(recommend_users, ["--run", run.key, *model])
         return run.storage.lake.counts("recommendations", run.key)
 
-    @step(ENGINEERING)
+    @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_recommendations(run: Run) -> Counts:
         from expectations import gate
 

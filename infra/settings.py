@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +51,13 @@ class Settings(BaseSettings):
     spark_java_options: str = Field("", description="Extra options of the driver's JVM.")
     spark_submit_options: str = Field("", description="Extra spark-submit options on a cluster.")
 
+    notify_email: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Who is told of failed gates and releases, by comma."
+    )
+    notify_webhook: SecretStr = Field(
+        SecretStr(""), description="Address that is told too, as Slack's: {'text': ...}."
+    )
+
     mlflow_uri: str = Field("", description="Tracking server; default: SQLite under HOME.")
     s3_endpoint: str = Field("", description="Address of an S3 service other than AWS.")
     airflow_port: int = Field(8080, ge=1, le=65535, description="Port of the Airflow UI.")
@@ -60,12 +68,27 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
 
-    @field_validator("sources", mode="before")
+    @field_validator("sources", "notify_email", mode="before")
     @classmethod
     def _by_comma(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("notify_email")
+    @classmethod
+    def _mail_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+                raise ValueError("an address looks like name@example.org")
+        return addresses
+
+    @field_validator("notify_webhook")
+    @classmethod
+    def _web_address(cls, address: SecretStr) -> SecretStr:
+        if address and not address.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("it must start with https://")
+        return address
 
     @field_validator("schedule")
     @classmethod

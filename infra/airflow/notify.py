@@ -1,0 +1,118 @@
+"""Tells people that a run needs them: a line in the log, and e-mail and a webhook if set.
+
+Whatever goes wrong here is logged and changes nothing else: a task ends as it would have ended.
+What is told are the words of the report, never a row or the text of an error.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from airflow.sdk import BaseNotifier
+from airflow.sdk.configuration import conf
+
+from infra.airflow.report_links import report_link
+from infra.report.runs import run_title
+from infra.report.summary import load_summary
+from infra.settings import Settings, load_settings
+from infra.storage import Storage, run_key
+
+SECONDS = 10.0  # a webhook may take
+
+
+@dataclass(frozen=True)
+class Message:
+    """What to tell: one line, a sentence, and where to read more."""
+
+    subject: str
+    sentence: str
+    link: str
+
+    @property
+    def text(self) -> str:
+        """All of it as plain text."""
+        return f"{self.subject}\n{self.sentence}\n{self.link}"
+
+    @property
+    def html(self) -> str:
+        """All of it for a mail."""
+        link = escape(self.link)
+        said = f"<p><b>{escape(self.subject)}</b></p><p>{escape(self.sentence)}</p>"
+        return f'{said}<p><a href="{link}">{link}</a></p>'
+
+
+class ReportNotifier(BaseNotifier):
+    """Tells how a run stands and where its report is.
+
+    Parameters
+    ----------
+    what : str
+        What became of the task, to follow its name: `failed`.
+    """
+
+    def __init__(self, what: str = "failed", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.what = what
+
+    def notify(self, context: Any) -> None:
+        """Tell everybody who is to be told."""
+        try:
+            self._tell(context)
+        except Exception as error:
+            self.log.error("Nobody could be told: %s.", type(error).__name__)
+
+    def _tell(self, context: Any) -> None:
+        """Tell by every way there is; one that fails keeps no other from it."""
+        settings = load_settings()
+        message = self._message(context, Storage(settings))
+        self.log.warning("%s %s %s", message.subject, message.sentence, message.link)
+        for name, send in _channels(settings).items():
+            try:
+                send(message)
+            except Exception as error:  # its text may hold an address that is secret
+                self.log.error("Telling by %s failed: %s.", name, type(error).__name__)
+
+    def _message(self, context: Any, storage: Storage) -> Message:
+        run, task = context["dag_run"], context["ti"].task_id
+        key = run_key(run.run_id)
+        summary = load_summary(storage.reports, key)
+        return Message(
+            subject=f"Catwalk, {run_title(key)}: {task} {self.what}. {summary.word}.",
+            sentence=" ".join(summary.sentence.split()),
+            link=report_link(_airflow(), run.dag_id, run.run_id),
+        )
+
+
+def _airflow() -> str:
+    return str(conf.get("api", "base_url", fallback="http://localhost:8080"))
+
+
+def _channels(settings: Settings) -> dict[str, Callable[[Message], None]]:
+    found: dict[str, Callable[[Message], None]] = {}
+    if settings.notify_email:
+        found["e-mail"] = lambda message: _mail(message, settings.notify_email)
+    if webhook := settings.notify_webhook.get_secret_value():
+        found["webhook"] = lambda message: _post(message, webhook)
+    return found
+
+
+def _mail(message: Message, addresses: tuple[str, ...]) -> None:
+    """Send through Airflow's own connection `smtp_default`, which also names the sender."""
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    mail = SmtpNotifier(to=list(addresses), subject=message.subject, html_content=message.html)
+    mail.notify({})
+
+
+def _post(message: Message, webhook: str) -> None:
+    """Send what Slack, Mattermost and Teams understand."""
+    body = json.dumps({"text": message.text}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(webhook, body, headers)  # noqa: S310 - settings let http(s) in
+    with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
+        pass

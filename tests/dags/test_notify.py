@@ -1,0 +1,150 @@
+"""Telling people: the words of the report reach them, secrets do not, and nothing else breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email import message_from_string
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from infra.airflow.home import DAG
+from infra.airflow.notify import ReportNotifier
+from infra.errors import SettingsError
+from infra.run_records import RunRecords
+from infra.settings import load_settings
+from infra.storage import Storage, run_key
+from tests.infra.test_report import CRITICAL, gate
+from tests.message_servers import Inbox, Mail, Webhook, serving
+
+RUN_ID = "manual__2026-11-24T12:00:00+00:00"
+CONTEXT = {
+    "dag_run": SimpleNamespace(run_id=RUN_ID, dag_id=DAG),
+    "ti": SimpleNamespace(task_id="gate_events"),
+}
+LINK = f"/dags/{DAG}/runs/manual__2026-11-24T12%3A00%3A00%2B00%3A00/plugin/catwalk-report"
+
+
+@pytest.fixture
+def stopped(shop: Storage, airflow_database: None) -> Storage:
+    """Return a shop with a run that its events gate stopped."""
+    run = run_key(RUN_ID)
+    RunRecords(shop, run).save_gate(gate("events", CRITICAL, run=run, verdict="stopped"))
+    return shop
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    with serving(Webhook) as inbox:
+        address = f"http://127.0.0.1:{inbox.port}/secret-path"
+        monkeypatch.setenv("CATWALK_NOTIFY_WEBHOOK", address)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield inbox
+
+
+@pytest.fixture
+def mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    with serving(Mail) as inbox:
+        options = "from_email=catwalk%40shop.example&disable_ssl=true&disable_tls=true"
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", f"smtp://127.0.0.1:{inbox.port}/?{options}")
+        monkeypatch.setenv("CATWALK_NOTIFY_EMAIL", "pm@shop.example, de@shop.example")
+        yield inbox
+
+
+def tell(context: Any = CONTEXT) -> None:
+    ReportNotifier()(dict(context))
+
+
+def test_by_default_a_line_in_the_log_tells(
+    stopped: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell()
+    said = capsys.readouterr().out
+    assert "gate_events failed. Stopped at the gate “events”." in said
+    assert LINK in said
+
+
+def test_a_webhook_is_told_what_happened_and_where_to_read(
+    stopped: Storage, webhook: Inbox
+) -> None:
+    tell()
+    (message,) = webhook.received
+    assert set(message) == {"text"}
+    assert "Catwalk, 24 Nov 2026, 12:00 UTC, manual: gate_events failed." in message["text"]
+    assert "1 critical check failed, first: Unknown users holds" in message["text"]
+    assert message["text"].endswith(LINK)
+
+
+def test_a_mail_holds_the_same(stopped: Storage, mail: Inbox) -> None:
+    tell()
+    (text,) = mail.received
+    message = message_from_string(text)
+    (body,) = (part for part in message.walk() if part.get_content_type() == "text/html")
+    content = (body.get_payload(decode=True) or b"").decode()
+    assert (message["From"], message["To"]) == (
+        "catwalk@shop.example",
+        "pm@shop.example, de@shop.example",
+    )
+    assert "1 critical check failed" in content
+    assert LINK in content
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_refusal_is_logged_and_nothing_more(
+    stopped: Storage, webhook: Inbox, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    webhook.status = status
+    tell()
+    said = capsys.readouterr().out
+    assert "Telling by webhook failed: HTTPError." in said
+    assert "secret-path" not in said
+
+
+def test_one_who_cannot_be_reached_keeps_no_other_from_it(
+    stopped: Storage,
+    webhook: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CATWALK_NOTIFY_EMAIL", "pm@shop.example")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://user:hidden@127.0.0.1:1/")
+    tell()
+    said = capsys.readouterr().out
+    assert "Telling by e-mail failed" in said
+    assert "hidden" not in said
+    assert len(webhook.received) == 1
+
+
+def test_no_settings_no_message_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CATWALK_USER_KEY_SECRET", raising=False)
+    tell()
+    assert "Nobody could be told: SettingsError." in capsys.readouterr().out
+
+
+def test_the_gates_and_the_release_tell(airflow_database: None) -> None:
+    from dags.retrain_recommender import retrain_recommender
+
+    dag = retrain_recommender()
+    telling = {
+        task.task_id
+        for task in dag.tasks
+        if any(isinstance(one, ReportNotifier) for one in task.on_failure_callback)
+    }
+    gates = {"gate_events", "gate_interactions", "gate_recommendations"}
+    assert telling == {*gates, "judge_release"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("CATWALK_NOTIFY_WEBHOOK", "file:///etc/hosts"), ("CATWALK_NOTIFY_EMAIL", "nobody")],
+)
+def test_an_address_that_is_none_is_refused_at_once(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable) as refused:
+        load_settings()
+    assert value not in str(refused.value)
