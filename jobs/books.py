@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,11 +18,15 @@ from jobs.reading import landed_name
 
 
 def count_outcomes(judged: DataFrame) -> list[Row]:
-    """Count judged rows by outcome, reason and type, with the times between which they lie."""
+    """Count judged rows by outcome, reason and type, with the times between which they lie.
+
+    Beside them the texts that were masked and the rows with unknown columns.
+    """
     micros = F.unix_micros("event_time")  # a datetime would come in the time zone of this process
     times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
     groups = judged.groupBy("outcome", "reason", "event_type")
-    return groups.agg(F.count("*").alias("count"), *times).collect()
+    odd = (F.sum("masked").alias("masked"), F.count("unknown").alias("unknown"))
+    return groups.agg(F.count("*").alias("count"), *times, *odd).collect()
 
 
 def count_files(judged: DataFrame) -> list[dict[str, Any]]:
@@ -70,6 +74,7 @@ def write_up(
         "quarantined": _by_reason(found, QUARANTINED),
         "not_events": _by_reason(found, NOT_EVENT),
         "by_type": {row["event_type"]: row["count"] for row in written},
+        "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
         "first_event": first,
         "last_event": last,
         "written_at": datetime.now(UTC),
@@ -104,7 +109,23 @@ def check_sum(manifest: dict[str, Any]) -> None:
 
 
 def summary(manifest: dict[str, Any]) -> str:
-    """Say in one line what became of a batch's rows."""
+    """Say what became of a batch's rows, one line for all and one for each kind of detail."""
+    return "\n  ".join((_totals_line(manifest), *_details(manifest)))
+
+
+def _details(manifest: dict[str, Any]) -> Iterator[str]:
+    for name in ("by_type", "quarantined", "not_events", "unknown_columns"):
+        counts = sorted(manifest[name].items(), key=lambda one: -one[1])
+        if counts:
+            listed = ", ".join(f"{what} {rows:,}" for what, rows in counts)
+            yield f"{name.replace('_', ' ')}: {listed}"
+    if manifest["masked"]:
+        yield f"masked: {manifest['masked']:,} texts that looked like personal data"
+    size = sum(file["bytes"] for file in manifest["files"])
+    yield f"files: {len(manifest['files']):,}, {size:,} bytes"
+
+
+def _totals_line(manifest: dict[str, Any]) -> str:
     parts = (
         f"{manifest['rows_read']:,} rows read",
         f"{manifest['clean']:,} clean",
@@ -123,11 +144,16 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
     return {
         "batches": [manifest["batch"] for manifest in manifests],
         "files": sum(len(manifest["files"]) for manifest in manifests),
+        "bytes": sum(file["bytes"] for manifest in manifests for file in manifest["files"]),
         "read": sum(manifest["rows_read"] for manifest in manifests),
         "clean": sum(manifest["clean"] for manifest in manifests),
         "duplicates": sum(manifest["duplicates"] for manifest in manifests),
         "quarantined": _add(manifest["quarantined"] for manifest in manifests),
         "non_events": _add(manifest["not_events"] for manifest in manifests),
+        "by_type": _add(manifest["by_type"] for manifest in manifests),
+        # left out by manifests of before these two were counted
+        "unknown_columns": _add(manifest.get("unknown_columns", {}) for manifest in manifests),
+        "masked": sum(manifest.get("masked", 0) for manifest in manifests),
     }
 
 

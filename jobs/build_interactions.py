@@ -28,6 +28,7 @@ from infra.spark import session as spark_session
 from infra.storage import Storage
 from jobs.cleaning import named, typed
 from jobs.csv_headers import require_headers
+from jobs.masking import MASKED, mask
 from jobs.reading import BROKEN, BROKEN_REASONS, landed_files, open_feed, parse
 from jobs.sources import ItemFeed, load_sources
 
@@ -113,13 +114,14 @@ def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
 def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataFrame:
     """Read the catalogue rows of a source; broken ones and declared non-items carry a reason."""
     landing = settings.landing
-    require_headers(landed_files(spark, feed, landing), feed, settings)
-    rows = parse(open_feed(spark.read, feed, landing), feed)
+    files = landed_files(spark, feed, landing)
+    require_headers(files, feed, settings)
+    rows = parse(open_feed(spark.read, feed, landing, files), feed)
     marked = rows.withColumn("_no_item", named(feed.not_items))
     table = StructType.fromDDL(ITEMS.ddl)
     clean = marked.transform(typed, feed, table, ITEMS.required, (BROKEN, "_no_item"))
     reason: Column = F.coalesce("_no_item", BROKEN)
-    return clean.withColumn("reason", reason).select(*ITEMS.columns, "reason")
+    return mask(clean.withColumn("reason", reason), ITEMS).select(*ITEMS.columns, "reason", MASKED)
 
 
 def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> None:
@@ -144,20 +146,26 @@ def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> Non
         "catalogue": items.transform(readable).transform(as_known_at, window.end),
         "interactions": interactions,
     }
-    facts |= {"refused": _refused(items), "rows_read": items.count()}
+    facts |= {"refused": _refused(items), "rows_read": items.count(), "masked": _masked(items)}
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
 
 
 def readable(items: DataFrame) -> DataFrame:
     """Keep the catalogue rows that are items and can be read."""
-    return items.filter("reason is null").drop("reason")
+    return items.filter("reason is null").select(*ITEMS.columns)
 
 
 def _refused(items: DataFrame) -> dict[str, int]:
     """Count the catalogue rows that could not be read, by reason; declared non-items are none."""
     refused = items.filter(F.col("reason").isin(*BROKEN_REASONS)).groupBy("reason").count()
     return {row["reason"]: row["count"] for row in refused.collect()}
+
+
+def _masked(items: DataFrame) -> int:
+    """Count the texts of readable items that looked like personal data."""
+    found = items.filter("reason is null").agg(F.coalesce(F.sum(MASKED), F.lit(0))).collect()
+    return int(found[0][0])
 
 
 def _write(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
@@ -24,9 +25,12 @@ from infra.storage import Storage, batch_key
 from jobs import books
 from jobs.csv_headers import require_headers
 from jobs.judge_events import CLEAN, QUARANTINED, judge
+from jobs.mapping_check import require_mapping
+from jobs.parquet_columns import unknown_columns
 from jobs.reading import landed_files, open_feed, parse, require_unchanged
 from jobs.repeats import overlaps, without_repeats
 from jobs.sources import load_sources
+from jobs.unknown_columns import count_unknown
 
 _READING = {
     "maxBytesPerTrigger": str(512 * 1024 * 1024),
@@ -58,10 +62,11 @@ class Ingestion:
             What a batch was refused for; what was written before it stays.
         """
         read = books.files_read(self.storage, self.source)
-        self._require_headers(file for file in self._landed() if file not in read)
+        new = [file for file in self._landed() if file not in read]
+        self._require_headers(new)
         reader = self.spark.readStream.options(**_READING)
         query = (
-            open_feed(reader, self.feed, self.storage.landing)
+            open_feed(reader, self.feed, self.storage.landing, new)
             .writeStream.foreachBatch(self._write_or_remember_why_not)
             .option("checkpointLocation", self.storage.checkpoint(self.source))
             .trigger(availableNow=True)
@@ -137,11 +142,22 @@ class Ingestion:
         rows = int(read.get["rows"]) if found else 0  # no row, no observation
         manifest = books.write_up(found, written, duplicates, rows)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
-        manifest |= {"checkpoint": self._checkpoint(), "files": books.count_files(judged)}
+        files = books.count_files(judged)
+        manifest |= {"checkpoint": self._checkpoint(), "files": files}
+        manifest["unknown_columns"] = self._unknown_columns(judged, found, files)
         self._require_headers(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)
+
+    def _unknown_columns(
+        self, judged: DataFrame, found: list[Row], files: list[dict[str, Any]]
+    ) -> dict[str, int]:
+        """Count the rows per column that no field asks for."""
+        if self.feed.format == "parquet":
+            rows = {file["file"]: file["rows"] for file in files}
+            return unknown_columns(self.spark, rows, self.feed)
+        return count_unknown(judged) if any(row["unknown"] for row in found) else {}
 
     def _write_quarantine(self, key: str, judged: DataFrame) -> None:
         bad = judged.filter(F.col("outcome") == QUARANTINED)
@@ -153,8 +169,9 @@ class Ingestion:
         address = self.lake.begin("events", key)
         events = kept.select(*EVENTS.columns).coalesce(_MOST_FILES)
         events.write.mode("overwrite").parquet(address)
-        outcome = {"outcome": F.lit(CLEAN), "reason": F.lit(None)}
-        return self.spark.read.schema(EVENTS.ddl).parquet(address).withColumns(outcome)
+        said = {"outcome": CLEAN, "reason": None, "masked": 0, "unknown": None}
+        written = self.spark.read.schema(EVENTS.ddl).parquet(address)
+        return written.withColumns({name: F.lit(value) for name, value in said.items()})
 
     def _recent(self, found: list[Row]) -> DataFrame:
         """Return the ids of the events that a clean row of this batch could repeat."""
@@ -174,10 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = parser.parse_args(arguments).run
     settings = load_settings()
     storage = Storage(settings)
-    load_sources(settings.sources)
+    sources = load_sources(settings.sources)
     spark = spark_session.session("ingest_events")
-    for source in settings.sources:
-        Ingestion(spark, storage, source, run).ingest()
+    for name, source in sources.items():
+        require_mapping(spark, name, source)
+    for name in sources:
+        Ingestion(spark, storage, name, run).ingest()
     RunRecords(storage, run).save_ingest(books.totals(storage, run))
 
 

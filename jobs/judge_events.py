@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.schemas import EVENT_TYPES, EVENTS
 from jobs.cleaning import named, typed
+from jobs.masking import MASKED, mask
 from jobs.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
 from jobs.sources import EventFeed
+from jobs.unknown_columns import UNKNOWN
 
 CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
-_KEY_HEX = 32  # 128 bits of the HMAC, as RFC 4868 truncates it
+_KEY_BYTES = 16  # 128 bits of the HMAC, as RFC 4868 truncates it
 
 
 def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
@@ -22,13 +22,9 @@ def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
 
     The key enters as a one-row table, not as a literal: Spark prints literals in its plans.
     """
-    key = secret.encode()
-    key = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    pads = [(bytearray(byte ^ 0x36 for byte in key), bytearray(byte ^ 0x5C for byte in key))]
-    table = spark.createDataFrame(pads, "inner BINARY, outer BINARY")
-    inner, outer = table.select("inner").scalar(), table.select("outer").scalar()
-    digest = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
-    return F.substring(F.sha2(F.concat(outer, digest), 256), 1, _KEY_HEX)
+    key = spark.createDataFrame([(bytearray(secret.encode()),)], "key BINARY").scalar()
+    digest = F.substring(F.hmac(key, user_id.cast("binary")), 1, _KEY_BYTES)
+    return F.lower(F.hex(digest))
 
 
 def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
@@ -39,8 +35,12 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     no_event = parsed.withColumn("_no_event", named(feed.not_events))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
-    kept = (BROKEN, RAW, FILE, SIZE, ARRIVED, "_no_event")
-    judged = no_event.transform(typed, feed, table, required, kept).transform(_rename_types, feed)
+    kept = (BROKEN, RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")
+    judged = (
+        no_event.transform(typed, feed, table, required, kept)
+        .transform(_rename_types, feed)
+        .transform(mask, EVENTS)
+    )
     reason = _reason(feed)
     outcome = (
         F.when(F.col("_no_event").isNotNull(), NOT_EVENT)
@@ -55,6 +55,8 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
         F.col(FILE).alias("file"),
         F.col(SIZE).alias("file_size"),
+        F.col(MASKED).alias("masked"),
+        F.col(UNKNOWN).alias("unknown"),
     )
 
 

@@ -7,6 +7,7 @@ invalid UTF-8, a field whose quote never ends), so the lines are held to more th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -16,7 +17,9 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StringType, StructField, StructType
 
 from infra.errors import InputError
+from jobs.parquet_columns import as_text, parquet_schema
 from jobs.sources import Feed
+from jobs.unknown_columns import UNKNOWN, no_unknown_keys, unknown_keys
 
 LONGEST_ROW = 65_536
 BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
@@ -38,13 +41,20 @@ _STRICT_JSON = {
 _CSV = {"escape": '"', "mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
 
 
-def open_feed(reader: DataFrameReader | DataStreamReader, feed: Feed, landing: str) -> DataFrame:
-    """Open the files of a feed, as a table or as a stream, as their format gives them."""
+def open_feed(
+    reader: DataFrameReader | DataStreamReader, feed: Feed, landing: str, new: Iterable[str]
+) -> DataFrame:
+    """Open the files of a feed, as a table or as a stream, as their format gives them.
+
+    Parameters
+    ----------
+    new : iterable of str
+        Addresses of those that will be read: Parquet files say themselves what they hold.
+    """
     address = f"{landing}/{feed.files}"
     if feed.format == "parquet":
-        frame = reader.format("parquet").schema(_text(feed)).load(address)
-    else:
-        frame = reader.format("text").load(address)
+        reader = reader.schema(parquet_schema(SparkSession.active(), new, feed))
+    frame = reader.format("parquet" if feed.format == "parquet" else "text").load(address)
     if feed.format == "csv":
         frame = frame.filter(~_is_header(feed))
     return frame.select(
@@ -56,13 +66,24 @@ def open_feed(reader: DataFrameReader | DataStreamReader, feed: Feed, landing: s
 
 
 def parse(frame: DataFrame, feed: Feed) -> DataFrame:
-    """Bring opened rows to one shape: the feed's fields as text, raw text, why it is broken."""
+    """Bring opened rows to one shape: the feed's fields as text, raw text, why it is broken.
+
+    Beside them stand the names that no field asks for, in rows that could be read.
+    """
     if feed.format == "jsonl":
-        return _parse_json(frame, feed)
+        rows = _parse_json(frame, feed)
+        unknown = F.when(F.col(BROKEN).isNull(), unknown_keys(F.col(RAW), feed))
+        return rows.withColumn(UNKNOWN, unknown)
     if feed.format == "csv":
-        return _parse_csv(frame, feed)
-    raw = F.to_json(F.struct(*feed.fields))
-    return frame.withColumns({RAW: raw, BROKEN: F.lit(None).cast("string")})
+        return _parse_csv(frame, feed).withColumn(UNKNOWN, no_unknown_keys())
+    return _parse_parquet(frame, feed)
+
+
+def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
+    kinds = {name: frame.schema[name].dataType for name in feed.fields}
+    texts = (as_text(name, kind) for name, kind in kinds.items())
+    rows = frame.select(FILE, SIZE, ARRIVED, F.to_json(F.struct(*kinds)).alias(RAW), *texts)
+    return rows.withColumns({BROKEN: F.lit(None).cast("string"), UNKNOWN: no_unknown_keys()})
 
 
 def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
@@ -70,7 +91,9 @@ def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
     raw = F.col(RAW)
     # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
-    return _parse_lines(frame, feed, row, ~framed | raw.rlike(r"\}\s*\{"), "malformed_json")
+    inner = F.call_function("locate", F.lit("}"), raw) < F.octet_length(raw)  # cheap, and rare
+    wrong = ~framed | (inner & raw.rlike(r"\}\s*\{"))
+    return _parse_lines(frame, feed, row, wrong, "malformed_json")
 
 
 def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:

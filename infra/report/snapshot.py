@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict, NonNegativeInt
+from pydantic import ConfigDict, Field, NonNegativeInt
 
 from infra.errors import SettingsError, StorageError
 from infra.record_files import (
@@ -52,7 +52,11 @@ class IngestCounts(Rules):
     quarantined: dict[str, NonNegativeInt]
     duplicates: NonNegativeInt
     non_events: dict[str, NonNegativeInt]
+    by_type: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    unknown_columns: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    masked: NonNegativeInt = 0
     files: NonNegativeInt | None = None
+    bytes: NonNegativeInt | None = None
     batches: tuple[Any, ...] = ()
 
     @property

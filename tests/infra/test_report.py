@@ -402,6 +402,17 @@ def test_lost_rows_are_reported(run: Run) -> None:
     assert "The counts do not add up: 1,000 rows unaccounted for." in text
 
 
+def test_what_else_ingestion_saw_is_told_and_escaped(run: Run) -> None:
+    seen_too = {"by_type": {"view": 1_180_000}, "masked": 12, "bytes": 2_048}
+    counts = {**COUNTS, **seen_too, "unknown_columns": {"<b>app</b>": 7}}
+    page = run.until("ingest", ingest=counts).page()
+    text = seen(page)
+    assert "14 files, 2,048 bytes" in text
+    assert "12 texts looked like an e-mail address" in text
+    assert "Clean events by type" in text and "Columns that no field asks for" in text
+    assert "&lt;b&gt;app&lt;/b&gt;" in page and "<b>app" not in page
+
+
 def test_every_model_has_a_bar_and_the_limit_a_line(run: Run) -> None:
     page = run.until("release").page()
     chart = page[page.index("<figure>") : page.index("</figure>")]

@@ -1,0 +1,71 @@
+"""Every SQL expression of a source is tried on an empty table before any row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType
+
+from infra.errors import SettingsError
+from jobs.sources import FILE, Feed, Source
+
+_SUGGESTION = ". Did you mean"
+
+
+def require_mapping(spark: SparkSession, name: str, source: Source, file: Path = FILE) -> None:
+    """Check that the mapping of a source can be computed from its fields.
+
+    Raises
+    ------
+    SettingsError
+        An expression names a column that is no field, is no SQL, or a rule is no condition; the
+        message names the file, the source and the key.
+    """
+    rules = {
+        "events": ("not_events", source.events.not_events),
+        "items": ("not_items", source.items.not_items),
+    }
+    for kind, (key, conditions) in rules.items():
+        feed: Feed = getattr(source, kind)
+        empty = spark.createDataFrame([], ", ".join(f"`{one}` STRING" for one in feed.fields))
+        origin = f"{file}, '{name}', {kind}"
+        _require_expressions(empty, feed.columns, f"{origin}.columns")
+        _require_expressions(empty, conditions, f"{origin}.{key}")
+        _require_conditions(empty, conditions, f"{origin}.{key}")
+
+
+def _require_expressions(empty: DataFrame, expressions: Mapping[str, str], origin: str) -> None:
+    for key, sql in expressions.items():
+        try:
+            empty.select("*", F.expr(sql))  # with a row's own columns, so that no sum passes
+        except PySparkException as error:
+            raise SettingsError(
+                f"{origin}.{key}: {_fact(error)}.",
+                f"Correct the SQL; it may use the fields {', '.join(empty.columns)}.",
+            ) from None
+
+
+def _require_conditions(empty: DataFrame, conditions: Mapping[str, str], origin: str) -> None:
+    for key, sql in conditions.items():
+        kind = empty.select(_named(sql, key)).schema[key].dataType
+        if not isinstance(kind, BooleanType):
+            raise SettingsError(
+                f"{origin}.{key}: it gives {kind.simpleString()}, which is no condition.",
+                "Write SQL that is true or false.",
+            )
+
+
+def _named(sql: str, key: str) -> Column:
+    return F.expr(sql).alias(key)
+
+
+def _fact(error: PySparkException) -> str:
+    """Give the first sentence of what Spark says, without its class and the plan below."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else "Spark cannot read it"
+    text = text.partition("] ")[2] or text
+    return text.partition(_SUGGESTION)[0].partition(" SQLSTATE")[0].rstrip(".")

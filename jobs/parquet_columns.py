@@ -1,0 +1,65 @@
+"""The columns of Parquet files, known from their footers before a row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType, StructField, StructType, TimestampType
+
+from infra.errors import InputError
+from jobs.sources import Feed
+from jobs.unknown_columns import LONGEST_NAME, MOST_NAMES
+
+
+def parquet_schema(spark: SparkSession, files: Iterable[str], feed: Feed) -> StructType:
+    """Return the feed's fields with the types that all files agree on; text where there is none.
+
+    Raises
+    ------
+    InputError
+        A file lacks a field, or has it with another type than the file before.
+    """
+    agreed: dict[str, DataType] = {}
+    for file in files:
+        found = {field.name: field.dataType for field in _schema(spark, file)}
+        for name in feed.fields:
+            _require_same(file, name, found.get(name), agreed.get(name))
+        agreed |= {name: found[name] for name in feed.fields}
+    return StructType([StructField(name, agreed.get(name, StringType())) for name in feed.fields])
+
+
+def as_text(name: str, kind: DataType) -> Column:
+    """Write a value as text; a moment in UTC with its offset."""
+    if isinstance(kind, TimestampType):
+        return F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").alias(name)
+    return F.col(name).cast("string").alias(name)
+
+
+def unknown_columns(spark: SparkSession, rows: Mapping[str, int], feed: Feed) -> dict[str, int]:
+    """Count the rows per column that no field asks for, from the rows of each file."""
+    counts: dict[str, int] = {}
+    for file, number in rows.items():
+        for name in {field.name for field in _schema(spark, file)} - set(feed.fields):
+            short = name[:LONGEST_NAME]
+            counts[short] = counts.get(short, 0) + number
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMES])
+
+
+def _schema(spark: SparkSession, file: str) -> StructType:
+    return spark.read.parquet(file).schema
+
+
+def _require_same(file: str, name: str, kind: DataType | None, before: DataType | None) -> None:
+    if kind is None:
+        raise InputError(
+            f"{file} lacks the column '{name}'.",
+            "Correct the file, or `fields` of the source in jobs/sources.yaml.",
+        )
+    if before not in (None, kind):
+        raise InputError(
+            f"{file} has the column '{name}' as {kind.simpleString()}, "
+            f"files before it as {before.simpleString() if before else 'nothing'}.",
+            "Deliver one type, or give each its own source.",
+        )

@@ -1,0 +1,56 @@
+"""A wrong mapping is refused before a row is read, with the file, the source and the key."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from infra.errors import SettingsError
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.sources import FILE, load_sources
+from tests.jobs.landing import event, ingest, land
+
+WRONG = [
+    ("user_id: user_id", "user_id: customer", r"events\.columns\.user_id: .*`customer`"),
+    ("item_id: item_id", "item_id: upper(item_id", r"events\.columns\.item_id: .*[Ss]yntax error"),
+    ("rating: rating", "rating: max(rating)", r"events\.columns\.rating: "),
+    ("rating: rating", "rating: no_such(rating)", r"events\.columns\.rating: .*no_such"),
+    ("in_stock: in_stock", "in_stock: stock > 0", r"items\.columns\.in_stock: .*`stock`"),
+    ("time_zone: in_text", "time_zone: Europe/Berlni", r"'Europe/Berlni' does not exist"),
+    ("      event_id: event_id\n", "", r"the required column 'event_id' is not mapped"),
+    (
+        "max_age_days: 400",
+        "not_events: {test: fakes = 1}\n    max_age_days: 400",
+        r"events\.not_events\.test: .*`fakes`",
+    ),
+    (
+        "max_age_days: 400",
+        "not_events: {test: user_id}\n    max_age_days: 400",
+        r"not_events\.test: it gives string, which is no condition",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"), WRONG, ids=[message for *_, message in WRONG]
+)
+def test_a_wrong_mapping_is_refused_before_a_row_is_read(
+    right: str,
+    wrong: str,
+    message: str,
+    spark: object,
+    shop: Storage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "sources.yaml"
+    file.write_text(FILE.read_text().replace(right, wrong, 1))
+    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    land(shop, [event()])
+    with pytest.raises(SettingsError, match=rf"sources\.yaml, 'shop'.*{message}") as error:
+        ingest(shop)
+    assert "\n" not in str(error.value)
+    assert not Path(shop.checkpoint("shop")).exists()

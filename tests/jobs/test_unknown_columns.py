@@ -1,0 +1,92 @@
+"""Columns no field asks for are counted by name, and nothing of them enters the lake."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.errors import InputError
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.sources import FILE, load_sources
+from tests.jobs.landing import GOOD, ago, event, ingest, land, rows
+
+
+def test_unknown_keys_are_named_and_their_values_dropped(
+    spark: object, shop: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        event(event_id="e1", debug="hidden-1"),
+        event(event_id="e2", debug={"deep": "hidden-2"}, app=None),
+        event(event_id="e3", placement='quoted ":debug": "x" here'),
+        event(event_id="e4", rating=None, session_id=None),
+        event(event_id="e5").replace('"item_id":', '"debug" : 1, "item_id":'),
+        event(event_id="e6").replace('"item_id":', '"debug"\t: 1, "item_id" :'),
+        event(event_id="e7", app="x", user_id=...),
+        '{"debug": 1, "broken"',
+    ]
+    land(shop, [*lines, json.dumps({**GOOD, "event_id": "e8", "x" * 99: 1}, separators=(",", ":"))])
+    record = ingest(shop)
+    assert record["unknown_columns"] == {"debug": 4, "app": 2, "x" * 64: 1}
+    assert "unknown columns: debug 4, app 2" in capsys.readouterr().out
+    assert "hidden" not in str(rows(shop, "events"))
+
+
+def test_a_manifest_holds_a_bounded_number_of_names(spark: object, shop: Storage) -> None:
+    land(shop, [event(event_id=f"e{n}", **{f"field{n}": 1, "app": 2}) for n in range(80)])
+    ingest(shop)
+    [batch] = shop.lake.partitions("events")
+    unknown = shop.lake.manifest("events", batch)["unknown_columns"]
+    assert (len(unknown), unknown["app"]) == (50, 80)
+
+
+@pytest.fixture
+def parquet(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Return a shop whose source delivers Parquet."""
+    file = tmp_path / "sources.yaml"
+    text = FILE.read_text().replace("*.jsonl*", "*.parquet").replace("jsonl", "parquet")
+    file.write_text(text.replace("field: all", ""))
+    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    return shop
+
+
+def parquet_file(shop: Storage, name: str, **columns: list[object]) -> None:
+    fields = load_sources(("shop",))["shop"].events.fields
+    size = len(next(iter(columns.values())))
+    good: dict[str, object] = {key: [value] * size for key, value in GOOD.items()}
+    empty = {key: pa.array([None] * size, pa.string()) for key in fields}
+    folder = Path(shop.landing) / "events/shop"
+    folder.mkdir(parents=True, exist_ok=True)
+    table = {key: value for key, value in {**empty, **good, **columns}.items() if value is not ...}
+    pq.write_table(pa.table(table), folder / name)
+
+
+def test_parquet_keeps_its_types_and_reports_what_it_has_beside(
+    spark: object, parquet: Storage
+) -> None:
+    moment = pa.array([1_763_632_800_000_000], pa.timestamp("us", tz="UTC"))
+    parquet_file(parquet, "one.parquet", event_time=moment, quantity=[2], unit_price=[9.5], app=[1])
+    record = ingest(parquet)
+    assert (record["clean"], record["unknown_columns"]) == (1, {"app": 1})
+    [row] = rows(parquet, "events")
+    assert (row["quantity"], row["unit_price"]) == (2, 9.5)
+    assert str(row["event_time"]) == "2025-11-20 10:00:00+00:00"
+
+
+def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
+    spark: object, parquet: Storage
+) -> None:
+    parquet_file(parquet, "one.parquet", event_id=["e1"], quantity=[1])
+    parquet_file(parquet, "two.parquet", event_id=["e2"], quantity=["1"])
+    with pytest.raises(InputError, match=r"two\.parquet has the column 'quantity' as string"):
+        ingest(parquet)
+    parquet_file(parquet, "two.parquet", event_id=["e2"], quantity=[1], user_id=...)
+    with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
+        ingest(parquet)
+    assert parquet.lake.partitions("events") == []
+    assert ago(1)
