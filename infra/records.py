@@ -164,6 +164,22 @@ class EvaluationRecord(Rules):
         return {"models": len(self.scores), "users": self.users, "items": self.items}
 
 
+class ExperimentRecord(Rules):
+    """All variants of an experiment, judged on a share of a run's users; no release reads it."""
+
+    experiment: str
+    run: str
+    candidate: str
+    share: float
+    at: datetime
+    cut: datetime
+    users: int
+    items: int
+    train_interactions: int
+    scores: tuple[Score, ...]
+    notes: tuple[str, ...] = ()
+
+
 class Judgement(Rules):
     """One threshold of models/release.yaml and how the candidate met it.
 

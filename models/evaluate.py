@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import Literal
 
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.live_pointer import live
-from infra.records import EvaluationRecord, Score
+from infra.records import EvaluationRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from models.bundle import MODEL
 from models.candidates import load_candidates
-from models.comparing import CHAMPION, Judged, compared
+from models.comparing import CHAMPION, Judged, compared, score_of
 from models.digests import verified
-from models.holdout import Holdout, select
+from models.holdout import Holdout, left_out, select
 from models.measure import measure, measure_champion
 from models.publish import version_key
 from models.tables import RunTables, read_run
@@ -48,7 +47,7 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
         _candidate(storage, run, candidate.name, holdout, tables) for candidate in load_candidates()
     ]
     champion = live(storage)
-    notes = _left_out(holdout)
+    notes = left_out(holdout, tables)
     if champion is not None:
         try:
             judged.append(_champion(storage, champion.version, holdout, tables))
@@ -77,7 +76,7 @@ def _candidate(
     storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
 ) -> Judged:
     trained = load_trained(storage, run, name)
-    return _score(name, "candidate", trained), measure(trained.model, holdout, tables)
+    return score_of(name, "candidate", trained), measure(trained.model, holdout, tables)
 
 
 def _champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Judged:
@@ -88,22 +87,7 @@ def _champion(storage: Storage, version: str, holdout: Holdout, tables: RunTable
     _require_no_leak(fit, tables.cut)
     below = f"{MODEL}/"
     trained = Trained(model, fit, manifest.model_sha256(below), manifest.total_bytes(below))
-    return _score(fit.candidate, CHAMPION, trained), measure_champion(model, holdout, tables)
-
-
-def _score(name: str, role: Literal["candidate", "champion"], trained: Trained) -> Score:
-    return Score(
-        name=name,
-        role=role,
-        parameters=trained.fit.parameters,
-        metrics={
-            "training_minutes": trained.fit.training_seconds / 60,
-            "peak_memory_mb": trained.fit.peak_memory_mb,
-            "model_mb": trained.bytes / 1024**2,
-        },
-        model_sha256=trained.sha256,
-        noise=trained.fit.noise,
-    )
+    return score_of(fit.candidate, CHAMPION, trained), measure_champion(model, holdout, tables)
 
 
 def _require_no_leak(fit: Fit, cut: datetime) -> None:
@@ -113,11 +97,3 @@ def _require_no_leak(fit: Fit, cut: datetime) -> None:
             f"{cut:%Y-%m-%d %H:%M} on.",
             "Judge it in a run with a later cut.",
         )
-
-
-def _left_out(holdout: Holdout) -> list[str]:
-    left_out = {
-        "hold-out users have no history before the cut": holdout.cold_users,
-        "hold-out items were unknown at the cut": holdout.unknown_items,
-    }
-    return [f"{count} {what}." for what, count in left_out.items() if count]

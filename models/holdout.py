@@ -82,6 +82,18 @@ def select(tables: RunTables) -> Holdout:
     )
 
 
+def left_out(holdout: Holdout, tables: RunTables) -> list[str]:
+    """Say in sentences what the numbers of a run do not cover; nothing where all is covered."""
+    bare = np.flatnonzero(np.diff(tables.items.matrix.indptr) == 0)
+    found = {
+        "hold-out users have no history before the cut": holdout.cold_users,
+        "hold-out items were unknown at the cut": holdout.unknown_items,
+        "items have no attributes, such as "
+        f"{tables.items.items[bare[0]] if bare.size else ''}": len(bare),
+    }
+    return [f"{count} {what}." for what, count in found.items() if count]
+
+
 def marked(matrix: Matrix, items: NDArray[np.integer]) -> Hits:
     """Tell for item positions (n, k) whether row i of a csr matrix stores them; -1 is never."""
     n, k = items.shape

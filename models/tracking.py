@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
 from infra.record_files import PAGE
-from infra.records import EvaluationRecord, Score
+from infra.records import Score
 from infra.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage
@@ -47,13 +47,25 @@ def track(run: str, storage: Storage) -> dict[str, str]:
     evaluation = RunRecords(storage, run).load_evaluation()
     if evaluation is None:
         return {}
-    with _client(storage.settings) as client:
-        experiment = _experiment(client, storage.settings)
-        return {
-            score.name: _track_score(client, experiment, evaluation, score, storage)
-            for score in evaluation.scores
-            if score.role == "candidate"
-        }
+    files = {"evaluation.json": evaluation.model_dump_json(indent=1)}
+    page = f"{run}/{PAGE}"
+    if storage.reports.exists(page):
+        files[PAGE] = storage.reports.read(page).decode()
+    scores = [score for score in evaluation.scores if score.role == "candidate"]
+    return track_scores(EXPERIMENT, run, scores, files, storage.settings)
+
+
+def track_scores(
+    experiment: str,
+    run: str,
+    scores: Sequence[Score],
+    files: Mapping[str, str],
+    settings: Settings,
+) -> dict[str, str]:
+    """Write scores to an experiment of MLflow, each as a run with these files; see `track`."""
+    with _client(settings) as client:
+        place = _experiment(client, settings, experiment)
+        return {score.name: _track_score(client, place, run, score, files) for score in scores}
 
 
 def register(run: str, storage: Storage, version: str) -> str:
@@ -104,26 +116,26 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
         raise StorageError(f"MLflow refused: {said}", "Check CATWALK_MLFLOW_URI.") from error
 
 
-def _experiment(client: MlflowClient, settings: Settings) -> str:
-    """Return the id of the experiment; its artifacts stand below HOME unless a server has them."""
-    found = client.get_experiment_by_name(EXPERIMENT)
+def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT) -> str:
+    """Return the id of an experiment; its artifacts stand below HOME unless a server has them."""
+    found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
     local = settings.mlflow_uri.startswith("sqlite:///")
     place = (settings.home / "mlflow/artifacts").as_uri() if local else None
-    return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+    return str(client.create_experiment(name, artifact_location=place))
 
 
 def _track_score(
     client: MlflowClient,
     experiment: str,
-    evaluation: EvaluationRecord,
+    run: str,
     score: Score,
-    storage: Storage,
+    files: Mapping[str, str],
 ) -> str:
     from mlflow.entities import Metric, RunTag
 
-    run_id = _run_of(client, experiment, evaluation.run, score)
+    run_id = _run_of(client, experiment, run, score)
     known, moment = client.get_run(run_id).data.metrics, int(time.time() * 1000)
     fresh = {name: value for name, value in score.metrics.items() if known.get(name) != value}
     client.log_batch(
@@ -131,10 +143,8 @@ def _track_score(
         metrics=[Metric(name, value, moment, 0) for name, value in fresh.items()],
         tags=[RunTag(DIGEST_TAG, score.model_sha256)],
     )
-    client.log_text(run_id, evaluation.model_dump_json(indent=1), "evaluation.json")
-    page = f"{evaluation.run}/{PAGE}"
-    if storage.reports.exists(page):
-        client.log_text(run_id, storage.reports.read(page).decode(), PAGE)
+    for name, content in files.items():
+        client.log_text(run_id, content, name)
     client.set_terminated(run_id)
     return run_id
 

@@ -117,6 +117,13 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     chosen = candidate_named(candidate)
     model = make(chosen, storage.settings)
     lesson = read_lesson(model, storage, run)
+    return learn_and_keep(chosen, model, lesson, run, storage, candidates_of(run))
+
+
+def learn_and_keep(
+    chosen: Candidate, model: Recommender, lesson: Lesson, run: str, storage: Storage, place: str
+) -> dict[str, int | float | str]:
+    """Fit a model and write PLACE/NAME of the lake in one step; returns and raises as `train`."""
     holdout = select(lesson.tables)  # a model that nobody can judge is not worth training
     started = time.perf_counter()
     lesson.learn(model)
@@ -125,8 +132,8 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     fit = fit.model_copy(update={"noise": noise})
     with storage.scratch() as scratch:
         manifest = write_model(model, fit, scratch)
-        storage.lake.begin(f"candidates/{run}", candidate)  # a bucket keeps files of before
-        storage.lake.store.put_folder(scratch, f"candidates/{run}/{candidate}")
+        storage.lake.begin(place, chosen.name)  # a bucket keeps files of before
+        storage.lake.store.put_folder(scratch, f"{place}/{chosen.name}")
     shown = fit.model_dump(include={"candidate", "interactions", "users", "items"})
     return {
         **shown,
@@ -166,11 +173,14 @@ def read_fit(folder: Path) -> Fit:
         raise BundleError(f"{folder / FIT} cannot be read.", "Train again.") from error
 
 
+def candidates_of(run: str) -> str:
+    """Return the folder of the lake that holds the trained candidates of a run."""
+    return f"candidates/{run}"
+
+
 @contextmanager
-def candidate_folder(
-    storage: Storage, run: str, name: str
-) -> Iterator[tuple[Path, FolderManifest]]:
-    """Give the verified folder of a trained candidate and the manifest of its files.
+def model_folder(storage: Storage, place: str, name: str) -> Iterator[tuple[Path, FolderManifest]]:
+    """Give the verified folder PLACE/NAME of a trained model and the manifest of its files.
 
     Raises
     ------
@@ -179,15 +189,29 @@ def candidate_folder(
     BundleError
         A file is not what its manifest says.
     """
-    storage.lake.manifest(f"candidates/{run}", name)
+    storage.lake.manifest(place, name)
     with storage.scratch() as scratch:
-        folder = storage.lake.store.fetch_folder(f"candidates/{run}/{name}", scratch)
+        folder = storage.lake.store.fetch_folder(f"{place}/{name}", scratch)
         yield folder, verified(folder)
 
 
+@contextmanager
+def candidate_folder(
+    storage: Storage, run: str, name: str
+) -> Iterator[tuple[Path, FolderManifest]]:
+    """Give the folder of a trained candidate; raises as `model_folder`."""
+    with model_folder(storage, candidates_of(run), name) as found:
+        yield found
+
+
 def load_trained(storage: Storage, run: str, name: str) -> Trained:
-    """Load a trained candidate; raises as `candidate_folder` does."""
-    with candidate_folder(storage, run, name) as (folder, manifest):
+    """Load a trained candidate; raises as `model_folder` does."""
+    return load_kept(storage, candidates_of(run), name)
+
+
+def load_kept(storage: Storage, place: str, name: str) -> Trained:
+    """Load what `learn_and_keep` wrote; raises as `model_folder` does."""
+    with model_folder(storage, place, name) as (folder, manifest):
         model, fit = read_model(folder)
     return Trained(model, fit, manifest.model_sha256(), manifest.total_bytes())
 
@@ -196,7 +220,11 @@ def read_lesson(model: Recommender, storage: Storage, run: str) -> Lesson:
     """Read and check what a model learns from; raises `InputError` where nothing can be learnt."""
     if isinstance(model, LearnsFromTable):
         return _table_lesson(storage, run)
-    tables = read_run(storage, run)
+    return array_lesson(read_run(storage, run))
+
+
+def array_lesson(tables: RunTables) -> Lesson:
+    """Let models learn from arrays; raises `InputError` where nothing can be learnt."""
     require_learnable(tables.train, tables.items)
 
     def learn(model: Recommender) -> Recommender:

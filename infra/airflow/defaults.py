@@ -35,6 +35,7 @@ class Tag(StrEnum):
     INGESTION = "ingestion"
     TRAINING = "training"
     RELEASE = "release"
+    EXPERIMENT = "experiment"
 
 
 def task_defaults(settings: Settings) -> dict[str, Any]:
@@ -69,6 +70,11 @@ def current_run() -> Run:
     moment = datetime.fromisoformat(given) if given else dag_run.run_after
     as_of = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     return Run(run_key(dag_run.run_id), as_of, Storage(load_settings()))
+
+
+def form() -> Counts:
+    """Return what was filled into the form of the run of the step that calls this."""
+    return dict(get_current_context()["params"])
 
 
 def triggered_by() -> str:

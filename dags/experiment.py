@@ -1,0 +1,74 @@
+"""Try a candidate with other parameters, on a share of the users. It can never publish.
+
+Reads the tables of the latest run whose interactions passed their gate, trains the candidate as it
+stands in `models/candidates.yaml` and once for every combination asked for, and judges all of them
+beside popularity, on the same users, as a retraining would.
+
+| field | what to write |
+|---|---|
+| `candidate` | a name of `models/candidates.yaml`, also one that is not enabled |
+| `parameters` | `{"components": 64}`, or lists to try each: `{"components": [16, 64]}` |
+| `share` | the part of the users to learn from and to judge by: the same ones every time |
+| `run` | whose tables; empty for the latest |
+
+A wrong name or value is refused by `plan_experiment`, before anything is trained. The page with all
+variants side by side is a file of each MLflow run of the experiment `experiment`, and stands in the
+reports under `experiments/`. **Every task is safe to rerun.** Owner: data-science.
+"""
+
+from airflow.sdk import Param, chain, dag
+
+from infra.airflow.defaults import Counts, Owner, Run, Tag, form, step, task_defaults
+from infra.settings import load_settings
+from models.candidates import load_candidates
+
+SETTINGS = load_settings()
+SCIENCE = Owner.DATA_SCIENCE
+NAMES = [candidate.name for candidate in load_candidates(every=True)]
+RELEASABLE = [candidate.name for candidate in load_candidates() if not candidate.baseline]
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    default_args={**task_defaults(SETTINGS), "owner": SCIENCE.value},
+    tags=[Tag.TRAINING.value, Tag.EXPERIMENT.value],
+    doc_md=__doc__,
+    params={
+        "candidate": Param(RELEASABLE[-1], enum=NAMES, title="Candidate"),
+        "parameters": Param(
+            {}, type="object", title="Parameters", description="A list of values means: try each."
+        ),
+        "share": Param(
+            0.5, type="number", exclusiveMinimum=0, maximum=1, title="Share of the users"
+        ),
+        "run": Param(None, type=["null", "string"], title="Tables of run", description="Or latest"),
+    },
+)
+def experiment() -> None:
+    """Wire one experiment: plan, try each variant, compare."""
+
+    @step(SCIENCE)
+    def plan_experiment(run: Run) -> list[str]:
+        from models.experiment import plan
+
+        return plan(run.key, form(), run.storage)
+
+    @step(SCIENCE, map_index_template="{{ variant }}")
+    def try_variant(run: Run, variant: str) -> Counts:
+        from models.experiment import try_variant
+
+        return try_variant(run.key, variant, run.storage)
+
+    @step(SCIENCE)
+    def compare_variants(run: Run) -> Counts:
+        from models.experiment import compare_variants
+
+        return compare_variants(run.key, run.storage)
+
+    chain(try_variant.expand(variant=plan_experiment()), compare_variants())
+
+
+experiment()

@@ -1,0 +1,97 @@
+"""The page of an experiment: its variants side by side, one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.records import Comparison, ExperimentRecord, Score
+from infra.report.templates import fill
+
+METRIC = "ndcg_at_10"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model; `start`, `width` and `at` place its interval and its value in percent."""
+
+    name: str
+    differs: Sequence[tuple[str, Any]]
+    value: float
+    low: float
+    high: float
+    start: float
+    width: float
+    at: float
+    against: Mapping[str, Comparison]
+    metrics: Mapping[str, float]
+
+
+def render_experiment(record: ExperimentRecord) -> str:
+    """Turn the record of an experiment into its page."""
+    scores = record.scores
+    best = max(scores, key=lambda score: score.metrics[METRIC])
+    heading, sentence, tone = _headline(record, best)
+    return fill(
+        "experiment.html",
+        record=record,
+        name=record.experiment.rpartition("/")[2],
+        heading=heading,
+        sentence=sentence,
+        tone=tone,
+        best=best.name,
+        rows=_rows(record),
+        rivals=list(dict.fromkeys(one.against for score in scores for one in score.comparisons)),
+        slices=_slices(scores),
+        metrics=list(scores[0].metrics),
+    )
+
+
+def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
+    """Say what the highest variant is worth against the candidate as it is."""
+    if best.name == record.candidate:
+        return "Nothing beat it", f"{best.name} as it is reached the highest NDCG@10.", "calm"
+    found = [one for one in best.comparisons if one.against == record.candidate]
+    value = f"{best.name} reached the highest NDCG@10, {best.metrics[METRIC]:.4f}"
+    if found and found[0].verdict == "better":
+        return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
+    return "Cannot tell", f"{value}; chance alone could explain the difference.", "warn"
+
+
+def _rows(record: ExperimentRecord) -> list[Row]:
+    asis = next(one for one in record.scores if one.name == record.candidate)
+    longest = max(score.intervals[METRIC][1] for score in record.scores) or 1.0
+    return [_row(score, asis, longest) for score in record.scores]
+
+
+def _row(score: Score, asis: Score, longest: float) -> Row:
+    low, high = score.intervals[METRIC]
+    value, per_cent = score.metrics[METRIC], 100 / longest
+    same_kind = score.name.startswith(asis.name)
+    changed = [
+        (name, one) for name, one in score.parameters.items() if asis.parameters.get(name) != one
+    ]
+    return Row(
+        name=score.name,
+        differs=changed if same_kind else [],
+        value=value,
+        low=low,
+        high=high,
+        start=low * per_cent,
+        width=(high - low) * per_cent,
+        at=value * per_cent,
+        against={one.against: one for one in score.comparisons},
+        metrics=score.metrics,
+    )
+
+
+def _slices(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": first.name,
+            "users": first.users,
+            "found": [score.slices[place].metrics.get(METRIC) for score in scores],
+        }
+        for place, first in enumerate(scores[0].slices)
+    ]
