@@ -1,14 +1,19 @@
-"""What every test shares: one Spark session, and a shop of its own per test."""
+"""What tests share: one Spark session, one Airflow, one S3 server, a shop of its own per test."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.airflow.client import AirflowClient
+from infra.airflow.home import DAG
+from infra.airflow.server import AirflowServer, client_of
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home
+from tests.message_servers import Inbox, Webhook, serving
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
 
 REPOSITORY = Path(__file__).parent.parent
@@ -60,6 +65,42 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         session = spark_session.start_local(load_settings())
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def told() -> Iterator[Inbox]:
+    """Return the webhook that the shared Airflow tells of failures."""
+    with serving(Webhook) as inbox:
+        yield inbox
+
+
+@pytest.fixture(scope="session")
+def airflow_shop(tmp_path_factory: pytest.TempPathFactory, told: Inbox) -> Storage:
+    """Return the shop of the shared Airflow; the environment of the tests does not name it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("whole") / "shop"))
+        patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
+        patch.setenv("CATWALK_AIRFLOW_PORT", str(_free_port()))
+        patch.setenv("CATWALK_NOTIFY_WEBHOOK", f"http://127.0.0.1:{told.port}")
+        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        settings = load_settings()
+    ensure_home(settings)
+    return Storage(settings)
+
+
+@pytest.fixture(scope="session")
+def airflow(airflow_shop: Storage) -> Iterator[AirflowClient]:
+    """Return a data engineer's view of the one Airflow of the whole test run."""
+    with AirflowServer(airflow_shop.settings, "a test", scheduled=False):
+        client = client_of(airflow_shop.settings, "de")
+        client.unpause(DAG)
+        yield client
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -1,58 +1,26 @@
 """The whole chain through a real Airflow: started on free ports, triggered by REST, waited for.
 
-One server for all tests of the file; a run costs three JVMs, so there are few of them:
-nothing landed, a release, and a gate that stops the next one.
+A run costs three JVMs, so there are few of them: nothing landed, a release, and a gate that stops
+the next one.
 """
 
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from infra.airflow.client import AirflowClient, TaskInstance, wait_until
 from infra.airflow.home import DAG
-from infra.airflow.server import AirflowServer, client_of
 from infra.live_pointer import live
-from infra.settings import load_settings
-from infra.storage import Storage, ensure_home, run_key
+from infra.storage import Storage, run_key
 from jobs.simulate_shop import SimulationOptions, simulate
 from models.tracking import VERSION_TAG
-from tests.conftest import SECRET
+from tests.message_servers import Inbox
 
 FIRST_DAY = datetime.now(UTC).date() - timedelta(days=10)
 AS_OF = {"as_of": f"{FIRST_DAY + timedelta(days=9)}T00:00:00+00:00"}
 SHOP = SimulationOptions(events=60_000, days=9, first_day=FIRST_DAY, users=1_500, items=500, seed=7)
-
-
-@pytest.fixture(scope="module")
-def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("whole") / "shop"))
-        patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
-        patch.setenv("CATWALK_AIRFLOW_PORT", str(_free_port()))
-        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        settings = load_settings()
-        ensure_home(settings)
-        yield Storage(settings)
-
-
-@pytest.fixture(scope="module")
-def airflow(shop_of_module: Storage) -> Iterator[AirflowClient]:
-    with AirflowServer(shop_of_module.settings, "a test", scheduled=False):
-        client = client_of(shop_of_module.settings, "de")
-        client.unpause(DAG)
-        yield client
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def retrain(client: AirflowClient) -> tuple[str, dict[str, TaskInstance]]:
@@ -66,28 +34,28 @@ def errors(client: AirflowClient, run: str, task: TaskInstance) -> str:
 
 
 def test_nothing_landed_is_one_red_task_and_no_release(
-    airflow: AirflowClient, shop_of_module: Storage
+    airflow: AirflowClient, airflow_shop: Storage
 ) -> None:
     run, tasks = retrain(airflow)
     assert airflow.run_state(DAG, run) == "failed"
     assert tasks["ingest_events"].state == "failed"
     assert tasks["ingest_events"].try_number == 1, "a person must act; retrying is a waste"
     assert "No file matches" in errors(airflow, run, tasks["ingest_events"])
-    assert live(shop_of_module) is None
+    assert live(airflow_shop) is None
 
 
-def test_a_good_run_moves_the_pointer(airflow: AirflowClient, shop_of_module: Storage) -> None:
-    simulate(Path(shop_of_module.landing), SHOP)
+def test_a_good_run_moves_the_pointer(airflow: AirflowClient, airflow_shop: Storage) -> None:
+    simulate(Path(airflow_shop.landing), SHOP)
     run, tasks = retrain(airflow)
     assert {name: task.state for name, task in tasks.items() if task.state != "success"} == {}
-    pointer = live(shop_of_module)
+    pointer = live(airflow_shop)
     assert pointer is not None
     assert (pointer.number, pointer.run) == (1, run_key(run))
-    assert _aliased_version(shop_of_module) == pointer.version
-    assert shop_of_module.published.exists(f"versions/{pointer.version}/_manifest.json")
-    page = shop_of_module.reports.read(f"{run_key(run)}/index.html").decode()
+    assert _aliased_version(airflow_shop) == pointer.version
+    assert airflow_shop.published.exists(f"versions/{pointer.version}/_manifest.json")
+    page = airflow_shop.reports.read(f"{run_key(run)}/index.html").decode()
     assert "Released" in page
-    _hands_on_no_data(airflow, shop_of_module, run, tasks)
+    _hands_on_no_data(airflow, airflow_shop, run, tasks)
 
 
 def _hands_on_no_data(
@@ -99,9 +67,11 @@ def _hands_on_no_data(
     assert not any(key in handed_on for key in lists["user_key"].to_pylist())
 
 
-def test_a_gate_that_fails_stops_the_chain(airflow: AirflowClient, shop_of_module: Storage) -> None:
-    before = live(shop_of_module)
-    folder = Path(shop_of_module.landing) / "events/shop"
+def test_a_gate_that_fails_stops_the_chain_and_tells(
+    airflow: AirflowClient, airflow_shop: Storage, told: Inbox
+) -> None:
+    before = live(airflow_shop)
+    folder = Path(airflow_shop.landing) / "events/shop"
     (folder / "broken.jsonl").write_text('{"event_id": "no more than this"}\n' * 100)
     run, tasks = retrain(airflow)
     assert airflow.run_state(DAG, run) == "failed"
@@ -110,9 +80,11 @@ def test_a_gate_that_fails_stops_the_chain(airflow: AirflowClient, shop_of_modul
     for name in ("build_interactions", "judge_release", "recommend_users", "publish"):
         assert after[name] == "upstream_failed", name
     assert "The events gate stopped the run" in errors(airflow, run, tasks["gate_events"])
-    assert live(shop_of_module) == before
-    page = shop_of_module.reports.read(f"{run_key(run)}/index.html").decode()
+    assert live(airflow_shop) == before
+    page = airflow_shop.reports.read(f"{run_key(run)}/index.html").decode()
     assert "Stopped at the gate" in page
+    message = told.received[-1]
+    assert "gate_events failed. Stopped at the gate" in message["text"]
 
 
 def _aliased_version(shop: Storage) -> str | None:
