@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up quarantine replay test bench-quality bench-models check-release lint types lock settings java clean
+.PHONY: help setup demo up quarantine replay test bench-quality bench-models check-release lint types lock pictures settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ types: $(ready) ## mypy, strict
 
 lock: $(ready) ## Write the requirements*.lock files anew; UPGRADE=1 takes newer versions
 	@infra/deployment/lock.sh $(if $(UPGRADE),--upgrade)
+
+pictures: $(ready) ## The pictures of docs/, of a shop that ran `make demo`; needs chromium
+	@$(run) infra.demo.pictures
 
 settings: $(ready) ## Every CATWALK_ setting with its default
 	@$(run) infra.settings_page

@@ -89,6 +89,11 @@ class AirflowClient:
         """Return how many runs a DAG has had."""
         return int(self._call("GET", f"/dags/{dag}/dagRuns?limit=1")["total_entries"])
 
+    def last_run(self, dag: str) -> str | None:
+        """Return the id of a DAG's latest run, or None if it never ran."""
+        found = self._call("GET", f"/dags/{dag}/dagRuns?limit=1&order_by=-run_after")["dag_runs"]
+        return str(found[0]["dag_run_id"]) if found else None
+
     def give_up(self, dag: str, run: str) -> None:
         """Mark a run failed, which stops its tasks."""
         self._call("PATCH", f"{_run(dag, run)}?update_mask=state", {"state": "failed"})

@@ -19,12 +19,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from infra.airflow.home import DAG
+from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
 from infra.record_files import RecordFiles
 from infra.report.headline import Ending
 from infra.report.page import earlier_runs, render
 from infra.report.runs import find_runs, is_run, render_runs
-from infra.report.snapshot import Snapshot, take_snapshot
+from infra.report.snapshot import take_snapshot
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.storage import Storage, run_key
@@ -78,14 +79,14 @@ class _Pages:
         """Show the runs, newest first."""
         if after and not is_run(after):
             raise HTTPException(404)
-        page = find_runs(self._reports, verdict, after)
+        page = find_runs(self._reports, verdict, after, runs_over())
         return _html(request, lambda frame: render_runs(page, frame, verdict, after))
 
     def run(self, request: Request, run: str) -> Response:
         """Show the report of a run that has left a record."""
-        if not is_run(run) or not self._snapshot(run).reached:
+        if not is_run(run):
             raise HTTPException(404)
-        return self._report(request, run)
+        return self._report(request, run, must_exist=True)
 
     def tab(self, request: Request, dag_id: str, run_id: str, task: str = "") -> Response:
         """Show the report of a run by the names Airflow has for it, at the part of a task."""
@@ -99,12 +100,12 @@ class _Pages:
             raise HTTPException(404)
         return self._report(request, run)
 
-    def _report(self, request: Request, run: str) -> Response:
-        snapshot, earlier = self._snapshot(run), earlier_runs(self._reports, run)
+    def _report(self, request: Request, run: str, *, must_exist: bool = False) -> Response:
+        snapshot = take_snapshot(RecordFiles(self._reports, run), over=run in runs_over())
+        if must_exist and not snapshot.reached:
+            raise HTTPException(404)
+        earlier = earlier_runs(self._reports, run)
         return _html(request, lambda frame: render(snapshot, earlier, frame))
-
-    def _snapshot(self, run: str) -> Snapshot:
-        return take_snapshot(RecordFiles(self._reports, run))
 
 
 def _html(request: Request, page: Page, status: int = 200) -> HTMLResponse:

@@ -11,7 +11,7 @@ from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import counted, plain_name
 
 Tone = Literal["good", "warn", "bad", "calm"]
-Ending = Literal["released", "waiting", "rejected", "stopped", "broken", "running"]
+Ending = Literal["released", "waiting", "rejected", "stopped", "broken", "failed", "running"]
 STAYS = "What was live before stays live."
 
 
@@ -29,7 +29,7 @@ def headline(snapshot: Snapshot) -> Headline:
     """Judge the run: the first rule that has something to say wins, bad news first."""
     rules = (
         *(_unreadable, _stopped, _rejected, _contradicting),
-        *(_released, _declined, _waiting, _approved),
+        *(_released, _declined, _waiting, _broke_off, _approved),
     )
     said = (rule(snapshot) for rule in rules)
     return next((found for found in said if found is not None), _running(snapshot))
@@ -98,6 +98,14 @@ def _waiting(snapshot: Snapshot) -> Headline | None:
         return None
     sentence = f"“{verdict.candidate}” {_met(snapshot)}: a person decides. {STAYS}"
     return Headline("Needs an approval", "warn", sentence, "waiting")
+
+
+def _broke_off(snapshot: Snapshot) -> Headline | None:
+    if not snapshot.over:
+        return None
+    last = STEPS[list(STEPS)[snapshot.reached - 1]] if snapshot.reached else "start"
+    sentence = f"The run is over, and nothing was recorded after the {last}. {STAYS}"
+    return Headline("Broke off", "bad", sentence, "failed")
 
 
 def _approved(snapshot: Snapshot) -> Headline | None:

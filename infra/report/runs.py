@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from urllib.parse import urlencode
 
 from infra.report.headline import Ending
@@ -25,6 +24,7 @@ NAMES: dict[Ending, str] = {
     "rejected": "Rejected",
     "stopped": "Stopped",
     "broken": "Records broken",
+    "failed": "Broke off",
     "running": "Not finished",
 }
 _RUN = re.compile(r"run=(?!\.)[0-9A-Za-z_.-]{1,250}")
@@ -69,7 +69,12 @@ def runs_before(store: ObjectStore, run: str, amount: int) -> list[RunSummary]:
     return list(reversed(_summaries(store, earlier[:amount])))
 
 
-def find_runs(store: ObjectStore, ending: Ending | None = None, after: str = "") -> RunsPage:
+def find_runs(
+    store: ObjectStore,
+    ending: Ending | None = None,
+    after: str = "",
+    over: Collection[str] = frozenset(),
+) -> RunsPage:
     """Return a page of runs.
 
     Parameters
@@ -80,11 +85,13 @@ def find_runs(store: ObjectStore, ending: Ending | None = None, after: str = "")
         Only runs that ended so.
     after : str
         The last run of the page before; empty for the first page.
+    over : collection of str
+        Runs of which no step will follow.
     """
     runs = [run for run in all_runs(store) if not after or _by_time(run) < _by_time(after)]
     rows: list[RunSummary] = []
     for start in range(0, min(len(runs), LOOKED_AT), SHOWN):
-        for summary in _summaries(store, runs[start : min(start + SHOWN, LOOKED_AT)]):
+        for summary in _summaries(store, runs[start : min(start + SHOWN, LOOKED_AT)], over):
             if ending in (None, summary.ending):
                 rows.append(summary)
             if len(rows) == SHOWN:
@@ -113,6 +120,8 @@ def _by_time(run: str) -> tuple[str, str]:
     return (found["time"] if found else "", run)
 
 
-def _summaries(store: ObjectStore, runs: Sequence[str]) -> list[RunSummary]:
+def _summaries(
+    store: ObjectStore, runs: Sequence[str], over: Collection[str] = frozenset()
+) -> list[RunSummary]:
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(partial(load_summary, store), runs))
+        return list(readers.map(lambda run: load_summary(store, run, over=run in over), runs))

@@ -83,6 +83,8 @@ class Snapshot:
     ----------
     unreadable : dict of str to str
         Step to what is wrong with its record.
+    over : bool
+        Airflow says that no step will follow; False where nobody asked it.
     """
 
     run: str
@@ -93,6 +95,7 @@ class Snapshot:
     approval: ApprovalRecord | None
     published: PublishRecord | None
     unreadable: dict[str, str]
+    over: bool = False
 
     @property
     def recorded(self) -> dict[str, object]:
@@ -113,7 +116,7 @@ class Snapshot:
         return max((place for place, step in enumerate(STEPS, 1) if step in left), default=0)
 
 
-def take_snapshot(files: RecordFiles) -> Snapshot:
+def take_snapshot(files: RecordFiles, *, over: bool = False) -> Snapshot:
     """Read all records of a run; one that cannot be understood is noted, not raised."""
     reading = _Reading()
     approval = reading.of("release", partial(files.read, APPROVAL, ApprovalRecord))
@@ -129,6 +132,7 @@ def take_snapshot(files: RecordFiles) -> Snapshot:
         approval=approval,
         published=reading.of("published", partial(files.read, PUBLISHED, PublishRecord)),
         unreadable=reading.unreadable,
+        over=over,
     )
 
 

@@ -47,14 +47,19 @@ def summarise(snapshot: Snapshot) -> RunSummary:
     )
 
 
-def load_summary(store: ObjectStore, run: str) -> RunSummary:
-    """Return the summary of a run; without a readable one the records themselves are asked."""
+def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
+    """Return the summary of a run; the records themselves are asked where it may not be true.
+
+    That is without a readable one, and of a run that was not finished and is `over` now.
+    """
     files = RecordFiles(store, run)
     try:
         found = files.read(SUMMARY, RunSummary)
     except StorageError:
         found = None
-    return found if found is not None and found.run == run else summarise(take_snapshot(files))
+    if found is None or found.run != run or (over and found.ending == "running"):
+        return summarise(take_snapshot(files, over=over))
+    return found
 
 
 def _traces(snapshot: Snapshot) -> Iterator[tuple[str, Trace]]:

@@ -66,6 +66,7 @@ def _environment() -> Environment:
         moment=wording.moment,
         plain=wording.plain_name,
         sentence=wording.sentence_case,
+        size=wording.size,
         worst_first=worst_first,
     )
     environment.globals.update(

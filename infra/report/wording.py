@@ -123,6 +123,18 @@ def moment(at: datetime) -> str:
     return f"{_utc(at):%-d %b %Y, %H:%M} UTC"
 
 
+def size(amount: int) -> str:
+    """Write an amount of bytes.
+
+    >>> size(47_239_120), size(512)
+    ('47.2 MB', '512 bytes')
+    """
+    for unit, name in ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")):
+        if amount >= unit:
+            return f"{amount / unit:,.1f} {name}"
+    return counted(amount, "byte")
+
+
 def counted(amount: int, one: str, many: str = "") -> str:
     """Write an amount with its noun.
 

@@ -166,3 +166,24 @@ def test_a_broken_summary_is_never_a_pass(analyst: TestClient, shop: Storage) ->
     shop.reports.write(f"{RUN}/summary.json", b"")
     assert RUN in analyst.get("/catwalk/?verdict=broken").text
     assert RUN not in analyst.get("/catwalk/?verdict=released").text
+
+
+def test_a_run_that_airflow_ended_is_not_called_running(
+    analyst: TestClient, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunRecords(shop, RUN).save_gate(gate(RUN, "passed", passed=True))
+    assert "Running" in analyst.get(RUN_PAGE).text
+    _remember_as_failed(RUN_ID)
+    assert "Broke off" in analyst.get(RUN_PAGE).text
+    assert RUN in analyst.get("/catwalk/?verdict=failed").text
+
+
+def _remember_as_failed(run_id: str) -> None:
+    """Write the run into Airflow's database, as its scheduler would."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunType
+
+    run = DagRun(DAG, run_id=run_id, run_type=DagRunType.MANUAL, run_after=NOON, state="failed")
+    with create_session() as session:
+        session.add(run)

@@ -407,7 +407,7 @@ def test_what_else_ingestion_saw_is_told_and_escaped(run: Run) -> None:
     counts = {**COUNTS, **seen_too, "unknown_columns": {"<b>app</b>": 7}}
     page = run.until("ingest", ingest=counts).page()
     text = seen(page)
-    assert "14 files, 2,048 bytes" in text
+    assert "14 files, 2.0 kB" in text
     assert "12 texts looked like an e-mail address" in text
     assert "Clean events by type" in text and "Columns that no field asks for" in text
     assert "&lt;b&gt;app&lt;/b&gt;" in page and "<b>app" not in page

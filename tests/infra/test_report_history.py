@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from infra.record_files import RecordFiles
 from infra.records import ApprovalRecord, Comparison, GateRecord, Score, Slice
-from infra.report.page import write_report
+from infra.report.page import render, write_report
 from infra.report.runs import LOOKED_AT, SHOWN, all_runs, find_runs, is_run, runs_before
+from infra.report.snapshot import take_snapshot
 from infra.report.trends import LENGTH
 from infra.run_records import RunRecords
 from infra.storage import Storage, run_key
@@ -243,3 +245,15 @@ def test_a_review_is_listed_by_its_answer(
 )
 def test_what_is_no_run_is_never_looked_for(name: str) -> None:
     assert is_run(name) is False
+
+
+def test_a_run_that_is_over_is_not_called_running(shop: Storage) -> None:
+    left, done, stopped = run_at(0), run_at(1), run_at(2)
+    RunRecords(shop, left).save_gate(gate("events", run=left))
+    RunRecords(shop, done).save_gate(gate("events", run=done))
+    RunRecords(shop, stopped).save_verdict(REJECTED)
+    over = frozenset({left, stopped})
+    found = {row.run: row.ending for row in find_runs(shop.reports, over=over).rows}
+    assert found == {left: "failed", done: "running", stopped: "rejected"}
+    page = render(take_snapshot(RecordFiles(shop.reports, left), over=True))
+    assert "nothing was recorded after the events gate" in seen(page)
