@@ -18,6 +18,7 @@ from lightfm import evaluation
 from scipy.sparse import csr_matrix, random_array
 from sklearn.metrics import log_loss, ndcg_score, top_k_accuracy_score
 from sklearn.metrics.pairwise import cosine_distances
+from threadpoolctl import threadpool_limits
 
 from models.bench_models import as_lightfm
 from models.holdout import marked
@@ -88,7 +89,8 @@ def test_lightfm(case: Case) -> None:
 
 
 def test_implicit(case: Case) -> None:
-    model = AlternatingLeastSquares(factors=D)
+    with threadpool_limits(1, "blas"):  # it warns of more threads
+        model = AlternatingLeastSquares(factors=D)
     model.user_factors, model.item_factors = case.users, case.items
     for k in (10, 20):
         theirs = ranking_metrics_at_k(
