@@ -9,6 +9,7 @@ Reads what the shop delivered, holds it to the quality gates, trains every candi
 | `gate_...` | data broke a critical rule; **nothing after it runs** | read the run's report |
 | `train` | a candidate failed | its log names the parameter or the data |
 | `judge_release` | no candidate meets the thresholds | the report says which and why |
+| `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
 | `publish` | another publisher won, or storage failed | clear the task; it is idempotent |
 
 Whatever fails, the model that is live stays live. **Every task is safe to rerun** at any time.
@@ -93,13 +94,19 @@ def retrain_recommender() -> None:
 
         return track(run.key, run.storage)
 
+    @step(SCIENCE)
+    def refit_winner(run: Run) -> Counts:
+        from models.refit import refit
+
+        return refit(run.key, run.storage).counts()
+
     @step(ENGINEERING)
     def recommend_users(run: Run, winner: Counts) -> Counts:
         from infra.spark.session import submit
         from jobs import recommend_users
 
         loader = "models.bundle:load_recommender"
-        model = ["--model", winner["candidate"], "--loader", loader]
+        model = ["--model", winner["candidate"], "--folder", winner["folder"], "--loader", loader]
         submit(recommend_users, ["--run", run.key, *model])
         return run.storage.lake.counts("recommendations", run.key)
 
@@ -111,7 +118,7 @@ def retrain_recommender() -> None:
 
     @step(SCIENCE)
     def build_bundle(run: Run) -> Counts:
-        from models.bundle import build_bundle
+        from models.build_bundle import build_bundle
 
         return build_bundle(run.key, run.storage)
 
@@ -131,12 +138,14 @@ def retrain_recommender() -> None:
         return record.counts()
 
     fitted = train.expand(candidate=[candidate.name for candidate in load_candidates()])
-    verdict = judge_release()
-    lists = recommend_users(verdict)
+    verdict, tracked = judge_release(), track_candidates()
+    winner = refit_winner()
+    lists = recommend_users(winner)
     published = publish()
     chain(ingest_events(), gate_events(), build_interactions(), gate_interactions(), fitted)
     chain(fitted, evaluate(), verdict)
-    chain(verdict, track_candidates(), published)
+    chain(verdict, tracked, published)
+    chain(verdict, winner)
     chain(lists, gate_recommendations(), build_bundle(), check_serving(), published)
 
 

@@ -253,26 +253,6 @@ class ApprovalRecord(Rules):
         return {"answer": self.answer, "by": self.by, "manifest_sha256": self.manifest_sha256}
 
 
-class ServingRecord(Rules):
-    """What a fresh process measured of a bundle; `manifest_sha256` says of which bytes.
-
-    `agreement` is the mean share of the ready lists that fresh answers hold too.
-    """
-
-    run: str
-    at: datetime
-    manifest_sha256: str
-    users: int
-    k: int
-    seconds_to_open: float
-    seconds_per_answer: float
-    agreement: float
-
-    def counts(self) -> dict[str, Any]:
-        """Return what Airflow shows of it."""
-        return self.model_dump(exclude={"run", "at", "manifest_sha256"})
-
-
 class PublishRecord(Rules):
     """What went live; `number` is that of the pointer."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.bundle_records import RefitRecord, ServingRecord
 from infra.record_files import (
     APPROVAL,
     EVALUATION,
     INGEST,
     PUBLISHED,
+    REFIT,
     SERVING,
     VERDICT,
     RecordFiles,
@@ -19,7 +21,6 @@ from infra.records import (
     EvaluationRecord,
     GateRecord,
     PublishRecord,
-    ServingRecord,
     VerdictRecord,
 )
 from infra.report.page import write_report
@@ -86,6 +87,14 @@ class RunRecords:
     def load_approval(self) -> ApprovalRecord | None:
         """Return what a person was asked and answered."""
         return self._files.read(APPROVAL, ApprovalRecord)
+
+    def save_refit(self, record: RefitRecord) -> None:
+        """Write which model goes live, and how like the judged one it is."""
+        self._save(REFIT, record)
+
+    def load_refit(self) -> RefitRecord | None:
+        """Return which model goes live, and how like the judged one it is."""
+        return self._files.read(REFIT, RefitRecord)
 
     def save_serving(self, record: ServingRecord) -> None:
         """Write how the bundle answered."""

@@ -103,6 +103,8 @@ INTERACTIONS = Table(
     """,
 )
 
+HISTORY = Table("history", INTERACTIONS.ddl)  # the whole window is its train part
+
 RECOMMENDATIONS = Table(
     "recommendations",
     """

@@ -43,8 +43,12 @@ class Settings(BaseSettings):
     holdout_days: int = Field(3, ge=1, description="Last days, kept from training to judge it.")
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
     recommendations_per_user: int = Field(20, ge=1, le=1000, description="Length of a top-N list.")
+    refit: bool = Field(True, description="Fit the winner again on all data before publishing it.")
     training_threads: int = Field(1, ge=1, description="1 makes two equal runs bit-identical.")
     seed: int = Field(7, ge=0, description="Seed of everything random.")
+
+    serving_seconds: float = Field(60, gt=0, description="A bundle must answer within so much.")
+    serving_memory_mb: int = Field(2048, ge=64, description="A bundle must answer with so much.")
 
     spark_master: str = Field("local[2]", description="local[N], spark://, yarn or k8s://.")
     spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="Heap of the driver.")

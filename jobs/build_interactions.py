@@ -2,14 +2,15 @@
 
 Grain of `interactions`: one row per user, item and part. Time never leaks: the weights of the
 train part come from events before the cut alone, and `items` holds what was known at the cut.
-`catalogue` holds the same columns as known now, which is what customers may be shown.
+`catalogue` holds the same columns as known now, which is what customers may be shown; `history` has
+the pairs of the whole window, as if it were cut at its end: what goes live is fitted on them.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from pathlib import Path
@@ -102,6 +103,12 @@ def add_up(events: DataFrame) -> DataFrame:
     )
 
 
+def pairs_of(events: DataFrame, window: Times, half_life: float) -> DataFrame:
+    """Turn the events of the window into weighted pairs of the parts before and after its cut."""
+    parts = events.transform(split_at, window.cut)
+    return parts.transform(weigh, load_weights(), window, half_life).transform(add_up)
+
+
 def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
     """Keep of every item the latest row known before a time: one row per item."""
     latest = Window.partitionBy("item_id").orderBy(
@@ -125,30 +132,29 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
 
 
 def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> None:
-    """Write `interactions`, `items` and `catalogue` of a run."""
+    """Write `interactions`, `items`, `catalogue` and, for a refit, `history` of a run."""
     settings = storage.settings
     batches = storage.accepted_batches()
     events = spark_session.read_table(
         spark, EVENTS, [storage.lake.address("events", batch) for batch in batches]
     )
-    interactions = (
-        events.transform(inside, window)
-        .transform(split_at, window.cut)
-        .transform(weigh, load_weights(), window, settings.half_life_days)
-        .transform(add_up)
-    )
+    known = events.transform(inside, window)
     sources = load_sources(settings.sources).values()
     rows = (read_items(spark, source.items, settings) for source in sources)
     items = reduce(DataFrame.unionByName, rows).persist()
     facts = {"as_of": window.end, "cut": window.cut, "start": window.start, "batches": batches}
+    facts |= {"refused": _refused(items), "rows_read": items.count(), "masked": _masked(items)}
     tables = {
         "items": items.transform(readable).transform(as_known_at, window.cut),
         "catalogue": items.transform(readable).transform(as_known_at, window.end),
-        "interactions": interactions,
+        "interactions": known.transform(pairs_of, window, settings.half_life_days),
     }
-    facts |= {"refused": _refused(items), "rows_read": items.count(), "masked": _masked(items)}
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
+    if settings.refit:
+        whole = replace(window, cut=window.end)
+        history = known.transform(pairs_of, whole, settings.half_life_days)
+        _write(spark, storage, "history", run, history, {**facts, "cut": window.end})
 
 
 def readable(items: DataFrame) -> DataFrame:
@@ -186,7 +192,7 @@ def _write(
 
 
 def _cure(table: str, facts: dict[str, Any]) -> str:
-    if table == "interactions":
+    if table in {"interactions", "history"}:
         return (
             f"No accepted event lies between {facts['start']} and {facts['as_of']}: check as_of, "
             "CATWALK_TRAINING_WINDOW_DAYS and what was ingested."

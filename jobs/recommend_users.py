@@ -92,11 +92,13 @@ def gone_since(items: DataFrame, catalogue: DataFrame) -> frozenset[str]:
     return frozenset(row["item_id"] for row in before.subtract(now).collect())
 
 
-def recommend(spark: SparkSession, storage: Storage, run: str, model: str, loader: str) -> None:
-    """Write the table `recommendations` of a run."""
+def recommend(
+    spark: SparkSession, storage: Storage, run: str, model: str, place: str, loader: str
+) -> None:
+    """Write the table `recommendations` of a run with the model that stands at `place`."""
     lake, settings = storage.lake, storage.settings
     with storage.scratch() as scratch:
-        folder = lake.store.fetch_folder(f"candidates/{run}/{model}", scratch)
+        folder = lake.store.fetch_folder(place, scratch)
         sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         spark.sparkContext.addFile(str(folder), recursive=True)
         tables = {
@@ -121,10 +123,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="folder name of the run: run=...")
     parser.add_argument("--model", required=True, help="name of the candidate that won")
+    parser.add_argument("--folder", required=True, help="where it stands in the lake")
     parser.add_argument("--loader", required=True, help="package.module:function, folder to model")
     given = parser.parse_args(arguments)
     spark = spark_session.session("recommend_users")
-    recommend(spark, Storage(load_settings()), given.run, given.model, given.loader)
+    storage = Storage(load_settings())
+    recommend(spark, storage, given.run, given.model, given.folder, given.loader)
 
 
 if __name__ == "__main__":

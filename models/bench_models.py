@@ -23,10 +23,10 @@ from models.factors import Factors
 from models.holdout import marked
 from models.lightfm_hybrid import LightFMHybrid, identity_and_attributes
 from models.metrics import K, precision
+from models.peak_memory import UNITS_PER_MB
 from models.recommender import Interactions, Matrix
 from models.tables import interactions
 from models.top_k import THREADS, Vectors
-from models.train import UNITS_PER_MB
 
 USERS, ITEMS, PAIRS, COMPONENTS = 100_000, 20_000, 5_000_000, 64
 LONG = 100  # of the lists for everyone

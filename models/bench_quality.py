@@ -23,7 +23,7 @@ from models.comparing import compared
 from models.holdout import Holdout, select
 from models.lightfm_hybrid import LightFMHybrid
 from models.measure import Rows, measure, whole_ranking_auc
-from models.noise import noise_floor
+from models.noise import seed_noise
 from models.recommender import Recommendations, Recommender
 from models.tables import RunTables
 
@@ -99,12 +99,13 @@ def _trained(
     started = time.perf_counter()
     model = learn(make(candidate, settings))
     minutes = (time.perf_counter() - started) / 60
+    noise = seed_noise(candidate, model, learn, holdout, settings)
     score = Score(
         name=candidate.name,
         role="candidate",
         parameters=candidate.parameters,
         metrics={"training_minutes": minutes},
-        noise=noise_floor(candidate, model, learn, holdout, settings),
+        noise=noise.ndcg if noise else None,
     )
     return score, model
 

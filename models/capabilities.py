@@ -79,6 +79,14 @@ class LearnsFromTable(Protocol):
         """
 
 
+@runtime_checkable
+class SettlesParameters(Protocol):
+    """Finds some of its own parameters while it fits."""
+
+    def settled_parameters(self) -> dict[str, int]:
+        """Return the parameters under which a fit does the same without looking for them again."""
+
+
 def recommend_sessions(model: Recommender, sessions: Sessions, k: int) -> Recommendations:
     """Ask a model about strangers with a few items; what sells most if it only knows users."""
     if isinstance(model, AnswersSessions):

@@ -1,12 +1,13 @@
 """Prove that a bundle answers, in a process that knows nothing but its folder.
 
-Called as `python -m models.check_serving FOLDER`: prints one JSON line; exits with 1 and one
-line on standard error if an answer is wrong.
+Called as `python -m models.check_serving FOLDER MEGABYTES`: prints one JSON line; exits with 1
+and one line on standard error if an answer is wrong, or if it takes more memory than that.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -17,17 +18,17 @@ from typing import Any
 import numpy as np
 
 import models
+from infra.bundle_records import ServingRecord
 from infra.errors import BundleError, CatwalkError
-from infra.records import ServingRecord
 from infra.run_records import RunRecords
+from infra.settings import Settings
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
-from models.bundle import LISTS, Bundle, bundle_key, manifest_sha256, open_bundle
+from models.bundle import LISTS, STRANGER, Bundle, bundle_key, manifest_sha256, open_bundle
+from models.peak_memory import peak_memory_mb
 from models.recommender import NONE, Recommendations, UserIds, positions
 
-TIMEOUT_SECONDS = 60
 SAMPLE = 50
-STRANGER = "nobody-ever-had-this-key"
 AGREEMENT = 0.9  # of ready and fresh lists; equal scores may swap in the last bits
 
 
@@ -40,33 +41,42 @@ def check_serving(run: str, storage: Storage) -> dict[str, Any]:
     Raises
     ------
     BundleError
-        The process failed, or took longer than 60 s.
+        The process failed, or needed more time or memory than the settings allow.
     """
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         sha256 = manifest_sha256(folder) if (folder / MANIFEST).exists() else ""
-        answer = _fresh_process(run, folder)
+        answer = answers(f"The bundle of {run}", folder, storage.settings)
     record = ServingRecord(run=run, at=datetime.now(UTC), manifest_sha256=sha256, **answer)
     RunRecords(storage, run).save_serving(record)
     return record.counts()
 
 
-def _fresh_process(run: str, folder: Path) -> dict[str, Any]:
+def answers(name: str, folder: Path, settings: Settings) -> dict[str, Any]:
+    """Ask a bundle in a fresh process with the memory and the seconds of the settings.
+
+    Raises
+    ------
+    BundleError
+        It does not answer, or not within them; `name` says in the message which bundle it is.
+    """
+    seconds, megabytes = settings.serving_seconds, settings.serving_memory_mb
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "models.check_serving", str(folder)],
+            [sys.executable, "-m", "models.check_serving", str(folder), str(megabytes)],
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=seconds,
             cwd=Path(models.__file__).parent.parent,
         )
     except subprocess.TimeoutExpired as error:
         raise BundleError(
-            f"The bundle of {run} gave no answer in {TIMEOUT_SECONDS} s.", "Look at its size."
+            f"{name} gave no answer in {seconds} s.",
+            "Look at its size and CATWALK_SERVING_SECONDS.",
         ) from error
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise BundleError(f"The bundle of {run} does not serve: {said}", "Build it again.")
+        said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}."])[-1]
+        raise BundleError(f"{name} does not serve: {said}", "Build it again.")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -98,12 +108,15 @@ def check(folder: Path) -> dict[str, Any]:
     _ask(bundle, users[:1], 1)
     if known.fallback.all() or not stranger.fallback.all() or not stranger.item_ids(0):
         raise BundleError(f"{folder} does not tell known users from strangers.", "Train again.")
+    if list(bundle.fallback[:k]) != stranger.item_ids(0):
+        raise BundleError(f"The fallback of {folder} is not what strangers get.", "Build it again.")
     return {
         "users": len(users),
         "k": k,
         "seconds_to_open": round(opened, 3),
         "seconds_per_answer": round(answered, 6),
         "agreement": _agreement(known, ready),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
     }
 
 
@@ -155,15 +168,28 @@ def _agreement(given: Recommendations, ready: list[list[str]]) -> float:
     return round(agreement, 4)
 
 
+def limit_memory(megabytes: int) -> None:
+    """Let this process have so much memory of its own and no more; asking for more then fails.
+
+    Counted is what Linux calls data: the heap and private mappings, not files that are mapped.
+    """
+    most = megabytes * 1024**2
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 def main(arguments: list[str]) -> int:
     """Check one folder; return the exit code."""
-    if len(arguments) != 1:
-        print("usage: python -m models.check_serving FOLDER", file=sys.stderr)
+    if len(arguments) != 2 or not arguments[1].isdigit():
+        print("usage: python -m models.check_serving FOLDER MEGABYTES", file=sys.stderr)
         return 2
+    limit_memory(int(arguments[1]))
     try:
         print(json.dumps(check(Path(arguments[0]))))
     except CatwalkError as error:
         print(error, file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(f"it needs more than {arguments[1]} MB, CATWALK_SERVING_MEMORY_MB.", file=sys.stderr)
         return 1
     return 0
 

@@ -3,7 +3,8 @@
 The champion is judged only if it was trained on data up to a cut no later than this run's:
 otherwise it may have learnt the hold-out by heart. A champion that is not judged, for this or
 because its bundle is broken, is named in the notes of the record; thresholds that compare with
-it then fail, so nothing replaces a champion unseen.
+it then fail, so nothing replaces a champion unseen. A champion that was fitted again on everything
+knows the hold-out; its bundle brings the model that was judged then, which stands in for it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from infra.live_pointer import live
 from infra.records import EvaluationRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
-from models.bundle import MODEL
+from models.bundle import JUDGED, MODEL
 from models.candidates import load_candidates
 from models.comparing import CHAMPION, Judged, compared, score_of
 from models.digests import verified
@@ -83,9 +84,9 @@ def _champion(storage: Storage, version: str, holdout: Holdout, tables: RunTable
     with storage.scratch() as scratch:
         folder = storage.published.fetch_folder(version_key(version), scratch)
         manifest = verified(folder)
-        model, fit = read_model(folder / MODEL)
+        below = f"{JUDGED if (folder / JUDGED).is_dir() else MODEL}/"
+        model, fit = read_model(folder / below)
     _require_no_leak(fit, tables.cut)
-    below = f"{MODEL}/"
     trained = Trained(model, fit, manifest.model_sha256(below), manifest.total_bytes(below))
     return score_of(fit.candidate, CHAMPION, trained), measure_champion(model, holdout, tables)
 

@@ -31,7 +31,7 @@ class ServedItems:
     prices : array of float64, shape (n,)
         In the shop's currency; NaN where unknown.
     recommendable, recommendable_at_cut : array of bool, shape (n,)
-        May be shown now; could be shown when the model was trained.
+        May be shown now; could be shown when the data of the model ended.
     """
 
     FILE: ClassVar[str] = "items.npz"
@@ -65,12 +65,15 @@ class ServedItems:
         return items
 
 
-def read_served_items(storage: Storage, run: str) -> ServedItems:
-    """Read the catalogue of a run, as known at its end; raises as `models.tables.read_table`."""
+def read_served_items(storage: Storage, run: str, *, as_of_now: bool) -> ServedItems:
+    """Read the catalogue of a run, as known at its end; raises as `models.tables.read_table`.
+
+    `as_of_now` says that the model knows it, too, and not the one of the cut.
+    """
     from models.tables import read_table, texts
 
     now = read_table(storage, CATALOGUE, run).sort_by("item_id")
-    then = read_table(storage, ITEMS, run).sort_by("item_id")
+    then = now if as_of_now else read_table(storage, ITEMS, run).sort_by("item_id")
     ids = texts(now["item_id"])
     places = positions(texts(then["item_id"]), ids)
     before = np.append(_shown(then), False)  # an item unknown at the cut reads the last entry

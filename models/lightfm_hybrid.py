@@ -94,6 +94,7 @@ class LightFMHybrid:
             "num_threads": whole("num_threads", num_threads, 1, 256),
         }
         self._factors: Factors | None = None
+        self._settled: dict[str, int] = {}
 
     def fit(self, train: Interactions, items: ItemFeatures) -> Self:
         """See `models.recommender.Recommender.fit`."""
@@ -110,6 +111,10 @@ class LightFMHybrid:
     def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
         """See `models.capabilities.AnswersSessions`."""
         return self._alike(np.full(len(sessions), NOBODY), sessions, k)
+
+    def settled_parameters(self) -> dict[str, int]:
+        """See `models.capabilities.SettlesParameters`: the epochs that early stopping found."""
+        return self._settled
 
     def similar_items(self, items: ItemIds, k: int) -> Recommendations:
         """See `models.capabilities.FindsSimilar`."""
@@ -141,6 +146,7 @@ class LightFMHybrid:
     def _fit(self, train: Interactions, items: ItemFeatures, features: Matrix) -> Any:
         """Train for all epochs, or until the watched users' last day gets no better."""
         model, epochs = self._unfitted(), self._parameters["epochs"]
+        self._settled = {}
         watched = watch(train) if self._parameters["patience"] else None
         if watched is None:
             return self._train(model, train.weights, features, epochs)
@@ -152,7 +158,8 @@ class LightFMHybrid:
         def epoch(one: Any) -> Any:
             return self._train(one, kept, features, 1)
 
-        best, _ = train_until_worse(model, epoch, quality, epochs, self._parameters["patience"])
+        best, found = train_until_worse(model, epoch, quality, epochs, self._parameters["patience"])
+        self._settled = {"epochs": found + 1, "patience": 0}
         return self._train(best, train.weights, features, 1)  # the last day is learnt too
 
     def _unfitted(self) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
-from models.recommender import NONE, Matrix, Recommendations
+from models.recommender import NONE, Matrix, Recommendations, positions
 
 POPULAR = 0.01  # the part of the items that counts as the most popular
 
@@ -64,6 +64,27 @@ def fallback_share(given: Recommendations) -> float:
     """
     shown = int((given.items != NONE).sum())
     return 1 - int(given.own.sum()) / shown if shown else 0.0
+
+
+def overlap(one: Recommendations, other: Recommendations) -> NDArray[np.float64]:
+    """Share of the places that two answers to the same users fill with the same items, by user.
+
+    The order within a row does not count; catalogues may differ; two empty rows share everything.
+
+    Examples
+    --------
+    >>> ids, scores = np.array(["a", "b", "c"]), np.zeros((1, 2), np.float32)
+    >>> row = Recommendations(ids[:1], ids, np.int32([[0, 1]]), scores, np.array([False]))
+    >>> same = Recommendations(ids[:1], ids[1:], np.int32([[1, 0]]), scores, np.array([False]))
+    >>> overlap(row, same).tolist()
+    [0.5]
+    """
+    places = np.append(positions(one.catalogue, other.catalogue), NONE)
+    translated = places[other.items]  # position -1 reads the NONE at the end
+    same = (one.items[:, :, None] == translated[:, None, :]) & (one.items != NONE)[:, :, None]
+    longest = np.maximum((one.items != NONE).sum(axis=1), (other.items != NONE).sum(axis=1))
+    shared: NDArray[np.int64] = same.any(axis=2).sum(axis=1)
+    return np.where(longest > 0, shared / np.maximum(longest, 1), 1.0)
 
 
 def novelty(given: Recommendations, takers: NDArray[np.int64], n_users: int) -> float:

@@ -19,7 +19,15 @@ from models.list_metrics import (
     user_coverage,
 )
 from models.metrics import LENGTHS, RANKING, Hits, K, Values, auc
-from models.recommender import NONE, Recommendations, Recommender, positions, stacked
+from models.recommender import (
+    NONE,
+    ItemFeatures,
+    Matrix,
+    Recommendations,
+    Recommender,
+    positions,
+    stacked,
+)
 from models.tables import RunTables
 
 LONGEST = max(LENGTHS)
@@ -71,7 +79,7 @@ def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) ->
     def ask(rows: Rows, k: int) -> Recommendations:
         asked = ASKED_OF_CHAMPION if k <= LONGEST else known
         given = model.recommend(holdout.users[rows], asked)
-        return _todays(given, holdout, tables, rows, k)
+        return todays(given, tables.items, holdout.seen[rows], k)
 
     return _measured(ask, holdout, tables)
 
@@ -81,15 +89,16 @@ def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
     return marked(holdout.wanted, given.items)
 
 
-def _todays(
-    given: Recommendations, holdout: Holdout, tables: RunTables, rows: Rows, k: int
-) -> Recommendations:
-    """Return a champion's first k of what may be shown today, by the items of this run."""
-    places = np.append(positions(tables.items.items, given.catalogue), NONE)
+def todays(given: Recommendations, items: ItemFeatures, seen: Matrix, k: int) -> Recommendations:
+    """Return an older model's first k of what may be shown today, by the items of today.
+
+    `seen` is csr, a row per row of the lists and a column per item of today.
+    """
+    places = np.append(positions(items.items, given.catalogue), NONE)
     today = places[given.items].astype(np.int32)  # position -1 reads the NONE at the end
-    shown = (today != NONE) & tables.items.recommendable[today]
-    shown &= ~marked(holdout.seen[rows], today)
-    return replace(given, catalogue=tables.items.items, items=today).kept(shown, k)
+    shown = (today != NONE) & items.recommendable[today]
+    shown &= ~marked(seen, today)
+    return replace(given, catalogue=items.items, items=today).kept(shown, k)
 
 
 def _measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:

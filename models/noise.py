@@ -1,8 +1,9 @@
-"""The noise floor: how far NDCG moves when nothing but the seed of a training changes."""
+"""The noise floor: how far a model moves when nothing but the seed of its training changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from typing import TypeAlias
 
@@ -11,21 +12,39 @@ import numpy as np
 from infra.settings import Settings
 from models.candidates import Candidate, make, model_class
 from models.holdout import Holdout, marked
+from models.list_metrics import overlap
 from models.metrics import RANKING, K
-from models.recommender import Recommender
+from models.recommender import Recommendations, Recommender
 
 METRIC = f"ndcg_at_{K}"
 Learn: TypeAlias = Callable[[Recommender], Recommender]
 
 
-def noise_floor(
+@dataclass(frozen=True)
+class Noise:
+    """What the seed alone does.
+
+    Attributes
+    ----------
+    ndcg : float
+        The largest difference of two NDCG@10.
+    overlap : float
+        Mean share of the first ten places that another seed fills with the same items, the lowest
+        of all trainings; 1 if nothing changes.
+    """
+
+    ndcg: float
+    overlap: float
+
+
+def seed_noise(
     candidate: Candidate,
     model: Recommender,
     learn: Learn,
     holdout: Holdout,
     settings: Settings,
-) -> float | None:
-    """Train `noise_refits` times more, and return the largest difference of two NDCG@10.
+) -> Noise | None:
+    """Train `noise_refits` times more and compare.
 
     Parameters
     ----------
@@ -34,18 +53,21 @@ def noise_floor(
 
     Returns
     -------
-    float or None
-        0.0 for a model without a seed; None if `candidates.yaml` asks for no refits.
+    Noise or None
+        No noise for a model without a seed; None if `candidates.yaml` asks for no refits.
     """
     if "random_state" not in signature(model_class(candidate.class_path)).parameters:
-        return 0.0
+        return Noise(0.0, 1.0)
     if not candidate.noise_refits:
         return None
-    found = [_ndcg(model, holdout)]
+    found = [model.recommend(holdout.users, K)]
     for number in range(1, candidate.noise_refits + 1):
         again = with_other_seed(candidate, settings.seed + number)
-        found.append(_ndcg(learn(make(again, settings)), holdout))
-    return float(np.ptp(found))
+        found.append(learn(make(again, settings)).recommend(holdout.users, K))
+    return Noise(
+        ndcg=float(np.ptp([_ndcg(lists, holdout) for lists in found])),
+        overlap=_lowest_overlap(found),
+    )
 
 
 def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
@@ -55,6 +77,10 @@ def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
     return candidate.model_copy(update={"parameters": parameters})
 
 
-def _ndcg(model: Recommender, holdout: Holdout) -> float:
-    hits = marked(holdout.wanted, model.recommend(holdout.users, K).items)
+def _lowest_overlap(found: Sequence[Recommendations]) -> float:
+    return min(float(overlap(found[0], other).mean()) for other in found[1:])
+
+
+def _ndcg(lists: Recommendations, holdout: Holdout) -> float:
+    hits = marked(holdout.wanted, lists.items)
     return float(RANKING[METRIC](hits, holdout.relevant).mean())

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from infra.errors import InputError
-from infra.schemas import INTERACTIONS, ITEMS
+from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
 from models.tables import RunTables, held_to_schema, read_table, require_weights, run_tables, texts
 
@@ -38,13 +38,19 @@ class Outline:
     users: int
 
 
-def read_outline(storage: Storage, run: str) -> Outline:
-    """Read a run in batches; raises as `models.tables.read_run`, but sees no pair that repeats."""
-    facts = storage.lake.manifest(INTERACTIONS.name, run)
-    items = read_table(storage, ITEMS, run)
+def read_outline(
+    storage: Storage, run: str, pairs_of: Table = INTERACTIONS, items_of: Table = ITEMS
+) -> Outline:
+    """Read a run in batches; raises as `models.tables.read_run`, but sees no pair that repeats.
+
+    The users to judge by are those of the hold-out of `interactions`, whatever is learnt from.
+    """
+    facts = storage.lake.manifest(pairs_of.name, run)
+    items = read_table(storage, items_of, run)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{INTERACTIONS.name}/{run}", scratch)
         holdout = pa.concat_tables(_rows(folder, run, "holdout"))
+        folder = storage.lake.store.fetch_folder(f"{pairs_of.name}/{run}", scratch)
         judged, kept, pairs = pc.unique(holdout["user_key"]), [], 0
         users = known = pa.array([], pa.string())
         for rows in _rows(folder, run, "train"):

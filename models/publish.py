@@ -16,7 +16,9 @@ from infra.run_records import RunRecords
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
+from models.build_bundle import refit_of
 from models.bundle import (
+    JUDGED,
     LISTS_WRITTEN_AT,
     MODEL,
     bundle_key,
@@ -52,7 +54,7 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         manifest = verified(folder)
-        _require_judged(manifest, verdict)
+        _require_judged(manifest, verdict, storage)
         _require_gated_lists(run, storage, manifest)
         version, sha256 = version_of(folder), manifest_sha256(folder)
         _require_served(run, storage, sha256)
@@ -110,8 +112,12 @@ def _require_served(run: str, storage: Storage, sha256: str) -> None:
         )
 
 
-def _require_judged(manifest: FolderManifest, verdict: VerdictRecord) -> None:
-    same = manifest.model_sha256(f"{MODEL}/") == verdict.model_sha256
+def _require_judged(manifest: FolderManifest, verdict: VerdictRecord, storage: Storage) -> None:
+    """Refuse a bundle unless it holds the judged model and what was fitted by it."""
+    made = refit_of(verdict, storage)
+    judged = manifest.model_sha256(f"{JUDGED if made.refitted else MODEL}/")
+    served = manifest.model_sha256(f"{MODEL}/")
+    same = (judged, served) == (verdict.model_sha256, made.model_sha256)
     named = {"run": verdict.run, "candidate": verdict.candidate}
     if not same or any(manifest.facts.get(key) != value for key, value in named.items()):
         raise PublishError(

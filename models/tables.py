@@ -45,8 +45,10 @@ class RunTables:
     as_of: datetime
 
 
-def read_run(storage: Storage, run: str) -> RunTables:
-    """Read and check the tables of a run.
+def read_run(
+    storage: Storage, run: str, pairs: Table = INTERACTIONS, items: Table = ITEMS
+) -> RunTables:
+    """Read and check the tables of a run: at the cut, or `HISTORY` and `CATALOGUE`, at its end.
 
     Raises
     ------
@@ -56,19 +58,19 @@ def read_run(storage: Storage, run: str) -> RunTables:
         A table lacks a column or a required value, has no rows, repeats a pair or an item,
         or holds a weight that is not positive and finite.
     """
-    facts = storage.lake.manifest(INTERACTIONS.name, run)
-    rows = read_table(storage, INTERACTIONS, run)
+    facts = storage.lake.manifest(pairs.name, run)
+    rows = read_table(storage, pairs, run)
     _require_sound(rows)
-    items = read_table(storage, ITEMS, run)
+    known = read_table(storage, items, run)
     train = rows.filter(pc.equal(rows["part"], "train"))
     if not train.num_rows:
         raise InputError(
-            f"The interactions of {run} have no row before the cut.",
+            f"The {pairs.name} of {run} have no row before the cut.",
             "Check CATWALK_TRAINING_WINDOW_DAYS and what was ingested.",
         )
     holdout = rows.filter(pc.equal(rows["part"], "holdout"))
-    every_item = np.union1d(texts(items["item_id"]), texts(pc.unique(train["item_id"])))
-    return run_tables(train, items, holdout, every_item, facts)
+    every_item = np.union1d(texts(known["item_id"]), texts(pc.unique(train["item_id"])))
+    return run_tables(train, known, holdout, every_item, facts)
 
 
 def run_tables(

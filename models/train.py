@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,25 +10,24 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from psutil import Error, Process
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from infra.errors import BundleError
 from infra.rules import Rules
-from infra.schemas import INTERACTIONS
+from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.settings import Settings
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, make, model_class
-from models.capabilities import LearnsFromTable
+from models.capabilities import LearnsFromTable, SettlesParameters
 from models.digests import FolderManifest, verified, write_manifest
 from models.holdout import select
-from models.noise import Learn, noise_floor
+from models.noise import Learn, seed_noise
 from models.outline import read_outline
+from models.peak_memory import peak_memory_mb
 from models.recommender import Recommender, require_features, require_learnable
 from models.tables import RunTables, read_run
 
 FIT = "fit.json"
-UNITS_PER_MB = 1024**2 if sys.platform == "darwin" else 1024  # macOS counts memory in bytes
 
 
 class Fit(Rules):
@@ -44,8 +41,10 @@ class Fit(Rules):
         Highest resident memory of the whole process so far, and of Spark's beside it, in MiB.
     items_without_attributes : int
         Mostly items that were not in the catalogue at the cut: learnt from, never shown.
-    noise : float or None
-        See `models.noise`; refitting is not part of the time, nor of the memory.
+    noise, seed_overlap : float or None
+        See `models.noise.Noise`; refitting is not part of the time, nor of the memory.
+    settled : dict
+        See `models.capabilities.SettlesParameters`.
     """
 
     candidate: str
@@ -63,6 +62,8 @@ class Fit(Rules):
     training_seconds: float
     peak_memory_mb: float
     noise: float | None = None
+    seed_overlap: float | None = None
+    settled: dict[str, int] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,10 @@ def learn_and_keep(
     holdout = select(lesson.tables)  # a model that nobody can judge is not worth training
     started = time.perf_counter()
     lesson.learn(model)
-    fit = _fit(chosen, run, storage.settings, lesson, time.perf_counter() - started)
-    noise = noise_floor(chosen, model, lesson.learn, holdout, storage.settings)
-    fit = fit.model_copy(update={"noise": noise})
+    fit = fit_of(chosen, run, storage.settings, lesson, time.perf_counter() - started)
+    noise = seed_noise(chosen, model, lesson.learn, holdout, storage.settings)
+    found = {"noise": noise.ndcg, "seed_overlap": noise.overlap} if noise else {}
+    fit = fit.model_copy(update={**found, "settled": settled(model)})
     with storage.scratch() as scratch:
         manifest = write_model(model, fit, scratch)
         storage.lake.begin(place, chosen.name)  # a bucket keeps files of before
@@ -141,6 +143,11 @@ def learn_and_keep(
         "peak_memory_mb": round(fit.peak_memory_mb, 1),
         "model_sha256": manifest.model_sha256(),
     }
+
+
+def settled(model: Recommender) -> dict[str, int]:
+    """Return the parameters that a model found while it fitted; none if it finds none."""
+    return model.settled_parameters() if isinstance(model, SettlesParameters) else {}
 
 
 def write_model(model: Recommender, fit: Fit, folder: Path) -> FolderManifest:
@@ -195,15 +202,6 @@ def model_folder(storage: Storage, place: str, name: str) -> Iterator[tuple[Path
         yield folder, verified(folder)
 
 
-@contextmanager
-def candidate_folder(
-    storage: Storage, run: str, name: str
-) -> Iterator[tuple[Path, FolderManifest]]:
-    """Give the folder of a trained candidate; raises as `model_folder`."""
-    with model_folder(storage, candidates_of(run), name) as found:
-        yield found
-
-
 def load_trained(storage: Storage, run: str, name: str) -> Trained:
     """Load a trained candidate; raises as `model_folder` does."""
     return load_kept(storage, candidates_of(run), name)
@@ -216,11 +214,17 @@ def load_kept(storage: Storage, place: str, name: str) -> Trained:
     return Trained(model, fit, manifest.model_sha256(), manifest.total_bytes())
 
 
-def read_lesson(model: Recommender, storage: Storage, run: str) -> Lesson:
+def read_lesson(
+    model: Recommender,
+    storage: Storage,
+    run: str,
+    pairs: Table = INTERACTIONS,
+    items: Table = ITEMS,
+) -> Lesson:
     """Read and check what a model learns from; raises `InputError` where nothing can be learnt."""
     if isinstance(model, LearnsFromTable):
-        return _table_lesson(storage, run)
-    return array_lesson(read_run(storage, run))
+        return _table_lesson(storage, run, pairs, items)
+    return array_lesson(read_run(storage, run, pairs, items))
 
 
 def array_lesson(tables: RunTables) -> Lesson:
@@ -233,44 +237,22 @@ def array_lesson(tables: RunTables) -> Lesson:
     return Lesson(tables, learn, int(tables.train.weights.nnz), len(tables.train.users))
 
 
-def _table_lesson(storage: Storage, run: str) -> Lesson:
-    outline = read_outline(storage, run)
-    items, pairs = outline.tables.items, storage.lake.address(INTERACTIONS.name, run)
-    require_features(items)
+def _table_lesson(storage: Storage, run: str, pairs: Table, items: Table) -> Lesson:
+    outline = read_outline(storage, run, pairs, items)
+    features, address = outline.tables.items, storage.lake.address(pairs.name, run)
+    require_features(features)
 
     def learn(model: Recommender) -> Recommender:
-        cast(LearnsFromTable, model).fit_table(pairs, items)
+        cast(LearnsFromTable, model).fit_table(address, features)
         return model
 
     return Lesson(outline.tables, learn, outline.pairs, outline.users)
 
 
-def peak_memory_mb() -> float:
-    """Return the highest resident memory so far of this process and the ones it started.
-
-    Spark's Java is such a process; what a cluster's workers take is not counted.
-    """
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNITS_PER_MB
-    return own + sum(_peak_of(child) for child in Process().children(recursive=True))
-
-
-def _peak_of(process: Process) -> float:
-    """Return the peak where the system keeps it (Linux, `VmHWM` in kB), else what it has now."""
-    try:
-        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-        return float(status.partition("VmHWM:")[2].split()[0]) / 1024
-    except (OSError, IndexError):
-        return _now_of(process)
-
-
-def _now_of(process: Process) -> float:
-    try:
-        return float(process.memory_info().rss) / 1024**2
-    except Error:  # it ended meanwhile
-        return 0.0
-
-
-def _fit(candidate: Candidate, run: str, settings: Settings, lesson: Lesson, seconds: float) -> Fit:
+def fit_of(
+    candidate: Candidate, run: str, settings: Settings, lesson: Lesson, seconds: float
+) -> Fit:
+    """Describe a training that just ended and took so long."""
     tables = lesson.tables
     known: Any = np.diff(tables.items.matrix.indptr) > 0
     return Fit(

@@ -28,7 +28,7 @@ class Headline:
 def headline(snapshot: Snapshot) -> Headline:
     """Judge the run: the first rule that has something to say wins, bad news first."""
     rules = (
-        *(_unreadable, _stopped, _rejected, _contradicting),
+        *(_unreadable, _stopped, _rejected, _differing, _contradicting),
         *(_released, _declined, _waiting, _broke_off, _approved),
     )
     said = (rule(snapshot) for rule in rules)
@@ -60,6 +60,15 @@ def _rejected(snapshot: Snapshot) -> Headline | None:
     end = _live_all_the_same(snapshot) or f" {STAYS}"
     sentence = f"“{verdict.candidate}” {_met(snapshot)}.{end}"
     return Headline("Rejected", "bad", sentence, "rejected")
+
+
+def _differing(snapshot: Snapshot) -> Headline | None:
+    made = snapshot.refit
+    if made is None or made.passed:
+        return None
+    end = _live_all_the_same(snapshot) or f" {STAYS}"
+    sentence = f"“{made.candidate}”, fitted on all data, is not what was judged: {made.reason}{end}"
+    return Headline("Refit refused", "bad", sentence, "rejected")
 
 
 def _contradicting(snapshot: Snapshot) -> Headline | None:

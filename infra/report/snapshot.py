@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field, NonNegativeInt
 
+from infra.bundle_records import RefitRecord
 from infra.errors import SettingsError, StorageError
 from infra.record_files import (
     APPROVAL,
     EVALUATION,
     INGEST,
     PUBLISHED,
+    REFIT,
     VERDICT,
     RecordFiles,
     gate_file,
@@ -93,6 +95,7 @@ class Snapshot:
     evaluation: EvaluationRecord | None
     verdict: VerdictRecord | None
     approval: ApprovalRecord | None
+    refit: RefitRecord | None
     published: PublishRecord | None
     unreadable: dict[str, str]
     over: bool = False
@@ -130,6 +133,7 @@ def take_snapshot(files: RecordFiles, *, over: bool = False) -> Snapshot:
         evaluation=reading.of("evaluation", partial(files.read, EVALUATION, EvaluationRecord)),
         verdict=reading.of("release", partial(files.read, VERDICT, VerdictRecord)),
         approval=approval,
+        refit=reading.of("release", partial(files.read, REFIT, RefitRecord)),
         published=reading.of("published", partial(files.read, PUBLISHED, PublishRecord)),
         unreadable=reading.unreadable,
         over=over,

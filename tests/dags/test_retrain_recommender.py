@@ -21,6 +21,7 @@ ORDER = [
     "train",
     "evaluate",
     "judge_release",
+    "refit_winner",
     "recommend_users",
     "gate_recommendations",
     "build_bundle",

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.records import Check, GateRecord, ServingRecord
+from infra.bundle_records import ServingRecord
+from infra.records import Check, GateRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
@@ -146,6 +147,16 @@ def fitted(new: Recommender, candidate: Candidate) -> Recommender:
     return _FITTED[candidate.name]
 
 
+def whole(pairs: Sequence[Row]) -> list[Row]:
+    """Add up the parts of every pair, as the table `history` has them."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in pairs:
+        key = (row["user_key"], row["item_id"])
+        before = found.get(key, {"weight": 0.0})["weight"]
+        found[key] = {**row, "part": "train", "weight": row["weight"] + before}
+    return list(found.values())
+
+
 WriteRun = Callable[..., str]
 
 
@@ -173,9 +184,17 @@ def write_run(shop: Storage) -> WriteRun:
         _write(shop, "interactions", run, pairs, INTERACTION_TYPES, facts)
         _write(shop, "items", run, items, ITEM_TYPES, facts)
         _write(shop, "catalogue", run, now, ITEM_TYPES, facts)
+        _write(shop, "history", run, whole(pairs), INTERACTION_TYPES, {**facts, "cut": as_of})
         return run
 
     return write
+
+
+def write_table(
+    shop: Storage, table: str, rows: Sequence[Row], types: pa.Schema = INTERACTION_TYPES
+) -> None:
+    """Replace the rows of one table of the run; what is known of it stays."""
+    _write(shop, table, RUN, rows, types, shop.lake.manifest(table, RUN))
 
 
 def _write(
@@ -192,13 +211,18 @@ def _write(
 def write_lists(
     shop: Storage, run: str, candidate: str, k: int = 5, written_at: datetime = AS_OF
 ) -> None:
-    """Write the table `recommendations` as the Spark job does."""
+    """Write the table `recommendations` as the Spark job does, with the refitted candidate."""
     from models.bundle import manifest_sha256
     from models.tables import read_run
-    from models.train import candidate_folder, load_trained
+    from models.train import candidates_of, model_folder, read_model
 
     train = read_run(shop, run).train
-    given = load_trained(shop, run, candidate).model.recommend(train.users, k)
+    made = RunRecords(shop, run).load_refit()
+    of_refit = made is not None and made.candidate == candidate
+    place = made.folder if made and of_refit else f"{candidates_of(run)}/{candidate}"
+    with model_folder(shop, *place.rsplit("/", 1)) as (folder_of_model, _):
+        given = read_model(folder_of_model)[0].recommend(train.users, k)
+        sha256 = manifest_sha256(folder_of_model)
     rows = [
         {
             "user_key": str(user),
@@ -210,8 +234,6 @@ def write_lists(
     folder = Path(shop.lake.begin("recommendations", run))
     folder.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "part-00000.parquet")
-    with candidate_folder(shop, run, candidate) as (trained, _):
-        sha256 = manifest_sha256(trained)
     made = {"model": candidate, "model_manifest_sha256": sha256, "written_at": written_at}
     shop.lake.commit("recommendations", run, {"rows": len(rows), **made})
 
@@ -254,8 +276,9 @@ def save_serving(shop: Storage, run: str) -> None:
 
 def prepare_bundle(shop: Storage, run: str) -> str:
     """Do everything from training to a bundle that answers; return the version it would have."""
-    from models.bundle import build_bundle
+    from models.build_bundle import build_bundle
     from models.evaluate import evaluate
+    from models.refit import refit
     from models.release import decide
     from models.train import train
 
@@ -263,6 +286,7 @@ def prepare_bundle(shop: Storage, run: str) -> str:
         train(candidate.name, run, shop)
     evaluate(run, shop)
     verdict = decide(run, shop)
+    refit(run, shop)
     write_lists(shop, run, verdict.candidate)
     for gate in ("events", "interactions", "recommendations"):
         save_gate(shop, run, gate=gate)

@@ -15,14 +15,17 @@ import pytest
 
 from infra.errors import BundleError, ReleaseError, SettingsError
 from infra.live_pointer import live
+from infra.run_records import RunRecords
+from infra.settings import load_settings
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST, LocalStore
-from models import check_serving as serving
-from models.bundle import build_bundle, bundle_key, load_recommender, open_bundle
+from models.build_bundle import build_bundle
+from models.bundle import bundle_key, load_recommender, open_bundle
 from models.check_serving import check, check_serving
 from models.digests import verified, write_manifest
 from models.evaluate import evaluate
 from models.publish import publish
+from models.refit import refit
 from models.release import decide
 from models.train import train
 from tests.conftest import REPOSITORY
@@ -145,12 +148,13 @@ def test_a_bundle_names_no_foreign_class(folder: Path) -> None:
 
 def test_what_a_bundle_holds(folder: Path) -> None:
     names = set(verified(folder).files)
+    model = {"fit.json", "neighbours.npz", "parameters.json"}
     assert names == {
         "card.json",
+        "card.md",
+        "fallback.json",
         "items.npz",
-        "model/fit.json",
-        "model/neighbours.npz",
-        "model/parameters.json",
+        *(f"{place}/{name}" for place in ("model", "judged") for name in model),
         "recommendations/part-00000.parquet",
     }
     card = open_bundle(folder).card
@@ -212,7 +216,10 @@ def test_lists_of_another_training(folder: Path, shop: Storage) -> None:
     train(WINNER, RUN, shop)
     evaluate(RUN, shop)
     decide(RUN, shop)
-    with pytest.raises(BundleError, match="another training of .* than was judged"):
+    with pytest.raises(ReleaseError, match="was not refitted since it was judged"):
+        build_bundle(RUN, shop)
+    refit(RUN, shop)
+    with pytest.raises(BundleError, match="another training of .* than goes live"):
         build_bundle(RUN, shop)
     write_lists(shop, RUN, WINNER)
     build_bundle(RUN, shop)
@@ -247,9 +254,38 @@ def test_a_fresh_process_says_what_is_wrong(folder: Path, shop: Storage) -> None
 
 
 def test_a_process_that_hangs(folder: Path, shop: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "TIMEOUT_SECONDS", 0.05)
+    before = RunRecords(shop, RUN).load_serving()
+    monkeypatch.setenv("CATWALK_SERVING_SECONDS", "0.05")
     with pytest.raises(BundleError, match=r"no answer in 0\.05 s"):
-        check_serving(RUN, shop)
+        check_serving(RUN, Storage(load_settings()))
+    assert RunRecords(shop, RUN).load_serving() == before, "nothing was seen to answer"
+
+
+def test_a_process_that_needs_too_much_memory(
+    folder: Path, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its items are honest and small on disk; opened, they are 240 MB."""
+    before = RunRecords(shop, RUN).load_serving()
+    inflate(folder / "items.npz", 30_000_000)
+    write_manifest(folder, verified_facts(folder))
+    monkeypatch.setenv("CATWALK_SERVING_MEMORY_MB", "300")
+    with pytest.raises(BundleError, match="needs more than 300 MB"):
+        check_serving(RUN, Storage(load_settings()))
+    assert RunRecords(shop, RUN).load_serving() == before, "nothing was seen to answer"
+
+
+def inflate(items: Path, amount: int) -> None:
+    """Give one array so many zeros, packed: a bomb."""
+    with np.load(items) as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+    np.savez_compressed(items, **{**content, "prices": np.zeros(amount)})
+
+
+def test_a_fallback_that_strangers_do_not_get(folder: Path) -> None:
+    (folder / "fallback.json").write_text('{"item_ids": ["item000"]}')
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match="is not what strangers get"):
+        check(folder)
 
 
 def test_lists_that_the_model_would_not_give(folder: Path) -> None:

@@ -12,7 +12,7 @@ from infra.errors import BundleError, StorageError
 from infra.live_pointer import live
 from infra.storage import Storage
 from models import measure
-from models.bundle import open_bundle
+from models.bundle import JUDGED, load_recommender
 from models.candidates import load_candidates
 from models.evaluate import evaluate
 from models.holdout import select
@@ -167,8 +167,8 @@ def test_the_champions_lists_are_cleared_of_what_was_seen_since(
 
     tables = read_run(shop, RUN)
     chosen = select(tables)
-    bundle = open_bundle(Path(shop.published.address, version_key(version)))
-    given = bundle.recommender.recommend(chosen.users, 100)
+    folder = Path(shop.published.address, version_key(version))
+    given = load_recommender(folder / JUDGED).recommend(chosen.users, 100)
     total = 0.0
     for row in range(len(chosen.users)):
         seen = set(tables.train.items[chosen.seen[row].indices])

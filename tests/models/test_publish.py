@@ -16,8 +16,10 @@ from infra.records import PublishRecord, VerdictRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import ObjectStore
-from models.bundle import build_bundle, bundle_key, manifest_sha256, open_bundle
+from models.build_bundle import build_bundle
+from models.bundle import bundle_key, manifest_sha256, open_bundle
 from models.publish import publish, version_key
+from models.refit import refit
 from models.release import decide
 from models.train import train
 from tests.models.conftest import (
@@ -312,8 +314,8 @@ REFUSALS = [
     (rejected, ReleaseError, "is reject"),
     (half_rejected, ReleaseError, "missed"),
     (nothing_judged, ReleaseError, "no threshold"),
-    (other_candidate, PublishError, "the model that was judged"),
-    (other_model, PublishError, "the model that was judged"),
+    (other_candidate, ReleaseError, "not refitted since it was judged"),
+    (other_model, ReleaseError, "not refitted since it was judged"),
     (other_run, ReleaseError, "no release verdict"),
     (changed_bundle, BundleError, "was changed"),
     (no_bundle, StorageError, "does not exist"),
@@ -349,8 +351,12 @@ def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteR
     evaluate(RUN, shop)
     decide(RUN, shop)
     write_lists(shop, RUN, WINNER)
+    with pytest.raises(ReleaseError, match="not refitted since it was judged"):
+        publish(RUN, shop)
+    refit(RUN, shop)
     with pytest.raises(PublishError, match="the model that was judged"):
         publish(RUN, shop)
+    write_lists(shop, RUN, WINNER)
     build_bundle(RUN, shop)
     with pytest.raises(PublishError, match="never seen to answer"):
         publish(RUN, shop)
