@@ -153,7 +153,8 @@ def whole(pairs: Sequence[Row]) -> list[Row]:
     for row in pairs:
         key = (row["user_key"], row["item_id"])
         before = found.get(key, {"weight": 0.0})["weight"]
-        found[key] = {**row, "part": "train", "weight": row["weight"] + before}
+        weight = None if row["weight"] is None else row["weight"] + before
+        found[key] = {**row, "part": "train", "weight": weight}
     return list(found.values())
 
 
