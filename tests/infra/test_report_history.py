@@ -166,7 +166,7 @@ def test_the_interval_of_a_metric_stands_on_its_bar(shop: Storage) -> None:
 
 def test_a_slice_that_is_too_small_has_no_number(shop: Storage) -> None:
     slices = (
-        Slice(name="new users", users=31, too_small=True),
+        Slice(name="new users", users=31, too_small=True, metrics={"ndcg_at_10": 0.9}),
         Slice(name="light users", users=412, too_small=False, metrics={"ndcg_at_10": 0.0612}),
     )
     page = evaluated(shop, score("lightfm", 0.07).model_copy(update={"slices": slices}))
@@ -257,3 +257,11 @@ def test_a_run_that_is_over_is_not_called_running(shop: Storage) -> None:
     assert found == {left: "failed", done: "running", stopped: "rejected"}
     page = render(take_snapshot(RecordFiles(shop.reports, left), over=True))
     assert "nothing was recorded after the events gate" in seen(page)
+
+
+def test_a_summary_of_another_run_is_not_believed(shop: Storage) -> None:
+    stopped, copied = run_at(0), run_at(1)
+    RunRecords(shop, stopped).save_gate(gate("events", run=stopped))
+    RunRecords(shop, copied).save_verdict(REJECTED)
+    shop.reports.write(f"{copied}/summary.json", shop.reports.read(f"{stopped}/summary.json"))
+    assert [row.run for row in find_runs(shop.reports, "rejected").rows] == [copied]
