@@ -38,6 +38,7 @@ SECTIONS = {  # of the report, by the task whose tab was opened
     "gate_interactions": "interactions",
     "evaluate": "evaluation",
     "judge_release": "release",
+    "approve_release": "release",
     "gate_recommendations": "recommendations",
     "publish": "published",
 }
