@@ -1,7 +1,8 @@
 """Retrain the shop's recommender, and publish it if its data and its numbers passed.
 
 Reads what the shop delivered, holds it to the quality gates, trains every candidate of
-`models/candidates.yaml`, judges them by `models/release.yaml`, and publishes the winner.
+`models/candidates.yaml`, judges them by `models/release.yaml`, and publishes the winner; if the
+verdict is `review`, `approve_release` first waits for a product person in the UI.
 
 | task is red | what it means | what to do |
 |---|---|---|
@@ -10,6 +11,7 @@ Reads what the shop delivered, holds it to the quality gates, trains every candi
 | `train` | a candidate failed | its log names the parameter or the data |
 | `judge_release` | no candidate meets the thresholds | the report says which and why |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
+| `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
 | `publish` | another publisher won, or storage failed | clear the task; it is idempotent |
 
 Whatever fails, the model that is live stays live. **Every task is safe to rerun** at any time.
@@ -21,6 +23,7 @@ from airflow.sdk import Param, chain, dag
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
+from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
 from infra.settings import load_settings
 from models.candidates import load_candidates
@@ -128,7 +131,7 @@ def retrain_recommender() -> None:
 
         return check_serving(run.key, run.storage)
 
-    @step(PRODUCT)
+    @step(PRODUCT, trigger_rule="none_failed")
     def publish(run: Run) -> Counts:
         from models.publish import publish
         from models.tracking import register
@@ -138,6 +141,13 @@ def retrain_recommender() -> None:
         return record.counts()
 
     fitted = train.expand(candidate=[candidate.name for candidate in load_candidates()])
+    approval = HumanApproval(
+        **{"task_id": "approve_release", "owner": PRODUCT.value, "about": "models.approval"},
+        approvers=SETTINGS.approvers,
+        hours=SETTINGS.approval_hours,
+        notifiers=[ReportNotifier("waits for a person")],
+        on_failure_callback=TOLD,
+    )
     verdict, tracked = judge_release(), track_candidates()
     winner = refit_winner()
     lists = recommend_users(winner)
@@ -146,7 +156,7 @@ def retrain_recommender() -> None:
     chain(fitted, evaluate(), verdict)
     chain(verdict, tracked, published)
     chain(verdict, winner)
-    chain(lists, gate_recommendations(), build_bundle(), check_serving(), published)
+    chain(lists, gate_recommendations(), build_bundle(), check_serving(), approval, published)
 
 
 retrain_recommender()

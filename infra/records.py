@@ -6,7 +6,7 @@ They are the only thing the gates, the models and the report page know of each o
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -247,6 +247,12 @@ class ApprovalRecord(Rules):
     by: str | None = None
     at: datetime | None = None
     why: str = ""
+
+    @model_validator(mode="after")
+    def _who_when_and_why(self) -> Self:
+        if self.answer == "approved" and not (self.by and self.at and self.why.strip()):
+            raise ValueError("an approval names who gave it, when and why")
+        return self
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -39,6 +39,12 @@ class Settings(BaseSettings):
 
     schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
+    approvers: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("pm",), min_length=1, description="Airflow users who may approve a release, by comma."
+    )
+    approval_hours: float = Field(
+        24.0, gt=0, le=24 * 14, description="Without an answer in this time a release is rejected."
+    )
     training_window_days: int = Field(90, ge=2, description="Days of events a model learns from.")
     holdout_days: int = Field(3, ge=1, description="Last days, kept from training to judge it.")
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
@@ -72,7 +78,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
 
-    @field_validator("sources", "notify_email", mode="before")
+    @field_validator("sources", "approvers", "notify_email", mode="before")
     @classmethod
     def _by_comma(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -16,6 +16,7 @@ from infra.run_records import RunRecords
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
+from models.approval import require_approved
 from models.build_bundle import refit_of
 from models.bundle import (
     JUDGED,
@@ -42,10 +43,10 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     Raises
     ------
     ReleaseError
-        The verdict of the run does not say release.
+        The verdict of the run says reject.
     PublishError
-        The bundle is not what was judged or was never seen to answer, a gate did not pass, or
-        something else went live since the verdict.
+        The bundle is not what was judged or was never seen to answer, a gate did not pass, a
+        person who had to approve it did not, or something else went live since the verdict.
     BundleError
         The bundle, or its published copy, is not what its manifest says.
     """
@@ -58,6 +59,7 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         _require_gated_lists(run, storage, manifest)
         version, sha256 = version_of(folder), manifest_sha256(folder)
         _require_served(run, storage, sha256)
+        require_approved(verdict, storage, sha256)
         record = _already_live(storage, run, version)
         if record is None:
             before = _champion(storage, verdict)

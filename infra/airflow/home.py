@@ -105,7 +105,9 @@ def environment(
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",  # 8 small tasks: 3 s, not 10 s
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",  # take up a killed run at once
+        "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",  # an approval that came too late
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(scheduled),
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",  # an answer given sooner fails the task
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         **_task_environment(settings),
     }

@@ -12,8 +12,12 @@ from typing import Any
 from infra.airflow.client import FINISHED, AirflowClient, TaskInstance
 from infra.text_table import INDENT
 
-_WORDS = {"success": "ok", "failed": "FAILED", "skipped": "skipped", "up_for_retry": "again"}
-_COLOURS = {"success": "32", "failed": "31", "up_for_retry": "33"}
+_PARKED = "awaiting_input"
+_WORDS = {
+    **{"success": "ok", "failed": "FAILED", "skipped": "skipped", "up_for_retry": "again"},
+    _PARKED: "WAITS",
+}
+_COLOURS = {"success": "32", "failed": "31", "up_for_retry": "33", _PARKED: "33"}
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -32,7 +36,7 @@ class RunProgress:
 
     def __init__(self, client: AirflowClient, dag: str, run: str, logs: Path) -> None:
         self._client, self._dag, self._run, self._logs = client, dag, run, logs
-        self._shown: set[tuple[str, int, int]] = set()
+        self._shown: set[tuple[str, int, int, bool]] = set()
         self._live = sys.stdout.isatty()
         self._started = time.monotonic()
 
@@ -51,13 +55,15 @@ class RunProgress:
             time.sleep(pause)
 
     def _show(self, task: TaskInstance) -> None:
-        key = (task.task, task.map_index, task.try_number)
+        key = (task.task, task.map_index, task.try_number, task.state == _PARKED)
         if task.state not in _WORDS or key in self._shown:
             return
         self._shown.add(key)
         print(f"{self._start_of_line()}{self._line(task)}", flush=True)
         if task.state in ("failed", "up_for_retry"):
             print(f"{INDENT}        {self._why(task)}\n{INDENT}        {self._log_file(task)}")
+        elif task.state == _PARKED:
+            print(f"{INDENT}        A person decides: {self._client.address}/required_actions")
 
     def _line(self, task: TaskInstance) -> str:
         word = _WORDS[task.state or ""].ljust(7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.recommender import Interactions, ItemFeatures, Recommender
 from models.tables import interactions, item_features
+from models.thresholds import RELEASE
 from tests.conftest import JVM
 
 SPARK = candidate_named("spark_als")  # its tests share the worker that has the JVM
@@ -164,31 +166,33 @@ WriteRun = Callable[..., str]
 @pytest.fixture
 def write_run(shop: Storage) -> WriteRun:
     """Write the tables of a run; `catalogue` is what is known now, `items` at the cut."""
+    return partial(write_tables, shop)
 
-    def write(
-        pairs: Sequence[Row] | None = None,
-        items: Sequence[Row] | None = None,
-        catalogue: Sequence[Row] | None = None,
-        run: str = RUN,
-        as_of: datetime = AS_OF,
-    ) -> str:
-        some_pairs, some_items = tastes()
-        pairs = some_pairs if pairs is None else pairs
-        items = some_items if items is None else items
-        facts = {
-            "as_of": as_of,
-            "cut": as_of - timedelta(days=3),
-            "start": as_of - timedelta(days=90),
-            "batches": ["batch=shop-000001"],
-        }
-        now = items if catalogue is None else catalogue
-        _write(shop, "interactions", run, pairs, INTERACTION_TYPES, facts)
-        _write(shop, "items", run, items, ITEM_TYPES, facts)
-        _write(shop, "catalogue", run, now, ITEM_TYPES, facts)
-        _write(shop, "history", run, whole(pairs), INTERACTION_TYPES, {**facts, "cut": as_of})
-        return run
 
-    return write
+def write_tables(
+    shop: Storage,
+    pairs: Sequence[Row] | None = None,
+    items: Sequence[Row] | None = None,
+    catalogue: Sequence[Row] | None = None,
+    run: str = RUN,
+    as_of: datetime = AS_OF,
+) -> str:
+    """Write the tables of a run of any shop, and return its name."""
+    some_pairs, some_items = tastes()
+    pairs = some_pairs if pairs is None else pairs
+    items = some_items if items is None else items
+    facts = {
+        "as_of": as_of,
+        "cut": as_of - timedelta(days=3),
+        "start": as_of - timedelta(days=90),
+        "batches": ["batch=shop-000001"],
+    }
+    now = items if catalogue is None else catalogue
+    _write(shop, "interactions", run, pairs, INTERACTION_TYPES, facts)
+    _write(shop, "items", run, items, ITEM_TYPES, facts)
+    _write(shop, "catalogue", run, now, ITEM_TYPES, facts)
+    _write(shop, "history", run, whole(pairs), INTERACTION_TYPES, {**facts, "cut": as_of})
+    return run
 
 
 def write_table(
@@ -275,7 +279,7 @@ def save_serving(shop: Storage, run: str) -> None:
     RunRecords(shop, run).save_serving(record)
 
 
-def prepare_bundle(shop: Storage, run: str) -> str:
+def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
     """Do everything from training to a bundle that answers; return the version it would have."""
     from models.build_bundle import build_bundle
     from models.evaluate import evaluate
@@ -286,7 +290,7 @@ def prepare_bundle(shop: Storage, run: str) -> str:
     for candidate in load_candidates():
         train(candidate.name, run, shop)
     evaluate(run, shop)
-    verdict = decide(run, shop)
+    verdict = decide(run, shop, rules)
     refit(run, shop)
     write_lists(shop, run, verdict.candidate)
     for gate in ("events", "interactions", "recommendations"):

@@ -12,7 +12,7 @@ import pytest
 
 from infra.errors import BundleError, PublishError, ReleaseError, StorageError
 from infra.live_pointer import live
-from infra.records import PublishRecord, VerdictRecord
+from infra.records import ApprovalRecord, PublishRecord, VerdictRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import ObjectStore
@@ -297,7 +297,19 @@ def bundle_of_other_lists(shop: Storage) -> None:
     save_gate(shop, RUN, at=AS_OF + timedelta(minutes=3))
 
 
+def needs_a_person(shop: Storage) -> None:
+    doubtful = load_verdict(shop).judgements[0].model_copy(update={"outcome": "review"})
+    save_verdict(shop, outcome="review", judgements=(doubtful,))
+
+
+def somebody_elses_approval(shop: Storage) -> None:
+    needs_a_person(shop)
+    approve(shop, manifest_sha256="0" * 64)
+
+
 REFUSALS = [
+    (needs_a_person, PublishError, "needs an approval: nobody was asked"),
+    (somebody_elses_approval, PublishError, "needs an approval: the bundle was built again"),
     (lists_after_their_gate, PublishError, "made after their gate"),
     (bundle_of_other_lists, PublishError, "other lists than its gate saw"),
     (no_gate, PublishError, "are not checked"),
@@ -393,3 +405,28 @@ def load_verdict(shop: Storage) -> VerdictRecord:
 def save_verdict(shop: Storage, **change: Any) -> None:
     changed = load_verdict(shop).model_copy(update=change)
     RunRecords(shop, changed.run).save_verdict(changed)
+
+
+def approve(shop: Storage, **change: Any) -> None:
+    """Write the record of an approval, as its task does."""
+    served = RunRecords(shop, RUN).load_serving()
+    assert served is not None
+    record = ApprovalRecord(
+        run=RUN,
+        candidate=WINNER,
+        manifest_sha256=served.manifest_sha256,
+        asked=("pm",),
+        asked_at=AS_OF,
+        answer="approved",
+        by="pm",
+        at=AS_OF,
+        why="slow, but better",
+    )
+    RunRecords(shop, RUN).save_approval(record.model_copy(update=change))
+
+
+def test_an_approved_review_is_published(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    needs_a_person(shop)
+    approve(shop)
+    assert publish(RUN, shop) == live(shop)

@@ -1,0 +1,128 @@
+"""A task that asks a person and waits for the answer, without a worker, in the Airflow UI.
+
+The answer is taken from what Airflow itself hands to the task that asked: who was logged in when
+the form was sent. It never passes an XCom, which any user may write, and marking the task as
+success leaves no record of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Context, Param
+from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from infra.airflow.defaults import Counts, current_run
+from infra.airflow.report_links import report_link
+from infra.asking import Answer
+from infra.errors import CatwalkError
+from infra.loading import load_named
+
+APPROVE, REJECT = "Approve", "Reject"
+REASON, DIGEST = "reason", "bundle"
+
+
+class HumanApproval(HITLOperator):
+    """Skips itself if nobody is needed, is green after an approval, and red after anything else.
+
+    Parameters
+    ----------
+    about : str
+        A module with two functions of a run's folder name and a storage: `ask`, which returns a
+        `Question`, or None if nobody is needed; and `record_answer`, which is also given an
+        `Answer`, writes it down, raises `CatwalkError` unless it approves, and returns what
+        Airflow shows.
+    approvers : sequence of str
+        The users who may answer; Airflow refuses all others.
+    hours : float
+        After this time without an answer, it is a rejection by nobody.
+    """
+
+    template_fields = ()  # the question holds text from data, which is no template
+
+    def __init__(
+        self, *, about: str, approvers: Sequence[str], hours: float, **options: Any
+    ) -> None:
+        mine: dict[str, Any] = {
+            "subject": "Release?",
+            "options": [APPROVE, REJECT],
+            "defaults": REJECT,
+            "params": _form(""),  # not those of the DAG, which Airflow would add
+            "assigned_users": [{"id": name, "name": name} for name in approvers],
+            "response_timeout": timedelta(hours=hours),
+        }
+        super().__init__(**{**options, **mine})
+        self._about = about
+
+    def execute(self, context: Context) -> Any:
+        """Ask, unless nobody is needed."""
+        run = current_run()
+        try:
+            question = load_named(f"{self._about}:ask")(run.key, run.storage)
+        except CatwalkError as error:
+            raise AirflowFailException(str(error)) from error
+        if question is None:
+            raise AirflowSkipException("Nobody is needed.")
+        instance = context["ti"]
+        link = report_link("", instance.dag_id, instance.run_id)
+        self.subject = question.subject
+        self.body = f"{question.body}\n\n[The full report of this run]({link})"
+        self.params = _form(question.digest)
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Counts:
+        """Write the answer down; fail unless it approves."""
+        run = current_run()
+        try:
+            record_answer = load_named(f"{self._about}:record_answer")
+            counts: Counts = record_answer(run.key, run.storage, answer_of(event))
+        except CatwalkError as error:
+            raise AirflowFailException(str(error)) from error
+        return counts
+
+
+def answer_of(event: dict[str, Any]) -> Answer:
+    """Read what Airflow hands over when a form was sent, or its time is over.
+
+    Whatever is missing or strange in it makes a rejection.
+    """
+    given = event.get("params_input")
+    fields = given if isinstance(given, dict) else {}
+    person = event.get("responded_by_user")
+    timed_out = bool(event.get("timedout")) or "error" in event
+    return Answer(
+        approved=event.get("chosen_options") == [APPROVE] and not timed_out,
+        by=None if timed_out or not person else str(person["id"]),
+        at=event.get("responded_at") or datetime.now(UTC),
+        why=_text(fields.get(REASON)),
+        digest=_text(fields.get(DIGEST)),
+    )
+
+
+def _text(given: object) -> str:
+    return " ".join(given.split()) if isinstance(given, str) else ""
+
+
+def _form(digest: str) -> ParamsDict:
+    """Return the fields of the form; that of the digest offers no choice."""
+    return ParamsDict(
+        {
+            REASON: Param(
+                "",
+                type="string",
+                title="Reason",
+                description="Required. An approval without a reason counts as a rejection.",
+            ),
+            DIGEST: Param(
+                digest,
+                type="string",
+                enum=[digest],
+                title="Bundle",
+                description="Leave it: your answer counts for these bytes only.",
+            ),
+        }
+    )

@@ -1,0 +1,44 @@
+"""What passes between Airflow, which asks a person, and the models, which know what about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person is asked.
+
+    Attributes
+    ----------
+    subject : str
+        One line.
+    body : str
+        Markdown; what came from data in it is escaped.
+    digest : str
+        Names what exactly is asked about; it stands in the form and comes back with the answer.
+    """
+
+    subject: str
+    body: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes
+    ----------
+    by : str or None
+        The user whom Airflow knows to have answered; None if nobody did in time.
+    digest : str
+        That of the form which was answered: Airflow may show an old one.
+    """
+
+    approved: bool
+    by: str | None
+    at: datetime
+    why: str
+    digest: str

@@ -1,0 +1,154 @@
+"""Ask a person about a `review` verdict, write the answer down, and demand it of publishing.
+
+The answer counts for one bundle, named by the digest of its manifest: the bundle that was asked
+about, that the form showed and that goes live must be the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from infra.asking import Answer, Question
+from infra.errors import PublishError, ReleaseError
+from infra.records import ApprovalRecord, VerdictRecord
+from infra.run_records import RunRecords
+from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
+from models.approval_form import form
+from models.bundle import bundle_key, not_rejected
+
+ASK_AGAIN = "Start a new run: Airflow shows the form of this one as it was."
+
+
+def ask(run: str, storage: Storage) -> Question | None:
+    """Return what a person must be asked before a run may publish, and write down that it was.
+
+    Returns
+    -------
+    Question or None
+        None if the verdict needs nobody, or somebody approved exactly this bundle before.
+
+    Raises
+    ------
+    ReleaseError
+        The verdict says reject, the bundle was not seen to answer, or another bundle of this run
+        was asked about.
+    """
+    verdict = not_rejected(run, storage)
+    if verdict.outcome == "release":
+        return None
+    records, digest = RunRecords(storage, run), _digest(run, storage)
+    before = records.load_approval()
+    if before is not None and before.manifest_sha256 != digest:
+        raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
+    if _refusal(before, verdict, storage, digest) is None:
+        return None
+    asked = ApprovalRecord(
+        run=run,
+        candidate=verdict.candidate,
+        manifest_sha256=digest,
+        asked=storage.settings.approvers,
+        asked_at=datetime.now(UTC),
+    )
+    records.save_approval(asked)
+    subject = f"Release {verdict.candidate}?"
+    return Question(subject, form(verdict, records.load_evaluation()), digest)
+
+
+def record_answer(run: str, storage: Storage, answer: Answer) -> dict[str, object]:
+    """Write down what was answered; everything but a whole approval is a rejection.
+
+    Returns
+    -------
+    dict
+        What Airflow shows.
+
+    Raises
+    ------
+    ReleaseError
+        It is a rejection, or nothing was asked.
+    """
+    records = RunRecords(storage, run)
+    asked = records.load_approval()
+    if asked is None or asked.run != run:
+        raise ReleaseError(f"Nobody was asked about {run}.", "Clear the task to ask.")
+    objection = _objection(asked, answer, storage)
+    change = {
+        "answer": "approved" if objection is None else "rejected",
+        "by": answer.by,
+        "at": answer.at,
+        "why": answer.why if objection is None else objection,
+    }
+    record = asked.model_copy(update=change)
+    records.save_approval(record)
+    if objection is not None:
+        who = answer.by or "nobody"
+        raise ReleaseError(
+            f"{asked.candidate} of {run} is rejected by {who}: {objection}",
+            "What is live stays live.",
+        )
+    return record.counts()
+
+
+def require_approved(verdict: VerdictRecord, storage: Storage, manifest_sha256: str) -> None:
+    """Refuse to publish a bundle that needs an approval and has none: for these very bytes.
+
+    Raises
+    ------
+    PublishError
+        Nobody answered, somebody rejected, or the answer is about something else.
+    """
+    if verdict.outcome == "release":
+        return
+    found = RunRecords(storage, verdict.run).load_approval()
+    refusal = _refusal(found, verdict, storage, manifest_sha256)
+    if refusal is not None:
+        raise PublishError(
+            f"{verdict.candidate} of {verdict.run} needs an approval: {refusal}.",
+            "Marking a task as success is no answer; the form of approve_release is.",
+        )
+
+
+def _refusal(
+    found: ApprovalRecord | None, verdict: VerdictRecord, storage: Storage, manifest_sha256: str
+) -> str | None:
+    """Say what is wrong with an approval; None if it is one for this verdict and these bytes."""
+    if found is None or (found.run, found.candidate) != (verdict.run, verdict.candidate):
+        return "nobody was asked"
+    if found.answer != "approved":
+        return "nobody has answered" if found.answer == "waiting" else f"rejected: {found.why}"
+    if found.by not in storage.settings.approvers:
+        return f"{found.by} may not approve"
+    if found.manifest_sha256 != manifest_sha256:
+        return "the bundle was built again after it was approved"
+    return None
+
+
+def _objection(asked: ApprovalRecord, answer: Answer, storage: Storage) -> str | None:
+    """Say why an answer does not approve; None if it does."""
+    if answer.by is None:
+        return "no answer in time"
+    if answer.by not in storage.settings.approvers or answer.by not in asked.asked:
+        return f"{answer.by} may not approve"
+    if not answer.approved:
+        return answer.why or "no reason given"
+    if not answer.why:
+        return "approved without a reason, which counts as a rejection"
+    if answer.digest != asked.manifest_sha256:
+        return "the form that was answered is about another bundle"
+    return None
+
+
+def _digest(run: str, storage: Storage) -> str:
+    """Return the digest of the bundle of a run, which must have been seen to answer."""
+    key = f"{bundle_key(run)}/{MANIFEST}"
+    store = storage.lake.store
+    digest = hashlib.sha256(store.read(key)).hexdigest() if store.exists(key) else ""
+    served = RunRecords(storage, run).load_serving()
+    if not digest or served is None or served.manifest_sha256 != digest:
+        raise ReleaseError(
+            f"The bundle of {run} was never seen to answer, or was built again since.",
+            "Run check_serving first.",
+        )
+    return digest
