@@ -33,7 +33,7 @@ def _thresholds(verdict: VerdictRecord) -> str:
     rows = [
         (
             f"{one.metric}, {one.slice}" if one.slice else one.metric,
-            _number(one.value),
+            "" if one.value is None and one.result != "missed" else _number(one.value),
             one.limit,
             RESULTS.get(one.result, one.result),
             one.why,
