@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up quarantine replay test bench-quality bench-models check-release lint types lock pictures settings java clean
+.PHONY: help setup demo up quarantine replay test soak-ingest bench-quality bench-models check-release lint types lock pictures settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ replay: $(ready) ## Read quarantined rows again: REASON= BATCH= SOURCE=, FIX="se
 
 test: $(ready) ## All tests, two at a time
 	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+soak-ingest: $(ready) ## Kill the ingestion KILLS=30 times at random moments; its tables must not show it
+	@$(run) pytest -s tests/jobs/test_ingest_kills.py tests/jobs/test_ingest_faults.py --kills $(or $(KILLS),30)
 
 bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop
 	@$(run) models.bench_quality

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         min_length=16,
     )
 
+    ingest_batch_bytes: int = Field(
+        512 * 1024 * 1024, ge=1, description="Landing files read as one batch, in bytes."
+    )
     schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
     approvers: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -32,10 +32,7 @@ from jobs.repeats import overlaps, without_repeats
 from jobs.sources import load_sources
 from jobs.unknown_columns import count_unknown
 
-_READING = {
-    "maxBytesPerTrigger": str(512 * 1024 * 1024),
-    "maxFileAge": "36500d",  # after 7 days Spark would pass a late file over, silently
-}
+_MOST_AGE = "36500d"  # of a file: after 7 days Spark would pass a late one over, silently
 _MOST_FILES = 8  # of a partition: many small ones slow every later reader
 
 
@@ -64,7 +61,8 @@ class Ingestion:
         read = books.files_read(self.storage, self.source)
         new = [file for file in self._landed() if file not in read]
         self._require_headers(new)
-        reader = self.spark.readStream.options(**_READING)
+        size = str(self.storage.settings.ingest_batch_bytes)
+        reader = self.spark.readStream.options(maxBytesPerTrigger=size, maxFileAge=_MOST_AGE)
         query = (
             open_feed(reader, self.feed, self.storage.landing, new)
             .writeStream.foreachBatch(self._write_or_remember_why_not)

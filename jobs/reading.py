@@ -22,6 +22,7 @@ from jobs.sources import Feed
 from jobs.unknown_columns import UNKNOWN, no_unknown_keys, unknown_keys
 
 LONGEST_ROW = 65_536
+LONGEST_RAW = 1_048_576  # bytes of a line that are kept: each is copied several times in the heap
 BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
 BROKEN_REASONS = (
     "not_utf8",
@@ -55,6 +56,8 @@ def open_feed(
     if feed.format == "parquet":
         reader = reader.schema(parquet_schema(SparkSession.active(), new, feed))
     frame = reader.format("parquet" if feed.format == "parquet" else "text").load(address)
+    if feed.format != "parquet":
+        frame = frame.withColumn("value", _cut(F.col("value")))
     if feed.format == "csv":
         frame = frame.filter(~_is_header(feed))
     return frame.select(
@@ -109,14 +112,21 @@ def _parse_lines(
     """Split each line into its fields by `row`; `wrong` is what the parser does not mind."""
     raw, parsed = F.col(RAW), F.col("_row")
     broken = (
-        F.when(~F.is_valid_utf8(raw), "not_utf8")
-        .when(F.octet_length(raw) > LONGEST_ROW, "too_long")
+        F.when(F.octet_length(raw) > LONGEST_ROW, "too_long")
+        .when(~F.is_valid_utf8(raw), "not_utf8")
         .when(parsed.isNull() | parsed[_CORRUPT].isNotNull() | wrong, malformed)
     )
     kept = (FILE, SIZE, ARRIVED)
     return frame.select(F.col("value").alias(RAW), *kept, row.alias("_row")).select(
         RAW, *kept, *(parsed[name].alias(name) for name in feed.fields), broken.alias(BROKEN)
     )
+
+
+def _cut(line: Column) -> Column:
+    """Bound a monstrous line; whoever needs all of it finds it in its file."""
+    start = F.substring(line.cast("binary"), 1, LONGEST_RAW).cast("string")
+    note = F.concat(start, F.lit(" [cut; "), F.octet_length(line), F.lit(" bytes in all]"))
+    return F.when(F.octet_length(line) <= LONGEST_RAW, line).otherwise(note)
 
 
 def _short_line() -> Column:

@@ -17,7 +17,7 @@ def plain(error: Exception) -> CatwalkError:
     Parameters
     ----------
     error : Exception
-        Raised by PySpark or Py4J.
+        Raised by PySpark or Py4J, or by the connection between them.
 
     Returns
     -------
@@ -28,6 +28,11 @@ def plain(error: Exception) -> CatwalkError:
     text = str(error)
     if "No space left on device" in text:
         return StorageError("The disk is full: no space left on device.", "Free some space.")
+    if isinstance(error, ConnectionError) or "does not exist in the JVM" in text:
+        return SparkError(
+            "The Java process of Spark is gone, most likely for want of memory.",
+            "Raise CATWALK_SPARK_DRIVER_MEMORY, or look for a line of hundreds of megabytes.",
+        )
     cause = _deepest(text)
     file = _FILE.search(text)
     if file:

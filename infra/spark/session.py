@@ -48,6 +48,9 @@ def _common_options() -> dict[str, str]:
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # 10,000 landing files: a listing in 8 tasks instead of 10,000, and 80 tasks to read them
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+        "spark.sql.files.openCostInBytes": "1m",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     }
 
@@ -118,7 +121,7 @@ def run_here(job: ModuleType, arguments: Sequence[str]) -> None:
 
     try:
         job.main(list(arguments))
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, Py4JError, ConnectionError) as error:
         print(error, file=sys.stderr, flush=True)
         raise plain(error) from None
 

@@ -16,6 +16,11 @@ from jobs.sources import load_sources
 from tests.jobs.landing import WEBSHOP
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make soak-ingest` kill more often than the suite has time for."""
+    parser.addoption("--kills", type=int, default=0, help="soak: so many kills of ingestion")
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[Path], None]]:
     """Return a function that puts a disk of 64 kB under a folder; root alone may mount."""

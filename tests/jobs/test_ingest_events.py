@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import hmac
 import os
 import shutil
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame
 
-from infra.errors import InputError, SettingsError, StorageError
+from infra.errors import InputError, SettingsError
 from infra.records import BatchDecision
 from infra.settings import load_settings
-from infra.spark.session import run_here
 from infra.storage import Storage
 from jobs import books, ingest_events
 from jobs.judge_events import user_key
@@ -121,13 +118,6 @@ def test_a_discarded_batch_may_be_delivered_again(spark: object, shop: Storage) 
     assert ingest(shop, "run=second")["clean"] == 1
 
 
-def test_an_empty_file_is_a_batch_of_nothing(spark: object, shop: Storage) -> None:
-    land(shop, [], "empty.jsonl")
-    assert ingest(shop)["read"] == 0
-    land(shop, [event()])
-    assert ingest(shop, "run=second")["clean"] == 1
-
-
 def test_an_old_file_that_comes_late_is_read(spark: object, shop: Storage) -> None:
     land(shop, [event()])
     ingest(shop)
@@ -135,69 +125,6 @@ def test_an_old_file_that_comes_late_is_read(spark: object, shop: Storage) -> No
     month_ago = time.time() - 30 * 86_400
     os.utime(Path(shop.landing) / "events/shop/late.jsonl", (month_ago, month_ago))
     assert ingest(shop, "run=second")["clean"] == 1
-
-
-def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(
-    spark: object, shop: Storage
-) -> None:
-    land(shop, [event()])
-    ingest(shop)
-    shutil.rmtree(shop.checkpoint("shop"))
-    land(shop, [event(event_id="e2")], "two.jsonl")
-    with pytest.raises(StorageError, match="was read under another checkpoint"):
-        ingest(shop, "run=second")
-
-
-def test_a_file_that_grew_after_it_was_read_is_an_error(spark: object, shop: Storage) -> None:
-    land(shop, [event()])
-    ingest(shop)
-    land(shop, [event(), event(event_id="e2")])
-    with pytest.raises(InputError, match=r"one\.jsonl had \d+ bytes when it was read and has"):
-        ingest(shop, "run=second")
-
-
-def test_a_folder_where_a_file_is_expected_is_an_error(spark: object, shop: Storage) -> None:
-    land(shop, [event()])
-    (Path(shop.landing) / "events/shop/day.jsonl").mkdir()
-    with pytest.raises(InputError, match="is a folder where a file is expected"):
-        ingest(shop)
-
-
-def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
-    spark: object, shop: Storage
-) -> None:
-    whole = gzip.compress("".join(event(event_id=f"e{n}") + "\n" for n in range(5000)).encode())
-    folder = Path(shop.landing) / "events/shop"
-    folder.mkdir(parents=True)
-    (folder / "day.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"^/\S+day\.jsonl\.gz cannot be read: [^\n]+$"):
-        run_here(ingest_events, ["--run", RUN])
-    assert shop.lake.partitions("events") == []
-    (folder / "day.jsonl.gz").write_bytes(whole)
-    assert ingest(shop, "run=second")["clean"] == 5000
-
-
-def test_a_full_disk_is_one_line_and_shows_nothing_half_written(
-    spark: object, shop: Storage, small_disk: Callable[[Path], None]
-) -> None:
-    land(shop, [event(event_id=f"e{n}", user_id=f"u{n}") for n in range(50_000)])
-    lake = Path(shop.settings.lake)
-    small_disk(lake)
-    with pytest.raises(StorageError, match="The disk is full"):
-        run_here(ingest_events, ["--run", RUN])
-    assert shop.lake.partitions("events") == []
-
-
-def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
-    land(shop, [event(), event(event_id="e2")])
-    ingest(shop)
-    [batch] = shop.lake.partitions("events")
-    (Path(shop.lake.address("events", batch)) / "_manifest.json").unlink()
-    for file in (Path(shop.checkpoint("shop")) / "commits").iterdir():
-        file.unlink()  # as after a kill before the commit
-    assert shop.lake.partitions("events") == []
-    assert ingest(shop)["clean"] == 2
-    assert len(rows(shop, "events")) == 2
 
 
 def test_the_books_must_balance() -> None:

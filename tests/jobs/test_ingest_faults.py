@@ -1,0 +1,173 @@
+"""Whatever machine and shop do, ingestion ends in a clear error or a quarantined row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.errors import InputError, SparkError, StorageError
+from infra.spark.faults import plain
+from infra.spark.session import run_here
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.reading import LONGEST_RAW
+from tests.jobs.landing import RUN, event, ingest, land, rows
+
+
+def test_an_empty_file_is_a_batch_of_nothing(spark: object, shop: Storage) -> None:
+    land(shop, [], "empty.jsonl")
+    assert ingest(shop)["read"] == 0
+    land(shop, [event()])
+    assert ingest(shop, "run=second")["clean"] == 1
+
+
+def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(
+    spark: object, shop: Storage
+) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    shutil.rmtree(shop.checkpoint("shop"))
+    land(shop, [event(event_id="e2")], "two.jsonl")
+    with pytest.raises(StorageError, match="was read under another checkpoint"):
+        ingest(shop, "run=second")
+
+
+def test_a_file_that_grew_after_it_was_read_is_an_error(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    land(shop, [event(), event(event_id="e2")])
+    with pytest.raises(InputError, match=r"one\.jsonl had \d+ bytes when it was read and has"):
+        ingest(shop, "run=second")
+
+
+def test_a_folder_where_a_file_is_expected_is_an_error(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    (Path(shop.landing) / "events/shop/day.jsonl").mkdir()
+    with pytest.raises(InputError, match="is a folder where a file is expected"):
+        ingest(shop)
+
+
+def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
+    spark: object, shop: Storage
+) -> None:
+    whole = gzip.compress("".join(event(event_id=f"e{n}") + "\n" for n in range(5000)).encode())
+    folder = Path(shop.landing) / "events/shop"
+    folder.mkdir(parents=True)
+    (folder / "day.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"^/\S+day\.jsonl\.gz cannot be read: [^\n]+$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+    (folder / "day.jsonl.gz").write_bytes(whole)
+    assert ingest(shop, "run=second")["clean"] == 5000
+
+
+def test_a_full_disk_is_one_line_and_shows_nothing_half_written(
+    spark: object, shop: Storage, small_disk: Callable[[Path], None]
+) -> None:
+    land(shop, [event(event_id=f"e{n}", user_id=f"u{n}") for n in range(50_000)])
+    lake = Path(shop.settings.lake)
+    small_disk(lake)
+    with pytest.raises(StorageError, match="The disk is full"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+
+
+def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
+    land(shop, [event(), event(event_id="e2")])
+    ingest(shop)
+    [batch] = shop.lake.partitions("events")
+    (Path(shop.lake.address("events", batch)) / "_manifest.json").unlink()
+    for file in (Path(shop.checkpoint("shop")) / "commits").iterdir():
+        file.unlink()  # as after a kill before the commit
+    assert shop.lake.partitions("events") == []
+    assert ingest(shop)["clean"] == 2
+    assert len(rows(shop, "events")) == 2
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_is_back(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = land(shop, [event()])
+    land(shop, [event(event_id="e2")], "two.jsonl")
+    away = file.with_suffix(".away")
+    write = ingest_events.Ingestion.write
+
+    def vanish(*given: object) -> None:
+        file.rename(away)
+        write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ingest_events.Ingestion, "write", vanish)
+    with pytest.raises(InputError, match=r"one\.jsonl cannot be read: [^\n]*$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+    monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    away.rename(file)
+    assert ingest(shop)["clean"] == 2
+
+
+def test_a_file_that_grows_while_it_is_read_is_an_error_that_names_it(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = land(shop, [event()])
+    write = ingest_events.Ingestion.write
+
+    def grow(*given: object) -> None:
+        with file.open("a") as stream:
+            stream.write(event(event_id="e2") + "\n")
+        write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ingest_events.Ingestion, "write", grow)
+    with pytest.raises(InputError, match=r"one\.jsonl had \d+ bytes when it was read and has"):
+        ingest(shop)
+    monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    file.rename(file.with_name("whole.jsonl"))
+    ingest(shop, "run=second")
+    assert sorted(str(row["event_id"]) for row in rows(shop, "events")) == ["e1", "e2"]
+
+
+def test_a_hidden_file_is_an_upload_that_goes_on(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    land(shop, [event(event_id="e2")], ".two.jsonl.Xy12Za")
+    (Path(shop.landing) / "events/shop/.folder.jsonl").mkdir()
+    assert ingest(shop)["read"] == 1
+
+
+def test_thousands_of_tiny_files(
+    spark: object, shop: Storage, request: pytest.FixtureRequest
+) -> None:
+    count = 10_000 if request.config.getoption("kills", 0) else 1_000
+    for number in range(count):
+        land(shop, [event(event_id=f"e{number}")], f"{number}.jsonl")
+    record = ingest(shop)
+    assert (record["files"], record["clean"]) == (count, count)
+
+
+def test_a_monstrous_line_is_too_long_and_its_start_is_kept(spark: object, shop: Storage) -> None:
+    monster = b'{"event_id": "' + b"x" * 20_000_000
+    land(shop, [event(), monster, event(event_id="e2")])
+    record = ingest(shop)
+    assert (record["clean"], record["quarantined"]) == (2, {"too_long": 1})
+    [row] = rows(shop, "quarantine")
+    assert row["raw"] == monster[:LONGEST_RAW] + b" [cut; 20000014 bytes in all]"
+
+
+def test_a_java_that_is_gone_is_one_line() -> None:
+    for error in (ConnectionRefusedError(), RuntimeError("x.reflection does not exist in the JVM")):
+        found = plain(error)
+        assert isinstance(found, SparkError)
+        assert "CATWALK_SPARK_DRIVER_MEMORY" in found.cure
+
+
+def test_json_whose_columns_change_is_quarantined_row_by_row(spark: object, shop: Storage) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    renamed = json.dumps({**json.loads(event(event_id="e2", user_id=...)), "customer": "anna"})
+    retyped = event(event_id="e3", item_id={"id": 1})
+    land(shop, [renamed, retyped, event(event_id="e4", colour="red")], "two.jsonl")
+    record = ingest(shop, "run=second")
+    assert (record["clean"], record["quarantined"]) == (1, {"missing_field": 1, "wrong_type": 1})

@@ -1,0 +1,119 @@
+"""Killed at any moment and run again, ingestion leaves the tables of a run nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.settings import load_settings
+from infra.storage import Storage, ensure_home
+from tests.conftest import REPOSITORY
+from tests.jobs.landing import RUN, ago, event, ingest, land
+
+# what the task of the DAG does
+PROGRAM = f"""
+from infra.spark.session import submit
+from jobs import ingest_events
+submit(ingest_events, ["--run", "{RUN}"])
+"""
+
+
+def deliver(shop: Storage, count: int) -> None:
+    """Land files of good, bad and repeated rows, of 3 kB and a second apart each."""
+    for number in range(count):
+        good = [event(event_id=f"e{number}-{n}", user_id=f"u{n}") for n in range(20)]
+        again = event(event_id=f"e{max(number - 3, 0)}-7", event_time=ago(3))
+        bad = [event(event_type="hover", item_id=f"i{number}"), "no json"]
+        file = land(shop, [*good, good[5], again, *bad], f"{number:03}.jsonl")
+        os.utime(file, (time.time() - 600 + number,) * 2)  # Spark takes the oldest first
+
+
+def tables(shop: Storage) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of every finished partition, sorted; landing files by their names alone."""
+    found = {}
+    for table in ("events", "quarantine"):
+        for batch in shop.lake.partitions("events"):
+            rows = shop.lake.dataset(table, batch).to_table().to_pylist()
+            for row in rows:
+                row["file"] = Path(str(row.get("file", ""))).name
+            found[f"{table}/{batch}"] = sorted(tuple(map(str, row.values())) for row in rows)
+    return found
+
+
+def kill_later(shop: Storage, moments: random.Random) -> str:
+    """Run the ingestion, kill it some time after it began to write; say when, or that it ended."""
+    began = time.time()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        cwd=REPOSITORY,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with_java = moments.random() < 0.7  # else Java finds out for itself that it is alone
+    delay = moments.uniform(0, 1.5)
+    offsets = Path(shop.checkpoint("shop")) / "offsets"
+    while process.poll() is None and not wrote_since(offsets, began):
+        time.sleep(0.01)
+    time.sleep(delay)
+    ended = process.poll() is not None
+    if with_java and not ended:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    what = "ended before" if ended else f"killed {'with' if with_java else 'without'} its Java"
+    return f"{what} {delay:.2f} s after its first write"
+
+
+def wrote_since(folder: Path, moment: float) -> bool:
+    return folder.exists() and folder.stat().st_mtime > moment
+
+
+def test_a_line_of_100_megabytes_fits_the_memory_of_the_defaults(
+    shop: Storage, request: pytest.FixtureRequest
+) -> None:
+    if not request.config.getoption("kills", 0):
+        pytest.skip("for make soak-ingest: it takes a Java of its own")
+    land(shop, [event(), b"x" * 100_000_000, event(event_id="e2")])
+    subprocess.run([sys.executable, "-c", PROGRAM], cwd=REPOSITORY, check=True)
+    [batch] = shop.lake.partitions("events")
+    assert shop.lake.manifest("events", batch)["quarantined"] == {"too_long": 1}
+
+
+def test_tables_are_those_of_an_undisturbed_run(
+    spark: object, shop: Storage, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    kills = request.config.getoption("kills", 0) or 4
+    files = 2 * (kills + 2)  # two in a batch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CATWALK_INGEST_BATCH_BYTES", "8000")
+        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        disturbed = Storage(load_settings())
+        deliver(disturbed, files)
+        patch.setenv("CATWALK_HOME", str(tmp_path / "calm"))
+        calm = Storage(load_settings())
+        ensure_home(calm.settings)
+        deliver(calm, files)
+        ingest(calm)
+        expected = tables(calm)
+        patch.setenv("CATWALK_HOME", str(shop.settings.home))
+        seed = random.randrange(10**6)
+        print(f"\nseed {seed}, {len(expected) // 2} batches")
+        moments = random.Random(seed)
+        for number in range(kills):
+            what = kill_later(disturbed, moments)
+            seen = tables(disturbed)
+            print(f"{number + 1}: {what}; {len(seen) // 2} batches stand", flush=True)
+            assert seen.items() <= expected.items()
+        record = ingest(disturbed)
+    assert tables(disturbed) == expected
+    ids = [row for name, rows in expected.items() if name.startswith("events/") for row in rows]
+    assert len({row[0] for row in ids}) == len(ids) == record["clean"] == 20 * (files)
+    assert record["quarantined"] == {"malformed_json": files, "unknown_type": files}
