@@ -90,7 +90,7 @@ def test_a_line_of_100_megabytes_fits_the_memory_of_the_defaults(
 def test_tables_are_those_of_an_undisturbed_run(
     spark: object, shop: Storage, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    kills = request.config.getoption("kills", 0) or 4
+    kills = request.config.getoption("kills", 0) or 3
     files = 2 * (kills + 2)  # two in a batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_INGEST_BATCH_BYTES", "8000")
