@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from infra.airflow.client import AirflowClient
-from infra.airflow.home import Keys, airflow_keys, environment, inherited, passwords
+from infra.airflow.home import PLUGINS_FOLDER, Keys, airflow_keys, environment, inherited, passwords
 from infra.airflow.server import AirflowServer, client_of, require_free_port
 from infra.demo.progress import RunProgress
 from infra.errors import AirflowError, SettingsError
@@ -89,11 +89,14 @@ def test_environment_is_this(shop: Storage) -> None:
         ),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS_FOLDER),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:///HOME/airflow/airflow.db",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": "HOME/airflow/logs",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
     }
     assert shown["CATWALK_LAKE"] == "HOME/lake"
     assert "CATWALK_S3_ENDPOINT" not in shown, "an empty setting is left out"
