@@ -6,8 +6,6 @@ lake, can be created once only; that is what keeps two people, or two runs, from
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,40 +122,7 @@ def edited_name(group: Group, feed: Feed) -> str:
     return f"{group.name}.{'csv' if feed.format == 'csv' else 'jsonl'}"
 
 
-def landing_name(group: Group, feed: Feed) -> str:
-    """Name the file in which they land."""
-    return f"{group.name}.{feed.format}"
-
-
 def to_edit(rows: list[bytes], feed: Feed) -> bytes:
     """Write rows as a file that a person can edit."""
     lines = [header(feed).encode(), *rows] if feed.format == "csv" else rows
     return b"".join(line + b"\n" for line in lines)
-
-
-def to_land(content: bytes, feed: Feed) -> bytes:
-    """Write an edited file as its source would deliver it.
-
-    Raises
-    ------
-    InputError
-        A line that shall become a row of Parquet is no JSON object.
-    """
-    if feed.format != "parquet":
-        return content
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    found = [_fields(number, line) for number, line in enumerate(content.splitlines(), start=1)]
-    schema = pa.schema([(name, pa.string()) for name in feed.fields])
-    file = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist(found, schema), file)
-    return file.getvalue()
-
-
-def _fields(number: int, line: bytes) -> dict[str, str | None]:
-    try:
-        row = json.loads(line)
-        return {name: value if value is None else str(value) for name, value in row.items()}
-    except (ValueError, AttributeError):
-        raise InputError(f"Line {number} is no JSON object.", "Correct it.") from None

@@ -124,12 +124,17 @@ class Desk:
             raise InputError(f"{file} cannot be read: {error.strerror}.", "Export it.") from error
         if not content.strip():
             raise InputError(f"{file} is empty.", "Delete it, if nothing shall be replayed.")
+        if feed.format == "parquet":
+            raise InputError(
+                f"{file} holds rows of Parquet, whose types are gone: they cannot be replayed.",
+                "Deliver them again from the shop, under a new name.",
+            )
         require_headers([str(file)], feed, self.storage.settings)
-        return quarantine.to_land(content, feed)
+        return content
 
     def _claim(self, group: Group) -> Replay:
         """Record the replay; where an attempt that was killed did, return its record."""
-        target = f"{replay_folder(group.source)}/{quarantine.landing_name(group, _feed(group))}"
+        target = f"{replay_folder(group.source)}/{self._edited(group).name}"
         facts = {"batch": group.batch, "reason": group.reason, "rows": group.rows}
         new = Replay.model_validate(
             {**facts, "by": self.by, "at": datetime.now(UTC), "file": target}

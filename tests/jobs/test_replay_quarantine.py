@@ -21,8 +21,8 @@ from infra.errors import InputError, SettingsError
 from infra.records import BatchDecision
 from infra.schemas import QUARANTINE
 from infra.storage import Storage
-from jobs import ingest_events, replay_quarantine
-from jobs.quarantine import Group, replay_of, to_land
+from jobs import ingest_events, replay_quarantine, sources
+from jobs.quarantine import Group, replay_of
 from jobs.sources import load_sources
 from tests.conftest import REPOSITORY
 from tests.jobs.landing import HEADER, WEBSHOP, ago, event, ingest, land, rows
@@ -204,15 +204,15 @@ def test_a_home_that_is_none_is_not_made(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "no").exists()
 
 
-def test_rows_of_parquet_land_as_parquet(shop: Storage) -> None:
-    feed = load_sources(("shop",))["shop"].events.model_copy(
-        update={"format": "parquet", "fields": ("event_id", "quantity", "item_id")}
-    )
-    content = to_land(b'{"event_id": "1", "quantity": 2}\n{"item_id": null}\n', feed)
-    found = parquet.read_table(pa.BufferReader(content)).to_pylist()
-    assert found == [
-        {"event_id": "1", "quantity": "2", "item_id": None},
-        {"event_id": None, "quantity": None, "item_id": None},
-    ]
-    with pytest.raises(InputError, match="Line 2 is no JSON object"):
-        to_land(b"{}\n[1]\n", feed)
+def test_rows_of_parquet_are_refused_before_anything_is_recorded(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rules = tmp_path / "sources.yaml"
+    text = Path(sources.FILE).read_text(encoding="utf-8")
+    rules.write_text(text.replace("format: jsonl", "format: parquet"), encoding="utf-8")
+    monkeypatch.setattr(replay_quarantine, "load_sources", partial(load_sources, file=rules))
+    put(shop, RAW)
+    with pytest.raises(InputError, match="holds rows of Parquet"):
+        replay_quarantine.main(["replay", "--batch", BATCH])
+    assert landed(shop) == {}
+    assert replay_of(shop, Group(BATCH, "missing_field", 4)) is None
