@@ -124,7 +124,7 @@ def implicit_topk(users: Vectors, items: Vectors, seen: Matrix) -> float | None:
     """Return the seconds of implicit's own top-100, on a tenth of the users; None without it."""
     if not find_spec("implicit"):
         return None
-    from implicit.cpu.topk import topk  # type: ignore[import-not-found]
+    from implicit.cpu.topk import topk
 
     part = len(users) // 10
     arguments = {"filter_query_items": seen[:part], "num_threads": THREADS}

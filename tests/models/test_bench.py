@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.errors import InputError
+from infra.settings import load_settings
 from models import bench_quality
 from models.bench_data import crossvalidated, data_folder, online_retail
 from models.holdout import select
@@ -67,3 +68,13 @@ def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
         data_folder(str(tmp_path))
     assert bench_quality.main([str(tmp_path)]) == 1
     assert "There is no crossvalidated data" in capsys.readouterr().err
+
+
+def test_a_clone_without_any_setting_can_run_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("CATWALK_HOME", "CATWALK_USER_KEY_SECRET"):
+        monkeypatch.setenv(name, "")  # so that what is set below is undone
+        monkeypatch.delenv(name)
+    assert bench_quality._settings() == load_settings(), "the Spark candidate reads them again"
