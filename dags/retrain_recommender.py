@@ -55,9 +55,9 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_events(run: Run) -> Counts:
-        from expectations import gate
+        from expectations import events
 
-        return gate.gate_events(run.storage, run.key).counts()
+        return events.gate_events(run.storage, run.key, run.as_of).counts()
 
     @step(ENGINEERING)
     def build_interactions(run: Run) -> Counts:
@@ -67,11 +67,17 @@ def retrain_recommender() -> None:
         submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
         return run.storage.lake.counts("interactions", run.key)
 
+@step(ENGINEERING, on_failure_callback=TOLD)
+    def gate_items(run: Run) -> Counts:
+        from expectations import items
+
+        return items.gate_items(run.storage, run.key).counts()
+
     @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_interactions(run: Run) -> Counts:
-        from expectations import gate
+        from expectations import interactions
 
-        return gate.gate_interactions(run.storage, run.key).counts()
+        return interactions.gate_interactions(run.storage, run.key).counts()
 
     @step(SCIENCE, map_index_template="{{ candidate }}")
     def train(run: Run, candidate: str) -> Counts:
@@ -115,9 +121,9 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_recommendations(run: Run) -> Counts:
-        from expectations import gate
+        from expectations import recommendations
 
-        return gate.gate_recommendations(run.storage, run.key).counts()
+        return recommendations.gate_recommendations(run.storage, run.key).counts()
 
     @step(SCIENCE)
     def build_bundle(run: Run) -> Counts:
@@ -152,7 +158,8 @@ def retrain_recommender() -> None:
     winner = refit_winner()
     lists = recommend_users(winner)
     published = publish()
-    chain(ingest_events(), gate_events(), build_interactions(), gate_interactions(), fitted)
+    tables = [gate_items(), gate_interactions()]
+    chain(ingest_events(), gate_events(), build_interactions(), tables, fitted)
     chain(fitted, evaluate(), verdict)
     chain(verdict, tracked, published)
     chain(verdict, winner)

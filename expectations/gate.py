@@ -1,135 +1,163 @@
-"""The gates: measure a table, hold it to its limits, write the record, stop what must stop."""
+"""What all gates share: measure tables, hold them to limits, write the record, stop the run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from expectations import measures
-from expectations.measures import Measure
-from expectations.profile import measure
-from expectations.suite import check, load_limits
+from expectations.measure import FACTS, Measure
+from expectations.suite import Limit, Profile, check, load_limits
+from expectations.tables import Tables, Values, open_reader
 from infra.errors import GateError
-from infra.records import BatchDecision, Check, GateRecord
+from infra.records import Check, GateRecord
 from infra.report.wording import limit
 from infra.run_records import RunRecords
+from infra.schemas import Table
 from infra.storage import Storage
 
-_HERE = Path(__file__).parent
+WRONG_COLUMNS = Measure(
+    "columns that are missing, unknown or of another type",
+    "any_value(wrong_columns)",
+    FACTS,
+    shows='unnest(wrong_column_names) as "column"',
+)
+
+_TOLD = 3  # failed rules that the one line of an error names
 
 
-def gate_events(storage: Storage, run: str) -> GateRecord:
-    """Judge every batch that is not accepted or discarded yet, and decide on each.
+@dataclass(frozen=True)
+class Gate:
+    """A gate over the tables of one run.
 
-    A batch that only repeats what is there, or holds no row at all, is accepted as it is.
-
-    A stopped batch is judged again by every run, and stops each, until a person decides.
-
-    Raises
-    ------
-    GateError
-        A batch was stopped, or none is accepted at all.
+    Attributes
+    ----------
+    name : str
+        Also that of its limits in this folder and of its record.
+    measures : mapping of str to Measure
+        Its rules.
+    tables : mapping of str to Table
+        The tables its SQL may name.
+    facts : function
+        What it knows beside the tables, from a run's manifests.
     """
-    batches = storage.undecided_batches(run)
-    checks: list[Check] = []
-    decisions: dict[str, str] = {}
-    for batch in batches:
-        found = _check_batch(storage, batch)
-        decisions[batch] = "stopped" if _verdict(found) == "stopped" else "accepted"
-        checks += [one.model_copy(update={"partition": batch}) for one in found]
-    record = _record(storage, run, "events", batches, tuple(checks))
-    for batch, word in decisions.items():
-        storage.decide(batch, _decision(storage, batch, word, record))
-    _enforce(record)
-    if not storage.accepted_batches():
-        raise GateError("No batch of events is accepted.", "Land events, or accept a batch.")
-    return record
+
+    name: str
+    measures: Mapping[str, Measure]
+    tables: Mapping[str, Table]
+    facts: Callable[[Storage, str], dict[str, Any]]
+
+    def run(self, storage: Storage, run: str) -> GateRecord:
+        """Judge the tables of a run.
+
+        Raises
+        ------
+        GateError
+            A critical rule is broken; the record says so too.
+        """
+        limits = limits_of(self.name, self.measures)
+        tables = dict.fromkeys(self.tables, run)
+        with open_reader(storage) as reader, reader.open(tables) as opened:
+            checks = check([self.profile(opened, storage, run)], self.measures, limits)
+            shown = with_examples(opened, checks, self.measures)
+        record = write_record(storage, run, self.name, (run,), shown)
+        enforce(record)
+        return record
+
+    def profile(self, opened: Tables, storage: Storage, run: str) -> Profile:
+        """Measure the tables of a run."""
+        return Profile(measured(opened, self.measures, self.tables, self.facts(storage, run)))
 
 
-def _decision(storage: Storage, batch: str, word: str, record: GateRecord) -> BatchDecision:
-    judged = storage.lake.manifest("events", batch).get("written_at")
-    facts = {"decision": word, "by": "gate", "run": record.run, "at": record.at}
-    return BatchDecision.model_validate({**facts, "written_at": judged})
+def limits_of(gate: str, measures: Mapping[str, Measure]) -> dict[str, Limit]:
+    """Return the limits of a gate, from the file of its name in this folder."""
+    return load_limits(Path(__file__).with_name(f"{gate}.yaml"), measures)
 
 
-def gate_interactions(storage: Storage, run: str) -> GateRecord:
-    """Judge the interactions and the catalogue of a run; raise `GateError` when stopped."""
-    tables = {"interactions": run, "items": run}
-    manifest = storage.lake.manifest("interactions", run)
-    items = storage.lake.manifest("items", run)
-    facts = {
-        "cut": datetime.fromisoformat(manifest["cut"]),
-        "refused_items": sum(items["refused"].values()) / max(items["rows_read"], 1),
-    }
-    return _gate(storage, run, "interactions", measures.INTERACTIONS, tables, facts)
+def measured(
+    opened: Tables,
+    measures: Mapping[str, Measure],
+    tables: Mapping[str, Table],
+    facts: Mapping[str, Any],
+) -> Values:
+    """Return every measure; of tables with wrong columns nothing but what is known beside them."""
+    wrong = inform(opened, tables, facts)
+    known = {name: one for name, one in measures.items() if one.of == FACTS or not wrong}
+    return {**dict.fromkeys(measures), **opened.measure(known)}
 
 
-def gate_recommendations(storage: Storage, run: str) -> GateRecord:
-    """Judge the lists of a run; raise `GateError` when stopped."""
-    tables = {"recommendations": run, "interactions": run, "catalogue": run}
-    facts = {"wanted": storage.settings.recommendations_per_user}
-    return _gate(storage, run, "recommendations", measures.RECOMMENDATIONS, tables, facts)
+def inform(opened: Tables, tables: Mapping[str, Table], facts: Mapping[str, Any]) -> list[str]:
+    """Let the SQL know the facts and what is wrong with the columns; return the latter."""
+    wrong = opened.wrong_columns(tables)
+    opened.know({**facts, "wrong_columns": len(wrong), "wrong_column_names": wrong})
+    return wrong
 
 
-def _gate(
-    storage: Storage,
-    run: str,
-    gate: str,
-    measured: dict[str, Measure],
-    tables: dict[str, str],
-    facts: dict[str, Any],
-) -> GateRecord:
-    limits = load_limits(_HERE / f"{gate}.yaml", measured)
-    profile = measure(storage, measured, tables, facts)
-    record = _record(storage, run, gate, (run,), check(profile, measured, limits))
-    _enforce(record)
-    return record
+def with_examples(
+    opened: Tables, checks: Iterable[Check], measures: Mapping[str, Measure]
+) -> tuple[Check, ...]:
+    """Add rows that break the rule to each check that failed on a number."""
+    return tuple(
+        one.model_copy(update={"examples": opened.examples(measures[one.name])})
+        if one.failed and one.value is not None
+        else one
+        for one in checks
+    )
 
 
-def _check_batch(storage: Storage, batch: str) -> tuple[Check, ...]:
-    manifest = storage.lake.manifest("events", batch)
-    if manifest["rows_read"] == manifest.get("duplicates", 0):
-        return ()
-    facts = {
-        "rows_read": manifest["rows_read"],
-        "quarantined": sum(manifest["quarantined"].values()),
-    }
-    limits = load_limits(_HERE / "events.yaml", measures.EVENTS)
-    profile = measure(storage, measures.EVENTS, {"events": batch}, facts)
-    return check(profile, measures.EVENTS, limits)
-
-
-def _verdict(checks: tuple[Check, ...]) -> str:
+def verdict(checks: Iterable[Check]) -> str:
+    """Say how a gate ended: `stopped` if a critical rule failed, `warned` if another one did."""
     failed = {one.severity for one in checks if one.failed}
     if "critical" in failed:
         return "stopped"
     return "warned" if failed else "passed"
 
 
-def _record(
-    storage: Storage, run: str, gate: str, partitions: tuple[str, ...], checks: tuple[Check, ...]
+def write_record(
+    storage: Storage,
+    run: str,
+    gate: str,
+    partitions: Sequence[str],
+    checks: Sequence[Check],
+    waiting: Sequence[str] = (),
 ) -> GateRecord:
+    """Write what a gate found."""
     record = GateRecord.model_validate(
         {
             "gate": gate,
             "run": run,
             "at": datetime.now(UTC),
-            "verdict": _verdict(checks),
+            "verdict": verdict(checks),
             "partitions": partitions,
             "checks": checks,
+            "waiting": waiting,
         }
     )
     RunRecords(storage, run).save_gate(record)
     return record
 
 
-def _enforce(record: GateRecord) -> None:
+def enforce(record: GateRecord) -> None:
     """Turn a stopped gate into an error that names what failed."""
+    if record.verdict != "stopped":
+        return
     failed = [one for one in record.checks if one.failed and one.severity == "critical"]
-    if record.verdict == "stopped":
-        found = "; ".join(f"{one.says}: {one.value} ({limit(one.min, one.max)})" for one in failed)
-        raise GateError(
-            f"The {record.gate} gate stopped the run: {found}.",
-            "Nothing was released. The report of the run shows every check.",
-        )
+    told = [_told(one) for one in failed[:_TOLD]]
+    more = [f"and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
+    found = "; ".join([*told, *more])
+    raise GateError(f"The {record.gate} gate stopped the run: {found}.", _cure(record))
+
+
+def _told(one: Check) -> str:
+    value = "not measured" if one.value is None else f"{one.value:g}"
+    where = f" in {one.partition}" if one.partition else ""
+    return f"{one.says}{where}: {value} ({limit(one.min, one.max)})"
+
+
+def _cure(record: GateRecord) -> str:
+    if not record.waiting:
+        return "Nothing was released. The report of the run shows every check."
+    names = ", ".join(record.waiting)
+    return f"Nothing was released. Decide on {names} with the DAG resolve_batch."

@@ -1,4 +1,4 @@
-"""A gate's suite of Great Expectations: built from its limits, run on one row of measures.
+"""A gate's suite of Great Expectations: built from its limits, run on rows of measures.
 
 Great Expectations can fail open: an unknown expectation is dropped with a log line, an empty suite
 succeeds, and nulls pass a range. So every measure is also expected to be there, and the number of
@@ -8,27 +8,36 @@ results is held against the number of rules.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from expectations.measures import Measure
+from expectations.measure import Measure
+from expectations.tables import Values
 from infra.errors import GateError, SettingsError
 from infra.records import Check, Severity
 from infra.rules import Rules, load_mapping
 
-if TYPE_CHECKING:
-    import pandas as pd
+_SAMPLE = ("least_events", "last_batches", "last_days")
 
 
 class Limit(Rules):
-    """The range a measure must stay in, how bad it is if not, and why anybody cares."""
+    """The range a measure must stay in, how bad it is if not, and why anybody cares.
+
+    A rule that compares with the past also says with how much of it: `last_batches` or
+    `last_days`, and `least_events`, below which chance alone would break it.
+    """
 
     min: float | None = None
     max: float | None = None
     severity: Severity
     why: str = Field(min_length=1)
+    least_events: int | None = Field(None, ge=1)
+    last_batches: int | None = Field(None, ge=1)
+    last_days: int | None = Field(None, ge=1, le=56)
 
     @model_validator(mode="after")
     def _bounded(self) -> Limit:
@@ -40,8 +49,22 @@ class Limit(Rules):
             raise ValueError("min and max must be finite numbers")
         return self
 
+    @property
+    def says(self) -> tuple[str, ...]:
+        """Names of what it says about the past."""
+        return tuple(name for name in _SAMPLE if getattr(self, name) is not None)
 
-def load_limits(file: Path, measures: dict[str, Measure]) -> dict[str, Limit]:
+
+@dataclass(frozen=True)
+class Profile:
+    """One row of measures of one partition; `not_judged` says why a rule has to be left aside."""
+
+    values: Values
+    partition: str = ""
+    not_judged: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_limits(file: Path, measures: Mapping[str, Measure]) -> dict[str, Limit]:
     """Return a gate's limits; every measure has one and no other is named.
 
     Raises
@@ -53,39 +76,50 @@ def load_limits(file: Path, measures: dict[str, Measure]) -> dict[str, Limit]:
     for name in sorted(set(limits) ^ set(measures)):
         known = ", ".join(measures)
         raise SettingsError(f"{file}: '{name}' is unknown or missing.", f"It needs: {known}.")
+    for name, limit in limits.items():
+        if set(limit.says) != set(measures[name].needs):
+            needs = ", ".join(measures[name].needs) or "none of those"
+            raise SettingsError(
+                f"{file}, '{name}': it says {', '.join(limit.says) or 'nothing'} of the past.",
+                f"Of {', '.join(_SAMPLE)} it needs {needs}.",
+            )
     return limits
 
 
 def check(
-    profile: pd.DataFrame, measures: dict[str, Measure], limits: dict[str, Limit]
-) -> tuple[Check, ...]:
-    """Hold one row of measures to its limits; one check per limit, in the file's order.
+    profiles: Sequence[Profile], measures: Mapping[str, Measure], limits: Mapping[str, Limit]
+) -> list[Check]:
+    """Hold rows of measures to their limits; a check per row and limit, in the file's order.
 
     Raises
     ------
     GateError
-        Great Expectations did not answer every rule.
+        Great Expectations did not answer every rule for every row.
     """
-    found = _validate(profile, limits)
-    return tuple(
+    broken = _validate(profiles, limits)
+    return [
         Check(
             name=name,
             says=measures[name].says,
             why=limit.why,
             severity=limit.severity,
-            value=_number(profile[name].iloc[0]),
+            value=profile.values[name],
             min=limit.min,
             max=limit.max,
-            passed=found[name],
+            passed=name not in profile.not_judged and row not in broken[name],
+            partition=profile.partition,
+            not_judged=profile.not_judged.get(name, ""),
         )
+        for row, profile in enumerate(profiles)
         for name, limit in limits.items()
-    )
+    ]
 
 
-def _validate(profile: pd.DataFrame, limits: dict[str, Limit]) -> dict[str, bool]:
-    """Run the suite; a measure passes when it is there and inside its range."""
+def _validate(profiles: Sequence[Profile], limits: Mapping[str, Limit]) -> dict[str, set[int]]:
+    """Run the suite; return per measure the rows where it is missing or outside its range."""
     import great_expectations as gx
     import great_expectations.expectations as gxe
+    import pandas as pd
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
@@ -99,24 +133,29 @@ def _validate(profile: pd.DataFrame, limits: dict[str, Limit]) -> dict[str, bool
                 column=name, min_value=limit.min, max_value=limit.max, **note
             )
         )
+    rows = pd.DataFrame([dict(profile.values) for profile in profiles], dtype="float64")
     asset = context.data_sources.add_pandas("profile").add_dataframe_asset("profile")
-    batch = asset.add_batch_definition_whole_dataframe("row")
-    answer = batch.get_batch({"dataframe": profile}).validate(suite)
-    return _by_measure(answer.results, limits)
+    batch = asset.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": rows})
+    answer = batch.validate(suite, result_format={"result_format": "COMPLETE"})
+    return _by_measure(answer.results, limits, len(profiles))
 
 
-def _by_measure(results: list[Any], limits: dict[str, Limit]) -> dict[str, bool]:
-    answered: dict[str, list[bool]] = {name: [] for name in limits}
+def _by_measure(
+    results: Sequence[Any], limits: Mapping[str, Limit], rows: int
+) -> dict[str, set[int]]:
+    broken: dict[str, set[int]] = {name: set() for name in limits}
+    answers = dict.fromkeys(limits, 0)
     for result in results:
-        answered[result.expectation_config.kwargs["column"]].append(bool(result.success))
-    short = [name for name, answers in answered.items() if len(answers) != 2]
-    if short or not answered:
+        name, found = result.expectation_config.kwargs["column"], result.result
+        whole = found.get("element_count") == rows
+        at = found.get("unexpected_index_list")
+        if whole and at is not None and bool(result.success) == (not at):
+            broken[name] |= set(at)
+            answers[name] += 1
+    short = [name for name, times in answers.items() if times != 2]
+    if short or not answers or not rows:
         raise GateError(
             f"Great Expectations left {', '.join(short) or 'an empty suite'} unanswered.",
             "Nothing passes unanswered; look at its log lines above.",
         )
-    return {name: all(answers) for name, answers in answered.items()}
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
+    return broken

@@ -40,6 +40,19 @@ class BatchDecision(Rules):
     written_at: datetime | None = None
 
 
+class BatchProfile(Rules):
+    """How the events of a batch are spread; later batches are compared with it.
+
+    `written_at` binds it to the batch as it was counted. `categories` is None where no catalogue
+    was known; `hours` are UTC, such as `2026-11-24T05`, of the batch's last weeks.
+    """
+
+    written_at: datetime
+    event_types: dict[str, int]
+    categories: dict[str, int] | None
+    hours: dict[str, int]
+
+
 class Check(Rules):
     """One rule of a gate, and what it found; in other runs it is the one of that gate and name.
 

@@ -30,6 +30,12 @@ class Table:
         """Names of the columns that are never null."""
         return tuple(line.split()[0] for line in self._lines() if "NOT NULL" in line)
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Type of each column, by name."""
+        pairs = (line.split()[:2] for line in self._lines())
+        return {words[0]: words[1] for words in pairs}
+
     def _lines(self) -> list[str]:
         return [line.strip() for line in self.ddl.strip().splitlines()]
 
@@ -72,6 +78,20 @@ QUARANTINE = Table(
     file STRING NOT NULL COMMENT 'the landing file it came from',
     source STRING NOT NULL COMMENT 'the source of jobs/sources.yaml'
     """,
+)
+
+# Every reason of a quarantined row. Each has a limit of its own in expectations/events.yaml.
+QUARANTINE_REASONS = (
+    "not_utf8",
+    "too_long",
+    "malformed_json",
+    "malformed_csv",
+    "missing_field",
+    "wrong_type",
+    "unknown_type",
+    "future_time",
+    "too_old",
+    "negative_quantity",
 )
 
 ITEMS = Table(

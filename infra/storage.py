@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from infra.errors import StorageError
-from infra.records import BatchDecision
+from infra.records import BatchDecision, BatchProfile
 from infra.rules import describe
 from infra.settings import Settings
 from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store
@@ -164,6 +164,22 @@ class Storage:
         content = decision.model_dump_json(indent=1, exclude_none=True)
         self.lake.store.write(_decision_key(batch), content.encode())
 
+    def batch_profile(self, batch: str) -> BatchProfile | None:
+        """Return how the events of a batch are spread; None if nobody counted it as it is."""
+        key = _profile_key(batch)
+        if not self.lake.store.exists(key):
+            return None
+        try:
+            profile = BatchProfile.model_validate_json(self.lake.store.read(key))
+        except ValidationError:
+            return None  # it is counted again
+        written = datetime.fromisoformat(self.lake.manifest("events", batch)["written_at"])
+        return profile if profile.written_at == written else None
+
+    def save_batch_profile(self, batch: str, profile: BatchProfile) -> None:
+        """Write how the events of a batch are spread."""
+        self.lake.store.write(_profile_key(batch), profile.model_dump_json().encode())
+
     def _decisions(self) -> Iterator[tuple[str, str | None]]:
         for batch in self.lake.partitions("events"):
             decision = self.decision(batch)
@@ -207,6 +223,10 @@ def ensure_home(settings: Settings) -> None:
 
 def _decision_key(batch: str) -> str:
     return f"decisions/events/{batch}.json"
+
+
+def _profile_key(batch: str) -> str:
+    return f"profiles/events/{batch}.json"
 
 
 def _json(facts: dict[str, Any]) -> bytes:

@@ -29,7 +29,7 @@ from models.bundle import (
 )
 from models.digests import FolderManifest, verified
 
-GATES = ("events", "interactions", "recommendations")
+GATES = ("events", "items", "interactions", "recommendations")
 
 
 def version_key(version: str) -> str:

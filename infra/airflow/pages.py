@@ -35,6 +35,7 @@ LINKS = (Link("All reports", "/"),)
 SECTIONS = {  # of the report, by the task whose tab was opened
     "ingest_events": "ingest",
     "gate_events": "events",
+    "gate_items": "items",
     "gate_interactions": "interactions",
     "evaluate": "evaluation",
     "judge_release": "release",

@@ -35,13 +35,14 @@ Found = TypeVar("Found")
 STEPS = {
     "ingest": "ingest",
     "events": "events gate",
+    "items": "items gate",
     "interactions": "interactions gate",
     "evaluation": "evaluation",
     "release": "release verdict",
     "recommendations": "recommendations gate",
     "published": "publishing",
 }
-GATES = ("events", "interactions", "recommendations")
+GATES = ("events", "items", "interactions", "recommendations")
 
 
 class IngestCounts(Rules):

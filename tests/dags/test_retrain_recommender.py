@@ -41,11 +41,13 @@ def dag(airflow_database: None) -> Any:
 def test_every_step_waits_for_the_one_before(dag: Any) -> None:
     for before, after in pairwise(ORDER):
         assert after in dag.get_task(before).downstream_task_ids, f"{before} >> {after}"
+    assert dag.get_task("gate_items").upstream_task_ids == {"build_interactions"}
+    assert "train" in dag.get_task("gate_items").downstream_task_ids
     assert dag.get_task("publish").upstream_task_ids == {"approve_release", "track_candidates"}
 
 
 def test_no_step_of_the_chain_runs_after_a_failure(dag: Any) -> None:
-    rules = {name: dag.get_task(name).trigger_rule for name in ORDER}
+    rules = {name: dag.get_task(name).trigger_rule for name in (*ORDER, "gate_items")}
     assert rules.pop("publish") == "none_failed", "an approval that nobody needs is skipped"
     assert set(rules.values()) == {"all_success"}
 

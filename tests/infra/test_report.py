@@ -114,6 +114,7 @@ class Run:
         saves: dict[str, tuple[Callable[[Any], None], Any]] = {
             "ingest": (self.records.save_ingest, COUNTS),
             "events": (self.records.save_gate, gate("events")),
+            "items": (self.records.save_gate, gate("items")),
             "interactions": (self.records.save_gate, gate("interactions")),
             "evaluation": (self.records.save_evaluation, EVALUATION),
             "release": (self.records.save_verdict, verdict()),
@@ -193,13 +194,21 @@ def sentence(page: str) -> str:
     return found[1]
 
 
-STAGES = ("ingest", "events", "interactions", "evaluation", "release", "recommendations")
+STAGES = (
+    "ingest",
+    "events",
+    "items",
+    "interactions",
+    "evaluation",
+    "release",
+    "recommendations",
+)
 
 
 def test_a_run_without_records_has_a_page_where_nothing_has_run(run: Run) -> None:
     page = run.page()
     assert word(page) == "Running"
-    assert seen(page).count("Not run:") == 7
+    assert seen(page).count("Not run:") == len(STAGES) + 1
 
 
 def test_the_page_stands_beside_the_records(run: Run) -> None:
@@ -212,8 +221,8 @@ def test_every_stage_has_a_page_that_shows_the_rest_as_not_run(
     run: Run, place: int, stage: str
 ) -> None:
     page = run.until(stage).page()
-    assert word(page) == ("Running" if place < 5 else "Approved, not live yet")
-    assert seen(page).count("Not run:") == 7 - place
+    assert word(page) == ("Running" if place < 6 else "Approved, not live yet")
+    assert seen(page).count("Not run:") == len(STAGES) + 1 - place
 
 
 def test_a_complete_run_is_released(run: Run) -> None:

@@ -293,7 +293,7 @@ def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
     verdict = decide(run, shop, rules)
     refit(run, shop)
     write_lists(shop, run, verdict.candidate)
-    for gate in ("events", "interactions", "recommendations"):
+    for gate in ("events", "items", "interactions", "recommendations"):
         save_gate(shop, run, gate=gate)
     version = str(build_bundle(run, shop)["version"])
     save_serving(shop, run)

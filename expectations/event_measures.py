@@ -1,0 +1,103 @@
+"""What the events gate measures of a batch, of its source, and of the batches before it."""
+
+from __future__ import annotations
+
+from expectations import past
+from expectations.gate import WRONG_COLUMNS
+from expectations.measure import Measure, count, fact, repeats, share
+from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE_REASONS
+
+_TABLE = "events"
+_TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
+_SHOWN = "event_id, event_time, event_type, user_key, item_id"
+OTHER_REASONS = "any_other_reason"
+
+_MISSING = {
+    f"{column}_missing_share": share(
+        f"share of events without {words}", f"{column} is null", _TABLE, _SHOWN
+    )
+    for column, words in {
+        "event_id": "an id",
+        "event_time": "a time",
+        "event_type": "a type",
+        "user_key": "a user",
+        "item_id": "an item",
+    }.items()
+}
+
+_QUARANTINED = {
+    f"quarantined_{reason}": Measure(
+        f"share of the rows that were refused as {reason.replace('_', ' ')}",
+        f"any_value(quarantined_{reason})",
+        "facts",
+        "reason, regexp_extract(file, '[^/]+$') as file",
+        f"reason = '{reason}'"
+        if reason in QUARANTINE_REASONS
+        else f"reason not in {QUARANTINE_REASONS}",
+        "quarantine",
+    )
+    for reason in (*QUARANTINE_REASONS, OTHER_REASONS)
+}
+
+BATCH = {
+    "wrong_columns": WRONG_COLUMNS,
+    "rows": Measure("events in the batch", "count(*)", _TABLE),
+    **_MISSING,
+    "repeated_ids": repeats("events that stand more than once", "event_id", _TABLE),
+    "unknown_type_share": share(
+        "share of events of an unknown type", f"event_type not in ({_TYPES})", _TABLE, _SHOWN
+    ),
+    "wrong_ratings": count(
+        "ratings that are not 1 to 5", "rating not between 1 and 5", _TABLE, "event_id, rating"
+    ),
+    "wrong_quantities": count(
+        "events of no piece or less", "quantity <= 0", _TABLE, "event_id, event_type, quantity"
+    ),
+    "wrong_currencies": count(
+        "events whose currency is not three capital letters",
+        "not regexp_full_match(currency, '[A-Z]{3}')",
+        _TABLE,
+        "event_id",
+    ),
+    "negative_prices": count(
+        "events with a price below zero or none at all",
+        "unit_price < 0 or not isfinite(unit_price)",
+        _TABLE,
+        "event_id, event_type, item_id, unit_price",
+    ),
+    "unpriced_purchase_share": share(
+        "share of events that are purchases without a price",
+        "event_type = 'purchase' and unit_price is null",
+        _TABLE,
+        "event_id, item_id",
+    ),
+    "first_year": Measure(
+        "year of the oldest event",
+        "year(min(event_time))",
+        _TABLE,
+        _SHOWN,
+        shown_of="(from events order by event_time limit 3)",
+    ),
+    "minutes_ahead": Measure(
+        "minutes by which the newest event is ahead of the clock that wrote the batch",
+        "(epoch(max(event_time)) - (select epoch(written_at) from facts)) / 60",
+        _TABLE,
+        _SHOWN,
+        shown_of="(from events order by event_time desc limit 3)",
+    ),
+    "users": Measure("different users", "count(distinct user_key)", _TABLE),
+    "items": Measure("different items", "count(distinct item_id)", _TABLE),
+    "quarantined_share": fact(
+        "quarantined_share", "share of the rows that could not be read as events"
+    ),
+    **_QUARANTINED,
+}
+
+FRESHNESS = {
+    "hours_since_last_event": fact(
+        "hours_since_last_event", "hours from the newest event to the time of the run"
+    )
+}
+
+MEASURES = {**BATCH, **past.MEASURES, **FRESHNESS}
+TABLES = {_TABLE: EVENTS}

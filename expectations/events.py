@@ -1,0 +1,158 @@
+"""The events gate: every new batch is accepted, or stopped until a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from expectations.deliveries import compare_deliveries, count_spread, latest_catalogue
+from expectations.event_measures import BATCH, FRESHNESS, MEASURES, OTHER_REASONS, TABLES
+from expectations.gate import (
+    enforce,
+    inform,
+    limits_of,
+    measured,
+    verdict,
+    with_examples,
+    write_record,
+)
+from expectations.suite import Limit, Profile, check
+from expectations.tables import Reader, Values, open_reader
+from infra.errors import GateError
+from infra.records import BatchDecision, Check, GateRecord
+from infra.schemas import QUARANTINE_REASONS
+from infra.storage import Storage
+
+GATE = "gate"  # who decided, where no person did
+
+
+def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
+    """Judge every batch that is not accepted or discarded yet, and decide on each.
+
+    A batch that only repeats what is there, or holds no row at all, is accepted as it is. A
+    stopped batch is judged again by every run, and stops each, until a person decides.
+
+    Parameters
+    ----------
+    as_of : datetime
+        The time of the run: how fresh events are is judged by it, not by the clock.
+
+    Raises
+    ------
+    GateError
+        A batch was stopped, a source is stale, or no batch is accepted at all.
+    """
+    batches = storage.undecided_batches(run)
+    before = [batch for batch in storage.accepted_batches() if batch not in batches]
+    limits = limits_of("events", MEASURES)
+    with open_reader(storage) as reader:
+        checks = _judge(reader, batches, before, limits, run)
+    stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
+    checks += _freshness(storage, (*before, *batches), limits, as_of)
+    record = write_record(storage, run, "events", batches, checks, stopped)
+    for batch in batches:
+        _decide(storage, batch, "stopped" if batch in stopped else "accepted", record)
+    enforce(record)
+    if not storage.accepted_batches():
+        raise GateError("No batch of events is accepted.", "Land events, or accept a batch.")
+    return record
+
+
+def _judge(
+    reader: Reader,
+    batches: Sequence[str],
+    before: Sequence[str],
+    limits: Mapping[str, Limit],
+    run: str,
+) -> list[Check]:
+    """Return the checks of all batches that hold anything new."""
+    storage = reader.storage
+    new = [batch for batch in batches if not _nothing_new(storage.lake.manifest("events", batch))]
+    if not new:
+        return []
+    catalogue = latest_catalogue(storage, run)
+    values = {batch: _measure(reader, batch, catalogue) for batch in new}
+    compared = compare_deliveries(reader, new, before, limits, catalogue)
+    profiles = [
+        Profile({**values[batch], **compared[batch].values}, batch, compared[batch].not_judged)
+        for batch in new
+    ]
+    own = {name: limit for name, limit in limits.items() if name not in FRESHNESS}
+    checks = check(profiles, MEASURES, own)
+    return [one for batch in new for one in _illustrated(reader, batch, _of(batch, checks))]
+
+
+def _measure(reader: Reader, batch: str, catalogue: dict[str, str]) -> Values:
+    """Measure a batch, and remember how its events are spread for those that come after it."""
+    manifest = reader.storage.lake.manifest("events", batch)
+    with reader.open({"events": batch, "quarantine": batch, **catalogue}) as opened:
+        values = measured(opened, BATCH, TABLES, _facts(manifest))
+        if values["wrong_columns"] == 0:
+            reader.storage.save_batch_profile(batch, count_spread(opened, manifest, catalogue))
+    return values
+
+
+def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what the manifest says: when it was written, and the shares of refused rows."""
+    read, quarantined = max(manifest["rows_read"], 1), dict(manifest["quarantined"])
+    facts = {"quarantined_share": sum(quarantined.values()) / read}
+    for reason in QUARANTINE_REASONS:
+        facts[f"quarantined_{reason}"] = quarantined.pop(reason, 0) / read
+    facts[f"quarantined_{OTHER_REASONS}"] = sum(quarantined.values()) / read
+    return {**facts, "written_at": datetime.fromisoformat(manifest["written_at"])}
+
+
+def _illustrated(reader: Reader, batch: str, checks: Sequence[Check]) -> tuple[Check, ...]:
+    if not any(one.failed for one in checks):
+        return tuple(checks)
+    with reader.open({"events": batch, "quarantine": batch}) as opened:
+        inform(opened, TABLES, {})
+        return with_examples(opened, checks, MEASURES)
+
+
+def _nothing_new(manifest: dict[str, Any]) -> bool:
+    return bool(manifest["rows_read"] == manifest.get("duplicates", 0))
+
+
+def _of(batch: str, checks: Sequence[Check]) -> list[Check]:
+    return [one for one in checks if one.partition == batch]
+
+
+def _freshness(
+    storage: Storage, batches: Sequence[str], limits: dict[str, Limit], as_of: datetime
+) -> list[Check]:
+    """Check how old the newest event of each source is."""
+    newest: dict[str, datetime | None] = {}
+    for batch in batches:
+        manifest = storage.lake.manifest("events", batch)
+        source, last = manifest["source"], manifest["last_event"]
+        times = [time for time in (newest.get(source), last and _time(last)) if time]
+        newest[source] = max(times, default=None)
+    current = {source: newest[source] for source in newest if source in storage.settings.sources}
+    if not current:
+        return []
+    profiles = [
+        Profile({"hours_since_last_event": _hours(last, as_of)}, f"source={source}")
+        for source, last in sorted(current.items())
+    ]
+    return check(profiles, FRESHNESS, {name: limits[name] for name in FRESHNESS})
+
+
+def _hours(last: datetime | None, as_of: datetime) -> float | None:
+    """Return the hours between; a run that replays the past has newer events than its own time."""
+    return None if last is None else max((as_of - last) / timedelta(hours=1), 0.0)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _decide(storage: Storage, batch: str, word: str, record: GateRecord) -> None:
+    """Write what the gate decided, unless a person decided while it was judging."""
+    known = storage.decision(batch)
+    if known is not None and known.by != GATE:
+        return
+    written_at = storage.lake.manifest("events", batch)["written_at"]
+    facts = {"decision": word, "by": GATE, "run": record.run, "at": record.at}
+    storage.decide(batch, BatchDecision.model_validate({**facts, "written_at": written_at}))

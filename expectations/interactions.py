@@ -1,0 +1,91 @@
+"""The interactions gate: enough to learn from and to judge by, and clean."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from expectations.gate import WRONG_COLUMNS, Gate
+from expectations.measure import Measure, count, repeats
+from infra.records import GateRecord
+from infra.schemas import INTERACTIONS, ITEMS
+from infra.storage import Storage
+
+_TABLE = "interactions"
+_SHOWN = "user_key, item_id, part, weight, last_time"
+_HOLDOUT_USERS = """(select user_key, bool_or(part = 'train') as is_known
+    from interactions group by 1 having bool_or(part = 'holdout'))"""
+_ITEMS = """(select item_id, items.item_id is null as is_unknown
+    from (select distinct item_id from interactions) left join items using (item_id))"""
+
+MEASURES = {
+    "wrong_columns": WRONG_COLUMNS,
+    "train_rows": Measure(
+        "user-item pairs to learn from", "count(*) filter (where part = 'train')", _TABLE
+    ),
+    "holdout_rows": Measure(
+        "user-item pairs to be judged by", "count(*) filter (where part = 'holdout')", _TABLE
+    ),
+    "unknown_parts": count(
+        "pairs that are neither to learn from nor to be judged by",
+        "coalesce(part not in ('train', 'holdout'), true)",
+        _TABLE,
+        _SHOWN,
+    ),
+    "holdout_share": Measure(
+        "share of the pairs that are kept to be judged by", "avg((part = 'holdout')::int)", _TABLE
+    ),
+    "users": Measure("different users", "count(distinct user_key)", _TABLE),
+    "items": Measure("different items", "count(distinct item_id)", _TABLE),
+    "density": Measure(
+        "share of all users times all items that is filled",
+        "count(distinct (user_key, item_id))"
+        " / nullif(count(distinct user_key) * count(distinct item_id), 0)",
+        _TABLE,
+    ),
+    "known_users_share": Measure(
+        "share of the users to be judged by whom the models can know",
+        "avg(is_known::int)",
+        _HOLDOUT_USERS,
+    ),
+    "unusable_weights": count(
+        "pairs whose weight is not a positive number",
+        "weight is null or not isfinite(weight) or weight <= 0",
+        _TABLE,
+        _SHOWN,
+    ),
+    "repeated_pairs": repeats("pairs that stand more than once", "user_key, item_id, part", _TABLE),
+    "future_rows_in_train": count(
+        "pairs to learn from that happened after the cut",
+        "part = 'train' and coalesce(last_time >= (select cut from facts), true)",
+        _TABLE,
+        _SHOWN,
+    ),
+    "past_rows_in_holdout": count(
+        "pairs to be judged by that happened before the cut or after the run's time",
+        "part = 'holdout' and (last_time < (select cut from facts)"
+        " or last_time >= (select as_of from facts))",
+        _TABLE,
+        _SHOWN,
+    ),
+    "unknown_item_share": Measure(
+        "share of the items that are not in the catalogue",
+        "avg(is_unknown::int)",
+        _ITEMS,
+        "item_id",
+        "is_unknown",
+    ),
+}
+
+
+def _facts(storage: Storage, run: str) -> dict[str, Any]:
+    manifest = storage.lake.manifest(_TABLE, run)
+    return {name: datetime.fromisoformat(manifest[name]) for name in ("cut", "as_of")}
+
+
+GATE = Gate("interactions", MEASURES, {"interactions": INTERACTIONS, "items": ITEMS}, _facts)
+
+
+def gate_interactions(storage: Storage, run: str) -> GateRecord:
+    """Judge the interactions of a run; raise `GateError` when stopped."""
+    return GATE.run(storage, run)

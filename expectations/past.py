@@ -1,0 +1,186 @@
+"""What a delivery is compared with: the accepted batches of its source that came before it.
+
+A delivery is all that one run ingested of one source, so that it makes no difference into how many
+batches the files were cut. A rule that has nothing to compare with is not judged and says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from expectations.measure import Measure
+from expectations.suite import Limit
+from infra.records import BatchProfile
+
+PAST = "past"  # these numbers come from profiles, not from SQL
+_FEWEST = 1e-4  # share that an absent kind counts as, so that its logarithm exists
+HOUR = "%Y-%m-%dT%H"  # also how DuckDB writes it
+_DAY = 24
+
+MEASURES = {
+    "event_type_drift": Measure(
+        "shift of the shares of event types against the batches before (PSI)",
+        "",
+        PAST,
+        needs=("least_events", "last_batches"),
+    ),
+    "vanished_types": Measure(
+        "types of events that the batches before had and these have not",
+        "",
+        PAST,
+        needs=("least_events", "last_batches"),
+    ),
+    "category_drift": Measure(
+        "shift of the shares of item categories against the batches before (PSI)",
+        "",
+        PAST,
+        needs=("least_events", "last_batches"),
+    ),
+    "volume": Measure(
+        "events in the new hours, as a multiple of the same hours of the days before",
+        "",
+        PAST,
+        needs=("least_events", "last_days"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of comparing a delivery: a number per rule, or why there is none."""
+
+    values: dict[str, float | None]
+    not_judged: dict[str, str]
+
+
+class NotComparableError(Exception):
+    """There is nothing a rule could be held against; the text says why."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the events of some batches are spread."""
+
+    event_types: Counter[str]
+    categories: Counter[str]
+    hours: Counter[str]
+
+    @classmethod
+    def of(cls, profiles: Sequence[BatchProfile]) -> Spread:
+        """Add up batches."""
+        types, categories, hours = Counter[str](), Counter[str](), Counter[str]()
+        for profile in profiles:
+            types.update(profile.event_types)
+            categories.update(profile.categories or {})
+            hours.update(profile.hours)
+        return cls(types, categories, hours)
+
+
+def compare(
+    now: Sequence[BatchProfile], past: Sequence[BatchProfile], limits: Mapping[str, Limit]
+) -> Comparison:
+    """Compare a delivery with the batches accepted before it, oldest first.
+
+    Files that come late hold old events, few or of one kind: where a delivery brings no hour that
+    is newer than all before, it says nothing about where the shop goes, and is not judged.
+    """
+    rules = {
+        "event_type_drift": _event_type_drift,
+        "vanished_types": _vanished_types,
+        "category_drift": _category_drift,
+        "volume": _volume,
+    }
+    values: dict[str, float | None] = {}
+    not_judged = {}
+    for name, rule in rules.items():
+        limit = limits[name]
+        before = Spread.of(past[-(limit.last_batches or len(past)) :] if past else [])
+        try:
+            values[name] = rule(Spread.of(now), _comparable(Spread.of(now), before), limit)
+        except NotComparableError as reason:
+            values[name], not_judged[name] = None, str(reason)
+    return Comparison(values, not_judged)
+
+
+def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
+    """Return the population stability index of two spreads (Siddiqi 2006): 0 if they are equal.
+
+    It is the Kullback-Leibler divergence both ways, added up. Below 0.1 nobody looks, above 0.25
+    something changed.
+
+    >>> round(stability_index({"view": 90, "cart": 10}, {"view": 70, "cart": 30}), 3)
+    0.27
+    """
+    total = 0.0
+    for kind in now.keys() | before.keys():
+        share = max(now.get(kind, 0) / sum(now.values()), _FEWEST)
+        was = max(before.get(kind, 0) / sum(before.values()), _FEWEST)
+        total += (share - was) * math.log(share / was)
+    return total
+
+
+def _comparable(now: Spread, before: Spread) -> Spread:
+    if not before.hours:
+        raise NotComparableError("No batch of this source was accepted before.")
+    if not now.hours:
+        raise NotComparableError("No event came.")
+    if max(now.hours) <= max(before.hours):
+        raise NotComparableError("These events came late: newer ones were accepted before.")
+    return before
+
+
+def _event_type_drift(now: Spread, before: Spread, limit: Limit) -> float:
+    return _drift(now.event_types, before.event_types, limit)
+
+
+def _category_drift(now: Spread, before: Spread, limit: Limit) -> float:
+    return _drift(now.categories, before.categories, limit)
+
+
+def _drift(now: Counter[str], before: Counter[str], limit: Limit) -> float:
+    least = limit.least_events or 1
+    if min(now.total(), before.total()) < least:
+        raise NotComparableError(f"Fewer than {least:,} events to compare, here or before.")
+    return stability_index(now, before)
+
+
+def _vanished_types(now: Spread, before: Spread, limit: Limit) -> float:
+    """Count the types of which as many were to be expected as the limit asks, and none came."""
+    least, rows, all_before = limit.least_events or 1, now.event_types.total(), before.event_types
+    expected = {kind: rows * n / all_before.total() for kind, n in all_before.items()}
+    frequent = [kind for kind, events in expected.items() if events >= least]
+    if not frequent:
+        raise NotComparableError(f"No type of event is expected {least:,} times.")
+    return sum(not now.event_types[kind] for kind in frequent)
+
+
+def _volume(now: Spread, before: Spread, limit: Limit) -> float:
+    """Hold the hours nobody had before, a day at most, against the same hours of earlier days."""
+    newest, known = _time(max(now.hours)), _time(max(before.hours))
+    new_hours = min(int((newest - known).total_seconds()) // 3600, _DAY)
+    hours = [newest - timedelta(hours=back) for back in range(new_hours)]
+    counts = before.hours + now.hours
+    first = _time(min(counts))
+    earlier = [
+        sum(counts[_name(hour - timedelta(days=back))] for hour in hours)
+        for back in range(1, (limit.last_days or 1) + 1)
+        if min(hours) - timedelta(days=back) >= first
+    ]
+    usual = median(earlier) if earlier else 0
+    least = limit.least_events or 1
+    if usual < least:
+        raise NotComparableError(f"Fewer than {least:,} events are usual at these hours.")
+    return sum(counts[_name(hour)] for hour in hours) / usual
+
+
+def _time(hour: str) -> datetime:
+    return datetime.strptime(hour, HOUR)  # both sides are UTC
+
+
+def _name(hour: datetime) -> str:
+    return hour.strftime(HOUR)

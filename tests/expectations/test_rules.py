@@ -1,0 +1,451 @@
+"""Every rule of every gate: data that just passes, and data that just fails.
+
+All cases stand in one lake, and each gate judges all of its own at once: Great Expectations takes
+half a second per call, however many rows it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expectations import interactions, items, recommendations
+from expectations.event_measures import MEASURES as EVENT_MEASURES
+from expectations.events import gate_events
+from expectations.gate import Gate, inform, limits_of, with_examples
+from expectations.suite import Profile, check
+from expectations.tables import Reader, open_reader
+from infra.errors import GateError
+from infra.records import BatchDecision, Check
+from infra.run_records import RunRecords
+from infra.schemas import QUARANTINE_REASONS
+from infra.settings import load_settings
+from infra.storage import Storage, ensure_home
+from tests.conftest import SECRET
+from tests.expectations import lake
+from tests.expectations.lake import AS_OF, CUT, WRITTEN, event, held_out, item, pair, pairs, top
+
+RUN = "run=judging"
+Put = Callable[[Storage, str], None]
+Cases = dict[str, tuple[Put, Put]]
+SECOND = timedelta(seconds=1)
+
+
+def batch(*more: dict[str, Any], good: int = 98, **facts: Any) -> Put:
+    return lambda shop, name: lake.put_batch(shop, name, lake.events(good, *more), **facts)
+
+
+def missing(column: str) -> tuple[Put, Put]:
+    return batch(), batch(event(98, **{column: None}))
+
+
+def refused(reason: str) -> tuple[Put, Put]:
+    """Refuse as many rows of a thousand as the limit allows, and one more."""
+    limit = limits_of("events", EVENT_MEASURES)[f"quarantined_{reason}"].max
+    most = round(1000 * (limit or 0))
+    return tuple(
+        batch(rows_read=1000, quarantined={reason: rows, **({} if rows else {"x": 0})})
+        for rows in (most, most + 1)
+    )  # type: ignore[return-value]
+
+
+def after(past: lake.Rows, now: lake.Rows) -> Put:
+    """Put a batch that was accepted, and one that comes after it."""
+
+    def write(shop: Storage, name: str) -> None:
+        before = name.replace("-000001", "-000000")
+        lake.put_batch(shop, before, past, written_at=WRITTEN - timedelta(days=1), run="run=old")
+        shop.decide(before, BatchDecision(decision="accepted", by="gate", run="run=old"))
+        lake.put_batch(shop, name, now)
+
+    return write
+
+
+def mix(count: int, others: int, kind: str, other: str, time: datetime, column: str) -> lake.Rows:
+    """Return events of which some are of another kind."""
+    kinds = [other] * others + [kind] * (count - others)
+    return [event(n, event_time=time, **{column: one}) for n, one in enumerate(kinds)]
+
+
+def shifted(column: str, kind: str, other: str) -> tuple[Put, Put]:
+    """Move one half of a thousand events to 739 and 740: an index of 0.2487 and 0.2510."""
+    before = mix(1000, 500, kind, other, WRITTEN - timedelta(days=1), column)
+    return tuple(
+        after(before, mix(1000, moved, kind, other, WRITTEN, column)) for moved in (739, 740)
+    )  # type: ignore[return-value]
+
+
+def vanishing() -> tuple[Put, Put]:
+    """Let 20 purchases be expected, and one or none come."""
+    before = mix(1000, 20, "view", "purchase", WRITTEN - timedelta(days=1), "event_type")
+    return tuple(
+        after(before, mix(1000, bought, "view", "purchase", WRITTEN, "event_type"))
+        for bought in (1, 0)
+    )  # type: ignore[return-value]
+
+
+def volume(*counts: int) -> tuple[Put, ...]:
+    """Let 100 events come in this hour of each of seven days, and then so many."""
+    past = [
+        event(100 * day + number, event_time=WRITTEN - timedelta(days=day))
+        for day in range(1, 8)
+        for number in range(100)
+    ]
+    return tuple(after(past, mix(n, 0, "view", "", WRITTEN, "event_type")) for n in counts)
+
+
+EVENTS: Cases = {
+    "wrong_columns": (batch(), batch(drop="placement")),
+    "rows": (batch(good=1), batch(good=0, rows_read=1)),
+    **{
+        f"{column}_missing_share": missing(column)
+        for column in ("event_id", "event_time", "event_type", "user_key", "item_id")
+    },
+    "repeated_ids": (batch(event(98)), batch(event(97))),
+    "unknown_type_share": (batch(event(98, event_type="rating")), batch(event(98, event_type="x"))),
+    "wrong_ratings": (batch(event(98, rating=5)), batch(event(98, rating=6))),
+    "wrong_quantities": (batch(event(98, quantity=1)), batch(event(98, quantity=0))),
+    "wrong_currencies": (batch(event(98, currency="EUR")), batch(event(98, currency="eur"))),
+    "negative_prices": (batch(event(98, unit_price=0.0)), batch(event(98, unit_price=-0.01))),
+    "unpriced_purchase_share": (
+        batch(event(98, event_type="purchase"), event(99)),
+        batch(event(98, event_type="purchase"), event(99, event_type="purchase")),
+    ),
+    "first_year": (
+        batch(event(98, event_time=datetime(2000, 1, 1, tzinfo=UTC))),
+        batch(event(98, event_time=datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC))),
+    ),
+    "minutes_ahead": (
+        batch(event(98, event_time=WRITTEN + timedelta(minutes=5))),
+        batch(event(98, event_time=WRITTEN + timedelta(minutes=5) + SECOND)),
+    ),
+    "users": (batch(good=1), batch(event(1, user_key=None), good=0)),
+    "items": (batch(good=2), batch(good=1)),
+    "quarantined_share": (
+        batch(rows_read=1000, quarantined={"a": 50, "b": 50}),
+        batch(rows_read=1000, quarantined={"a": 50, "b": 51}),
+    ),
+    **{f"quarantined_{reason}": refused(reason) for reason in QUARANTINE_REASONS},
+    "quarantined_any_other_reason": refused("any_other_reason"),
+    "event_type_drift": shifted("event_type", "view", "cart"),
+    "vanished_types": vanishing(),
+    "category_drift": shifted("item_id", "i0", "i1"),
+    "volume": volume(30, 29),  # type: ignore[dict-item]
+    "volume ": volume(300, 301),  # type: ignore[dict-item]
+}
+
+
+def catalogue(*more: dict[str, Any], good: int = 98, **facts: Any) -> Put:
+    rows = lake.items(good, *more)
+    return lambda shop, run: lake.put_items(shop, run, lake.items(60), rows, **facts)
+
+
+def learned(*more: dict[str, Any], good: int = 60, **facts: Any) -> Put:
+    return lambda shop, run: lake.put_items(shop, run, lake.items(good, *more), **facts)
+
+
+def lacking(most: int, **changes: Any) -> tuple[Put, Put]:
+    """Let so many items of a hundred lack something, and one more."""
+    return tuple(
+        catalogue(*(item(n, **changes) for n in range(100 - bad, 100)), good=100 - bad)
+        for bad in (most, most + 1)
+    )  # type: ignore[return-value]
+
+
+BARE = {"brand": None, "category": None, "colour": None}
+ITEMS: Cases = {
+    "wrong_columns": (learned(), learned(drop="colour")),
+    "catalogue_items": (catalogue(good=50), catalogue(good=49)),
+    "learned_items": (learned(good=50), learned(good=49)),
+    "repeated_items": (catalogue(item(98)), catalogue(item(97))),
+    "repeated_learned_items": (learned(item(60)), learned(item(59))),
+    "unusable_prices": (catalogue(item(98, price=0.01)), catalogue(item(98, price=0.0))),
+    "unpriced_share": lacking(5, price=None),
+    "picture_share": lacking(20, has_picture=False),
+    "stock_share": lacking(50, in_stock=False),
+    "untitled_share": lacking(5, title=" "),
+    "attributes_filled_share": (
+        learned(*(item(n, **BARE, title="x" if n < 40 else None) for n in range(50)), good=0),
+        learned(*(item(n, **BARE, title="x" if n < 39 else None) for n in range(50)), good=0),
+    ),
+    "items_from_the_future": (
+        learned(item(60, updated_at=CUT - SECOND)),
+        learned(item(60, updated_at=CUT)),
+    ),
+    "refused_share": (
+        learned(rows_read=1000, refused={"too_long": 100}),
+        learned(rows_read=1000, refused={"too_long": 101}),
+    ),
+}
+
+
+def taken(rows: lake.Rows, **facts: Any) -> Put:
+    def write(shop: Storage, run: str) -> None:
+        lake.put_interactions(shop, run, rows, **facts)
+        lake.put_items(shop, run, lake.items(80))
+
+    return write
+
+
+GRID = pairs(range(10), range(10))
+DIAGONAL = [pair(n, n) for n in range(10)]
+INTERACTIONS: Cases = {
+    "wrong_columns": (taken(GRID), taken(GRID, drop="weight")),
+    "train_rows": (taken(pairs(range(20), range(50))), taken(pairs(range(27), range(37)))),
+    "holdout_rows": (
+        taken([held_out(1, n) for n in range(100)]),
+        taken([held_out(1, n) for n in range(99)]),
+    ),
+    "unknown_parts": (taken(GRID), taken([*GRID, pair(10, 1, part="test")])),
+    "holdout_share": (
+        taken([*pairs(range(10), range(3)), *(held_out(n, n) for n in range(70))]),
+        taken([*pairs(range(10), range(3)), *(held_out(n, n) for n in range(71))]),
+    ),
+    "holdout_share ": (
+        taken([*pairs(range(199), [1]), held_out(1, 2)]),
+        taken([*pairs(range(200), [1]), held_out(1, 2)]),
+    ),
+    "users": (taken(pairs(range(100), [1])), taken(pairs(range(99), [1]))),
+    "items": (taken(pairs([1], range(50))), taken(pairs([1], range(49)))),
+    "density": (
+        taken([one for one in GRID if one["user_key"][1:] != one["item_id"][1:]]),
+        taken(GRID),
+    ),
+    "density ": (
+        taken([pair(n, n) for n in range(100_000)]),
+        taken([pair(n, n) for n in range(100_001)]),
+    ),
+    "known_users_share": (
+        taken([pair(0, 1), *(held_out(n, 2) for n in range(20))]),
+        taken([pair(0, 1), *(held_out(n, 2) for n in range(21))]),
+    ),
+    "unusable_weights": (
+        taken([*GRID, pair(10, 1, weight=1e-30)]),
+        taken([*GRID, pair(10, 1, weight=nan)]),
+    ),
+    "unusable_weights ": (taken(GRID), taken([*GRID, pair(10, 1, weight=0.0)])),
+    "repeated_pairs": (taken([*GRID, held_out(1, 1)]), taken([*GRID, pair(1, 1)])),
+    "future_rows_in_train": (
+        taken([*GRID, pair(10, 1, last_time=CUT - SECOND)]),
+        taken([*GRID, pair(10, 1, last_time=CUT)]),
+    ),
+    "past_rows_in_holdout": (
+        taken([*GRID, held_out(1, 1)]),
+        taken([*GRID, pair(1, 1, part="holdout")]),
+    ),
+    "past_rows_in_holdout ": (
+        taken([*GRID, pair(1, 1, part="holdout", last_time=AS_OF - SECOND)]),
+        taken([*GRID, pair(1, 1, part="holdout", last_time=AS_OF)]),
+    ),
+    "unknown_item_share": (taken(pairs([1], range(100))), taken(pairs([1], range(101)))),
+}
+
+LENGTH = 5
+FULL = range(LENGTH)
+
+
+def shown(
+    *lists: dict[str, Any],
+    users: int = 0,
+    stock: int = 20,
+    more: lake.Rows | None = None,
+    **put: Any,
+) -> Put:
+    """Put lists for users beside their interactions: as many users as lists unless given."""
+
+    def write(shop: Storage, run: str) -> None:
+        lake.put_lists(shop, run, list(lists), **put)
+        lake.put_interactions(shop, run, pairs(range(users or len(lists)), [1]))
+        lake.put_items(shop, run, [], lake.items(stock, *(more or [])))
+
+    return write
+
+
+def same(users: int) -> lake.Rows:
+    return [top(user, FULL) for user in range(users)]
+
+
+SCORES = {"down": [5.0, 4.0, 4.0, 2.0, 1.0], "up": [5.0, 4.0, 4.5, 2.0, 1.0]}
+HIDDEN = [item(99, in_stock=False), item(98, has_picture=False)]
+RECOMMENDATIONS: Cases = {
+    "wrong_columns": (shown(*same(2)), shown(*same(2), drop="scores")),
+    "lists": (shown(top(0, FULL)), shown(users=1)),
+    "users_share": (shown(*same(3)), shown(*same(3), users=4)),
+    "full_lists_share": (
+        shown(*same(99), top(99, range(4))),
+        shown(*same(98), top(98, range(4)), top(99, range(4))),
+    ),
+    "repeated_users": (shown(*same(2)), shown(*same(2), top(1, FULL))),
+    "lists_for_strangers": (shown(*same(2)), shown(*same(3), users=2)),
+    "lists_with_repeats": (shown(*same(2)), shown(top(0, [1, 2, 3, 4, 1]))),
+    "unordered_lists": (
+        shown(top(0, FULL, scores=SCORES["down"])),
+        shown(top(0, FULL, scores=SCORES["up"])),
+    ),
+    "unordered_lists ": (shown(*same(1)), shown(top(0, FULL, scores=[nan] * LENGTH))),
+    "unordered_lists  ": (shown(*same(1)), shown(top(0, FULL, scores=[2.0, 1.0]))),
+    "unknown_items": (shown(top(0, range(15, 20))), shown(top(0, range(16, 21)))),
+    "unavailable_items": (
+        shown(*same(1), more=HIDDEN),
+        shown(top(0, [0, 1, 2, 3, 99]), more=HIDDEN),
+    ),
+    "unavailable_items ": (
+        shown(*same(1), more=HIDDEN),
+        shown(top(0, [0, 1, 2, 3, 98]), more=HIDDEN),
+    ),
+    "catalogue_share": (shown(*same(1), stock=250), shown(*same(1), stock=251)),
+    "distinct_lists_share": (shown(*same(20)), shown(*same(21))),
+}
+
+
+@pytest.fixture(scope="module")
+def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("rules") / "shop"))
+        patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
+        patch.setenv("CATWALK_RECOMMENDATIONS_PER_USER", str(LENGTH))
+        patch.setenv("CATWALK_SOURCES", "fresh,stale")
+        settings = load_settings()
+        ensure_home(settings)
+        yield Storage(settings)
+
+
+def label(rule: str, end: int) -> str:
+    return f"{rule.replace(' ', 'x').replace('_', '')}{'pf'[end]}"
+
+
+def put_all(shop: Storage, cases: Cases, name: str) -> list[str]:
+    """Write all cases under the names that a pattern gives them."""
+    names = []
+    for rule, ends in cases.items():
+        for end, write in enumerate(ends):
+            names.append(name.format(label(rule, end)))
+            write(shop, names[-1])
+    return names
+
+
+@pytest.fixture(scope="module")
+def found(shop_of_module: Storage) -> dict[str, dict[str, list[Check]]]:
+    """Return the checks of all cases, by gate and partition."""
+    shop = shop_of_module
+    judged = {"events": judge_events(shop)}
+    for gate, cases in ((items.GATE, ITEMS), (interactions.GATE, INTERACTIONS)):
+        judged[gate.name] = judge(shop, gate, cases)
+    judged["recommendations"] = judge(shop, recommendations.GATE, RECOMMENDATIONS)
+    return judged
+
+
+def judge_events(shop: Storage) -> dict[str, list[Check]]:
+    old = [item(0, category="coats"), item(1, category="shoes")]
+    lake.put_items(shop, "run=before", old)
+    put_all(shop, EVENTS, "batch={}-000001")
+    for source, hours in (("fresh", 72), ("stale", 73)):
+        times = {"event_time": AS_OF - timedelta(hours=hours)}
+        rows = [event(0, **times), event(1, **times)]
+        lake.put_batch(shop, f"batch={source}-000000", rows)
+    with pytest.raises(GateError, match="The events gate"):
+        gate_events(shop, RUN, AS_OF)
+    record = RunRecords(shop, RUN).load_gate("events")
+    assert record is not None
+    by_partition: dict[str, list[Check]] = {}
+    for one in record.checks:
+        by_partition.setdefault(one.partition, []).append(one)
+    return by_partition
+
+
+def judge(shop: Storage, gate: Gate, cases: Cases) -> dict[str, list[Check]]:
+    """Measure each case as the gate does, and hold all of them to its limits in one call."""
+    runs = put_all(shop, cases, f"run={gate.name}" + "-{}")
+    with open_reader(shop) as reader:
+        profiles = [measure(reader, gate, run) for run in runs]
+        checks = check(profiles, gate.measures, limits_of(gate.name, gate.measures))
+        size = len(gate.measures)
+        return {
+            run: illustrate(reader, gate, run, checks[size * at : size * (at + 1)])
+            for at, run in enumerate(runs)
+        }
+
+
+def measure(reader: Reader, gate: Gate, run: str) -> Profile:
+    with reader.open(dict.fromkeys(gate.tables, run)) as opened:
+        return gate.profile(opened, reader.storage, run)
+
+
+def illustrate(reader: Reader, gate: Gate, run: str, checks: list[Check]) -> list[Check]:
+    with reader.open(dict.fromkeys(gate.tables, run)) as opened:
+        inform(opened, gate.tables, gate.facts(reader.storage, run))
+        return list(with_examples(opened, checks, gate.measures))
+
+
+ALL = {
+    "events": (EVENTS, "batch={}-000001"),
+    "items": (ITEMS, "run=items-{}"),
+    "interactions": (INTERACTIONS, "run=interactions-{}"),
+    "recommendations": (RECOMMENDATIONS, "run=recommendations-{}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("gate", "rule"), [(gate, rule) for gate, (cases, _) in ALL.items() for rule in cases]
+)
+def test_data_that_just_passes_and_data_that_just_fails(
+    found: dict[str, dict[str, list[Check]]], gate: str, rule: str
+) -> None:
+    ends = [found[gate][ALL[gate][1].format(label(rule, end))] for end in (0, 1)]
+    passes, fails = ({one.name: one for one in checks}[rule.strip()] for checks in ends)
+    assert passes.passed, passes
+    assert fails.failed, fails
+    assert fails.value is not None
+    assert not passes.examples
+
+
+@pytest.mark.parametrize(("source", "passes"), [("fresh", True), ("stale", False)])
+def test_a_source_is_fresh_for_three_days(
+    found: dict[str, dict[str, list[Check]]], source: str, passes: bool
+) -> None:
+    (one,) = found["events"][f"source={source}"]
+    assert (one.name, one.passed) == ("hours_since_last_event", passes)
+
+
+@pytest.mark.parametrize("gate", ALL)
+def test_no_rule_is_without_its_two_cases(gate: str) -> None:
+    measures = {
+        "events": EVENT_MEASURES,
+        "items": items.MEASURES,
+        "interactions": interactions.MEASURES,
+        "recommendations": recommendations.MEASURES,
+    }[gate]
+    elsewhere = {"hours_since_last_event"}
+    assert {rule.strip() for rule in ALL[gate][0]} | elsewhere == set(measures) | elsewhere
+    assert set(limits_of(gate, measures)) == set(measures)
+
+
+def test_what_breaks_a_rule_is_shown_but_for_texts(
+    found: dict[str, dict[str, list[Check]]],
+) -> None:
+    def examples(gate: str, rule: str) -> list[dict[str, Any]]:
+        checks = found[gate][ALL[gate][1].format(label(rule, 1))]
+        return [dict(row) for one in checks if one.name == rule for row in one.examples]
+
+    assert examples("events", "repeated_ids") == [{"event_id": "e97", "times": 2}]
+    assert examples("events", "wrong_columns") == [{"column": "events.placement"}]
+    assert examples("events", "quarantined_too_old") == [{"reason": "too_old", "file": "bad.jsonl"}]
+    assert examples("recommendations", "users_share") == [{"user_key": "u3"}]
+    assert examples("recommendations", "unknown_items") == [{"item_id": "i20", "shown": 1}]
+    assert [row["item_id"] for row in examples("items", "unusable_prices")] == ["i98"]
+    assert "b'raw'" not in str(found)
+
+
+def test_every_reason_of_ingestion_has_a_limit() -> None:
+    sources = "".join(
+        (Path("jobs") / name).read_text() for name in ("judge_events.py", "reading.py")
+    )
+    from jobs.reading import BROKEN_REASONS
+
+    assert set(BROKEN_REASONS) <= set(QUARANTINE_REASONS)
+    assert all(f'"{reason}"' in sources for reason in QUARANTINE_REASONS)
