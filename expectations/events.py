@@ -72,7 +72,7 @@ def _judge(
     if not new:
         return []
     catalogue = latest_catalogue(storage, run)
-    values = {batch: _measure(reader, batch, catalogue) for batch in new}
+    values = {batch: measure_batch(reader, batch, catalogue) for batch in new}
     compared = compare_deliveries(reader, new, before, limits, catalogue)
     profiles = [
         Profile({**values[batch], **compared[batch].values}, batch, compared[batch].not_judged)
@@ -83,7 +83,7 @@ def _judge(
     return [one for batch in new for one in _illustrated(reader, batch, _of(batch, checks))]
 
 
-def _measure(reader: Reader, batch: str, catalogue: dict[str, str]) -> Values:
+def measure_batch(reader: Reader, batch: str, catalogue: dict[str, str]) -> Values:
     """Measure a batch, and remember how its events are spread for those that come after it."""
     manifest = reader.storage.lake.manifest("events", batch)
     with reader.open({"events": batch, "quarantine": batch, **catalogue}) as opened:

@@ -123,6 +123,10 @@ class Storage:
         """Return the event batches that passed their gate, or that a person accepted."""
         return tuple(batch for batch, word in self._decisions() if word == "accepted")
 
+    def stopped_batches(self) -> tuple[str, ...]:
+        """Return the event batches that wait for a person."""
+        return tuple(batch for batch, word in self._decisions() if word == "stopped")
+
     def kept_batches(self) -> tuple[str, ...]:
         """Return the event batches that nobody discarded."""
         return tuple(batch for batch, word in self._decisions() if word != "discarded")

@@ -1,0 +1,58 @@
+"""Decide on a batch of events that its gate stopped: let it in, or leave it out for good.
+
+A stopped batch stops every run of `retrain_recommender` until somebody decides here. The list of
+those that wait stands in the report of the stopped run; `make waiting` prints it too.
+
+| field | what to write |
+|---|---|
+| `batch` | its name, such as `batch=shop-000012` |
+| `decision` | `accept`: the next run learns from it. `discard`: none does; deliver it again at will |
+| `reason` | why; it stands beside your name in the decision |
+
+The decision holds for the batch as it was judged. Red means that nothing was decided: the batch is
+unknown or does not wait, or the reason is empty. **Safe to rerun.** Owner: data-engineering.
+"""
+
+from airflow.sdk import Param, dag
+
+from infra.airflow.defaults import (
+    Counts,
+    Owner,
+    Run,
+    Tag,
+    form,
+    step,
+    task_defaults,
+    triggered_by,
+)
+from infra.settings import load_settings
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args=task_defaults(load_settings()),
+    tags=[Tag.INGESTION.value],
+    doc_md=__doc__,
+    params={
+        "batch": Param(type="string", minLength=1, title="Batch", description="batch=SOURCE-N"),
+        "decision": Param("discard", enum=["accept", "discard"], title="Decision"),
+        "reason": Param(type="string", minLength=1, title="Reason", description="Required"),
+    },
+)
+def resolve_batch() -> None:
+    """Wire one decision."""
+
+    @step(Owner.DATA_ENGINEERING)
+    def write_decision(run: Run) -> Counts:
+        from expectations.resolving import resolve
+
+        given = form()
+        words = given["batch"], given["decision"], triggered_by(), given["reason"]
+        return resolve(run.storage, *words, run=run.key)
+
+    write_decision()
+
+
+resolve_batch()

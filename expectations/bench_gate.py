@@ -1,0 +1,143 @@
+"""What the events gate costs beyond the pass that wrote the events.
+
+Another process writes events-shaped rows, so that the peak is that of the gate alone. Its past is
+a smaller batch and a catalogue, so that every rule is judged. The last line is JSON: `rows`;
+`profile_s`, the passes of SQL over the rows; `gate_s`, the whole gate, from its imports to its
+record, those passes within; `peak_gb`, the most memory this process ever held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from expectations import events
+from expectations.deliveries import latest_catalogue
+from expectations.tables import open_reader
+from infra.errors import GateError, InputError
+from infra.program import run_program
+from infra.records import GateRecord
+from infra.settings import Settings
+from infra.storage import Storage, ensure_home
+
+RUN, OLD, NEW = "run=bench", "batch=shop-000000", "batch=shop-000001"
+END = datetime(2026, 11, 24, tzinfo=UTC)
+WEEKS = timedelta(days=14)
+_EVENTS = """
+select md5((i + {salt})::varchar)[:16] as event_id,
+    ('{start}'::timestamptz + to_microseconds((i * {span} // {rows})::bigint)) as event_time,
+    case when p < 0.55 then 'impression' when p < 0.83 then 'view' when p < 0.93 then 'click'
+        when p < 0.96 then 'wishlist' when p < 0.99 then 'cart' else 'purchase' end as event_type,
+    md5(floor({rows} / 10 * pow(random(), 1.5))::varchar) as user_key,
+    'i' || floor(50000 * pow(random(), 2))::int as item_id,
+    's' || (i // 20) as session_id, 'r' || (i // 12) as request_id, 'home' as placement,
+    if(p >= 0.99, 1, null)::int as quantity, if(p >= 0.99, 19.9, null)::double as unit_price,
+    if(p >= 0.99, 'EUR', null) as currency, null::int as rating
+from (select i, random() as p from range({rows}) numbers(i))
+"""
+_ITEMS = """
+select 'i' || i as item_id, 'Item ' || i as title, 'brand' || i % 300 as brand,
+    'category' || i % 25 as category, 'red' as colour, 9.9::double as price, true as has_picture,
+    true as in_stock, '2026-11-01'::timestamptz as updated_at from range(50000) numbers(i)
+"""
+_QUARANTINE = "select 'too_old' as reason, ''::blob as raw, '' as file, '' as source limit 0"
+
+
+def main() -> int:
+    """Write the rows in a process of its own, or judge them in this one."""
+    given = argparse.ArgumentParser(prog="expectations.bench_gate", description=__doc__)
+    given.add_argument("--rows", type=int, default=10_000_000)
+    given.add_argument("--write", type=Path, help="only write the rows, below this folder")
+    arguments = given.parse_args()
+    if arguments.rows < 100_000:
+        raise InputError(f"{arguments.rows} rows are no load.", "Ask for 100,000 or more.")
+    if arguments.write:
+        write(_storage(arguments.write), arguments.rows)
+    else:
+        with TemporaryDirectory(prefix="catwalk-bench-") as folder:
+            print(json.dumps(bench(Path(folder), arguments.rows)))
+    return 0
+
+
+def bench(home: Path, rows: int) -> dict[str, float | int]:
+    """Judge freshly written rows and return what it took."""
+    command = [sys.executable, "-m", "expectations.bench_gate", "--rows", str(rows)]
+    subprocess.run([*command, "--write", str(home)], check=True)
+    storage = _storage(home)
+    events.gate_events(storage, "run=before", END - WEEKS)
+    _commit(storage, NEW, rows, END)
+    profile_s = _timed(lambda: _profile(storage))
+    gate_s = _timed(lambda: _require_judged(events.gate_events(storage, RUN, END), rows))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kilobytes on Linux
+    return {"rows": rows, "profile_s": profile_s, "gate_s": gate_s, "peak_gb": round(peak, 2)}
+
+
+def _profile(storage: Storage) -> None:
+    with open_reader(storage) as reader:
+        events.measure_batch(reader, NEW, latest_catalogue(storage, RUN))
+
+
+def _timed(work: Callable[[], None]) -> float:
+    started = time.monotonic()
+    work()
+    return round(time.monotonic() - started, 2)
+
+
+def _require_judged(record: GateRecord, rows: int) -> None:
+    """Make sure that the gate looked at every row and left no rule aside."""
+    found = {one.name: one.value for one in record.checks}
+    aside = [one.name for one in record.checks if one.not_judged]
+    if record.verdict != "passed" or aside or found["rows"] != rows:
+        failed = [one.name for one in record.checks if one.failed]
+        raise GateError(f"Not judged: {aside}, failed: {failed}.", "Correct the bench's rows.")
+
+
+def write(storage: Storage, rows: int) -> None:
+    """Write the catalogue, the past and the rows; only the past may be seen yet."""
+    import duckdb
+
+    ensure_home(storage.settings)
+    with duckdb.connect(config={"memory_limit": "1GB"}) as database:
+        database.execute("set timezone = 'UTC'")
+        for table in ("items", "catalogue"):
+            _copy(database, storage, table, "run=earlier", _ITEMS)
+            storage.lake.commit(table, "run=earlier", {"rows": 50_000, "as_of": END})
+        past = max(rows // 10, 10_000)
+        for batch, count, start in ((OLD, past, END - 2 * WEEKS), (NEW, rows, END - WEEKS)):
+            spread = {"start": start, "rows": count, "salt": 10**12 * (batch == NEW)}
+            span = WEEKS // timedelta(microseconds=1)
+            _copy(database, storage, "events", batch, _EVENTS.format(**spread, span=span))
+            _copy(database, storage, "quarantine", batch, _QUARANTINE)
+            storage.lake.commit("quarantine", batch, {"rows": 0})
+        _commit(storage, OLD, past, END - WEEKS)
+
+
+def _copy(database: Any, storage: Storage, table: str, partition: str, rows: str) -> None:
+    folder = storage.lake.begin(table, partition)
+    size = "(format parquet, file_size_bytes '80MB')"
+    database.execute(f"copy ({rows}) to '{folder}' {size}")
+
+
+def _commit(storage: Storage, batch: str, rows: int, end: datetime) -> None:
+    facts = {"source": "shop", "run": batch, "rows": rows, "rows_read": rows}
+    counts = {"quarantined": {}, "duplicates": 0, "last_event": end - timedelta(seconds=1)}
+    storage.lake.commit("events", batch, {**facts, **counts, "written_at": end})
+
+
+def _storage(home: Path) -> Storage:
+    places = {name: str(home / name) for name in ("landing", "lake", "published", "reports")}
+    given = {"home": home, "user_key_secret": "not a secret, of 16", **places}
+    return Storage(Settings.model_validate(given))
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))

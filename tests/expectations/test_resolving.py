@@ -1,0 +1,137 @@
+"""A stopped batch waits for a person; what they decide holds, for the batch as it was judged."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from expectations.events import gate_events
+from expectations.resolving import main, resolve, waiting
+from infra.errors import GateError, InputError
+from infra.records import BatchDecision
+from infra.storage import Storage
+from tests.expectations.lake import AS_OF, WRITTEN, event, events, put_batch
+
+BATCH, OTHER = "batch=shop-000000", "batch=shop-000001"
+BROKEN = events(10, event(0))
+WHY = "counted by hand"
+
+
+@pytest.fixture
+def stopped(shop: Storage) -> Storage:
+    """Return a shop whose only batch was stopped by its gate."""
+    put_batch(shop, BATCH, BROKEN)
+    judge(shop)
+    return shop
+
+
+def judge(shop: Storage, run: str = "run=first") -> str:
+    """Judge as a run does, and return the error that stops it, or nothing."""
+    try:
+        gate_events(shop, run, AS_OF)
+    except GateError as error:
+        return str(error)
+    return ""
+
+
+def test_who_decided_why_and_for_what_is_written_down(stopped: Storage) -> None:
+    counts = resolve(stopped, f" {BATCH} ", "accept", "anna", f" {WHY} ", "run=form")
+    assert counts == {"batch": BATCH, "decision": "accepted", "by": "anna"}
+    decision = stopped.decision(BATCH)
+    assert decision is not None
+    assert (decision.by, decision.why, decision.run) == ("anna", WHY, "run=form")
+    assert decision.written_at == WRITTEN
+    assert decision.at is not None
+
+
+def test_an_accepted_batch_is_used_and_not_judged_again(stopped: Storage) -> None:
+    resolve(stopped, BATCH, "accept", "anna", WHY)
+    assert judge(stopped, "run=second") == ""
+    assert stopped.accepted_batches() == (BATCH,)
+
+
+def test_a_discarded_batch_stays_out_and_stops_nobody(stopped: Storage) -> None:
+    put_batch(stopped, OTHER, events(10))
+    assert "resolve_batch" in judge(stopped, "run=second")
+    resolve(stopped, BATCH, "discard", "anna", WHY)
+    assert judge(stopped, "run=third") == ""
+    assert stopped.accepted_batches() == (OTHER,)
+    assert stopped.kept_batches() == (OTHER,)
+
+
+def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Storage) -> None:
+    resolve(stopped, BATCH, "accept", "anna", WHY)
+    put_batch(stopped, BATCH, BROKEN, written_at=WRITTEN + timedelta(minutes=1))
+    with pytest.raises(InputError, match="was not judged yet as it is now"):
+        resolve(stopped, BATCH, "accept", "anna", WHY)
+    assert "stand more than once" in judge(stopped, "run=second")
+
+
+@pytest.mark.parametrize(
+    ("batch", "word", "why", "fault"),
+    [
+        ("batch=shop-000009", "accept", WHY, "There is no batch 'batch=shop-000009'. These wait"),
+        ("../secrets", "accept", WHY, "There is no batch"),
+        (BATCH, "accept", "  ", "The reason is empty"),
+        (BATCH, "accept", "x" * 1001, "The reason is too long"),
+        (BATCH, "perhaps", WHY, "'perhaps' is no decision"),
+        (OTHER, "accept", WHY, f"{OTHER} was not judged yet as it is now. These wait: {BATCH}"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    stopped: Storage, batch: str, word: str, why: str, fault: str
+) -> None:
+    put_batch(stopped, OTHER, events(10))
+    with pytest.raises(InputError, match=fault):
+        resolve(stopped, batch, word, "anna", why)
+    assert stopped.stopped_batches() == (BATCH,)
+
+
+def test_a_batch_that_does_not_wait_cannot_be_decided_on(stopped: Storage) -> None:
+    resolve(stopped, BATCH, "discard", "anna", WHY)
+    with pytest.raises(InputError, match="does not wait: anna has discarded it. No batch waits"):
+        resolve(stopped, BATCH, "accept", "ben", "I want it")
+    assert stopped.accepted_batches() == ()
+
+
+def test_the_same_decision_may_be_written_again_by_its_own_run(stopped: Storage) -> None:
+    for _ in range(2):  # the task was killed after it wrote
+        assert resolve(stopped, BATCH, "accept", "anna", WHY, "run=form")["by"] == "anna"
+    with pytest.raises(InputError, match="does not wait"):
+        resolve(stopped, BATCH, "discard", "anna", WHY, "run=form")
+
+
+def test_a_gate_that_was_judging_meanwhile_does_not_overrule_a_person(
+    stopped: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from expectations import events as gate
+
+    write_record = gate.write_record
+
+    def slowly(*args: object, **kwargs: object) -> object:
+        resolve(stopped, BATCH, "accept", "anna", WHY)
+        return write_record(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gate, "write_record", slowly)
+    judge(stopped, "run=second")
+    assert stopped.accepted_batches() == (BATCH,)
+
+
+def test_the_list_says_what_waits_and_for_what(
+    stopped: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (one,) = waiting(stopped)
+    assert (one.batch, [check.name for check in one.failed]) == (BATCH, ["repeated_ids"])
+    assert main() == 0
+    assert "batch=shop-000000  " in capsys.readouterr().out
+    resolve(stopped, BATCH, "discard", "anna", WHY)
+    assert main() == 0
+    assert "No batch waits for a decision." in capsys.readouterr().out
+
+
+def test_a_stop_written_by_hand_can_be_decided_on_too(shop: Storage) -> None:
+    put_batch(shop, BATCH, events(10))
+    shop.decide(BATCH, BatchDecision(decision="stopped", by="ben", why="wait for the shop"))
+    resolve(shop, BATCH, "accept", "anna", WHY)
+    assert shop.accepted_batches() == (BATCH,)
