@@ -67,7 +67,7 @@ def retrain_recommender() -> None:
         submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
         return run.storage.lake.counts("interactions", run.key)
 
-@step(ENGINEERING, on_failure_callback=TOLD)
+    @step(ENGINEERING, on_failure_callback=TOLD)
     def gate_items(run: Run) -> Counts:
         from expectations import items
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tests.message_servers import Inbox, Webhook, serving
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
 
 REPOSITORY = Path(__file__).parent.parent
+# A worker of pytest-xdist has a main module without a file. PySpark takes such for its own doctests
+# and leaves the process when Great Expectations imports it.
+vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 # What must not run twice at once on a small machine, by the fixture that starts it. The tests of
 # one group share a worker and so the fixture; the group of the JVM is the longest and goes first.
 JVM = "jvm"

@@ -133,8 +133,8 @@ def test_the_gates_and_the_release_tell(airflow_database: None) -> None:
         for task in dag.tasks
         if any(isinstance(one, ReportNotifier) for one in task.on_failure_callback)
     }
-    gates = {"gate_events", "gate_interactions", "gate_recommendations"}
-    assert telling == {*gates, "judge_release"}
+    gates = {"gate_events", "gate_items", "gate_interactions", "gate_recommendations"}
+    assert telling == {*gates, "judge_release", "approve_release"}
 
 
 @pytest.mark.parametrize(

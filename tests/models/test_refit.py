@@ -164,7 +164,7 @@ def test_off_the_judged_bytes_go_live(judged: Storage, monkeypatch: pytest.Monke
     record = refit(RUN, shop)
     assert not record.refitted and record.folder == f"candidates/{RUN}/{WINNER}"
     write_lists(shop, RUN, WINNER)
-    for gate in ("events", "interactions", "recommendations"):
+    for gate in ("events", "items", "interactions", "recommendations"):
         save_gate(shop, RUN, gate=gate)
     build_bundle(RUN, shop)
     save_serving(shop, RUN)
