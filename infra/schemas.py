@@ -36,6 +36,12 @@ class Table:
         pairs = (line.split()[:2] for line in self._lines())
         return {words[0]: words[1] for words in pairs}
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Names of the text columns that may be null: words to read, no ids to compare."""
+        texts = (name for name, kind in self.kinds.items() if kind == "STRING")
+        return tuple(name for name in texts if name not in self.required)
+
     def _lines(self) -> list[str]:
         return [line.strip() for line in self.ddl.strip().splitlines()]
 

@@ -10,11 +10,9 @@ two or three parts. Required columns are ids that are compared, not read, and ar
 from __future__ import annotations
 
 from functools import reduce
-from typing import cast
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructType
 
 from infra.schemas import Table
 
@@ -52,19 +50,12 @@ def mask(frame: DataFrame, table: Table) -> DataFrame:
 
     The number is the column `_masked`.
     """
-    texts = [name for name in masked_columns(table) if name in frame.columns]
+    texts = [name for name in table.texts if name in frame.columns]
     found = {_found(name): F.when(F.col(name).rlike(SIGNS), _replaced(name)) for name in texts}
     changed = [F.coalesce(F.col(_found(name)) != F.col(name), F.lit(False)) for name in texts]
     kept = {name: F.coalesce(_found(name), name) for name in texts}
     number = reduce(Column.__add__, (one.cast("int") for one in changed))
     return frame.withColumns(found).withColumns({**kept, MASKED: number}).drop(*found)
-
-
-def masked_columns(table: Table) -> list[str]:
-    """Return the names of the text columns that may be null."""
-    fields = cast(StructType, StructType.fromDDL(table.ddl)).fields
-    texts = (field.name for field in fields if isinstance(field.dataType, StringType))
-    return [name for name in texts if name not in table.required]
 
 
 def _found(name: str) -> str:
