@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up quarantine replay test soak-ingest bench-ingest bench-quality bench-models check-release lint types lock pictures settings java clean
+.PHONY: help setup demo up waiting quarantine replay test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(ready) ## One whole retraining in about two minutes, on simulated data o
 
 up: $(ready) ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
 	@$(run) infra.up
+
+waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
+	@$(run) expectations.resolving
 
 quarantine: $(ready) ## What stands in quarantine of var/SHOP, by batch and reason
 	@$(run) jobs.replay_quarantine list
@@ -47,6 +50,9 @@ bench-quality: $(ready) ## LightFM's published numbers through our code, and all
 
 bench-models: $(ready) ## What evaluating, recommending and training cost, against LightFM and implicit
 	@$(run) models.bench_models
+
+bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000000 for a quick one
+	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))
 
 check-release: $(ready) ## Check models/release.yaml and replay it on the last runs; RUNS=20 takes more
 	@$(run) models.check_release $(if $(RUNS),--runs $(RUNS))

@@ -34,7 +34,7 @@ END = datetime(2026, 11, 24, tzinfo=UTC)
 WEEKS = timedelta(days=14)
 _EVENTS = """
 select md5((i + {salt})::varchar)[:16] as event_id,
-    ('{start}'::timestamptz + to_microseconds((i * {span} // {rows})::bigint)) as event_time,
+    ('{start}'::timestamptz + to_microseconds(i * ({span} // {rows}))) as event_time,
     case when p < 0.55 then 'impression' when p < 0.83 then 'view' when p < 0.93 then 'click'
         when p < 0.96 then 'wishlist' when p < 0.99 then 'cart' else 'purchase' end as event_type,
     md5(floor({rows} / 10 * pow(random(), 1.5))::varchar) as user_key,
@@ -106,8 +106,8 @@ def write(storage: Storage, rows: int) -> None:
     import duckdb
 
     ensure_home(storage.settings)
-    with duckdb.connect(config={"memory_limit": "1GB"}) as database:
-        database.execute("set timezone = 'UTC'")
+    with duckdb.connect() as database:
+        database.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         for table in ("items", "catalogue"):
             _copy(database, storage, table, "run=earlier", _ITEMS)
             storage.lake.commit(table, "run=earlier", {"rows": 50_000, "as_of": END})
@@ -122,7 +122,8 @@ def write(storage: Storage, rows: int) -> None:
 
 
 def _copy(database: Any, storage: Storage, table: str, partition: str, rows: str) -> None:
-    folder = storage.lake.begin(table, partition)
+    folder = Path(storage.lake.begin(table, partition))
+    folder.parent.mkdir(parents=True, exist_ok=True)
     size = "(format parquet, file_size_bytes '80MB')"
     database.execute(f"copy ({rows}) to '{folder}' {size}")
 

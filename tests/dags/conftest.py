@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.airflow.home import PLUGINS_FOLDER
+from tests.conftest import REPOSITORY
 
 _HOME = tempfile.mkdtemp(prefix="catwalk-airflow-")
 Path(_HOME, "passwords.json").write_text('{"analyst": "analyst"}', encoding="utf-8")
@@ -16,6 +17,7 @@ os.environ.update(
     AIRFLOW_HOME=_HOME,
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__CORE__DAGS_FOLDER=str(REPOSITORY / "dags"),
     AIRFLOW__CORE__PLUGINS_FOLDER=str(PLUGINS_FOLDER),
     AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS="analyst:viewer",
     AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=f"{_HOME}/passwords.json",

@@ -1,0 +1,95 @@
+"""Each gate of one run's tables blocks: broken tables, and no task after the gate runs.
+
+The real DAG runs in this process on prepared tables; the steps before the gate are marked as done.
+That of the events is shown through a real scheduler, in tests/test_whole_run.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.live_pointer import live
+from infra.run_records import RunRecords
+from infra.storage import Storage, run_key
+from tests.expectations import lake
+
+GATES = ("gate_items", "gate_interactions", "gate_recommendations")
+TRACKED = "track_candidates"  # it runs whatever came before, and publishes nothing
+
+
+def put_tables(shop: Storage, run: str, broken: str) -> None:
+    """Write the tables of a run; one holds something that its gate must not let through."""
+    future = [lake.pair(1, 1, last_time=lake.CUT)] if broken == "gate_interactions" else []
+    twice = [lake.item(0)] if broken == "gate_items" else []
+    missing = [99] if broken == "gate_recommendations" else [19]
+    lake.put_items(shop, run, lake.items(60), lake.items(60, *twice))
+    held_out = [lake.held_out(user, 50) for user in range(100)]
+    lake.put_interactions(shop, run, [*lake.pairs(range(100), range(50)), *held_out, *future])
+    lake.put_lists(shop, run, [lake.top(user, [*range(19), *missing]) for user in range(100)])
+
+
+@pytest.fixture(scope="module")
+def dag(airflow_database: None) -> Any:
+    from dags.retrain_recommender import retrain_recommender
+
+    return retrain_recommender()
+
+
+def run_from(dag: Any, gate: str, shop: Storage, patch: pytest.MonkeyPatch) -> tuple[str, Any]:
+    """Run the gate and all that comes after it; return the run's key and the states of all."""
+    from infra.airflow import defaults
+
+    prepared: list[str] = []
+    current = defaults.current_run
+
+    def with_tables() -> defaults.Run:
+        if not prepared:
+            prepared.append(current().key)
+            put_tables(shop, prepared[0], broken=gate)
+        return current()
+
+    patch.setattr(defaults, "current_run", with_tables)
+    done = {task.task_id for task in dag.tasks} - {gate, *after(dag, gate)}
+    pattern = "|".join(f"^{name}$" for name in done)
+    finished = dag.test(mark_success_pattern=pattern, run_conf={"as_of": lake.AS_OF.isoformat()})
+    states = {one.task_id: str(one.state) for one in finished.get_task_instances()}
+    return run_key(finished.run_id), states
+
+
+def after(dag: Any, gate: str) -> set[str]:
+    return set(dag.get_task(gate).get_flat_relative_ids(upstream=False)) - {TRACKED}
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_broken_table_stops_all_that_comes_after_its_gate(
+    dag: Any, gate: str, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, states = run_from(dag, gate, shop, monkeypatch)
+    assert states[gate] == "failed"
+    assert "publish" in after(dag, gate)
+    assert {states[name] for name in after(dag, gate)} == {"upstream_failed"}
+    record = RunRecords(shop, run).load_gate(gate.removeprefix("gate_"))
+    assert record is not None
+    assert record.verdict == "stopped"
+    assert live(shop) is None
+
+
+def test_a_person_decides_by_the_form_and_is_named(airflow_database: None, shop: Storage) -> None:
+    from dags.resolve_batch import resolve_batch
+    from infra.records import BatchDecision
+
+    batch = "batch=shop-000000"
+    lake.put_batch(shop, batch, lake.events(5))
+    shop.decide(batch, BatchDecision(decision="stopped", by="gate", written_at=lake.WRITTEN))
+    form = {"batch": batch, "decision": "discard", "reason": "delivered again"}
+    assert str(resolve_batch().test(run_conf=form).state) == "success"
+    decision = shop.decision(batch)
+    assert decision is not None
+    assert (decision.decision, decision.by, decision.why) == (
+        "discarded",
+        "dag_test",  # whom Airflow names for a run of its own test
+        "delivered again",
+    )
+    assert str(resolve_batch().test(run_conf={**form, "reason": " "}).state) == "failed"
