@@ -1,8 +1,8 @@
 """Try a candidate with other parameters, on a share of the users. It can never publish.
 
-Reads the tables of the latest run whose interactions passed their gate, trains the candidate as it
-stands in `models/candidates.yaml` and once for every combination asked for, and judges all of them
-beside popularity, on the same users, as a retraining would.
+Reads the tables of the latest run whose items and interactions passed their gates, trains the
+candidate as it stands in `models/candidates.yaml` and once for every combination asked for, and
+judges all of them beside popularity, on the same users, as a retraining would.
 
 | field | what to write |
 |---|---|

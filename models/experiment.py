@@ -22,7 +22,7 @@ from infra.record_files import PAGE, RecordFiles
 from infra.records import ExperimentRecord
 from infra.rules import Rules, parse_rules
 from infra.run_records import RunRecords
-from infra.schemas import INTERACTIONS
+from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.comparing import Judged, compared, score_of
@@ -36,6 +36,7 @@ from models.train import array_lesson, learn_and_keep, load_kept
 EXPERIMENTS = "experiments"  # the folder of the lake and of the reports
 MLFLOW_EXPERIMENT = "experiment"
 PLAN, COMPARISON = "plan.json", "comparison.json"
+GATES = (ITEMS.name, INTERACTIONS.name)  # of the tables that are read
 MOST_VARIANTS = 12  # each is trained and judged like a candidate
 
 Value: TypeAlias = str | int | float | bool | None
@@ -141,13 +142,13 @@ def read_plan(run: str, storage: Storage) -> Plan:
 
 
 def latest_accepted(storage: Storage) -> str:
-    """Return the run whose interactions passed their gate and reach the furthest in time."""
+    """Return the run whose tables passed their gates and reach the furthest in time."""
     accepted = [
         run for run in storage.lake.partitions(INTERACTIONS.name) if _is_accepted(storage, run)
     ]
     if not accepted:
         raise InputError(
-            "No run has interactions that passed their gate.", "Run retrain_recommender first."
+            "No run has tables that passed their gates.", "Run retrain_recommender first."
         )
     ends = {run: storage.lake.manifest(INTERACTIONS.name, run)["as_of"] for run in accepted}
     return max(accepted, key=lambda run: (str(ends[run]), run))
@@ -157,15 +158,15 @@ def _accepted(storage: Storage, run: str) -> str:
     key = run if run.startswith("run=") else f"run={run}"
     if key not in storage.lake.partitions(INTERACTIONS.name) or not _is_accepted(storage, key):
         raise InputError(
-            f"{key} has no interactions that passed their gate.",
+            f"{key} has no tables that passed their gates.",
             "Name another run, or none for the latest.",
         )
     return key
 
 
 def _is_accepted(storage: Storage, run: str) -> bool:
-    gate = RunRecords(storage, run).load_gate(INTERACTIONS.name)
-    return gate is not None and (gate.verdict != "stopped" or gate.approval is not None)
+    gates = [RunRecords(storage, run).load_gate(name) for name in GATES]
+    return all(gate is not None and gate.verdict != "stopped" for gate in gates)
 
 
 def _variants(wish: Wish) -> tuple[Candidate, ...]:

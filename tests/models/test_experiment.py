@@ -38,8 +38,13 @@ FORM: dict[str, Any] = {
 
 @pytest.fixture
 def accepted(shop: Storage, write_run: WriteRun) -> Storage:
-    save_gate(shop, write_run(), gate="interactions")
+    save_gates(shop, write_run())
     return shop
+
+
+def save_gates(shop: Storage, run: str) -> None:
+    for gate in experiment.GATES:
+        save_gate(shop, run, gate=gate)
 
 
 def run_all(form: dict[str, Any], shop: Storage) -> dict[str, Any]:
@@ -78,9 +83,7 @@ def test_the_page_shows_every_variant_and_escapes_the_data(
     shop: Storage, write_run: WriteRun
 ) -> None:
     pairs, items = tastes()
-    save_gate(
-        shop, write_run(pairs, [{**row, "category": "<b>"} for row in items]), gate="interactions"
-    )
+    save_gates(shop, write_run(pairs, [{**row, "category": "<b>"} for row in items]))
     run_all(FORM, shop)
     page = shop.reports.read(f"{HERE}/index.html").decode()
     assert "also_bought-3" in page and "neighbours 1<" in page and "never published" in page
@@ -141,7 +144,7 @@ BAD_FORMS = {
     "key 'share'": {"share": 0},
     "key 'share': input should be less": {"share": 1.5},
     "unknown key 'publish'": {"publish": True},
-    "no interactions that passed": {"run": "another"},
+    "no tables that passed": {"run": "another"},
     "The share is 0.0001. Raise it": {"share": 0.0001},
 }
 
@@ -162,9 +165,11 @@ def test_only_tables_that_passed_their_gate_are_used(shop: Storage, write_run: W
     )
     stopped = write_run(run="run=stopped", as_of=AS_OF + timedelta(days=2))
     write_run(run="run=never_judged", as_of=AS_OF + timedelta(days=3))
-    for run in (early, late):
-        save_gate(shop, run, gate="interactions")
-    save_gate(shop, stopped, gate="interactions", verdict="stopped")
+    half = write_run(run="run=items_never_judged", as_of=AS_OF + timedelta(days=3))
+    save_gate(shop, half, gate="interactions")
+    for run in (early, late, stopped):
+        save_gates(shop, run)
+    save_gate(shop, stopped, gate="items", verdict="stopped")
     assert latest_accepted(shop) == late
     plan(MINE, {**FORM, "run": "z_early"}, shop)
     assert json.loads(shop.lake.store.read(f"{HERE}/plan.json"))["run"] == early
@@ -187,7 +192,7 @@ def test_a_variant_of_another_plan_is_refused(accepted: Storage, write_run: Writ
     for name in plan(MINE, form, accepted):
         try_variant(MINE, name, accepted)
     later = write_run(run="run=later", as_of=AS_OF + timedelta(days=1))
-    save_gate(accepted, later, gate="interactions")
+    save_gates(accepted, later)
     plan(MINE, form, accepted)
     with pytest.raises(InputError, match="Clear the tasks try_variant"):
         compare_variants(MINE, accepted)
