@@ -6,18 +6,17 @@ J. Weston et al., WSABIE, 2011 (the WARP loss).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.errors import BundleError, InputError
+from infra.errors import InputError
 from models.capabilities import NOBODY, Sessions, one_each
 from models.early_stopping import train_until_worse, watch
 from models.factors import Factors, assemble, not_fitted
-from models.parameters import real, whole
+from models.parameters import load_parameters, real, save_parameters, whole
 from models.recommender import (
     Interactions,
     ItemFeatures,
@@ -28,8 +27,6 @@ from models.recommender import (
     require_learnable,
 )
 from models.top_k import Vectors
-
-FILE = "lightfm.json"
 
 
 class LightFMHybrid:
@@ -123,15 +120,12 @@ class LightFMHybrid:
     def save(self, folder: Path) -> None:
         """See `models.recommender.Recommender.save`."""
         self._fitted.save(folder)
-        (folder / FILE).write_text(json.dumps(self._parameters, indent=1, sort_keys=True))
+        save_parameters(folder, self._parameters)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """See `models.recommender.Recommender.load`."""
-        try:
-            model = cls(**json.loads((folder / FILE).read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise BundleError(f"{folder / FILE} cannot be read.", "Train again.") from error
+        model = load_parameters(folder, cls)
         model._factors = Factors.load(folder)
         return model
 
