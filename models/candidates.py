@@ -74,7 +74,8 @@ def make(candidate: Candidate, settings: Settings) -> Any:
     Raises
     ------
     SettingsError
-        The class does not exist or lacks a method, or a parameter is unknown or out of range.
+        The class does not exist or lacks a method, or a parameter is unknown, missing or out of
+        range.
     """
     model = model_class(candidate.class_path)
     accepted = inspect.signature(model).parameters
@@ -85,8 +86,28 @@ def make(candidate: Candidate, settings: Settings) -> Any:
                 f"{candidate.class_path} has no parameter '{name}'.", f"It takes: {known}."
             )
     shop = {"random_state": settings.seed, "num_threads": settings.training_threads}
-    given = {name: value for name, value in shop.items() if name in accepted}
-    return model(**{**given, **candidate.parameters})
+    from_shop = {name: value for name, value in shop.items() if name in accepted}
+    given = {**from_shop, **candidate.parameters}
+    try:
+        inspect.signature(model).bind(**given)
+    except TypeError as error:
+        raise SettingsError(f"{candidate.class_path}: {error}.", "Give it a value.") from error
+    return model(**given)
+
+
+def require_sound(settings: Settings) -> None:
+    """Make every enabled candidate once, so that none is trained beside one that never can be.
+
+    Raises
+    ------
+    SettingsError
+        As `make` does; the message names the candidate too.
+    """
+    for candidate in load_candidates():
+        try:
+            make(candidate, settings)
+        except SettingsError as error:
+            raise SettingsError(f"{candidate.name}: {error.fact}", error.cure) from error
 
 
 def model_class(path: str) -> Any:

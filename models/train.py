@@ -17,7 +17,7 @@ from infra.rules import Rules
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.settings import Settings
 from infra.storage import Storage
-from models.candidates import Candidate, candidate_named, make, model_class
+from models.candidates import Candidate, candidate_named, make, model_class, require_sound
 from models.capabilities import LearnsFromTable, SettlesParameters
 from models.digests import FolderManifest, verified, write_manifest
 from models.holdout import select
@@ -109,13 +109,14 @@ def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float |
     Raises
     ------
     SettingsError
-        The candidate does not exist or cannot be made.
+        The candidate does not exist, or it or another one of the run cannot be made.
     InputError
         Nothing can be learnt from the tables of the run, or nobody in the hold-out can judge it.
     StorageError
         The tables of the run are not there.
     """
     chosen = candidate_named(candidate)
+    require_sound(storage.settings)
     model = make(chosen, storage.settings)
     lesson = read_lesson(model, storage, run)
     return learn_and_keep(chosen, model, lesson, run, storage, candidates_of(run))
