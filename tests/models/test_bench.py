@@ -70,6 +70,12 @@ def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "There is no crossvalidated data" in capsys.readouterr().err
 
 
+def test_it_is_red_where_no_model_beats_popularity() -> None:
+    unsure = {"popularity": {"ndcg_at_10": 0.05}, "a": {"above_popularity": [-0.01, 0.03]}}
+    assert not bench_quality._beaten(unsure)
+    assert bench_quality._beaten({**unsure, "b": {"above_popularity": [0.01, 0.03]}})
+
+
 def test_a_clone_without_any_setting_can_run_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
