@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings java clean
+.PHONY: help setup demo up waiting quarantine replay who-was-live test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ quarantine: $(ready) ## What stands in quarantine of var/SHOP, by batch and reas
 
 replay: $(ready) ## Read quarantined rows again: REASON= BATCH= SOURCE=, FIX="sed -i s/old/new/"
 	@$(run) jobs.replay_quarantine replay --reason "$$REASON" --batch "$$BATCH" --source "$$SOURCE" --fix "$$FIX"
+
+who-was-live: $(ready) ## Which model was live AT="2026-11-24 14:05" (UTC), on which data, who let it
+	@$(run) infra.who_was_live "$$AT"
 
 test: $(ready) ## All tests, two at a time
 	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder

@@ -99,8 +99,9 @@ def retrain_recommender() -> None:
 
     @step(SCIENCE, trigger_rule="all_done")
     def track_candidates(run: Run) -> Counts:
-        from models.tracking import track
+        from models.tracking import follow_pointer, track
 
+        follow_pointer(run.storage)  # an earlier run may have died before it could
         return track(run.key, run.storage)
 
     @step(SCIENCE)
@@ -140,11 +141,13 @@ def retrain_recommender() -> None:
     @step(PRODUCT, trigger_rule="none_failed")
     def publish(run: Run) -> Counts:
         from models.publish import publish
-        from models.tracking import register
+        from models.retention import retire
+        from models.tracking import follow_pointer
 
         record = publish(run.key, run.storage)
-        register(run.key, run.storage, record.version)
-        return record.counts()
+        follow_pointer(run.storage)
+        retired = retire(run.storage)
+        return {**record.counts(), "retired": len(retired)}
 
     fitted = train.expand(candidate=[candidate.name for candidate in load_candidates()])
     approval = HumanApproval(

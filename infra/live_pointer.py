@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
+from infra.decision_log import numbers
 from infra.errors import PublishError
 from infra.records import PublishRecord
 from infra.rules import describe
 from infra.storage import Storage
+from infra.stores.object_store import AlreadyExistsError
 
 LIVE = "live"
+CURE = "Restore it from the record of its run; nothing is published until then."
 
 
 def live(storage: Storage) -> PublishRecord | None:
@@ -23,21 +26,61 @@ def live(storage: Storage) -> PublishRecord | None:
     PublishError
         The newest pointer cannot be understood, or is not the one its name says.
     """
-    pointers = [
-        key for key in storage.published.list(LIVE) if re.fullmatch(rf"{LIVE}/\d{{10}}\.json", key)
-    ]
-    if not pointers:
-        return None
+    return next(history(storage), None)
+
+
+def history(storage: Storage) -> Iterator[PublishRecord]:
+    """Give all pointers, the newest first, each read when it is asked for; raises as `live`."""
+    for number in reversed(numbers(storage.published, LIVE)):
+        yield _read(storage, number)
+
+
+def live_at(storage: Storage, moment: datetime) -> PublishRecord | None:
+    """Return what was live at a moment; None before the first publishing."""
+    return next((record for record in history(storage) if record.at <= moment), None)
+
+
+def next_time(before: PublishRecord | None) -> datetime:
+    """Return the time for the next pointer: now, and later than the one before on any clock."""
+    now = datetime.now(UTC)
+    return now if before is None else max(now, before.at + timedelta(microseconds=1))
+
+
+def point(storage: Storage, record: PublishRecord) -> PublishRecord:
+    """Create the pointer of a record.
+
+    Raises
+    ------
+    AlreadyExistsError
+        Somebody else created this number first; read what is live and decide anew.
+    """
+    content = record.model_dump_json(indent=1).encode()
+    storage.published.create(_key(record.number), content)
+    return record
+
+
+def lost(record: PublishRecord, error: AlreadyExistsError) -> PublishError:
+    """Say that another publisher was first."""
+    found = PublishError(
+        f"Another publisher was first with pointer {record.number}; {record.version} of "
+        f"{record.run} is not live.",
+        "Look at what is live now, then try again.",
+    )
+    found.__cause__ = error
+    return found
+
+
+def _key(number: int) -> str:
+    return f"{LIVE}/{number:010d}.json"
+
+
+def _read(storage: Storage, number: int) -> PublishRecord:
+    key = _key(number)
     try:
-        record = PublishRecord.model_validate_json(storage.published.read(pointers[-1]))
+        record = PublishRecord.model_validate_json(storage.published.read(key))
     except ValidationError as error:
-        raise PublishError(
-            f"The live pointer {pointers[-1]} cannot be read: {describe(error)}",
-            "Restore it from the record of its run; nothing is published until then.",
-        ) from error
-    if record.number != int(Path(pointers[-1]).stem):
-        raise PublishError(
-            f"The live pointer {pointers[-1]} says it is number {record.number}.",
-            "Restore it from the record of its run; nothing is published until then.",
-        )
+        fact = f"The live pointer {key} cannot be read: {describe(error)}"
+        raise PublishError(fact, CURE) from error
+    if record.number != number:
+        raise PublishError(f"The live pointer {key} says it is number {record.number}.", CURE)
     return record

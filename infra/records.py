@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from infra.bundle_records import LearntFrom, Withdrawn
 from infra.rules import Rules
 
 Severity = Literal["critical", "warning", "info"]
@@ -273,7 +274,12 @@ class ApprovalRecord(Rules):
 
 
 class PublishRecord(Rules):
-    """What went live; `number` is that of the pointer."""
+    """What went live; `number` is that of the pointer, `previous` what was live until then.
+
+    `decided` is the person who let it go live, None where the thresholds alone did. Of a roll-back,
+    `run` and what follows from it are those of the version, `asked_in` is the run that rolled back.
+    `withdrawn` may not go live again without a person; every pointer hands it on to the next.
+    """
 
     run: str
     at: datetime
@@ -282,6 +288,12 @@ class PublishRecord(Rules):
     manifest_sha256: str
     candidate: str
     previous: str | None = None
+    action: Literal["release", "roll_back"] = "release"
+    arrays_sha256: str = ""
+    data: LearntFrom | None = None
+    decided: Approval | None = None
+    asked_in: str = ""
+    withdrawn: tuple[Withdrawn, ...] = ()
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra import decision_log
 from infra.bundle_records import RefitRecord, ServingRecord
 from infra.record_files import (
     APPROVAL,
@@ -73,7 +74,8 @@ class RunRecords:
         return self._files.read(EVALUATION, EvaluationRecord)
 
     def save_verdict(self, record: VerdictRecord) -> None:
-        """Write the release decision."""
+        """Write the release decision, and note it in the decision log before it counts."""
+        decision_log.append(self._storage.reports, decision_log.of_verdict(record))
         self._save(VERDICT, record)
 
     def load_verdict(self) -> VerdictRecord | None:
@@ -81,7 +83,10 @@ class RunRecords:
         return self._files.read(VERDICT, VerdictRecord)
 
     def save_approval(self, record: ApprovalRecord) -> None:
-        """Write what a person was asked and answered."""
+        """Write what a person was asked and answered; an answer is noted in the decision log."""
+        answered = decision_log.of_approval(record)
+        if answered is not None:
+            decision_log.append(self._storage.reports, answered)
         self._save(APPROVAL, record)
 
     def load_approval(self) -> ApprovalRecord | None:

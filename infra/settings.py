@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     training_threads: int = Field(1, ge=1, description="1 makes two equal runs bit-identical.")
     seed: int = Field(7, ge=0, description="Seed of everything random.")
 
+    keep_versions: int = Field(10, ge=2, description="Published versions that are kept.")
+    keep_version_hours: float = Field(
+        24.0, gt=0, description="A replaced version is kept so long, for readers who are on it."
+    )
     serving_seconds: float = Field(60, gt=0, description="A bundle must answer within so much.")
     serving_memory_mb: int = Field(2048, ge=64, description="A bundle must answer with so much.")
 

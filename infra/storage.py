@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from infra import decision_log
 from infra.errors import StorageError
 from infra.records import BatchDecision, BatchProfile
 from infra.rules import describe
@@ -164,7 +165,10 @@ class Storage:
         return decision if self._is_about(decision, batch) else None
 
     def decide(self, batch: str, decision: BatchDecision) -> None:
-        """Record a decision on an event batch."""
+        """Record a decision on an event batch; a person's stands in the decision log before."""
+        noted = decision_log.of_batch(batch, decision)
+        if noted is not None:
+            decision_log.append(self.reports, noted)
         content = decision.model_dump_json(indent=1, exclude_none=True)
         self.lake.store.write(_decision_key(batch), content.encode())
 

@@ -32,12 +32,15 @@ class FolderManifest(Rules):
     facts: dict[str, str]
     files: dict[str, FileDigest]
 
-    def model_sha256(self, below: str = "") -> str:
-        """Hash names and hashes of the files below a prefix: the same model, the same digest."""
+    def model_sha256(self, below: str = "", without: str = "") -> str:
+        """Hash names and hashes of the files below a prefix: the same model, the same digest.
+
+        `without` leaves one file out, such as the one that tells how long the training took.
+        """
         listing = {
             name.removeprefix(below): digest.sha256
             for name, digest in self.files.items()
-            if name.startswith(below)
+            if name.startswith(below) and name != f"{below}{without}"
         }
         return hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
 

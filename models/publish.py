@@ -6,14 +6,15 @@ the highest. So there is no moment without a live version, and never two for one
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from infra.bundle_records import LearntFrom
 from infra.errors import BundleError, PublishError, StorageError
-from infra.live_pointer import LIVE, live
-from infra.records import GateRecord, PublishRecord, VerdictRecord
+from infra.live_pointer import live, lost, next_time, point
+from infra.records import Approval, GateRecord, PublishRecord, VerdictRecord
 from infra.run_records import RunRecords
-from infra.schemas import RECOMMENDATIONS
+from infra.schemas import INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.approval import require_approved
@@ -28,13 +29,15 @@ from models.bundle import (
     version_of,
 )
 from models.digests import FolderManifest, verified
+from models.train import FIT
 
+VERSIONS = "versions"
 GATES = ("events", "items", "interactions", "recommendations")
 
 
 def version_key(version: str) -> str:
     """Return the folder of a version in the published store."""
-    return f"versions/{version}"
+    return f"{VERSIONS}/{version}"
 
 
 def publish(run: str, storage: Storage) -> PublishRecord:
@@ -63,8 +66,25 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         record = _already_live(storage, run, version)
         if record is None:
             before = _champion(storage, verdict)
+            arrays = manifest.model_sha256(f"{MODEL}/", without=FIT)
+            _require_not_withdrawn(before, version, arrays)
             _upload(storage, folder, version, sha256)
-            record = _point(storage, _record(verdict, version, sha256, before))
+            record = _point(
+                storage,
+                PublishRecord(
+                    run=run,
+                    at=next_time(before),
+                    number=before.number + 1 if before else 1,
+                    version=version,
+                    manifest_sha256=sha256,
+                    candidate=verdict.candidate,
+                    previous=before.version if before else None,
+                    arrays_sha256=arrays,
+                    data=_learnt_from(verdict, storage),
+                    decided=_decided(verdict, storage),
+                    withdrawn=before.withdrawn if before else (),
+                ),
+            )
     RunRecords(storage, run).save_published(record)
     return record
 
@@ -165,31 +185,35 @@ def _stands(storage: Storage, version: str, sha256: str) -> bool:
         return manifest_sha256(copy) == sha256
 
 
-def _record(
-    verdict: VerdictRecord, version: str, sha256: str, before: PublishRecord | None
-) -> PublishRecord:
-    return PublishRecord(
-        run=verdict.run,
-        at=datetime.now(UTC),
-        number=before.number + 1 if before else 1,
-        version=version,
-        manifest_sha256=sha256,
-        candidate=verdict.candidate,
-        previous=before.version if before else None,
-    )
+def _require_not_withdrawn(before: PublishRecord | None, version: str, arrays: str) -> None:
+    """Refuse what a person rolled back from, also if a new training gave it another name."""
+    for one in before.withdrawn if before else ():
+        if version == one.version or arrays == one.arrays_sha256:
+            raise PublishError(
+                f"{version} holds the model of {one.version}, which was rolled back.",
+                "If it shall be live again, a person does that: roll_back_release.",
+            )
+
+
+def _learnt_from(verdict: VerdictRecord, storage: Storage) -> LearntFrom:
+    facts = storage.lake.manifest(INTERACTIONS.name, verdict.run)
+    window = {name: str(facts.get(name)) for name in ("start", "cut", "as_of")}
+    return LearntFrom(**window, batches=verdict.batches)
+
+
+def _decided(verdict: VerdictRecord, storage: Storage) -> Approval | None:
+    """Return who approved a review; None where the thresholds alone decided."""
+    given = RunRecords(storage, verdict.run).load_approval()
+    if verdict.outcome != "review" or given is None or given.by is None or given.at is None:
+        return None
+    return Approval(by=given.by, at=given.at, why=given.why)
 
 
 def _point(storage: Storage, record: PublishRecord) -> PublishRecord:
-    content = record.model_dump_json(indent=1).encode()
     try:
-        storage.published.create(f"{LIVE}/{record.number:010d}.json", content)
+        return point(storage, record)
     except AlreadyExistsError as error:
         same = _already_live(storage, record.run, record.version)
         if same is not None:  # the same task, started twice
             return same
-        raise PublishError(
-            f"Another publisher was first with pointer {record.number}; {record.version} of "
-            f"{record.run} is not live.",
-            "Run evaluate and judge_release again, against what is live now.",
-        ) from error
-    return record
+        raise lost(record, error) from error

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
+from infra.live_pointer import live
 from infra.record_files import PAGE
 from infra.records import Score
 from infra.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage
-from models.bundle import not_rejected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,32 +68,37 @@ def track_scores(
         return {score.name: _track_score(client, place, run, score, files) for score in scores}
 
 
-def register(run: str, storage: Storage, version: str) -> str:
-    """Make the winner of a run the `champion` of the registry; the old one becomes `previous`.
+def follow_pointer(storage: Storage) -> str | None:
+    """Make what is live the `champion` of the registry, and what was live before it `previous`.
+
+    The pointer is the truth: whatever died before it came to the registry, the next call mends it.
 
     Returns
     -------
-    str
-        MLflow's own number of the model version; the same at every call for one `version`.
+    str or None
+        MLflow's own number of the champion, the same at every call; None if nothing is live.
 
     Raises
     ------
-    ReleaseError
-        The verdict of the run does not say release.
     StorageError
-        MLflow does not answer, or the run was not tracked.
+        MLflow does not answer, or the run that made what is live left no evaluation.
     """
-    winner = not_rejected(run, storage).candidate
-    tracked = track(run, storage)
-    if winner not in tracked:
-        raise StorageError(f"{winner} of {run} is not in MLflow.", "Run track_candidates first.")
+    now = live(storage)
+    if now is None:
+        return None
     with _client(storage.settings) as client:
-        number = _registered(client, version) or _register(client, tracked[winner], version)
-        now = _alias(client, CHAMPION)
-        if now != number:
-            if now is not None:
-                client.set_registered_model_alias(MODEL_NAME, PREVIOUS, now)
-            client.set_registered_model_alias(MODEL_NAME, CHAMPION, number)
+        number = _registered(client, now.version)
+    if number is None:
+        tracked = track(now.run, storage)
+        if now.candidate not in tracked:
+            raise StorageError(
+                f"{now.candidate} of {now.run} is not in MLflow.", "Run track_candidates first."
+            )
+    with _client(storage.settings) as client:
+        number = number or _register(client, tracked[now.candidate], now.version)
+        before = _registered(client, now.previous) if now.previous else None
+        _set_alias(client, CHAMPION, number)
+        _set_alias(client, PREVIOUS, before)
     return number
 
 
@@ -192,6 +197,15 @@ def _register(client: MlflowClient, run_id: str, version: str) -> str:
         MODEL_NAME, source=source, run_id=run_id, tags={VERSION_TAG: version}
     )
     return str(made.version)
+
+
+def _set_alias(client: MlflowClient, alias: str, number: str | None) -> None:
+    """Let an alias name a version; one that names nothing is taken away."""
+    if number is None:
+        if _alias(client, alias) is not None:
+            client.delete_registered_model_alias(MODEL_NAME, alias)
+    elif _alias(client, alias) != number:
+        client.set_registered_model_alias(MODEL_NAME, alias, number)
 
 
 def _alias(client: MlflowClient, alias: str) -> str | None:

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,12 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """Return the sorted keys below a folder, `""` for all; empty where there is none."""
+
+    def written(self, prefix: str) -> dict[str, datetime]:
+        """Return the keys below a folder, and when each was written."""
+
+    def sweep(self, prefix: str, before: datetime) -> None:
+        """Remove what writers that were killed before a time left below a folder, unseen."""
 
     def put_folder(self, source: Path, key: str) -> None:
         """Replace a folder by a local one; its manifest, if it has one, arrives last."""
@@ -122,6 +129,16 @@ class LocalStore:
             place = Path(folder).relative_to(self.root)
             found += [(place / name).as_posix() for name in names if not name.startswith(".")]
         return sorted(found)
+
+    def written(self, prefix: str) -> dict[str, datetime]:
+        """See `ObjectStore.written`."""
+        return {key: _written(self.path(key)) for key in self.list(prefix)}
+
+    def sweep(self, prefix: str, before: datetime) -> None:
+        """See `ObjectStore.sweep`: what was being written has a hidden name."""
+        for left in list(self.path(prefix).rglob(".*")):
+            if left.exists() and _written(left) < before:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: copied aside, then renamed, so never seen half."""
@@ -203,6 +220,10 @@ def unusable(verb: str, path: Path, error: OSError) -> StorageError:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     cure = "Free some space." if full else "Check that it exists and may be used."
     return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
+
+
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _aside(path: Path) -> Path:

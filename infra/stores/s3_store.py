@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,25 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """See `ObjectStore.list`; the empty objects that stand for folders are left out."""
+        return sorted(self.written(prefix))
+
+    def written(self, prefix: str) -> dict[str, datetime]:
+        """See `ObjectStore.written`."""
         start = f"{self._prefix}/" if self._prefix else ""
-        found = (name.removeprefix(start) for name in self._names(prefix))
-        return sorted(key for key in found if not key.endswith("/"))
+        found = {name.removeprefix(start): at for name, at in self._objects(prefix)}
+        return {key: at for key, at in found.items() if not key.endswith("/")}
+
+    def sweep(self, prefix: str, before: datetime) -> None:
+        """See `ObjectStore.sweep`: parts of large objects that were never put together."""
+        pages = self._client.get_paginator("list_multipart_uploads")
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._name(prefix)}/"):
+                for one in page.get("Uploads", []):
+                    if one["Initiated"] < before:
+                        named = {"Key": one["Key"], "UploadId": one["UploadId"]}
+                        self._client.abort_multipart_upload(Bucket=self._bucket, **named)
+        except _FAILURES as error:
+            raise self._unusable("delete", prefix, error) from error
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: the manifest goes last, so a reader sees all or nothing."""
@@ -129,11 +146,15 @@ class S3Store:
         return f"{self._prefix}/{require_plain(key)}".removeprefix("/")
 
     def _names(self, prefix: str) -> Sequence[str]:
+        return [name for name, _ in self._objects(prefix)]
+
+    def _objects(self, prefix: str) -> Sequence[tuple[str, datetime]]:
         start = self._name(prefix) if prefix else self._prefix
         pages = self._client.get_paginator("list_objects_v2")
         try:
             found = pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else "")
-            return [item["Key"] for page in found for item in page.get("Contents", [])]
+            items = (item for page in found for item in page.get("Contents", []))
+            return [(item["Key"], item["LastModified"]) for item in items]
         except _FAILURES as error:
             raise self._unusable("list", prefix, error) from error
 

@@ -131,7 +131,7 @@ def test_no_import_leads_from_it_to_a_release() -> None:
         "live_pointer",
     }
     assert not [name for name in names if name.split(".")[1] in releasing]
-    assert "models.tracking.register" not in names
+    assert "models.tracking.follow_pointer" not in names
 
 
 BAD_FORMS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from infra.errors import StorageError
@@ -20,14 +22,14 @@ NAMES = {candidate.name for candidate in load_candidates()}
 def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: WriteRun) -> None:
     assert tracking.track(RUN, shop) == {}, "a run that was never evaluated has nothing to track"
     run = write_run()
-    version = prepare_bundle(shop, run)
+    prepare_bundle(shop, run)
     publish(run, shop)
     shop.reports.write(f"{run}/{PAGE}", b"<h1>report</h1>")
 
     first = tracking.track(run, shop)
-    number = tracking.register(run, shop, version)
+    number = tracking.follow_pointer(shop)
     assert tracking.track(run, shop) == first and set(first) == NAMES
-    assert tracking.register(run, shop, version) == number
+    assert tracking.follow_pointer(shop) == number
 
     with tracking._client(shop.settings) as client:
         found = client.search_runs([tracking._experiment(client, shop.settings)])
@@ -42,10 +44,34 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
         assert tracking._alias(client, tracking.CHAMPION) == number
         assert tracking._alias(client, tracking.PREVIOUS) is None
 
-    second = tracking.register(run, shop, "another version")
+
+def test_the_aliases_follow_the_pointer_after_any_crash(shop: Storage, write_run: WriteRun) -> None:
+    assert tracking.follow_pointer(shop) is None, "nothing is live"
+    first = prepare_bundle(shop, write_run())
+    publish(RUN, shop)
+    tracking.follow_pointer(shop)
+    other = write_run(run="run=other", as_of=AS_OF + timedelta(hours=6))
+    second = prepare_bundle(shop, other)
+    publish(other, shop)  # and here the process died: MLflow knows nothing of it
+    tracking.follow_pointer(shop)
+    assert aliases(shop) == {"champion": second, "previous": first}
+    with tracking._client(shop.settings) as client:  # somebody moved it by hand
+        wrong = tracking._alias(client, tracking.PREVIOUS)
+        client.set_registered_model_alias(tracking.MODEL_NAME, tracking.CHAMPION, wrong)
+        client.delete_registered_model_alias(tracking.MODEL_NAME, tracking.PREVIOUS)
+    tracking.follow_pointer(shop)
+    assert aliases(shop) == {"champion": second, "previous": first}
+
+
+def aliases(shop: Storage) -> dict[str, str]:
+    """Return the aliases and the versions of ours they name."""
     with tracking._client(shop.settings) as client:
-        assert tracking._alias(client, tracking.CHAMPION) == second != number
-        assert tracking._alias(client, tracking.PREVIOUS) == number
+        found = client.get_registered_model(tracking.MODEL_NAME).aliases
+        named = {
+            alias: client.get_model_version(tracking.MODEL_NAME, str(number)).tags
+            for alias, number in found.items()
+        }
+    return {alias: tags[tracking.VERSION_TAG] for alias, tags in named.items()}
 
 
 def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Storage) -> None:

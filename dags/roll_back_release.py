@@ -1,0 +1,63 @@
+"""Put an earlier version of the recommender live again, at once.
+
+For the moment when customers see something wrong: the version is checked byte by byte, a fresh
+process must answer from it, then one pointer moves. It takes seconds, and trains nothing.
+
+| field | what to write |
+|---|---|
+| `version` | `previous`, or a version that was live before: the page Decisions lists them |
+| `reason` | why; it stands beside your name in the decision, for good |
+
+What is rolled back from does not go live again without a person: `publish` refuses it, also under
+another name. The next retraining is judged against what is live then and may be released as ever;
+pause `retrain_recommender` if nothing shall be. To take a roll-back back, run this for the other
+version. Red means that what was live stays live. Safe to rerun. Owner: product.
+"""
+
+from airflow.sdk import Param, dag, get_current_context
+
+from infra.airflow.defaults import (
+    Counts,
+    Owner,
+    Run,
+    Tag,
+    step,
+    task_defaults,
+    triggered_by,
+)
+from infra.settings import load_settings
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args=task_defaults(load_settings()),
+    tags=[Tag.RELEASE.value],
+    doc_md=__doc__,
+    params={
+        "version": Param(
+            "previous", type="string", minLength=1, title="To which version", description="Name"
+        ),
+        "reason": Param(type="string", minLength=3, title="Reason", description="Required"),
+    },
+)
+def roll_back_release() -> None:
+    """Wire one roll-back."""
+
+    @step(Owner.PRODUCT)
+    def roll_back(run: Run) -> Counts:
+        from models.roll_back import roll_back
+        from models.tracking import follow_pointer
+
+        given = get_current_context()["params"]
+        wanted = str(given["version"]).strip(), triggered_by(), str(given["reason"])
+        record = roll_back(*wanted, run.key, run.storage)
+        follow_pointer(run.storage)
+        return record.counts()
+
+    roll_back()
+
+
+roll_back_release()

@@ -1,0 +1,143 @@
+"""What was decided and by whom, append-only: create-only numbered entries beside the reports.
+
+The pointers of the published folder are the other half: what went live and what was rolled back
+stands in them alone, so that a decision and its effect cannot be parted by a crash. Nothing here
+is ever rewritten; a number that is missing was deleted by somebody, and readers say so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from infra.errors import StorageError
+from infra.rules import Rules, describe
+from infra.stores.object_store import AlreadyExistsError, ObjectStore
+
+if TYPE_CHECKING:
+    from infra.records import ApprovalRecord, BatchDecision, VerdictRecord
+
+LOG = "decisions"
+ATTEMPTS = 20  # writers at the same moment; each attempt has one winner
+THRESHOLDS = "models/release.yaml"
+
+
+class Decision(Rules):
+    """One entry.
+
+    Attributes
+    ----------
+    what : str
+        Kind: the verdict on a run, a person's answer to a review, or on a batch of events.
+    about : str
+        The run or the batch.
+    by : str
+        A person, or the file whose rules decided.
+    facts : dict of str to str
+        What it is bound to: digests, versions.
+    """
+
+    at: AwareDatetime
+    what: Literal["verdict", "approval", "batch"]
+    about: str
+    outcome: str
+    by: str
+    why: str
+    facts: dict[str, str] = Field(default_factory=dict)
+
+
+def append(store: ObjectStore, decision: Decision) -> None:
+    """Write the next entry of the log in the reports; raise `StorageError` where that fails.
+
+    The same decision twice in a row, by a step that ran again, is one entry.
+    """
+    content = decision.model_dump_json(indent=1).encode()
+    for _ in range(ATTEMPTS):
+        number = max(numbers(store, LOG), default=0) + 1
+        if number > 1 and store.read(f"{LOG}/{number - 1:010d}.json") == content:
+            return
+        try:
+            store.create(f"{LOG}/{number:010d}.json", content)
+        except AlreadyExistsError:
+            continue  # another writer was first with this number
+        return
+    raise StorageError("The decision log is written by many at once.", "Run the step again.")
+
+
+def entries(store: ObjectStore) -> Iterator[tuple[int, Decision]]:
+    """Give the entries and their numbers, newest first; raises `StorageError` for a broken one."""
+    for number in reversed(numbers(store, LOG)):
+        key = f"{LOG}/{number:010d}.json"
+        try:
+            yield number, Decision.model_validate_json(store.read(key))
+        except ValidationError as error:
+            fact = f"The entry {key} of the decision log cannot be read: {describe(error)}"
+            raise StorageError(fact, "Restore it from a backup of the reports.") from error
+
+
+def numbers(store: ObjectStore, folder: str) -> list[int]:
+    """Return the sorted numbers of the create-only objects in a folder; others are none."""
+    found = (re.fullmatch(rf"{folder}/(\d{{10}})\.json", key) for key in store.list(folder))
+    return [int(one[1]) for one in found if one]
+
+
+def missing(known: list[int]) -> list[int]:
+    """Return the numbers that were deleted.
+
+    >>> missing([1, 2, 5])
+    [3, 4]
+    """
+    return sorted(set(range(1, max(known, default=0))) - set(known))
+
+
+def of_verdict(record: VerdictRecord) -> Decision:
+    """Say what the thresholds decided on a run."""
+    missed = [judgement.reason for judgement in record.judgements if not judgement.passed]
+    return Decision(
+        at=record.at,
+        what="verdict",
+        about=record.run,
+        outcome=record.outcome,
+        by=THRESHOLDS,
+        why=" ".join(missed) or "Every threshold was met.",
+        facts={
+            "candidate": record.candidate,
+            "model_sha256": record.model_sha256,
+            "thresholds_sha256": record.thresholds_sha256,
+            "thresholds_commit": record.thresholds_commit,
+            "champion": record.champion or "none",
+        },
+    )
+
+
+def of_approval(record: ApprovalRecord) -> Decision | None:
+    """Say what a person answered to a review; None while nobody has."""
+    if record.answer == "waiting" or record.at is None:
+        return None
+    facts = {"candidate": record.candidate, "manifest_sha256": record.manifest_sha256}
+    return Decision(
+        at=record.at,
+        what="approval",
+        about=record.run,
+        outcome=record.answer,
+        by=record.by or "nobody",
+        why=record.why,
+        facts=facts,
+    )
+
+
+def of_batch(batch: str, decision: BatchDecision) -> Decision | None:
+    """Say what a person decided on a batch; None for what its gate decided."""
+    if decision.by == "gate" or decision.at is None:
+        return None
+    return Decision(
+        at=decision.at,
+        what="batch",
+        about=batch,
+        outcome=decision.decision,
+        by=decision.by,
+        why=decision.why or "",
+    )

@@ -1,0 +1,102 @@
+"""Answers which model was live at a moment, on which data, and who let it go live.
+
+    python -m infra.who_was_live "2026-11-24 14:05"
+
+A time is UTC unless it says another offset: "2026-11-24 14:05+01:00".
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from infra.decision_log import THRESHOLDS
+from infra.errors import InputError
+from infra.live_pointer import history
+from infra.program import run_program
+from infra.records import PublishRecord
+from infra.shop_home import open_home
+from infra.storage import Storage
+from infra.text_table import INDENT
+
+FORMAT = "%Y-%m-%d %H:%M:%S UTC"
+EXAMPLE = 'Write it like "2026-11-24 14:05", in UTC, or with an offset: "2026-11-24 14:05+01:00".'
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """Read a time; without an offset it is UTC.
+
+    Raises
+    ------
+    InputError
+        It is no time, or lies in the future.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+        moment = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"'{text[:60]}' is no time.", EXAMPLE) from error
+    if moment > now:
+        raise InputError(f"{moment:{FORMAT}} lies in the future.", "Nobody knows yet.")
+    return moment
+
+
+def who_was_live(storage: Storage, moment: datetime) -> list[tuple[str, str]]:
+    """Return the answer as names and values; raises `PublishError` for a broken pointer."""
+    then: PublishRecord | None = None
+    after: PublishRecord | None = None
+    released: PublishRecord | None = None
+    for record in history(storage):
+        if record.at > moment:
+            after = record
+            continue
+        then = then or record
+        if record.version == then.version and record.action == "release":
+            released = record
+            break
+    asked = ("Asked", f"{moment:{FORMAT}}")
+    if then is None:
+        first = f"; the first went live {after.at:{FORMAT}}" if after else ""
+        return [asked, ("Live", f"nothing yet{first}")]
+    return [asked, *_facts(then, released or then), ("Until", _until(after))]
+
+
+def decided_by(record: PublishRecord) -> str:
+    """Say who let a pointer move."""
+    if record.decided is None:
+        return f"{THRESHOLDS}: every threshold was met"
+    return f"{record.decided.by}: {record.decided.why}"
+
+
+def _facts(then: PublishRecord, released: PublishRecord) -> Iterator[tuple[str, str]]:
+    yield "Live", f"{then.version} (pointer {then.number})"
+    yield "Model", f"{then.candidate} of {then.run}"
+    if then.data is not None:
+        yield "Data", f"events from {then.data.start} to {then.data.as_of}"
+        yield "Batches", f"{len(then.data.batches)}: {', '.join(then.data.batches)}"
+    yield "Released", f"{released.at:{FORMAT}} by {decided_by(released)}"
+    if then.action == "roll_back":
+        yield "Rolled back", f"{then.at:{FORMAT}} from {then.previous} by {decided_by(then)}"
+    yield "Bundle", f"sha256 {then.manifest_sha256}"
+
+
+def _until(after: PublishRecord | None) -> str:
+    if after is None:
+        return "now: it is live"
+    how = "rolled back" if after.action == "roll_back" else "replaced by a release"
+    return f"{after.at:{FORMAT}}, {how}: {after.version} by {decided_by(after)}"
+
+
+def main() -> int:
+    """Print the answer for the time given as the one argument."""
+    given = sys.argv[1] if len(sys.argv) == 2 else ""
+    moment = parse_moment(given, datetime.now(UTC))
+    answer = who_was_live(Storage(open_home()), moment)
+    width = max(len(name) for name, _ in answer)
+    print("\n".join(f"{INDENT}{name.ljust(width)}  {value}" for name, value in answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))

@@ -1,0 +1,109 @@
+"""Put an earlier version live again, because a person says so: check it, then move the pointer.
+
+What was live until then, and what was between, does not come back without a person: the new
+pointer names them as withdrawn, and `models.publish` refuses them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from infra.bundle_records import Withdrawn
+from infra.errors import BundleError, InputError, PublishError
+from infra.live_pointer import history, live, lost, next_time, point
+from infra.records import Approval, PublishRecord
+from infra.storage import Storage
+from infra.stores.object_store import AlreadyExistsError
+from models.bundle import manifest_sha256
+from models.check_serving import answers
+from models.publish import version_key
+
+PREVIOUS = "previous"
+CURE = "Choose a version of the page Decisions that was live before."
+
+
+def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) -> PublishRecord:
+    """Put a version live again; a second call for the same request changes nothing.
+
+    Parameters
+    ----------
+    version : str
+        The name of a version that was live before, or `previous`.
+    by, why : str
+        Who wants it, and the reason; both are kept for good.
+    asked_in : str
+        Names the request: the folder name of the run that asks.
+
+    Raises
+    ------
+    InputError
+        There is no reason, or no such version was ever live.
+    BundleError
+        The version is not what its manifest says, is gone, or does not answer.
+    PublishError
+        Nothing is live, it is live already, or somebody else moved the pointer meanwhile.
+    """
+    if not why.strip():
+        raise InputError("A roll-back needs a reason.", "Say why: others will ask.")
+    now = live(storage)
+    if now is None:
+        raise PublishError("Nothing is live yet.", "Publish something first.")
+    if now.asked_in == asked_in:
+        return now
+    wanted = now.previous if version == PREVIOUS else version
+    if wanted == now.version:
+        raise PublishError(f"{wanted} is live already.", CURE)
+    target, passed_over = _found(wanted, storage)
+    _require_good(target, storage)
+    record = target.model_copy(
+        update={
+            "number": now.number + 1,
+            "at": next_time(now),
+            "previous": now.version,
+            "action": "roll_back",
+            "decided": Approval(by=by, at=datetime.now(UTC), why=why.strip()),
+            "asked_in": asked_in,
+            "withdrawn": _withdrawn(now, target, passed_over),
+        }
+    )
+    try:
+        return point(storage, record)
+    except AlreadyExistsError as error:
+        raise lost(record, error) from error
+
+
+def _found(wanted: str | None, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:
+    """Return the last pointer to a version, and all pointers since, the newest first."""
+    passed_over: list[PublishRecord] = []
+    for record in history(storage):
+        if record.version == wanted:
+            return record, passed_over
+        passed_over.append(record)
+    raise InputError(f"The version '{wanted}' was never live.", CURE)
+
+
+def _require_good(target: PublishRecord, storage: Storage) -> None:
+    name = f"Version {target.version}"
+    with storage.scratch() as scratch:
+        key = version_key(target.version)
+        if not storage.published.list(key):
+            raise BundleError(f"{name} was deleted since.", CURE)
+        folder = storage.published.fetch_folder(key, scratch)
+        try:
+            same = manifest_sha256(folder) == target.manifest_sha256
+        except OSError:
+            same = False
+        if not same:
+            raise BundleError(f"{name} is not what was published.", CURE)
+        answers(name, folder, storage.settings)
+
+
+def _withdrawn(
+    now: PublishRecord, target: PublishRecord, passed_over: list[PublishRecord]
+) -> tuple[Withdrawn, ...]:
+    """Return what must not come back by itself: what was, and what this roll-back leaves behind."""
+    left = {one.version: one for one in now.withdrawn}
+    for record in reversed(passed_over):
+        left[record.version] = Withdrawn(version=record.version, arrays_sha256=record.arrays_sha256)
+    left.pop(target.version, None)
+    return tuple(left.values())

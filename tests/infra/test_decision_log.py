@@ -1,0 +1,177 @@
+"""Who decided what, and which model was live when: nothing is rewritten, nothing is guessed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra import decision_log
+from infra.bundle_records import LearntFrom
+from infra.decision_log import Decision, entries, missing, numbers
+from infra.errors import InputError, StorageError
+from infra.records import Approval, ApprovalRecord, BatchDecision, PublishRecord, VerdictRecord
+from infra.run_records import RunRecords
+from infra.storage import Storage
+from infra.who_was_live import parse_moment, who_was_live
+from tests.conftest import REPOSITORY
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+RUN = "run=one"
+
+
+def verdict(outcome: str, hour: int = 0) -> VerdictRecord:
+    return VerdictRecord.model_validate(
+        {
+            "run": RUN,
+            "at": NOON + timedelta(hours=hour),
+            "outcome": outcome,
+            "candidate": "also_bought",
+            "thresholds_sha256": "t" * 64,
+            "batches": ["batch=shop-000001"],
+            "judgements": [],
+        }
+    )
+
+
+def test_a_rejection_stays_after_a_second_verdict(shop: Storage) -> None:
+    records = RunRecords(shop, RUN)
+    records.save_verdict(verdict("reject"))
+    records.save_verdict(verdict("release", hour=1))
+    records.save_verdict(verdict("release", hour=1))
+    found = [(number, one.what, one.outcome) for number, one in entries(shop.reports)]
+    assert found == [(2, "verdict", "release"), (1, "verdict", "reject")]
+
+
+def test_people_are_named(shop: Storage) -> None:
+    facts = {"run": RUN, "candidate": "m", "manifest_sha256": "b" * 64, "asked": ["pm"]}
+    asked = ApprovalRecord.model_validate({**facts, "asked_at": NOON})
+    records = RunRecords(shop, RUN)
+    records.save_approval(asked)
+    assert list(entries(shop.reports)) == [], "nobody has answered"
+    answer = {"answer": "rejected", "by": "pm", "at": NOON, "why": "too few brands"}
+    records.save_approval(asked.model_copy(update=answer))
+    by_gate = BatchDecision(decision="accepted", by="gate", at=NOON)
+    shop.decide("batch=shop-000001", by_gate)
+    shop.decide("batch=shop-000002", by_gate.model_copy(update={"by": "anna", "why": "a sale"}))
+    found = [(one.what, one.outcome, one.by, one.why) for _, one in entries(shop.reports)]
+    assert found == [
+        ("batch", "accepted", "anna", "a sale"),
+        ("approval", "rejected", "pm", "too few brands"),
+    ]
+
+
+def test_many_writers_lose_nothing(shop: Storage) -> None:
+    def write(number: int) -> None:
+        facts = {"at": NOON, "what": "batch", "about": str(number), "outcome": "x", "by": "y"}
+        decision_log.append(shop.reports, Decision.model_validate({**facts, "why": ""}))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.about for _, one in entries(shop.reports)) == list("01234567")
+
+
+def test_what_was_deleted_or_damaged_is_seen(shop: Storage) -> None:
+    for hour in range(3):
+        RunRecords(shop, RUN).save_verdict(verdict("reject", hour))
+    place = f"{shop.reports.address}/decisions"
+    Path(place, "0000000002.json").unlink()
+    assert missing(numbers(shop.reports, "decisions")) == [2]
+    shop.reports.write("decisions/0000000003.json", b"{")
+    with pytest.raises(StorageError, match=r"0000000003\.json of the decision log cannot be read"):
+        list(entries(shop.reports))
+
+
+def point(shop: Storage, number: int, hour: float, **change: object) -> None:
+    record = {
+        "run": f"run={number}",
+        "at": NOON + timedelta(hours=hour),
+        "number": number,
+        "version": f"v{number}",
+        "manifest_sha256": "a" * 64,
+        "candidate": "also_bought",
+        "previous": f"v{number - 1}",
+        "data": LearntFrom(start="s", cut="c", as_of="e", batches=("batch=shop-000001",)),
+        **change,
+    }
+    content = PublishRecord.model_validate(record).model_dump_json()
+    shop.published.create(f"live/{number:010d}.json", content.encode())
+
+
+@pytest.fixture
+def three(shop: Storage) -> Storage:
+    """Return a shop: v1 at noon, v2 approved at 13:00, back to v1 at 14:00."""
+    point(shop, 1, 0)
+    point(shop, 2, 1, decided=Approval(by="pm", at=NOON, why="good enough"))
+    anna = Approval(by="anna", at=NOON, why="socks")
+    back = {"version": "v1", "run": "run=1", "previous": "v2", "action": "roll_back"}
+    point(shop, 3, 2, **back, decided=anna)
+    return shop
+
+
+def answer(shop: Storage, hour: float) -> dict[str, str]:
+    return dict(who_was_live(shop, NOON + timedelta(hours=hour)))
+
+
+def test_who_was_live(three: Storage) -> None:
+    assert answer(three, -1)["Live"].startswith("nothing yet; the first went live 2026-11-24 12:00")
+    first = answer(three, 0.5)
+    assert first["Live"] == "v1 (pointer 1)"
+    assert first["Batches"] == "1: batch=shop-000001" and "v2 by pm" in first["Until"]
+    assert answer(three, 1)["Live"].startswith("v2"), "from the very moment on"
+    second = answer(three, 1.5)
+    assert "by pm: good enough" in second["Released"] and "rolled back" in second["Until"]
+    third = answer(three, 9)
+    assert third["Live"] == "v1 (pointer 3)" and "anna: socks" in third["Rolled back"]
+    assert "12:00:00" in third["Released"] and third["Until"] == "now: it is live"
+
+
+def test_nothing_was_ever_live(shop: Storage) -> None:
+    assert answer(shop, 0)["Live"] == "nothing yet"
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("2026-11-24 14:05", 14),
+        ("2026-11-24T14:05Z", 14),
+        (" 2026-11-24 14:05+01:00 ", 13),
+        ("2026-11-24 09:05-05:00", 14),
+    ],
+)
+def test_a_time_is_utc_unless_it_says_otherwise(text: str, hour: int) -> None:
+    now = NOON + timedelta(days=1)
+    assert parse_moment(text, now) == datetime(2026, 11, 24, hour, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no time"),
+        ("last Tuesday", "is no time"),
+        ("2026-13-01 00:00", "is no time"),
+        ("0001-01-01 00:00+14:00", "is no time"),
+        ("2026-11-24 12:01", "lies in the future"),
+    ],
+)
+def test_no_such_moment(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        parse_moment(text, NOON)
+
+
+def test_the_program_answers_or_says_why_not(three: Storage) -> None:
+    def ask(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "infra.who_was_live", *words]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+
+    done = ask("2001-01-01 00:00")
+    assert done.returncode == 0 and "nothing yet" in done.stdout
+    done = ask("soon")
+    assert done.returncode == 1 and done.stderr.count("\n") == 2 and "is no time" in done.stderr
