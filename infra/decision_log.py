@@ -67,9 +67,17 @@ def append(store: ObjectStore, decision: Decision) -> None:
     raise StorageError("The decision log is written by many at once.", "Run the step again.")
 
 
-def entries(store: ObjectStore) -> Iterator[tuple[int, Decision]]:
-    """Give the entries and their numbers, newest first; raises `StorageError` for a broken one."""
+def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int, Decision]]:
+    """Give the entries, also only those below a number, newest first, with their numbers.
+
+    Raises
+    ------
+    StorageError
+        One of them cannot be understood.
+    """
     for number in reversed(numbers(store, LOG)):
+        if before is not None and number >= before:
+            continue
         key = f"{LOG}/{number:010d}.json"
         try:
             yield number, Decision.model_validate_json(store.read(key))

@@ -22,6 +22,7 @@ from infra.airflow.home import DAG
 from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
 from infra.record_files import RecordFiles
+from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
 from infra.report.page import earlier_runs, render
 from infra.report.runs import find_runs, is_run, render_runs
@@ -29,9 +30,8 @@ from infra.report.snapshot import take_snapshot
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.storage import Storage, run_key
-from infra.stores.object_store import ObjectStore
 
-LINKS = (Link("All reports", "/"),)
+LINKS = (Link("All reports", "/"), Link("Decisions", "/decisions"))
 SECTIONS = {  # of the report, by the task whose tab was opened
     "ingest_events": "ingest",
     "gate_events": "events",
@@ -56,8 +56,9 @@ def make_app(storage: Storage | None = None) -> FastAPI:
     """Build the pages. All of them, also those added later, first ask who wants to know."""
     may_read = Depends(requires_access_dag("GET", param_dag_id=DAG))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
-    pages = _Pages((storage or Storage(load_settings())).reports)
+    pages = _Pages(storage or Storage(load_settings()))
     app.get("/")(pages.runs)
+    app.get("/decisions")(pages.decisions)
     app.get("/runs/{run}")(pages.run)
     app.get("/dags/{dag_id}/runs/{run_id:path}")(pages.tab)
     app.add_exception_handler(AnyHTTPException, _refused)
@@ -69,8 +70,8 @@ def make_app(storage: Storage | None = None) -> FastAPI:
 class _Pages:
     """What one can ask for."""
 
-    def __init__(self, reports: ObjectStore) -> None:
-        self._reports = reports
+    def __init__(self, storage: Storage) -> None:
+        self._storage, self._reports = storage, storage.reports
 
     def runs(
         self,
@@ -83,6 +84,17 @@ class _Pages:
             raise HTTPException(404)
         page = find_runs(self._reports, verdict, after, runs_over())
         return _html(request, lambda frame: render_runs(page, frame, verdict, after))
+
+    def decisions(
+        self,
+        request: Request,
+        at: Annotated[str, Query(max_length=60)] = "",
+        before: Annotated[int | None, Query(ge=1)] = None,
+    ) -> Response:
+        """Show who decided what, and what was live at a time one may ask for."""
+        page = find_decisions(self._storage, at.strip(), before)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if page.mistake else HTTPStatus.OK
+        return _html(request, lambda frame: render_decisions(page, frame), status, form="'self'")
 
     def run(self, request: Request, run: str) -> Response:
         """Show the report of a run that has left a record."""
@@ -110,12 +122,15 @@ class _Pages:
         return _html(request, lambda frame: render(snapshot, earlier, frame))
 
 
-def _html(request: Request, page: Page, status: int = 200) -> HTMLResponse:
-    """Answer with a page under a policy that lets nothing in but the page's own styles."""
+def _html(request: Request, page: Page, status: int = 200, form: str = "'none'") -> HTMLResponse:
+    """Answer with a page under a policy that lets nothing in but the page's own styles.
+
+    `form` is where a form of the page may be sent.
+    """
     nonce = secrets.token_urlsafe(16)
     headers = {
         "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        "img-src data:; script-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"img-src data:; script-src 'none'; base-uri 'none'; form-action {form}; "
         "frame-ancestors 'self'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from infra import decision_log
 from infra.airflow.home import DAG
-from infra.records import Check, GateRecord
+from infra.live_pointer import point
+from infra.records import Approval, Check, GateRecord, PublishRecord
+from infra.report.decisions import SHOWN
 from infra.run_records import RunRecords
 from infra.storage import Storage, run_key
 
@@ -17,6 +21,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RUN_ID = "manual__2026-11-24T12:00:00.123456+00:00"
 RUN = run_key(RUN_ID)
 HOSTILE = "</style><script>alert(1)</script>"
+DECISIONS = "/catwalk/decisions"
 RUN_PAGE = f"/catwalk/runs/{RUN}"
 TAB = f"/catwalk/dags/{DAG}/runs/{RUN_ID.replace('+', '%2B')}"
 
@@ -61,7 +66,7 @@ def analyst(pages: TestClient) -> TestClient:
     return pages
 
 
-@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, TAB, f"{TAB}?task=gate_events"])
+@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, TAB, f"{TAB}?task=gate_events", DECISIONS])
 def test_nobody_reads_without_a_login(pages: TestClient, path: str) -> None:
     answer = pages.get(path)
     assert answer.status_code == 401
@@ -116,6 +121,9 @@ def test_the_list_filters_by_verdict(analyst: TestClient) -> None:
         f"/catwalk/runs/{RUN}%0a",
         "/catwalk/?after=../../published",
         "/catwalk/?verdict=anything",
+        "/catwalk/decisions?before=0",
+        "/catwalk/decisions?before=x",
+        "/catwalk/decisions?at=" + "9" * 61,
         "/catwalk/docs",
         "/catwalk/openapi.json",
     ],
@@ -140,7 +148,7 @@ def test_a_run_of_another_dag_has_no_report(analyst: TestClient) -> None:
     assert DAG in other.text
 
 
-@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, "/catwalk/runs/none"])
+@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, DECISIONS, "/catwalk/runs/none"])
 def test_the_policy_lets_nothing_run(analyst: TestClient, path: str) -> None:
     answer = analyst.get(path)
     policy = answer.headers["content-security-policy"]
@@ -187,3 +195,70 @@ def _remember_as_failed(run_id: str) -> None:
     run = DagRun(DAG, run_id=run_id, run_type=DagRunType.MANUAL, run_after=NOON, state="failed")
     with create_session() as session:
         session.add(run)
+
+
+def pointer(number: int, hour: int, **change: object) -> PublishRecord:
+    facts = {"run": RUN, "at": NOON + timedelta(hours=hour), "number": number}
+    model = {"version": f"v{number}", "candidate": HOSTILE, "manifest_sha256": "a" * 64}
+    return PublishRecord.model_validate({**facts, **model, **change})
+
+
+@pytest.fixture
+def decided(shop: Storage) -> Storage:
+    """Return the shop with two pointers, the second a roll-back, and two entries of the log."""
+    anna = Approval(by="anna" + HOSTILE, at=NOON, why="socks" + HOSTILE)
+    point(shop, pointer(1, -30))
+    point(shop, pointer(2, -29, version="v0", action="roll_back", previous="v1", decided=anna))
+    facts = {"at": NOON, "what": "batch", "by": "bob", "why": HOSTILE, "facts": {"of": HOSTILE}}
+    for about in (HOSTILE, "batch=shop-000002"):
+        entry = decision_log.Decision.model_validate({**facts, "about": about, "outcome": "x"})
+        decision_log.append(shop.reports, entry)
+    return shop
+
+
+def test_a_viewer_reads_who_decided_what(analyst: TestClient, decided: Storage) -> None:
+    answer = analyst.get(DECISIONS)
+    assert answer.status_code == 200
+    text = answer.text
+    assert text.index("v0 <span") < text.index("v1<span"), "what is live comes first"
+    assert "Rolled back" in text and "batch=shop-000002" in text
+    assert HOSTILE not in text and text.count("&lt;script&gt;alert(1)") >= 6
+    assert "form-action 'self'" in answer.headers["content-security-policy"]
+    older = analyst.get(f"{DECISIONS}?before=2").text
+    assert "No. 1: Batch" in older and "No. 2: Batch" not in older
+
+
+def test_it_tells_what_was_live(analyst: TestClient, decided: Storage) -> None:
+    def ask(at: str) -> tuple[int, str]:
+        answer = analyst.get(DECISIONS, params={"at": at})
+        return answer.status_code, answer.text
+
+    assert "v1 (pointer 1)" in ask("2026-11-23 06:30")[1]
+    assert "v0 (pointer 2)" in ask("2026-11-23 08:00+01:00")[1]
+    assert "nothing yet" in ask("2020-01-01")[1]
+    status, text = ask('"><script>alert(2)')
+    assert status == 422 and "is no time" in text and "<script>" not in text
+
+
+def test_what_was_deleted_is_told_and_what_is_broken_is_no_page(
+    analyst: TestClient, decided: Storage
+) -> None:
+    Path(decided.reports.address, "decisions/0000000001.json").unlink()
+    Path(decided.published.address, "live/0000000001.json").unlink()
+    text = analyst.get(DECISIONS).text
+    assert (
+        "Pointers were deleted:</b> 1" in text and "Entries of the log were deleted:</b> 1" in text
+    )
+    decided.reports.write("decisions/0000000002.json", b"{")
+    answer = analyst.get(DECISIONS)
+    assert answer.status_code == 503 and "0000000002.json" in answer.text
+
+
+def test_many_decisions_take_pages(analyst: TestClient, shop: Storage) -> None:
+    for number in range(SHOWN + 1):
+        facts = {"at": NOON, "what": "batch", "outcome": "accepted", "by": "bob", "why": ""}
+        entry = decision_log.Decision.model_validate({**facts, "about": f"batch=b-{number}"})
+        decision_log.append(shop.reports, entry)
+    assert f'href="{DECISIONS}?before=2"' in analyst.get(DECISIONS).text
+    last = analyst.get(f"{DECISIONS}?before=2").text
+    assert "batch=b-0" in last and "Older decisions" not in last

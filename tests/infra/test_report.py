@@ -232,6 +232,13 @@ def test_a_complete_run_is_released(run: Run) -> None:
     assert "Not run" not in seen(page)
 
 
+def test_the_page_names_who_last_changed_the_thresholds(run: Run) -> None:
+    by = {"thresholds_author": "Anna <pm>", "thresholds_commit": "c0ffee"}
+    page = run.until("release", release=verdict(**by)).page()
+    assert "Anna <pm>" in seen(page) and "c0ffee" in seen(page)
+    assert "<pm>" not in page
+
+
 def test_a_missed_threshold_is_a_rejection(run: Run) -> None:
     page = run.until("release", release=REJECTED).page()
     assert word(page) == "Rejected"

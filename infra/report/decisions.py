@@ -1,0 +1,113 @@
+"""The page Decisions: what was live when, what went live, and who decided what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from infra.decision_log import LOG, Decision, entries, missing, numbers
+from infra.errors import InputError
+from infra.live_pointer import LIVE, history
+from infra.records import PublishRecord
+from infra.report.runs import is_run
+from infra.report.templates import Frame, fill
+from infra.storage import Storage
+from infra.who_was_live import decided_by, parse_moment, who_was_live
+
+SHOWN = 25  # entries on one page; each is one object to read
+KINDS = {"verdict": "Verdict", "approval": "Review", "batch": "Batch"}
+TONES = {
+    "release": "good",
+    "approved": "good",
+    "accepted": "good",
+    "review": "warn",
+    "reject": "bad",
+    "rejected": "bad",
+    "stopped": "bad",
+    "discarded": "bad",
+}
+
+
+@dataclass(frozen=True)
+class DecisionsPage:
+    """What one asked for.
+
+    Attributes
+    ----------
+    asked : str
+        The moment as somebody wrote it; empty where nobody asked.
+    answer : tuple of (str, str)
+        What was live then, as names and values.
+    mistake : str
+        Why there is no answer.
+    pointers : tuple of PublishRecord
+        What went live last, newest first.
+    decisions : tuple of (int, Decision)
+        Entries of the log, newest first.
+    deleted : tuple of (str, str)
+        Which pointers and entries are gone, by kind: nobody but a person deletes them.
+    older : int or None
+        Where the next page of the log starts.
+    """
+
+    asked: str
+    answer: tuple[tuple[str, str], ...]
+    mistake: str
+    pointers: tuple[PublishRecord, ...]
+    decisions: tuple[tuple[int, Decision], ...]
+    deleted: tuple[tuple[str, str], ...]
+    older: int | None
+
+
+def find_decisions(storage: Storage, asked: str = "", before: int | None = None) -> DecisionsPage:
+    """Return what the page shows.
+
+    Parameters
+    ----------
+    storage : Storage
+        The places of the shop.
+    asked : str
+        A moment; empty asks nothing.
+    before : int, optional
+        Show the entries of the log below this number.
+
+    Raises
+    ------
+    StorageError, PublishError
+        An entry or a pointer cannot be read: half an answer would mislead.
+    """
+    answer, mistake = _answer(storage, asked)
+    found = list(islice(entries(storage.reports, before), SHOWN + 1))
+    return DecisionsPage(
+        asked=asked,
+        answer=answer,
+        mistake=mistake,
+        pointers=tuple(islice(history(storage), SHOWN)),
+        decisions=tuple(found[:SHOWN]),
+        deleted=tuple(_deleted(storage)),
+        older=found[SHOWN - 1][0] if len(found) > SHOWN else None,
+    )
+
+
+def render_decisions(page: DecisionsPage, frame: Frame) -> str:
+    """Turn the page into HTML."""
+    return fill(
+        "decisions.html", frame, page=page, kinds=KINDS, tones=TONES, by=decided_by, is_run=is_run
+    )
+
+
+def _answer(storage: Storage, asked: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    if not asked:
+        return (), ""
+    try:
+        moment = parse_moment(asked, datetime.now(UTC))
+    except InputError as error:
+        return (), str(error)
+    return tuple(who_was_live(storage, moment)), ""
+
+
+def _deleted(storage: Storage) -> list[tuple[str, str]]:
+    kinds = (("Pointers", storage.published, LIVE), ("Entries of the log", storage.reports, LOG))
+    gone = [(name, missing(numbers(store, folder))) for name, store, folder in kinds]
+    return [(name, ", ".join(map(str, which))) for name, which in gone if which]
