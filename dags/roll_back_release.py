@@ -14,13 +14,14 @@ pause `retrain_recommender` if nothing shall be. To take a roll-back back, run t
 version. Red means that what was live stays live. Safe to rerun. Owner: product.
 """
 
-from airflow.sdk import Param, dag, get_current_context
+from airflow.sdk import Param, dag
 
 from infra.airflow.defaults import (
     Counts,
     Owner,
     Run,
     Tag,
+    form,
     step,
     task_defaults,
     triggered_by,
@@ -51,7 +52,7 @@ def roll_back_release() -> None:
         from models.roll_back import roll_back
         from models.tracking import follow_pointer
 
-        given = get_current_context()["params"]
+        given = form()
         wanted = str(given["version"]).strip(), triggered_by(), str(given["reason"])
         record = roll_back(*wanted, run.key, run.storage)
         follow_pointer(run.storage)
