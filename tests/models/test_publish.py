@@ -60,13 +60,17 @@ class MortalStore:
         return call
 
 
-def dying(shop: Storage, moment: int) -> Storage:
-    """Return the same shop, whose storage dies at the given moment."""
+def give_up(where: str) -> None:
+    raise KilledError(where)
+
+
+def dying(shop: Storage, moment: int, end: Callable[[str], None] = give_up) -> Storage:
+    """Return the same shop, whose storage ends everything at the given moment."""
     passed: Iterator[int] = iter(range(10**6))
 
     def die(where: str) -> None:
         if next(passed) == moment:
-            raise KilledError(where)
+            end(where)
 
     mortal = Storage(shop.settings)
     mortal.lake.store = MortalStore(mortal.lake.store, die)  # type: ignore[assignment]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.errors import PublishError, StorageError
+from infra.live_pointer import next_time, point
 from infra.records import PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.publish import live, publish, version_key
+from models.retention import retire
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.test_publish import is_whole
+from tests.models.test_publish import MortalStore, is_whole
+from tests.models.test_publish_kills import kill_this_process, publish_in_a_child
 from tests.s3_server import BUCKET, BreakingProxy, S3Server
 
 OTHER = "run=other"
@@ -158,3 +162,58 @@ def test_a_pointer_whose_answer_was_lost(
     unlucky.published.create = without_an_answer  # type: ignore[method-assign]
     assert publish(RUN, unlucky) == live(bucket_shop)
     assert proxy.lost_answers == 0
+
+
+@pytest.mark.parametrize("where", ["before put_folder", "after put_folder", "before create"])
+def test_killed_before_the_pointer(bucket_shop: Storage, write_run: WriteRun, where: str) -> None:
+    _old_then_new(bucket_shop, write_run, where, went_live=False)
+
+
+def test_killed_after_the_pointer(bucket_shop: Storage, write_run: WriteRun) -> None:
+    _old_then_new(bucket_shop, write_run, "after create", went_live=True)
+
+
+def _old_then_new(shop: Storage, write_run: WriteRun, where: str, *, went_live: bool) -> None:
+    """Kill a publisher by SIGKILL at one of its steps, and run it again."""
+    prepare_bundle(shop, write_run())
+    first = publish(RUN, shop)
+    version = prepare_other(shop, write_run)
+
+    def mortal() -> Storage:
+        place = Storage(shop.settings)
+        place.published = MortalStore(place.published, die)  # type: ignore[assignment]
+        return place
+
+    def die(step: str) -> None:
+        if step == where:
+            kill_this_process(step)
+
+    assert publish_in_a_child(mortal) == -signal.SIGKILL
+    now = live(shop)
+    assert now is not None and now.version == (version if went_live else first.version)
+    assert is_whole(shop, now)
+    assert publish_in_a_child(lambda: Storage(shop.settings)) == 0
+    now = live(shop)
+    assert now is not None and (now.number, now.version) == (2, version)
+    assert is_whole(shop, now) and is_whole(shop, first)
+
+
+def test_old_versions_are_deleted_but_not_champion_and_previous(
+    bucket_shop: Storage, write_run: WriteRun, tmp_path: Path
+) -> None:
+    prepare_bundle(bucket_shop, write_run())
+    first = publish(RUN, bucket_shop)
+    source = bucket_shop.published.fetch_folder(version_key(first.version), tmp_path)
+    before = first
+    for number in (2, 3, 4):
+        bucket_shop.published.put_folder(source, version_key(f"v{number}"))
+        change = {"number": number, "version": f"v{number}", "previous": before.version}
+        before = point(bucket_shop, first.model_copy(update={**change, "at": next_time(before)}))
+    bucket_shop.published.write("versions/never_live/card.json", b"{}")
+    few = {"keep_versions": 2, "keep_version_hours": 0.001}
+    keeping = Storage(bucket_shop.settings.model_copy(update=few))
+    assert retire(keeping, datetime(2000, 1, 1, tzinfo=UTC)) == [], "all of it may still be read"
+    gone = retire(keeping, datetime(2126, 1, 1, tzinfo=UTC))
+    assert sorted(gone) == sorted([first.version, "v2", "never_live"])
+    left = {key.split("/")[1] for key in bucket_shop.published.list("versions")}
+    assert left == {"v3", "v4"} and is_whole(bucket_shop, before)
