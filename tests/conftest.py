@@ -28,22 +28,25 @@ GROUPS = {"spark": JVM, "airflow": JVM, "s3_server": "s3", "airflow_database": "
 SECRET = "a secret of sixteen characters or more"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers of pytest-xdist take their shares
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give every test a group; one with no group of its own stays with those of its file.
+
+    This is before pytest-xdist reads the groups; its own hook comes before `modifyitems` of ours.
+    """
+    if item.get_closest_marker("xdist_group") is None:
+        needed = getattr(item, "fixturenames", ())
+        found = (group for fixture, group in GROUPS.items() if fixture in needed)
+        item.add_marker(pytest.mark.xdist_group(next(found, item.path.stem)))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test a group; tests with no group of their own stay with those of their file."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: groups[item] != JVM)
+    """Let the group of the JVM begin."""
+    items.sort(key=lambda item: not _is_of(item, JVM))
 
 
-def _group(item: pytest.Item) -> str:
-    marked = item.get_closest_marker("xdist_group")
-    if marked:
-        return str(marked.args[0])
-    needed = getattr(item, "fixturenames", ())
-    found = (group for fixture, group in GROUPS.items() if fixture in needed)
-    return next(found, item.path.stem)
+def _is_of(item: pytest.Item, group: str) -> bool:
+    return any(mark.args == (group,) for mark in item.iter_markers("xdist_group"))
 
 
 @pytest.fixture

@@ -211,8 +211,9 @@ def test_a_real_airflow_runs_a_dag_and_leaves_nothing(
     dags.mkdir()
     (dags / "rehearse.py").write_text(DAG)
     settings = shop.settings.model_copy(update={"airflow_port": _free_port()})
+    others = set(psutil.Process().children(recursive=True))  # Java and more, of other tests
     with AirflowServer(settings, "test", dags, scheduled=False) as server:
-        family = psutil.Process().children(recursive=True)
+        family = set(psutil.Process().children(recursive=True)) - others
         client = client_of(settings)
         client.unpause("rehearse")
         assert client.unfinished_runs("rehearse") == [], "nothing runs by the clock"
