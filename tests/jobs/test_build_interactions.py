@@ -121,6 +121,12 @@ def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:
     table = shop.lake.dataset("interactions", RUN).to_table().to_pylist()
     assert [row["item_id"] for row in table] == ["batch=shop-000000"]
     assert shop.lake.manifest("interactions", RUN)["batches"] == ["batch=shop-000000"]
+    history = shop.lake.dataset("history", RUN).to_table().to_pylist()
+    assert [(row["item_id"], row["part"]) for row in history] == [("batch=shop-000000", "train")]
+    three_days_older = 0.5 ** (3 / shop.settings.half_life_days)
+    assert history[0]["weight"] == pytest.approx(table[0]["weight"] * three_days_older, rel=1e-5)
+    said = shop.lake.manifest("history", RUN)
+    assert datetime.fromisoformat(said["cut"]) == TIMES.end
 
 
 def test_a_table_without_rows_is_an_error_and_stays_hidden(spark: Any, shop: Storage) -> None:
