@@ -10,8 +10,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from infra.airflow.client import AirflowClient, TaskInstance, wait_until
 from infra.airflow.home import DAG
+from infra.errors import AirflowError
 from infra.live_pointer import live
 from infra.storage import Storage, run_key
 from jobs.simulate_shop import SimulationOptions, simulate
@@ -86,6 +89,20 @@ def test_a_gate_that_fails_stops_the_chain_and_tells(
     assert "Stopped at the gate" in page
     message = told.received[-1]
     assert "gate_events failed. Stopped at the gate" in message["text"]
+
+
+def test_a_person_decides_on_what_the_gate_stopped(
+    airflow: AirflowClient, airflow_shop: Storage
+) -> None:
+    (batch,) = airflow_shop.stopped_batches()
+    form = {"batch": batch, "decision": "discard", "reason": "a test upload"}
+    run = airflow.trigger("resolve_batch", form)
+    assert wait_until(lambda: airflow.run_state("resolve_batch", run) == "success", 60, 0.5)
+    decision = airflow_shop.decision(batch)
+    assert decision is not None
+    assert (decision.decision, decision.by, decision.why) == ("discarded", "de", "a test upload")
+    with pytest.raises(AirflowError, match="400|422"):
+        airflow.trigger("resolve_batch", {**form, "reason": ""})
 
 
 def _aliased_version(shop: Storage) -> str | None:
