@@ -52,18 +52,23 @@ def compare_deliveries(
     limits: Mapping[str, Limit],
     catalogue: Mapping[str, str],
 ) -> dict[str, Comparison]:
-    """Compare each delivery with the past of its source; its batches share what is found.
+    """Compare each delivery with what was accepted of its source before it came.
+
+    What came after a delivery is no past of it: a stopped one would count as late, and be let in,
+    once a newer one was accepted. Its batches share what is found.
 
     A batch whose columns are wrong has no profile, and its delivery no numbers: it fails.
     """
-    storage, past = reader.storage, _by_source(reader, before, limits, catalogue)
+    storage = reader.storage
+    accepted = {batch: storage.lake.manifest("events", batch) for batch in before}
     found: dict[str, Comparison] = {}
     for delivery in _deliveries(storage, batches):
         profiles = [storage.batch_profile(batch) for batch in delivery]
         whole = [profile for profile in profiles if profile is not None]
-        source = storage.lake.manifest("events", delivery[0])["source"]
         if len(whole) == len(profiles):
-            comparison = compare(whole, past.get(source, []), limits)
+            past = _recent(_earlier(storage, delivery, accepted), limits)
+            known = [_profile(reader, batch, accepted[batch], catalogue) for batch in past]
+            comparison = compare(whole, known, limits)
         else:
             comparison = Comparison(dict.fromkeys(MEASURES), {})
         found |= dict.fromkeys(delivery, comparison)
@@ -79,31 +84,27 @@ def _deliveries(storage: Storage, batches: Sequence[str]) -> list[list[str]]:
     return list(together.values())
 
 
-def _by_source(
-    reader: Reader,
-    batches: Sequence[str],
-    limits: Mapping[str, Limit],
-    catalogue: Mapping[str, str],
-) -> dict[str, list[BatchProfile]]:
-    """Return the profiles of accepted batches by source, oldest first; those a rule may ask for.
-
-    One that was never counted, or counted before there was a catalogue, is counted now.
-    """
-    by_source: dict[str, dict[str, Any]] = {}
-    for batch in batches:
-        manifest = reader.storage.lake.manifest("events", batch)
-        by_source.setdefault(manifest["source"], {})[batch] = manifest
+def _earlier(
+    storage: Storage, delivery: Sequence[str], accepted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the accepted batches of its source that were written before a delivery."""
+    own = [storage.lake.manifest("events", batch) for batch in delivery]
+    source, run = own[0]["source"], own[0]["run"]
+    came = min(_time(manifest["written_at"]) for manifest in own)
     return {
-        source: [
-            _profile(reader, batch, manifests[batch], catalogue)
-            for batch in _recent(manifests, limits)
-        ]
-        for source, manifests in by_source.items()
+        batch: one
+        for batch, one in accepted.items()
+        if one["source"] == source and one["run"] != run and _time(one["written_at"]) < came
     }
 
 
 def _recent(manifests: Mapping[str, Any], limits: Mapping[str, Limit]) -> list[str]:
-    """Return the batches that came last or hold the last days, in the order they were written."""
+    """Return the batches that came last or hold the last days, in the order they were written.
+
+    One that was never counted, or counted before there was a catalogue, is counted when it is used.
+    """
+    if not manifests:
+        return []
     most = max(limit.last_batches or 0 for limit in limits.values())
     days = max(limit.last_days or 0 for limit in limits.values())
     ends = {batch: _time(one["last_event"]) for batch, one in manifests.items()}

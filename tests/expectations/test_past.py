@@ -14,7 +14,7 @@ from expectations.events import gate_events
 from expectations.gate import limits_of
 from expectations.past import Comparison, compare, stability_index
 from infra.errors import GateError
-from infra.records import BatchProfile, Check, GateRecord
+from infra.records import BatchDecision, BatchProfile, Check, GateRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from tests.expectations.lake import AS_OF, WRITTEN, event, item, put_batch, put_items
@@ -161,6 +161,20 @@ def test_a_stopped_batch_is_no_past_until_a_person_accepts_it(shop: Storage) -> 
     record, drifts = judge(shop, "run=2")
     assert [one.failed for one in drifts] == [True, False]
     assert shop.accepted_batches() == (BATCHES[0], BATCHES[2])
+    record, (drift,) = judge(shop, "run=3")
+    assert (drift.failed, record.waiting) == (True, (BATCHES[1],)), "it does not come late by that"
+    assert shop.accepted_batches() == (BATCHES[0], BATCHES[2])
+
+
+def test_one_batch_that_a_person_accepts_lets_none_beside_it_in(shop: Storage) -> None:
+    put(shop, 0, "view")
+    judge(shop, "run=0")
+    put(shop, 1, "cart", "run=1", day=1)
+    put(shop, 2, "cart", "run=1", day=2)
+    judge(shop, "run=1")
+    shop.decide(BATCHES[2], BatchDecision(decision="accepted", by="anna", why="a sale"))
+    record, (drift,) = judge(shop, "run=2")
+    assert (drift.failed, record.waiting) == (True, (BATCHES[1],))
 
 
 def test_batches_of_one_run_are_judged_together_and_stop_together(shop: Storage) -> None:
