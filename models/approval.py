@@ -27,7 +27,8 @@ def ask(run: str, storage: Storage) -> Question | None:
     Returns
     -------
     Question or None
-        None if the verdict needs nobody, or somebody approved exactly this bundle before.
+        None if the verdict needs nobody and nobody rejected the run before, or somebody approved
+        exactly this bundle.
 
     Raises
     ------
@@ -35,11 +36,11 @@ def ask(run: str, storage: Storage) -> Question | None:
         The verdict says reject, the bundle was not seen to answer, or another bundle of this run
         was asked about.
     """
-    verdict = not_rejected(run, storage)
-    if verdict.outcome == "release":
-        return None
-    records, digest = RunRecords(storage, run), _digest(run, storage)
+    verdict, records = not_rejected(run, storage), RunRecords(storage, run)
     before = records.load_approval()
+    if _needs_nobody(verdict, before):
+        return None
+    digest = _digest(run, storage)
     if before is not None and before.manifest_sha256 != digest:
         raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
     if _refusal(before, verdict, storage, digest) is None:
@@ -99,15 +100,20 @@ def require_approved(verdict: VerdictRecord, storage: Storage, manifest_sha256: 
     PublishError
         Nobody answered, somebody rejected, or the answer is about something else.
     """
-    if verdict.outcome == "release":
-        return
     found = RunRecords(storage, verdict.run).load_approval()
+    if _needs_nobody(verdict, found):
+        return
     refusal = _refusal(found, verdict, storage, manifest_sha256)
     if refusal is not None:
         raise PublishError(
             f"{verdict.candidate} of {verdict.run} needs an approval: {refusal}.",
             "Marking a task as success is no answer; the form of approve_release is.",
         )
+
+
+def _needs_nobody(verdict: VerdictRecord, found: ApprovalRecord | None) -> bool:
+    """Tell a release nobody said no to: judging a run again does not overrule a rejection."""
+    return verdict.outcome == "release" and (found is None or found.answer != "rejected")
 
 
 def _refusal(

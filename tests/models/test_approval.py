@@ -128,6 +128,17 @@ def test_a_release_needs_nobody(shop: Storage, digest: str) -> None:
     require_approved(released, shop, digest)
 
 
+def test_judging_again_does_not_overrule_a_rejection(shop: Storage, digest: str) -> None:
+    assert ask(RUN, shop) is not None
+    with pytest.raises(ReleaseError, match="is rejected by pm"):
+        record_answer(RUN, shop, replace(approval(digest), approved=False))
+    released = verdict("release", judgements=(judgement("release", result="met"),))
+    RunRecords(shop, RUN).save_verdict(released)
+    with pytest.raises(PublishError, match="needs an approval: rejected"):
+        require_approved(released, shop, digest)
+    assert ask(RUN, shop) is not None, "a person decides again"
+
+
 def test_a_rejected_run_is_not_asked_about(shop: Storage, digest: str) -> None:
     RunRecords(shop, RUN).save_verdict(verdict("reject"))
     with pytest.raises(ReleaseError, match="is reject"):
