@@ -30,7 +30,7 @@ from models.top_k import THREADS, Vectors
 
 USERS, ITEMS, PAIRS, COMPONENTS = 100_000, 20_000, 5_000_000, 64
 LONG = 100  # of the lists for everyone
-SAMPLE = 2_000  # users for the other libraries
+SAMPLE = 6_000  # users for the other libraries
 ATTRIBUTES = 200
 
 

@@ -97,8 +97,10 @@ def left_out(holdout: Holdout, tables: RunTables) -> list[str]:
 def marked(matrix: Matrix, items: NDArray[np.integer]) -> Hits:
     """Tell for item positions (n, k) whether row i of a csr matrix stores them; -1 is never."""
     n, k = items.shape
-    pairs = np.repeat(np.arange(n), k) * matrix.shape[1] + items.ravel()
+    pairs = (np.arange(n)[:, None] * matrix.shape[1] + items).ravel()
     rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-    stored = rows * matrix.shape[1] + matrix.indices
-    found: Hits = (np.isin(pairs, stored) & (items.ravel() != NONE)).reshape(n, k)
+    stored = np.sort(rows * matrix.shape[1] + matrix.indices, kind="stable")  # mostly sorted
+    places = np.searchsorted(stored, pairs)
+    equal = np.append(stored, NONE)[places] == pairs
+    found: Hits = equal.reshape(n, k) & (items != NONE)
     return found

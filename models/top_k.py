@@ -24,7 +24,7 @@ Score: TypeAlias = Callable[[slice], Vectors]
 
 BLOCK_SCORES = 2_000_000  # 8 MB of float32; a thread needs about four times that
 THREADS = 2
-GROUP = 32  # columns of which only the best may count; smaller is slower, larger lets more through
+GROUP = 64  # columns of which only the best may count; smaller is slower, larger lets more through
 
 
 def top_k(
@@ -137,7 +137,7 @@ def _choose(scores: Vectors, k: int) -> NDArray[np.intp]:
 def _floor(scores: Vectors, k: int) -> Vectors:
     """Return for every row a score that at least k of the row reach, and few more do.
 
-    That is the k-th highest of the maxima of `GROUP` columns each: a partition of a 32nd of the
+    That is the k-th highest of the maxima of `GROUP` columns each: a partition of a 64th of the
     scores. Partitioning all of them takes longer than the product that made them.
     """
     rows, width = scores.shape
