@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from expectations.gate import WRONG_COLUMNS, Gate
-from expectations.measure import Measure, count, repeats
+from expectations.measure import Measure, count, incomplete, repeats
 from infra.records import GateRecord
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
@@ -25,6 +25,9 @@ MEASURES = {
     ),
     "holdout_rows": Measure(
         "user-item pairs to be judged by", "count(*) filter (where part = 'holdout')", _TABLE
+    ),
+    "incomplete_pairs": incomplete(
+        "pairs without a value that every pair must have", INTERACTIONS, _SHOWN
     ),
     "unknown_parts": count(
         "pairs that are neither to learn from nor to be judged by",
@@ -63,8 +66,8 @@ MEASURES = {
     ),
     "past_rows_in_holdout": count(
         "pairs to be judged by that happened before the cut or after the run's time",
-        "part = 'holdout' and (last_time < (select cut from facts)"
-        " or last_time >= (select as_of from facts))",
+        "part = 'holdout' and coalesce(last_time < (select cut from facts)"
+        " or last_time >= (select as_of from facts), true)",
         _TABLE,
         _SHOWN,
     ),

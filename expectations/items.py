@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from expectations.gate import WRONG_COLUMNS, Gate
-from expectations.measure import Measure, count, fact, repeats, share
+from expectations.measure import Measure, count, fact, incomplete, repeats, share
 from infra.records import GateRecord
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
@@ -19,6 +19,14 @@ MEASURES = {
     "wrong_columns": WRONG_COLUMNS,
     "catalogue_items": Measure("items in the catalogue", "count(*)", "catalogue"),
     "learned_items": Measure("items described for the training", "count(*)", "items"),
+    "incomplete_catalogue": incomplete(
+        "items of the catalogue without a value that every item must have", CATALOGUE, _SHOWN
+    ),
+    "incomplete_items": incomplete(
+        "items described for the training without a value that every item must have",
+        ITEMS,
+        "item_id, has_picture, in_stock, updated_at",
+    ),
     "repeated_items": repeats(
         "items that stand more than once in the catalogue", "item_id", "catalogue"
     ),
@@ -49,7 +57,7 @@ MEASURES = {
     ),
     "items_from_the_future": count(
         "items described by what became known after the cut",
-        "updated_at >= (select cut from facts)",
+        "coalesce(updated_at >= (select cut from facts), true)",
         "items",
         "item_id, updated_at",
     ),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infra.schemas import Table
+
 FACTS = "facts"  # the one-row table of what a gate knows beside its tables
 
 
@@ -51,6 +53,15 @@ def share(says: str, breaks: str, of: str, shows: str = "") -> Measure:
 def count(says: str, breaks: str, of: str, shows: str = "") -> Measure:
     """Measure the number of rows that meet a condition; unknown counts as not met."""
     return Measure(says, f"count(*) filter (where {breaks})", of, shows, breaks)
+
+
+def incomplete(says: str, table: Table, shows: str) -> Measure:
+    """Measure the number of rows without a value that every row must have.
+
+    Parquet lets nulls into any column, and most other rules look past a row whose value is unknown.
+    """
+    missing = " or ".join(f"{column} is null" for column in table.required)
+    return count(says, missing, table.name, shows)
 
 
 def repeats(says: str, key: str, of: str) -> Measure:

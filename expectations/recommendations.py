@@ -76,7 +76,7 @@ MEASURES = {
         _AVAILABLE,
     ),
     "distinct_lists_share": Measure(
-        "share of the lists that are different from all others",
+        "different lists, as a share of all lists",
         "count(*) / sum(users)",
         _LISTS,
         "users as users_with_the_same_list, item_ids[1:3]::varchar as first_items",

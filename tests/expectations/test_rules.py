@@ -23,7 +23,9 @@ from expectations.tables import Reader, open_reader
 from infra.errors import GateError
 from infra.records import BatchDecision, Check
 from infra.run_records import RunRecords
-from infra.schemas import QUARANTINE_REASONS
+from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Table
+from infra.schemas import INTERACTIONS as PAIRS
+from infra.schemas import ITEMS as ITEMS_TABLE
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home
 from tests.conftest import SECRET
@@ -157,6 +159,11 @@ def lacking(most: int, **changes: Any) -> tuple[Put, Put]:
     )  # type: ignore[return-value]
 
 
+def lacking_each(rule: str, table: Table, put: Callable[..., Put]) -> Cases:
+    """Put a whole row, and one without a value, for each value that every row must have."""
+    return {rule + " " * at: (put(), put(**{name: None})) for at, name in enumerate(table.required)}
+
+
 BARE = {"brand": None, "category": None, "colour": None}
 ITEMS: Cases = {
     "wrong_columns": (learned(), learned(drop="colour")),
@@ -164,6 +171,8 @@ ITEMS: Cases = {
     "learned_items": (learned(good=50), learned(good=49)),
     "repeated_items": (catalogue(item(98)), catalogue(item(97))),
     "repeated_learned_items": (learned(item(60)), learned(item(59))),
+    **lacking_each("incomplete_catalogue", CATALOGUE, lambda **less: catalogue(item(98, **less))),
+    **lacking_each("incomplete_items", ITEMS_TABLE, lambda **less: learned(item(60, **less))),
     "unusable_prices": (catalogue(item(98, price=0.01)), catalogue(item(98, price=0.0))),
     "unpriced_share": lacking(5, price=None),
     "picture_share": lacking(20, has_picture=False),
@@ -177,6 +186,7 @@ ITEMS: Cases = {
         learned(item(60, updated_at=CUT - SECOND)),
         learned(item(60, updated_at=CUT)),
     ),
+    "items_from_the_future ": (learned(), learned(item(60, updated_at=None))),
     "refused_share": (
         learned(rows_read=1000, refused={"too_long": 100}),
         learned(rows_read=1000, refused={"too_long": 101}),
@@ -201,6 +211,7 @@ INTERACTIONS: Cases = {
         taken([held_out(1, n) for n in range(100)]),
         taken([held_out(1, n) for n in range(99)]),
     ),
+    **lacking_each("incomplete_pairs", PAIRS, lambda **less: taken([*GRID, pair(10, 1, **less)])),
     "unknown_parts": (taken(GRID), taken([*GRID, pair(10, 1, part="test")])),
     "holdout_share": (
         taken([*pairs(range(10), range(3)), *(held_out(n, n) for n in range(70))]),
@@ -241,6 +252,10 @@ INTERACTIONS: Cases = {
     "past_rows_in_holdout ": (
         taken([*GRID, pair(1, 1, part="holdout", last_time=AS_OF - SECOND)]),
         taken([*GRID, pair(1, 1, part="holdout", last_time=AS_OF)]),
+    ),
+    "past_rows_in_holdout  ": (
+        taken([*GRID, held_out(1, 1)]),
+        taken([*GRID, pair(1, 1, part="holdout", last_time=None)]),
     ),
     "unknown_item_share": (taken(pairs([1], range(100))), taken(pairs([1], range(101)))),
 }
