@@ -37,7 +37,7 @@ TOLD = [ReportNotifier()]
     schedule=CronTriggerTimetable(SETTINGS.schedule, timezone="UTC", run_immediately=False),
     catchup=False,
     max_active_runs=1,
-    default_args=task_defaults(SETTINGS),
+    default_args={**task_defaults(SETTINGS), "on_failure_callback": TOLD},
     tags=[Tag.INGESTION.value, Tag.TRAINING.value, Tag.RELEASE.value],
     doc_md=__doc__,
     params={"as_of": Param(None, type=["null", "string"], format="date-time", title="As of")},
@@ -53,7 +53,7 @@ def retrain_recommender() -> None:
         submit(ingest_events, ["--run", run.key])
         return books.counts(run.storage, run.key)
 
-    @step(ENGINEERING, on_failure_callback=TOLD)
+    @step(ENGINEERING)
     def gate_events(run: Run) -> Counts:
         from expectations import events
 
@@ -67,13 +67,13 @@ def retrain_recommender() -> None:
         submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
         return run.storage.lake.counts("interactions", run.key)
 
-    @step(ENGINEERING, on_failure_callback=TOLD)
+    @step(ENGINEERING)
     def gate_items(run: Run) -> Counts:
         from expectations import items
 
         return items.gate_items(run.storage, run.key).counts()
 
-    @step(ENGINEERING, on_failure_callback=TOLD)
+    @step(ENGINEERING)
     def gate_interactions(run: Run) -> Counts:
         from expectations import interactions
 
@@ -91,7 +91,7 @@ def retrain_recommender() -> None:
 
         return evaluate(run.key, run.storage).counts()
 
-    @step(PRODUCT, on_failure_callback=TOLD)
+    @step(PRODUCT)
     def judge_release(run: Run) -> Counts:
         from models.release import decide
 
@@ -120,7 +120,7 @@ def retrain_recommender() -> None:
         submit(recommend_users, ["--run", run.key, *model])
         return run.storage.lake.counts("recommendations", run.key)
 
-    @step(ENGINEERING, on_failure_callback=TOLD)
+    @step(ENGINEERING)
     def gate_recommendations(run: Run) -> Counts:
         from expectations import recommendations
 
@@ -154,8 +154,7 @@ def retrain_recommender() -> None:
         **{"task_id": "approve_release", "owner": PRODUCT.value, "about": "models.approval"},
         approvers=SETTINGS.approvers,
         hours=SETTINGS.approval_hours,
-        notifiers=[ReportNotifier("waits for a person")],
-        on_failure_callback=TOLD,
+        notifiers=[ReportNotifier("waits for a person", over=False)],
     )
     verdict, tracked = judge_release(), track_candidates()
     winner = refit_winner()

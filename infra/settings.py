@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     spark_submit_options: str = Field("", description="Extra spark-submit options on a cluster.")
 
     notify_email: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Who is told of failed gates and releases, by comma."
+        (), description="Who is told when a retraining fails or waits, by comma."
     )
     notify_webhook: SecretStr = Field(
         SecretStr(""), description="Address that is told too, as Slack's: {'text': ...}."

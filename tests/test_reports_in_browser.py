@@ -13,6 +13,7 @@ import pytest
 from infra.airflow.client import AirflowClient
 from infra.airflow.home import DAG, passwords
 from infra.airflow.report_links import report_link
+from infra.report.snapshot import STEPS
 from infra.run_records import RunRecords
 from infra.storage import Storage, run_key
 from tests.infra.test_report import EVALUATION, check, gate
@@ -158,6 +159,13 @@ def test_nothing_is_cut_off_on_any_screen(page: Any, shown: Shown) -> None:
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert page.evaluate(OVERFLOW) == 0, address
+
+
+def test_the_strip_of_steps_is_one_line_of_a_wide_screen(page: Any, shown: Shown) -> None:
+    page.goto(shown.page)
+    tops = "[...document.querySelectorAll('.flow li')].map(each => each.offsetTop)"
+    found = page.evaluate(tops)
+    assert (len(found), len(set(found))) == (len(STEPS), 1)
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,13 @@ class ReportNotifier(BaseNotifier):
     ----------
     what : str
         What became of the task, to follow its name: `failed`.
+    over : bool
+        Nothing that the run is for will follow; Airflow itself calls it running a little longer.
     """
 
-    def __init__(self, what: str = "failed", **kwargs: Any) -> None:
+    def __init__(self, what: str = "failed", *, over: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.what = what
+        self.what, self.over = what, over
 
     def notify(self, context: Any) -> None:
         """Tell everybody who is to be told."""
@@ -80,7 +82,7 @@ class ReportNotifier(BaseNotifier):
     def _message(self, context: Any, storage: Storage) -> Message:
         run, task = context["dag_run"], context["ti"].task_id
         key = run_key(run.run_id)
-        summary = load_summary(storage.reports, key)
+        summary = load_summary(storage.reports, key, over=self.over)
         return Message(
             subject=f"Catwalk, {run_title(key)}: {task} {self.what}. {summary.word}.",
             sentence=" ".join(summary.sentence.split()),

@@ -82,7 +82,9 @@ class _Pages:
         """Show the runs, newest first."""
         if after and not is_run(after):
             raise HTTPException(404)
-        page = find_runs(self._reports, verdict, after, runs_over())
+        over = runs_over()
+        died = [run for run, state in over.items() if state == "failed"]
+        page = find_runs(self._reports, verdict, after, over, died)
         return _html(request, lambda frame: render_runs(page, frame, verdict, after))
 
     def decisions(
@@ -97,7 +99,7 @@ class _Pages:
         return _html(request, lambda frame: render_decisions(page, frame), status, form="'self'")
 
     def run(self, request: Request, run: str) -> Response:
-        """Show the report of a run that has left a record."""
+        """Show the report of a run that has left a record, or ended without one."""
         if not is_run(run):
             raise HTTPException(404)
         return self._report(request, run, must_exist=True)
@@ -116,7 +118,7 @@ class _Pages:
 
     def _report(self, request: Request, run: str, *, must_exist: bool = False) -> Response:
         snapshot = take_snapshot(RecordFiles(self._reports, run), over=run in runs_over())
-        if must_exist and not snapshot.reached:
+        if must_exist and not (snapshot.reached or snapshot.over):
             raise HTTPException(404)
         earlier = earlier_runs(self._reports, run)
         return _html(request, lambda frame: render(snapshot, earlier, frame))
@@ -150,4 +152,5 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    return _html(request, _message("The reports cannot be read", str(error)), 503)
+    said = error.fact if isinstance(error, CatwalkError) else ""
+    return _html(request, _message("The reports cannot be read", said), 503)

@@ -112,8 +112,10 @@ def _waiting(snapshot: Snapshot) -> Headline | None:
 def _broke_off(snapshot: Snapshot) -> Headline | None:
     if not snapshot.over:
         return None
-    last = STEPS[list(STEPS)[snapshot.reached - 1]] if snapshot.reached else "start"
-    sentence = f"The run is over, and nothing was recorded after the {last}. {STAYS}"
+    sentence = f"The run is over, and no step has left a record: see its log. {STAYS}"
+    if snapshot.reached:
+        last = STEPS[list(STEPS)[snapshot.reached - 1]]
+        sentence = f"The run is over, and nothing was recorded after the {last}. {STAYS}"
     return Headline("Broke off", "bad", sentence, "failed")
 
 

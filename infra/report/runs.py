@@ -57,9 +57,12 @@ def run_title(run: str) -> str:
     return f"{moment(at)}, {found['kind']}"
 
 
-def all_runs(store: ObjectStore) -> list[str]:
-    """Return the folders of all runs, newest first; those whose id holds no time come last."""
-    names = {key.split("/", 1)[0] for key in store.list("") if "/" in key}
+def all_runs(store: ObjectStore, died: Collection[str] = ()) -> list[str]:
+    """Return the folders of all runs, newest first; those whose id holds no time come last.
+
+    `died` are runs that failed: they are among them even if no step left a record.
+    """
+    names = {*died, *(key.split("/", 1)[0] for key in store.list("") if "/" in key)}
     return sorted(filter(is_run, names), key=_by_time, reverse=True)
 
 
@@ -73,7 +76,8 @@ def find_runs(
     store: ObjectStore,
     ending: Ending | None = None,
     after: str = "",
-    over: Collection[str] = frozenset(),
+    over: Collection[str] = (),
+    died: Collection[str] = (),
 ) -> RunsPage:
     """Return a page of runs.
 
@@ -87,8 +91,10 @@ def find_runs(
         The last run of the page before; empty for the first page.
     over : collection of str
         Runs of which no step will follow.
+    died : collection of str
+        Those among them that failed, and are listed even if no step left a record.
     """
-    runs = [run for run in all_runs(store) if not after or _by_time(run) < _by_time(after)]
+    runs = [run for run in all_runs(store, died) if not after or _by_time(run) < _by_time(after)]
     rows: list[RunSummary] = []
     for start in range(0, min(len(runs), LOOKED_AT), SHOWN):
         for summary in _summaries(store, runs[start : min(start + SHOWN, LOOKED_AT)], over):
@@ -121,7 +127,7 @@ def _by_time(run: str) -> tuple[str, str]:
 
 
 def _summaries(
-    store: ObjectStore, runs: Sequence[str], over: Collection[str] = frozenset()
+    store: ObjectStore, runs: Sequence[str], over: Collection[str] = ()
 ) -> list[RunSummary]:
     with ThreadPoolExecutor(READERS) as readers:
         return list(readers.map(lambda run: load_summary(store, run, over=run in over), runs))

@@ -181,18 +181,30 @@ def test_a_run_that_airflow_ended_is_not_called_running(
 ) -> None:
     RunRecords(shop, RUN).save_gate(gate(RUN, "passed", passed=True))
     assert "Running" in analyst.get(RUN_PAGE).text
-    _remember_as_failed(RUN_ID)
+    _remember(RUN_ID, "failed")
     assert "Broke off" in analyst.get(RUN_PAGE).text
     assert RUN in analyst.get("/catwalk/?verdict=failed").text
 
 
-def _remember_as_failed(run_id: str) -> None:
+def test_a_run_that_died_before_its_first_record_is_listed_and_has_a_page(
+    analyst: TestClient,
+) -> None:
+    _remember("manual__2026-11-24T13:00:00+00:00", "failed")
+    _remember("manual__2026-11-24T14:00:00+00:00", "success")
+    died, emptied = (run_key(f"manual__2026-11-24T{hour}:00:00+00:00") for hour in (13, 14))
+    for path in ("/catwalk/", "/catwalk/?verdict=failed"):
+        assert f'href="/catwalk/runs/{died}"' in analyst.get(path).text
+        assert emptied not in analyst.get(path).text, "its records were deleted; it did not fail"
+    assert "no step has left a record" in analyst.get(f"/catwalk/runs/{died}").text
+
+
+def _remember(run_id: str, state: str) -> None:
     """Write the run into Airflow's database, as its scheduler would."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from airflow.utils.types import DagRunType
 
-    run = DagRun(DAG, run_id=run_id, run_type=DagRunType.MANUAL, run_after=NOON, state="failed")
+    run = DagRun(DAG, run_id=run_id, run_type=DagRunType.MANUAL, run_after=NOON, state=state)
     with create_session() as session:
         session.add(run)
 
