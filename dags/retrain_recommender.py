@@ -12,9 +12,10 @@ verdict is `review`, `approve_release` first waits for a product person in the U
 | `judge_release` | no candidate meets the thresholds | the report says which and why |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
 | `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
-| `publish` | another publisher won, or storage failed | clear the task; it is idempotent |
+| `publish` | another publisher won, storage or MLflow failed | clear the task; it is idempotent |
 
-Whatever fails, the model that is live stays live. **Every task is safe to rerun** at any time.
+Whatever fails before `publish`, the model that is live stays live; a red `publish` may have moved
+the pointer: the page Decisions says what is live. **Every task is safe to rerun** at any time.
 `as_of` replays the shop as of a moment; left empty, it is the time of the run.
 Owners: data-engineering (ingestion, gates), data-science (training), product (release).
 """

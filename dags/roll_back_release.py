@@ -5,13 +5,14 @@ process must answer from it, then one pointer moves. It takes seconds, and train
 
 | field | what to write |
 |---|---|
-| `version` | `previous`, or a version that was live before: the page Decisions lists them |
+| `version` | `previous`, the last one nobody rolled back from, or one that the page Decisions lists |
 | `reason` | why; it stands beside your name in the decision, for good |
 
 What is rolled back from does not go live again without a person: `publish` refuses it, also under
 another name. The next retraining is judged against what is live then and may be released as ever;
 pause `retrain_recommender` if nothing shall be. To take a roll-back back, run this for the other
-version. Red means that what was live stays live. Safe to rerun. Owner: product.
+version. Red: the log says why, and the page Decisions what is live now; if only MLflow failed, the
+pointer has moved, and clearing the task mends the rest. Safe to rerun. Owner: product.
 """
 
 from airflow.sdk import Param, dag

@@ -59,19 +59,3 @@ class ServingRecord(Rules):
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
         return self.model_dump(exclude={"run", "at", "manifest_sha256"})
-
-
-class LearntFrom(Rules):
-    """The data behind a version: events from `start` to `as_of`, judged on those from `cut` on."""
-
-    start: str
-    cut: str
-    as_of: str
-    batches: tuple[str, ...]
-
-
-class Withdrawn(Rules):
-    """A version that a person rolled back from; `arrays_sha256` knows it under any other name."""
-
-    version: str
-    arrays_sha256: str

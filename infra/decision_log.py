@@ -18,7 +18,8 @@ from infra.rules import Rules, describe
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 if TYPE_CHECKING:
-    from infra.records import ApprovalRecord, BatchDecision, VerdictRecord
+    from infra.records import BatchDecision, VerdictRecord
+    from infra.release_records import ApprovalRecord
 
 LOG = "decisions"
 ATTEMPTS = 20  # writers at the same moment; each attempt has one winner

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from infra.decision_log import numbers
 from infra.errors import PublishError
-from infra.records import PublishRecord
+from infra.release_records import PublishRecord
 from infra.rules import describe
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
@@ -38,6 +38,15 @@ def history(storage: Storage) -> Iterator[PublishRecord]:
 def live_at(storage: Storage, moment: datetime) -> PublishRecord | None:
     """Return what was live at a moment; None before the first publishing."""
     return next((record for record in history(storage) if record.at <= moment), None)
+
+
+def before_live(storage: Storage, now: PublishRecord) -> PublishRecord | None:
+    """Return the last release before what is live that nobody rolled back from; None without one.
+
+    It is what a roll-back to `previous` means, so two in a row go two versions back.
+    """
+    out = {now.version, *(one.version for one in now.withdrawn)}
+    return next((record for record in history(storage) if record.version not in out), None)
 
 
 def next_time(before: PublishRecord | None) -> datetime:

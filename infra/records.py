@@ -6,11 +6,10 @@ They are the only thing the gates, the models and the report page know of each o
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from infra.bundle_records import LearntFrom, Withdrawn
 from infra.rules import Rules
 
 Severity = Literal["critical", "warning", "info"]
@@ -243,58 +242,3 @@ class VerdictRecord(Rules):
         """Return what Airflow shows of it."""
         missed = sum(not judgement.passed for judgement in self.judgements)
         return {"outcome": self.outcome, "candidate": self.candidate, "missed": missed}
-
-
-class ApprovalRecord(Rules):
-    """What a person was asked about a `review` verdict, and the answer.
-
-    `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
-    `by` is None while nobody answered, and for good if the time was over.
-    """
-
-    run: str
-    candidate: str
-    manifest_sha256: str
-    asked: tuple[str, ...]
-    asked_at: datetime
-    answer: Literal["waiting", "approved", "rejected"] = "waiting"
-    by: str | None = None
-    at: datetime | None = None
-    why: str = ""
-
-    @model_validator(mode="after")
-    def _who_when_and_why(self) -> Self:
-        if self.answer == "approved" and not (self.by and self.at and self.why.strip()):
-            raise ValueError("an approval names who gave it, when and why")
-        return self
-
-    def counts(self) -> dict[str, Any]:
-        """Return what Airflow shows of it."""
-        return {"answer": self.answer, "by": self.by, "manifest_sha256": self.manifest_sha256}
-
-
-class PublishRecord(Rules):
-    """What went live; `number` is that of the pointer, `previous` what was live until then.
-
-    `decided` is the person who let it go live, None where the thresholds alone did. Of a roll-back,
-    `run` and what follows from it are those of the version, `asked_in` is the run that rolled back.
-    `withdrawn` may not go live again without a person; every pointer hands it on to the next.
-    """
-
-    run: str
-    at: datetime
-    number: int
-    version: str
-    manifest_sha256: str
-    candidate: str
-    previous: str | None = None
-    action: Literal["release", "roll_back"] = "release"
-    arrays_sha256: str = ""
-    data: LearntFrom | None = None
-    decided: Approval | None = None
-    asked_in: str = ""
-    withdrawn: tuple[Withdrawn, ...] = ()
-
-    def counts(self) -> dict[str, Any]:
-        """Return what Airflow shows of it."""
-        return {"number": self.number, "version": self.version, "candidate": self.candidate}

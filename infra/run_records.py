@@ -17,13 +17,8 @@ from infra.record_files import (
     RecordFiles,
     gate_file,
 )
-from infra.records import (
-    ApprovalRecord,
-    EvaluationRecord,
-    GateRecord,
-    PublishRecord,
-    VerdictRecord,
-)
+from infra.records import EvaluationRecord, GateRecord, VerdictRecord
+from infra.release_records import ApprovalRecord, PublishRecord
 from infra.report.page import write_report
 from infra.rules import Rules
 from infra.storage import Storage

@@ -15,7 +15,7 @@ from infra.decision_log import THRESHOLDS
 from infra.errors import InputError
 from infra.live_pointer import history
 from infra.program import run_program
-from infra.records import PublishRecord
+from infra.release_records import PublishRecord
 from infra.shop_home import open_home
 from infra.storage import Storage
 from infra.text_table import INDENT

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from infra.asking import Answer, Question
 from infra.errors import PublishError, ReleaseError
-from infra.records import ApprovalRecord, VerdictRecord
+from infra.records import VerdictRecord
+from infra.release_records import ApprovalRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
@@ -126,6 +127,8 @@ def _refusal(
         return "nobody has answered" if found.answer == "waiting" else f"rejected: {found.why}"
     if found.by not in storage.settings.approvers:
         return f"{found.by} may not approve"
+    if found.asked_at < verdict.at:
+        return "the run was judged again after the question"
     if found.manifest_sha256 != manifest_sha256:
         return "the bundle was built again after it was approved"
     return None

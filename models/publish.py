@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from infra.bundle_records import LearntFrom
 from infra.errors import BundleError, PublishError, StorageError
 from infra.live_pointer import live, lost, next_time, point
-from infra.records import Approval, GateRecord, PublishRecord, VerdictRecord
+from infra.records import Approval, GateRecord, VerdictRecord
+from infra.release_records import LearntFrom, PublishRecord
 from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage
@@ -83,6 +83,7 @@ def publish(run: str, storage: Storage) -> PublishRecord:
                     data=_learnt_from(verdict, storage),
                     decided=_decided(verdict, storage),
                     withdrawn=before.withdrawn if before else (),
+                    roll_backs=before.roll_backs if before else (),
                 ),
             )
     RunRecords(storage, run).save_published(record)

@@ -50,7 +50,7 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     records = RunRecords(storage, run)
     try:
         verdict = _verdict(run, storage, file)
-    except CatwalkError as error:
+    except Exception as error:
         records.save_verdict(_without_judging(run, file, error))
         raise
     records.save_verdict(verdict)
@@ -112,8 +112,10 @@ def _verdict(run: str, storage: Storage, file: Path) -> VerdictRecord:
     )
 
 
-def _without_judging(run: str, file: Path, error: CatwalkError) -> VerdictRecord:
+def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
     """Reject a run that could not be judged, so that no verdict of before stands in its place."""
+    known = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
+    reason = str(error) if known else f"It failed by {type(error).__name__}: see the task's log."
     try:
         sha256 = hashlib.sha256(read_rules(file)).hexdigest()
     except SettingsError:
@@ -124,7 +126,7 @@ def _without_judging(run: str, file: Path, error: CatwalkError) -> VerdictRecord
         limit="every rule can be judged",
         result="not judged",
         outcome="reject",
-        reason=str(error),
+        reason=reason,
         why="what cannot be judged does not go live",
     )
     return VerdictRecord(

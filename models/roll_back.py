@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from infra.bundle_records import Withdrawn
 from infra.errors import BundleError, InputError, PublishError
-from infra.live_pointer import history, live, lost, next_time, point
-from infra.records import Approval, PublishRecord
+from infra.live_pointer import before_live, history, live, lost, next_time, point
+from infra.records import Approval
+from infra.release_records import PublishRecord, Withdrawn
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.bundle import manifest_sha256
@@ -28,7 +28,8 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
     Parameters
     ----------
     version : str
-        The name of a version that was live before, or `previous`.
+        The name of a version that was live before, or `previous`: the last one that nobody
+        rolled back from.
     by, why : str
         Who wants it, and the reason; both are kept for good.
     asked_in : str
@@ -48,31 +49,65 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
     now = live(storage)
     if now is None:
         raise PublishError("Nothing is live yet.", "Publish something first.")
-    if now.asked_in == asked_in:
-        return now
-    wanted = now.previous if version == PREVIOUS else version
-    if wanted == now.version:
-        raise PublishError(f"{wanted} is live already.", CURE)
+    if asked_in in now.roll_backs:
+        return _answered(asked_in, storage)
+    wanted = _meant(version, now, storage)
     target, passed_over = _found(wanted, storage)
     _require_good(target, storage)
-    record = target.model_copy(
+    decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
+    return _point(_moved_back(now, target, passed_over, decided, asked_in), storage)
+
+
+def _meant(version: str, now: PublishRecord, storage: Storage) -> str:
+    """Return the name of the version that is asked for."""
+    if version == now.version:
+        raise PublishError(f"{version} is live already.", CURE)
+    if version != PREVIOUS:
+        return version
+    before = before_live(storage, now)
+    if before is None:
+        raise InputError(f"Nothing was live before {now.version} but what was rolled back.", CURE)
+    return before.version
+
+
+def _moved_back(
+    now: PublishRecord,
+    target: PublishRecord,
+    passed_over: list[PublishRecord],
+    decided: Approval,
+    asked_in: str,
+) -> PublishRecord:
+    """Return the next pointer: the version as it was released, and who went back to it."""
+    return target.model_copy(
         update={
             "number": now.number + 1,
             "at": next_time(now),
             "previous": now.version,
             "action": "roll_back",
-            "decided": Approval(by=by, at=datetime.now(UTC), why=why.strip()),
+            "decided": decided,
             "asked_in": asked_in,
             "withdrawn": _withdrawn(now, target, passed_over),
+            "roll_backs": (*now.roll_backs, asked_in),
         }
     )
+
+
+def _point(record: PublishRecord, storage: Storage) -> PublishRecord:
     try:
         return point(storage, record)
     except AlreadyExistsError as error:
+        now = live(storage)
+        if now is not None and record.asked_in in now.roll_backs:  # the same task, started twice
+            return _answered(record.asked_in, storage)
         raise lost(record, error) from error
 
 
-def _found(wanted: str | None, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:
+def _answered(asked_in: str, storage: Storage) -> PublishRecord:
+    """Return the pointer that a request moved, however long ago."""
+    return next(record for record in history(storage) if record.asked_in == asked_in)
+
+
+def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:
     """Return the last pointer to a version, and all pointers since, the newest first."""
     passed_over: list[PublishRecord] = []
     for record in history(storage):

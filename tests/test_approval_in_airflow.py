@@ -21,7 +21,7 @@ from infra.airflow.home import DAG
 from infra.airflow.server import client_of
 from infra.errors import AirflowError
 from infra.live_pointer import live
-from infra.records import ApprovalRecord
+from infra.release_records import ApprovalRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage, run_key
 from tests.models.conftest import prepare_bundle, write_tables

@@ -11,7 +11,7 @@ import pytest
 from infra.airflow.client import AirflowClient, wait_until
 from infra.airflow.server import client_of
 from infra.live_pointer import live
-from infra.records import PublishRecord
+from infra.release_records import PublishRecord
 from infra.storage import Storage, run_key
 from models.publish import publish
 from models.tracking import VERSION_TAG, follow_pointer

@@ -10,7 +10,8 @@ from typing import Any
 from infra.airflow.home import REPOSITORY
 from infra.live_pointer import live
 from infra.record_files import PAGE
-from infra.records import Judgement, PublishRecord, VerdictRecord
+from infra.records import Judgement, VerdictRecord
+from infra.release_records import PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.text_table import INDENT, text_table

@@ -9,7 +9,7 @@ from itertools import islice
 from infra.decision_log import LOG, Decision, entries, missing, numbers
 from infra.errors import InputError
 from infra.live_pointer import LIVE, history
-from infra.records import PublishRecord
+from infra.release_records import PublishRecord
 from infra.report.runs import is_run
 from infra.report.templates import Frame, fill
 from infra.storage import Storage

@@ -21,13 +21,8 @@ from infra.record_files import (
     RecordFiles,
     gate_file,
 )
-from infra.records import (
-    ApprovalRecord,
-    EvaluationRecord,
-    GateRecord,
-    PublishRecord,
-    VerdictRecord,
-)
+from infra.records import EvaluationRecord, GateRecord, VerdictRecord
+from infra.release_records import ApprovalRecord, PublishRecord
 from infra.rules import Rules, parse_rules
 
 Found = TypeVar("Found")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.records import ApprovalRecord, GateRecord, Judgement, VerdictRecord
+from infra.records import GateRecord, Judgement, VerdictRecord
+from infra.release_records import ApprovalRecord
 from infra.report.headline import Tone
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import plain_name

@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from infra import decision_log
 from infra.airflow.home import DAG
 from infra.live_pointer import point
-from infra.records import Approval, Check, GateRecord, PublishRecord
+from infra.records import Approval, Check, GateRecord
+from infra.release_records import PublishRecord
 from infra.report.decisions import SHOWN
 from infra.run_records import RunRecords
 from infra.storage import Storage, run_key

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from infra import decision_log
-from infra.bundle_records import LearntFrom
 from infra.decision_log import Decision, entries, missing, numbers
 from infra.errors import InputError, StorageError
-from infra.records import Approval, ApprovalRecord, BatchDecision, PublishRecord, VerdictRecord
+from infra.records import Approval, BatchDecision, VerdictRecord
+from infra.release_records import ApprovalRecord, LearntFrom, PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.who_was_live import parse_moment, who_was_live

@@ -17,7 +17,8 @@ from infra.demo.progress import counts_line, last_error
 from infra.demo.shops import ends_at, load_demo_shops
 from infra.demo.summary import is_live, summary
 from infra.errors import InputError, SettingsError
-from infra.records import Judgement, PublishRecord, VerdictRecord
+from infra.records import Judgement, VerdictRecord
+from infra.release_records import PublishRecord
 from infra.run_records import RunRecords
 from infra.settings import Settings, load_settings
 from infra.shop_home import is_remembered, open_home

@@ -15,15 +15,14 @@ from pydantic import ValidationError
 from infra.errors import StorageError
 from infra.records import (
     Approval,
-    ApprovalRecord,
     Check,
     EvaluationRecord,
     GateRecord,
     Judgement,
-    PublishRecord,
     Score,
     VerdictRecord,
 )
+from infra.release_records import ApprovalRecord, PublishRecord
 from infra.report import wording
 from infra.report.charts import stack
 from infra.report.page import write_report

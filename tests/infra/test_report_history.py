@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from infra.record_files import RecordFiles
-from infra.records import ApprovalRecord, Comparison, GateRecord, Score, Slice
+from infra.records import Comparison, GateRecord, Score, Slice
+from infra.release_records import ApprovalRecord
 from infra.report.page import render, write_report
 from infra.report.runs import LOOKED_AT, SHOWN, all_runs, find_runs, is_run, runs_before
 from infra.report.snapshot import take_snapshot

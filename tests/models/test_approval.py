@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -137,6 +137,20 @@ def test_judging_again_does_not_overrule_a_rejection(shop: Storage, digest: str)
     with pytest.raises(PublishError, match="needs an approval: rejected"):
         require_approved(released, shop, digest)
     assert ask(RUN, shop) is not None, "a person decides again"
+
+
+def test_an_approval_does_not_outlive_another_verdict_on_the_same_bytes(
+    shop: Storage, digest: str
+) -> None:
+    ask(RUN, shop)
+    record_answer(RUN, shop, approval(digest))
+    again = verdict(at=datetime.now(UTC), judgements=(judgement(reason="it is much worse."),))
+    RunRecords(shop, RUN).save_verdict(again)
+    with pytest.raises(PublishError, match="the run was judged again after the question"):
+        require_approved(again, shop, digest)
+    assert ask(RUN, shop) is not None, "a person decides again"
+    record_answer(RUN, shop, approval(digest))
+    require_approved(again, shop, digest)
 
 
 def test_a_rejected_run_is_not_asked_about(shop: Storage, digest: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pytest
 
 from infra.errors import BundleError, PublishError, ReleaseError, StorageError
 from infra.live_pointer import live
-from infra.records import ApprovalRecord, PublishRecord, VerdictRecord
+from infra.records import VerdictRecord
+from infra.release_records import ApprovalRecord, PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import ObjectStore
@@ -420,10 +421,10 @@ def approve(shop: Storage, **change: Any) -> None:
         candidate=WINNER,
         manifest_sha256=served.manifest_sha256,
         asked=("pm",),
-        asked_at=AS_OF,
+        asked_at=datetime.now(UTC),
         answer="approved",
         by="pm",
-        at=AS_OF,
+        at=datetime.now(UTC),
         why="slow, but better",
     )
     RunRecords(shop, RUN).save_approval(record.model_copy(update=change))

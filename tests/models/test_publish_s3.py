@@ -13,7 +13,7 @@ import pytest
 
 from infra.errors import PublishError, StorageError
 from infra.live_pointer import next_time, point
-from infra.records import PublishRecord
+from infra.release_records import PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST

@@ -226,6 +226,26 @@ def test_tables_that_are_gone_reject(shop: Storage, write_run: WriteRun) -> None
     assert found(shop).outcome == "reject"
 
 
+@pytest.mark.parametrize("error", [OSError, ValueError, KeyError, RuntimeError])
+def test_judging_that_breaks_rejects(
+    error: type[Exception], shop: Storage, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict of before does not stand, and no text of the error is shown."""
+    write_run()
+    evaluated(shop)
+    decide(RUN, shop)
+
+    def broken(*_: Any) -> Any:
+        raise error("user 4711 has no row")
+
+    monkeypatch.setattr(release, "columns_of", broken)
+    with pytest.raises(error):
+        decide(RUN, shop)
+    assert found(shop).outcome == "reject"
+    reason = found(shop).judgements[0].reason
+    assert reason == f"It failed by {error.__name__}: see the task's log."
+
+
 def test_a_release_is_bound_to_what_was_judged(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     a_champion_as_good(shop)

@@ -10,7 +10,7 @@ import pytest
 
 from infra.errors import BundleError, InputError, PublishError
 from infra.live_pointer import history, live, live_at
-from infra.records import PublishRecord
+from infra.release_records import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.build_bundle import build_bundle
@@ -41,10 +41,7 @@ WHY = "the front page shows nothing but socks"
 def two(shop: Storage, write_run: WriteRun) -> tuple[PublishRecord, PublishRecord]:
     """Publish two versions, one after the other."""
     prepare_bundle(shop, write_run())
-    first = publish(RUN, shop)
-    pairs, items = tastes(seed=4)
-    prepare_bundle(shop, write_run(pairs, items, run=OTHER, as_of=AS_OF + timedelta(hours=6)))
-    return first, publish(OTHER, shop)
+    return publish(RUN, shop), publish_another(shop, write_run, OTHER, 4)
 
 
 Two = tuple[PublishRecord, PublishRecord]
@@ -66,6 +63,38 @@ def test_the_pointer_goes_back_and_says_who_and_why(shop: Storage, two: Two) -> 
 def test_a_retry_of_the_same_request_moves_nothing(shop: Storage, two: Two) -> None:
     record = roll_back("previous", "anna", WHY, "run=back", shop)
     assert roll_back("previous", "anna", WHY, "run=back", shop) == record == live(shop)
+
+
+def test_an_old_request_that_runs_again_moves_nothing(
+    shop: Storage, two: Two, write_run: WriteRun
+) -> None:
+    """Also after others rolled back and something new was released."""
+    _, second = two
+    old = roll_back("previous", "anna", WHY, "run=back", shop)
+    roll_back(second.version, "ben", "it was the shop", "run=forth", shop)
+    publish_another(shop, write_run, THIRD, 5)
+    now = live(shop)
+    assert roll_back("previous", "anna", WHY, "run=back", shop) == old
+    assert live(shop) == now and now is not None and now.run == THIRD
+
+
+def test_two_in_a_row_go_back_two_versions(shop: Storage, two: Two, write_run: WriteRun) -> None:
+    first, second = two
+    publish_another(shop, write_run, THIRD, 5)
+    assert roll_back("previous", "anna", WHY, "run=back1", shop).version == second.version
+    now = roll_back("previous", "anna", WHY, "run=back2", shop)
+    assert now.version == first.version, "not what was withdrawn a moment ago"
+    with pytest.raises(InputError, match=f"Nothing was live before {first.version} but what was"):
+        roll_back("previous", "anna", WHY, "run=back3", shop)
+    assert live(shop) == now
+
+
+def publish_another(shop: Storage, write_run: WriteRun, run: str, seed: int) -> PublishRecord:
+    """Release the next model; the hours of its data follow from the seed."""
+    pairs, items = tastes(seed=seed)
+    as_of = AS_OF + timedelta(hours=6 * (seed - 3))
+    prepare_bundle(shop, write_run(pairs, items, run=run, as_of=as_of))
+    return publish(run, shop)
 
 
 def test_what_was_rolled_back_comes_back_by_a_person_alone(shop: Storage, two: Two) -> None:
@@ -100,9 +129,7 @@ def test_the_same_model_under_another_name_stays_out(
 def test_the_next_model_is_released_as_ever(shop: Storage, two: Two, write_run: WriteRun) -> None:
     first, second = two
     roll_back(first.version, "anna", WHY, "run=back", shop)
-    pairs, items = tastes(seed=5)
-    prepare_bundle(shop, write_run(pairs, items, run=THIRD, as_of=AS_OF + timedelta(hours=12)))
-    third = publish(THIRD, shop)
+    third = publish_another(shop, write_run, THIRD, 5)
     assert (third.number, third.previous) == (4, first.version)
     assert [one.version for one in third.withdrawn] == [second.version], "and not forgotten"
 
@@ -130,7 +157,7 @@ def test_nothing_to_go_back_to(shop: Storage, write_run: WriteRun) -> None:
         roll_back("previous", "anna", WHY, "run=back", shop)
     prepare_bundle(shop, write_run())
     publish(RUN, shop)
-    with pytest.raises(InputError, match="was never live"):
+    with pytest.raises(InputError, match="Nothing was live before"):
         roll_back("previous", "anna", WHY, "run=back", shop)
 
 
@@ -163,6 +190,19 @@ def test_somebody_else_was_first(shop: Storage, two: Two) -> None:
     with pytest.raises(PublishError, match="was first with pointer 3") as caught:
         roll_back("previous", "anna", WHY, "run=anna", late)
     assert isinstance(caught.value.__cause__, AlreadyExistsError)
+
+
+def test_the_same_request_twice_at_once(shop: Storage, two: Two) -> None:
+    late = Storage(shop.settings)
+    create = late.published.create
+
+    def after_itself(key: str, content: bytes) -> None:
+        roll_back("previous", "anna", WHY, "run=back", shop)
+        create(key, content)
+
+    late.published.create = after_itself  # type: ignore[method-assign]
+    assert roll_back("previous", "anna", WHY, "run=back", late) == live(shop)
+    assert [one.number for one in history(shop)] == [3, 2, 1]
 
 
 def point_many(shop: Storage, first: PublishRecord, amount: int) -> list[str]:
