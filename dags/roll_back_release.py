@@ -5,7 +5,7 @@ process must answer from it, then one pointer moves. It takes seconds, and train
 
 | field | what to write |
 |---|---|
-| `version` | `previous`, the last one nobody rolled back from, or one that the page Decisions lists |
+| `version` | `previous`: the last one nobody rolled back from; or one of the page Decisions |
 | `reason` | why; it stands beside your name in the decision, for good |
 
 What is rolled back from does not go live again without a person: `publish` refuses it, also under
