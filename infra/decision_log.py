@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LOG = "decisions"
 ATTEMPTS = 20  # writers at the same moment; each attempt has one winner
 THRESHOLDS = "models/release.yaml"
+NO_MISS = "No threshold was missed"  # some may be within chance, or have nothing to compare with
 
 
 class Decision(Rules):
@@ -105,18 +106,18 @@ def missing(known: list[int]) -> list[int]:
 def of_verdict(record: VerdictRecord) -> Decision:
     """Say what the thresholds decided on a run."""
     missed = [judgement.reason for judgement in record.judgements if not judgement.passed]
+    doubts = [judgement.reason for judgement in record.judgements if judgement.result != "met"]
     return Decision(
         at=record.at,
         what="verdict",
         about=record.run,
         outcome=record.outcome,
         by=THRESHOLDS,
-        why=" ".join(missed) or "Every threshold was met.",
+        why=" ".join(missed or [f"{NO_MISS}.", *doubts]),
         facts={
             "candidate": record.candidate,
             "model_sha256": record.model_sha256,
-            "thresholds_sha256": record.thresholds_sha256,
-            "thresholds_commit": record.thresholds_commit,
+            **record.thresholds.facts(),
             "champion": record.champion or "none",
         },
     )
@@ -126,7 +127,8 @@ def of_approval(record: ApprovalRecord) -> Decision | None:
     """Say what a person answered to a review; None while nobody has."""
     if record.answer == "waiting" or record.at is None:
         return None
-    facts = {"candidate": record.candidate, "manifest_sha256": record.manifest_sha256}
+    judged = record.thresholds.facts() if record.thresholds else {}
+    facts = {"candidate": record.candidate, "manifest_sha256": record.manifest_sha256, **judged}
     return Decision(
         at=record.at,
         what="approval",

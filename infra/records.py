@@ -217,6 +217,21 @@ class Judgement(Rules):
         return self.outcome == "release"
 
 
+class ThresholdsFile(Rules):
+    """The thresholds that judged: the hash of their bytes, and who last changed them.
+
+    `commit` and `author` may each be `unknown`, and `commit` also `uncommitted`.
+    """
+
+    sha256: str
+    commit: str
+    author: str
+
+    def facts(self) -> dict[str, str]:
+        """Return them as the decision log names them."""
+        return {f"thresholds_{name}": str(value) for name, value in self}
+
+
 class VerdictRecord(Rules):
     """The release decision, bound to what was judged.
 
@@ -237,6 +252,12 @@ class VerdictRecord(Rules):
     model_sha256: str = ""
     champion: str | None = None
     columns: tuple[str, ...] = ()
+
+    @property
+    def thresholds(self) -> ThresholdsFile:
+        """The thresholds that judged."""
+        commit, author = self.thresholds_commit, self.thresholds_author
+        return ThresholdsFile(sha256=self.thresholds_sha256, commit=commit, author=author)
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

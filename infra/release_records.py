@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from infra.records import Approval
+from infra.records import Approval, ThresholdsFile
 from infra.rules import Rules
 
 
@@ -31,7 +31,8 @@ class ApprovalRecord(Rules):
     """What a person was asked about a `review` verdict, and the answer.
 
     `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
-    `by` is None while nobody answered, and for good if the time was over.
+    `by` is None while nobody answered, and for good if the time was over. `thresholds` are those
+    of the verdict.
     """
 
     run: str
@@ -39,6 +40,7 @@ class ApprovalRecord(Rules):
     manifest_sha256: str
     asked: tuple[str, ...]
     asked_at: datetime
+    thresholds: ThresholdsFile | None = None
     answer: Literal["waiting", "approved", "rejected"] = "waiting"
     by: str | None = None
     at: datetime | None = None
@@ -58,8 +60,9 @@ class ApprovalRecord(Rules):
 class PublishRecord(Rules):
     """What went live; `number` is that of the pointer, `previous` what was live until then.
 
-    `decided` is the person who let it go live, None where the thresholds alone did. Of a roll-back,
-    `run` and what follows from it are those of the version, `asked_in` is the run that rolled back.
+    `thresholds` judged it, `decided` is the person who let it go live, None where they alone did.
+    Of a roll-back, `run` and what follows from it are those of the version, `asked_in` is the run
+    that rolled back.
     Every pointer hands on to the next what may not go live again without a person, `withdrawn`,
     and which runs have rolled back so far, `roll_backs`.
     """
@@ -74,6 +77,7 @@ class PublishRecord(Rules):
     action: Literal["release", "roll_back"] = "release"
     arrays_sha256: str = ""
     data: LearntFrom | None = None
+    thresholds: ThresholdsFile | None = None
     decided: Approval | None = None
     asked_in: str = ""
     withdrawn: tuple[Withdrawn, ...] = ()

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from infra.decision_log import THRESHOLDS
+from infra.decision_log import NO_MISS, THRESHOLDS, missing, numbers
 from infra.errors import InputError
-from infra.live_pointer import history
+from infra.live_pointer import LIVE, history
 from infra.program import run_program
 from infra.release_records import PublishRecord
 from infra.shop_home import open_home
@@ -43,7 +43,10 @@ def parse_moment(text: str, now: datetime) -> datetime:
 
 
 def who_was_live(storage: Storage, moment: datetime) -> list[tuple[str, str]]:
-    """Return the answer as names and values; raises `PublishError` for a broken pointer."""
+    """Return the answer as names and values; raises `PublishError` for a broken pointer.
+
+    Where a pointer of that time was deleted, nobody can tell, and the answer says so.
+    """
     then: PublishRecord | None = None
     after: PublishRecord | None = None
     released: PublishRecord | None = None
@@ -56,26 +59,56 @@ def who_was_live(storage: Storage, moment: datetime) -> list[tuple[str, str]]:
             released = record
             break
     asked = ("Asked", f"{moment:{FORMAT}}")
+    deleted = _deleted_between(then, after, storage)
+    if deleted:
+        return [asked, ("Live", f"unknown: {deleted} deleted"), *_known_around(then, after)]
     if then is None:
         first = f"; the first went live {after.at:{FORMAT}}" if after else ""
         return [asked, ("Live", f"nothing yet{first}")]
-    return [asked, *_facts(then, released or then), ("Until", _until(after))]
+    return [asked, *_facts(then, released), ("Until", _until(after))]
+
+
+def _deleted_between(
+    then: PublishRecord | None, after: PublishRecord | None, storage: Storage
+) -> str:
+    """Name the pointers that are gone between two; empty if none is."""
+    known = numbers(storage.published, LIVE)
+    first, end = then.number if then else 0, after.number if after else max(known, default=0)
+    gone = [str(number) for number in missing(known) if first < number < end]
+    if len(gone) == 1:
+        return f"pointer {gone[0]} was"
+    return f"pointers {', '.join(gone)} were" if gone else ""
+
+
+def _known_around(
+    then: PublishRecord | None, after: PublishRecord | None
+) -> Iterator[tuple[str, str]]:
+    if then is not None:
+        yield "Known before", f"{then.version} (pointer {then.number}) since {then.at:{FORMAT}}"
+    if after is not None:
+        yield "Known after", f"{_until(after)} (pointer {after.number})"
 
 
 def decided_by(record: PublishRecord) -> str:
     """Say who let a pointer move."""
     if record.decided is None:
-        return f"{THRESHOLDS}: every threshold was met"
+        return f"{THRESHOLDS}: {NO_MISS}"
     return f"{record.decided.by}: {record.decided.why}"
 
 
-def _facts(then: PublishRecord, released: PublishRecord) -> Iterator[tuple[str, str]]:
+def _facts(then: PublishRecord, released: PublishRecord | None) -> Iterator[tuple[str, str]]:
     yield "Live", f"{then.version} (pointer {then.number})"
     yield "Model", f"{then.candidate} of {then.run}"
     if then.data is not None:
         yield "Data", f"events from {then.data.start} to {then.data.as_of}"
         yield "Batches", f"{len(then.data.batches)}: {', '.join(then.data.batches)}"
-    yield "Released", f"{released.at:{FORMAT}} by {decided_by(released)}"
+    if then.thresholds is not None:
+        judged = then.thresholds
+        yield "Thresholds", f"sha256 {judged.sha256}, commit {judged.commit}, by {judged.author}"
+    if released is None:
+        yield "Released", "unknown: the pointer of that release was deleted"
+    else:
+        yield "Released", f"{released.at:{FORMAT}} by {decided_by(released)}"
     if then.action == "roll_back":
         yield "Rolled back", f"{then.at:{FORMAT}} from {then.previous} by {decided_by(then)}"
     yield "Bundle", f"sha256 {then.manifest_sha256}"

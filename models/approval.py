@@ -52,6 +52,7 @@ def ask(run: str, storage: Storage) -> Question | None:
         manifest_sha256=digest,
         asked=storage.settings.approvers,
         asked_at=datetime.now(UTC),
+        thresholds=verdict.thresholds,
     )
     records.save_approval(asked)
     subject = f"Release {verdict.candidate}?"

@@ -6,33 +6,22 @@ the highest. So there is no moment without a live version, and never two for one
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from infra.errors import BundleError, PublishError, StorageError
 from infra.live_pointer import live, lost, next_time, point
-from infra.records import Approval, GateRecord, VerdictRecord
+from infra.records import Approval, VerdictRecord
 from infra.release_records import LearntFrom, PublishRecord
 from infra.run_records import RunRecords
-from infra.schemas import INTERACTIONS, RECOMMENDATIONS
+from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
-from models.approval import require_approved
-from models.build_bundle import refit_of
-from models.bundle import (
-    JUDGED,
-    LISTS_WRITTEN_AT,
-    MODEL,
-    bundle_key,
-    manifest_sha256,
-    not_rejected,
-    version_of,
-)
+from models.bundle import MODEL, bundle_key, manifest_sha256, not_rejected, version_of
 from models.digests import FolderManifest, verified
+from models.publishable import require_gates, require_publishable
 from models.train import FIT
 
 VERSIONS = "versions"
-GATES = ("events", "items", "interactions", "recommendations")
 
 
 def version_key(version: str) -> str:
@@ -54,99 +43,18 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         The bundle, or its published copy, is not what its manifest says.
     """
     verdict = not_rejected(run, storage)
-    _require_gates(run, storage)
+    require_gates(run, storage)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         manifest = verified(folder)
-        _require_judged(manifest, verdict, storage)
-        _require_gated_lists(run, storage, manifest)
-        version, sha256 = version_of(folder), manifest_sha256(folder)
-        _require_served(run, storage, sha256)
-        require_approved(verdict, storage, sha256)
-        record = _already_live(storage, run, version)
-        if record is None:
-            before = _champion(storage, verdict)
-            arrays = manifest.model_sha256(f"{MODEL}/", without=FIT)
-            _require_not_withdrawn(before, version, arrays)
-            _upload(storage, folder, version, sha256)
-            record = _point(
-                storage,
-                PublishRecord(
-                    run=run,
-                    at=next_time(before),
-                    number=before.number + 1 if before else 1,
-                    version=version,
-                    manifest_sha256=sha256,
-                    candidate=verdict.candidate,
-                    previous=before.version if before else None,
-                    arrays_sha256=arrays,
-                    data=_learnt_from(verdict, storage),
-                    decided=_decided(verdict, storage),
-                    withdrawn=before.withdrawn if before else (),
-                    roll_backs=before.roll_backs if before else (),
-                ),
-            )
+        require_publishable(verdict, storage, folder, manifest)
+        standing = _already_live(storage, run, version_of(folder))
+        record = standing or _next_pointer(verdict, storage, folder, manifest)
+        _upload(storage, folder, record)  # also what is live: its copy may have been harmed
+    if standing is None:
+        record = _point(storage, record)
     RunRecords(storage, run).save_published(record)
     return record
-
-
-def _require_gates(run: str, storage: Storage) -> None:
-    """Refuse a run whose data was stopped: the colour of a task can be changed by hand."""
-    for name in GATES:
-        gate = RunRecords(storage, run).load_gate(name)
-        if gate is None or (gate.gate, gate.run) != (name, run) or not _judged(gate):
-            raise PublishError(f"The {name} of {run} are not checked.", f"Run gate_{name} first.")
-        if gate.verdict == "stopped" or _broken(gate):
-            raise PublishError(
-                f"The {name} of {run} were stopped by their gate.",
-                f"Mend what its report names, then run gate_{name} again.",
-            )
-
-
-def _judged(gate: GateRecord) -> bool:
-    """Tell whether the gate looked at anything; only without new events is there nothing to see."""
-    return bool(gate.checks) or (gate.gate == "events" and not gate.partitions)
-
-
-def _broken(gate: GateRecord) -> bool:
-    return any(check.severity == "critical" and check.failed for check in gate.checks)
-
-
-def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:
-    """Refuse lists made after their gate looked, and a bundle of other lists than it looked at."""
-    written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
-    gate = RunRecords(storage, run).load_gate(RECOMMENDATIONS.name)
-    if written_at is None or gate is None or gate.at < datetime.fromisoformat(written_at):
-        raise PublishError(
-            f"The lists of {run} were made after their gate.", "Run gate_recommendations again."
-        )
-    if manifest.facts.get(LISTS_WRITTEN_AT) != written_at:
-        raise PublishError(
-            f"The bundle of {run} holds other lists than its gate saw.", "Build the bundle again."
-        )
-
-
-def _require_served(run: str, storage: Storage, sha256: str) -> None:
-    served = RunRecords(storage, run).load_serving()
-    if served is None or (served.run, served.manifest_sha256) != (run, sha256):
-        raise PublishError(
-            f"The bundle of {run} was never seen to answer, or was built again since.",
-            "Run check_serving first.",
-        )
-
-
-def _require_judged(manifest: FolderManifest, verdict: VerdictRecord, storage: Storage) -> None:
-    """Refuse a bundle unless it holds the judged model and what was fitted by it."""
-    made = refit_of(verdict, storage)
-    judged = manifest.model_sha256(f"{JUDGED if made.refitted else MODEL}/")
-    served = manifest.model_sha256(f"{MODEL}/")
-    same = (judged, served) == (verdict.model_sha256, made.model_sha256)
-    named = {"run": verdict.run, "candidate": verdict.candidate}
-    if not same or any(manifest.facts.get(key) != value for key, value in named.items()):
-        raise PublishError(
-            f"The bundle of {verdict.run} does not hold the model that was judged.",
-            "Build the bundle again, after the verdict.",
-        )
 
 
 def _already_live(storage: Storage, run: str, version: str) -> PublishRecord | None:
@@ -167,23 +75,48 @@ def _champion(storage: Storage, verdict: VerdictRecord) -> PublishRecord | None:
     return now
 
 
-def _upload(storage: Storage, folder: Path, version: str, sha256: str) -> None:
+def _next_pointer(
+    verdict: VerdictRecord, storage: Storage, folder: Path, manifest: FolderManifest
+) -> PublishRecord:
+    """Return the pointer that follows what is live; refuse one that must not."""
+    before, version = _champion(storage, verdict), version_of(folder)
+    arrays = manifest.model_sha256(f"{MODEL}/", without=FIT)
+    _require_not_withdrawn(before, version, arrays)
+    return PublishRecord(
+        run=verdict.run,
+        at=next_time(before),
+        number=before.number + 1 if before else 1,
+        version=version,
+        manifest_sha256=manifest_sha256(folder),
+        candidate=verdict.candidate,
+        previous=before.version if before else None,
+        arrays_sha256=arrays,
+        data=_learnt_from(verdict, storage),
+        thresholds=verdict.thresholds,
+        decided=_decided(verdict, storage),
+        withdrawn=before.withdrawn if before else (),
+        roll_backs=before.roll_backs if before else (),
+    )
+
+
+def _upload(storage: Storage, folder: Path, record: PublishRecord) -> None:
     """Copy the bundle unless it stands there whole, and read it back: nobody else checks it."""
-    if not _stands(storage, version, sha256):
-        storage.published.delete_folder(version_key(version))
-        storage.published.put_folder(folder, version_key(version))
-        if not _stands(storage, version, sha256):
-            raise PublishError(f"Version {version} differs from its bundle.", "Publish again.")
+    if not _stands(storage, record):
+        storage.published.fill_folder(folder, version_key(record.version))
+        if not _stands(storage, record):
+            raise PublishError(
+                f"Version {record.version} differs from its bundle.", "Publish again."
+            )
 
 
-def _stands(storage: Storage, version: str, sha256: str) -> bool:
+def _stands(storage: Storage, record: PublishRecord) -> bool:
     with storage.scratch() as scratch:
         try:
-            copy = storage.published.fetch_folder(version_key(version), scratch)
+            copy = storage.published.fetch_folder(version_key(record.version), scratch)
             verified(copy)
         except (StorageError, BundleError):
             return False
-        return manifest_sha256(copy) == sha256
+        return manifest_sha256(copy) == record.manifest_sha256
 
 
 def _require_not_withdrawn(before: PublishRecord | None, version: str, arrays: str) -> None:

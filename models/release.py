@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError
-from infra.file_history import last_change
+from infra.file_history import UNKNOWN, Change, last_change
 from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
 from infra.rules import read_rules
 from infra.run_records import RunRecords
@@ -117,9 +117,10 @@ def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
     known = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
     reason = str(error) if known else f"It failed by {type(error).__name__}: see the task's log."
     try:
-        sha256 = hashlib.sha256(read_rules(file)).hexdigest()
+        content = read_rules(file)
+        sha256, changed = hashlib.sha256(content).hexdigest(), last_change(file, content)
     except SettingsError:
-        sha256 = "unknown"
+        sha256, changed = UNKNOWN, Change(UNKNOWN, UNKNOWN)
     judgement = Judgement(
         metric="judge_release",
         value=None,
@@ -135,6 +136,8 @@ def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
         outcome="reject",
         candidate=NOBODY,
         thresholds_sha256=sha256,
+        thresholds_commit=changed.commit,
+        thresholds_author=changed.author,
         batches=(),
         judgements=(judgement,),
     )

@@ -1,16 +1,17 @@
 """Delete old versions: never one that is live, was live before it, or may still be read.
 
-Kept are the last `keep_versions` that were live, and all that were replaced within
-`keep_version_hours`: a reader may have looked at the pointer then and be copying still. What was
-never live, the rest of a publisher that died, goes after the same time. Deleting can be killed
-anywhere: the manifest goes first, and the next call goes on.
+Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means, and
+all that were replaced within `keep_version_hours`: a reader may have looked at the pointer then and
+be copying still. What was never live, the rest of a publisher that died, goes after the same time.
+Deleting can be killed anywhere: the manifest goes first, and the next call goes on. A roll-back
+goes to kept versions only, and what to keep is asked anew before each deletion.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from infra.live_pointer import history
+from infra.live_pointer import before_live, history, live
 from infra.storage import Storage
 from models.publish import VERSIONS, version_key
 
@@ -24,30 +25,40 @@ def retire(storage: Storage, now: datetime | None = None) -> list[str]:
         A pointer cannot be understood: nothing is deleted then.
     """
     now = now or datetime.now(UTC)
-    grace = now - timedelta(hours=storage.settings.keep_version_hours)
-    kept = _kept(storage, grace)
+    grace = _grace(storage, now)
     written: dict[str, datetime] = {}
     for key, at in storage.published.written(VERSIONS).items():
         version = key.split("/")[1]
         written[version] = max(at, written.get(version, at))
-    gone = [
-        version for version, at in sorted(written.items()) if version not in kept and at < grace
-    ]
-    for version in gone:
-        storage.published.delete_folder(version_key(version))
+    gone = []
+    for version in sorted(version for version, at in written.items() if at < grace):
+        if version not in kept(storage, now):  # a pointer may have moved since the last one
+            storage.published.delete_folder(version_key(version))
+            gone.append(version)
     storage.published.sweep(VERSIONS, grace)
     return gone
 
 
-def _kept(storage: Storage, grace: datetime) -> set[str]:
-    kept: set[str] = set()
+def kept(storage: Storage, now: datetime) -> set[str]:
+    """Return the versions that must stay at a moment."""
+    latest = live(storage)
+    before = before_live(storage, latest) if latest else None
+    return _last(storage, _grace(storage, now)) | ({before.version} if before else set())
+
+
+def _grace(storage: Storage, now: datetime) -> datetime:
+    return now - timedelta(hours=storage.settings.keep_version_hours)
+
+
+def _last(storage: Storage, grace: datetime) -> set[str]:
+    found: set[str] = set()
     replaced_at: datetime | None = None
     for record in history(storage):
-        enough = len(kept) >= storage.settings.keep_versions and replaced_at is not None
+        enough = len(found) >= storage.settings.keep_versions and replaced_at is not None
         if enough and replaced_at is not None and replaced_at < grace:
             break
-        kept.add(record.version)
+        found.add(record.version)
         if replaced_at is None and record.previous:
-            kept.add(record.previous)
+            found.add(record.previous)
         replaced_at = record.at
-    return kept
+    return found

@@ -65,6 +65,13 @@ class ObjectStore(Protocol):
     def put_folder(self, source: Path, key: str) -> None:
         """Replace a folder by a local one; its manifest, if it has one, arrives last."""
 
+    def fill_folder(self, source: Path, key: str) -> None:
+        """Make a folder that only ever has one content what a local one is, its manifest last.
+
+        File by file, each in one step: nobody who reads what is right already is disturbed, also
+        by several writers of the same content, killed or not.
+        """
+
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """Return a local folder with the content of `key`; `scratch` is used if it is remote."""
 
@@ -99,6 +106,7 @@ class LocalStore:
         path = self.path(key)
         try:
             self._written_aside(path, content).replace(path)
+            _sync(path.parent)
         except OSError as error:
             raise unusable("write", path, error) from error
 
@@ -109,6 +117,7 @@ class LocalStore:
             aside = self._written_aside(path, content)
             try:
                 os.link(aside, path)
+                _sync(path.parent)
             finally:
                 aside.unlink()
         except FileExistsError as error:
@@ -145,12 +154,28 @@ class LocalStore:
         path = self.path(key)
         aside = _aside(path)
         try:
-            for file in files_of(source):
-                target = aside / file.relative_to(source)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
+            _copy(source, aside)
             self.delete_folder(key)
             aside.rename(path)
+            _sync(path.parent)
+        except OSError as error:
+            raise unusable("write", path, error) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def fill_folder(self, source: Path, key: str) -> None:
+        """See `ObjectStore.fill_folder`: every file is copied aside, then renamed."""
+        path = self.path(key)
+        aside = _aside(path)
+        try:
+            _copy(source, aside)
+            files = files_of(aside)
+            _remove_others(path, {file.relative_to(aside) for file in files})
+            for file in files:
+                target = path / file.relative_to(aside)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(target)
+                _sync(target.parent)
         except OSError as error:
             raise unusable("write", path, error) from error
         finally:
@@ -220,6 +245,32 @@ def unusable(verb: str, path: Path, error: OSError) -> StorageError:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     cure = "Free some space." if full else "Check that it exists and may be used."
     return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the files of a folder so that they outlive a power cut once they are renamed."""
+    for file in files_of(source):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        _sync(copy)
+        _sync(copy.parent)
+
+
+def _remove_others(folder: Path, wanted: set[Path]) -> None:
+    """Remove links and whatever has none of these names below a folder."""
+    for path in list(folder.rglob("*")):
+        if path.is_symlink() or (path.relative_to(folder) not in wanted and not path.is_dir()):
+            path.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Let the disk have the content of a file, or the names in a folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _written(path: Path) -> datetime:

@@ -115,12 +115,14 @@ class S3Store:
         """See `ObjectStore.put_folder`: the manifest goes last, so a reader sees all or nothing."""
         files = files_of(source)
         self.delete_folder(key)
-        for path in files:
-            target = f"{key}/{path.relative_to(source).as_posix()}"
-            try:
-                self._client.upload_file(str(path), self._bucket, self._name(target))
-            except _FAILURES as error:
-                raise self._unusable("write", target, error) from error
+        self._upload(source, files, key)
+
+    def fill_folder(self, source: Path, key: str) -> None:
+        """See `ObjectStore.fill_folder`."""
+        files = files_of(source)
+        self._upload(source, files, key)
+        wanted = {self._name(f"{key}/{path.relative_to(source).as_posix()}") for path in files}
+        self._delete(key, [name for name in self._names(key) if name not in wanted])
 
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """See `ObjectStore.fetch_folder`: every object is downloaded below `scratch`."""
@@ -135,7 +137,19 @@ class S3Store:
     def delete_folder(self, key: str) -> None:
         """See `ObjectStore.delete_folder`."""
         manifest = self._name(f"{key}/{MANIFEST}")
-        for name in sorted(self._names(require_plain(key)), key=lambda name: name != manifest):
+        names = self._names(require_plain(key))
+        self._delete(key, sorted(names, key=lambda name: name != manifest))
+
+    def _upload(self, source: Path, files: Sequence[Path], key: str) -> None:
+        for path in files:
+            target = f"{key}/{path.relative_to(source).as_posix()}"
+            try:
+                self._client.upload_file(str(path), self._bucket, self._name(target))
+            except _FAILURES as error:
+                raise self._unusable("write", target, error) from error
+
+    def _delete(self, key: str, names: Sequence[str]) -> None:
+        for name in names:
             try:
                 self._client.delete_object(Bucket=self._bucket, Key=name)
             except _FAILURES as error:

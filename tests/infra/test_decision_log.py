@@ -13,7 +13,7 @@ import pytest
 from infra import decision_log
 from infra.decision_log import Decision, entries, missing, numbers
 from infra.errors import InputError, StorageError
-from infra.records import Approval, BatchDecision, VerdictRecord
+from infra.records import Approval, BatchDecision, Judgement, VerdictRecord
 from infra.release_records import ApprovalRecord, LearntFrom, PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
@@ -131,6 +131,49 @@ def test_who_was_live(three: Storage) -> None:
     third = answer(three, 9)
     assert third["Live"] == "v1 (pointer 3)" and "anna: socks" in third["Rolled back"]
     assert "12:00:00" in third["Released"] and third["Until"] == "now: it is live"
+
+
+def test_a_deleted_pointer_is_not_papered_over(three: Storage) -> None:
+    """With one gone, what came before it may not have been live."""
+    Path(three.published.address, "live/0000000002.json").unlink()
+    told = answer(three, 1.5)
+    assert told["Live"] == "unknown: pointer 2 was deleted"
+    assert told["Known before"].startswith("v1 (pointer 1)") and "socks" in told["Known after"]
+    assert "Model" not in told and "Bundle" not in told
+    assert answer(three, 9)["Live"] == "v1 (pointer 3)", "what is known is said"
+    Path(three.published.address, "live/0000000001.json").unlink()
+    assert answer(three, 0.5)["Live"] == "unknown: pointers 1, 2 were deleted"
+    assert answer(three, 9)["Released"] == "unknown: the pointer of that release was deleted"
+
+
+def test_the_thresholds_and_their_author_are_in_every_decision(shop: Storage) -> None:
+    by = {"thresholds_sha256": "t" * 64, "thresholds_commit": "c0ffee", "thresholds_author": "Ada"}
+    judged = verdict("review").model_copy(update=by)
+    asked = {"run": RUN, "candidate": "m", "manifest_sha256": "b" * 64, "asked": ["pm"]}
+    answered = {"answer": "approved", "by": "pm", "at": NOON, "why": "fine", "asked_at": NOON}
+    records = RunRecords(shop, RUN)
+    records.save_verdict(judged)
+    records.save_approval(
+        ApprovalRecord.model_validate({**asked, **answered, "thresholds": judged.thresholds})
+    )
+    for _, one in entries(shop.reports):
+        assert by.items() <= one.facts.items(), one.what
+    point(shop, 1, 0, thresholds=judged.thresholds)
+    assert answer(shop, 1)["Thresholds"] == f"sha256 {'t' * 64}, commit c0ffee, by Ada"
+
+
+def judgement(result: str, reason: str) -> Judgement:
+    said = {"metric": "m", "value": 1.0, "limit": "l", "why": "w", "reason": reason}
+    return Judgement.model_validate({**said, "result": result, "outcome": "release"})
+
+
+def test_a_release_says_what_nobody_could_tell(shop: Storage) -> None:
+    found = (judgement("met", "m is fine."), judgement("cannot tell", "chance may decide."))
+    RunRecords(shop, RUN).save_verdict(verdict("release").model_copy(update={"judgements": found}))
+    said = next(entries(shop.reports))[1].why
+    assert said == "No threshold was missed. chance may decide."
+    point(shop, 1, 0)
+    assert answer(shop, 1)["Released"].endswith("by models/release.yaml: No threshold was missed")
 
 
 def test_nothing_was_ever_live(shop: Storage) -> None:

@@ -138,6 +138,56 @@ def test_a_folder_is_replaced_not_mixed(store: ObjectStore, tmp_path: Path) -> N
     assert contents(fetched) == {"b": b"2", "both": b"2"}
 
 
+def test_a_folder_is_filled_under_its_readers(store: ObjectStore, tmp_path: Path) -> None:
+    """Whoever reads what is right already misses nothing; what does not belong there goes."""
+    files = {f"file{number}": b"right" for number in range(6)} | {MANIFEST: b"{}"}
+    source = folder_of(tmp_path / "source", **files)
+    store.fill_folder(source, "versions/one")
+    for key in ("file0", "deep/extra"):
+        store.write(f"versions/one/{key}", b"wrong")
+    done, missed = threading.Event(), []
+
+    def read() -> None:
+        while not done.is_set():
+            with contextlib.suppress(StorageError):
+                if store.read("versions/one/file5") == b"right" == store.read("versions/one/file1"):
+                    continue
+            missed.append("a file was gone or wrong")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(3):
+        store.fill_folder(source, "versions/one")
+    done.set()
+    reader.join()
+    assert not missed
+    fetched = store.fetch_folder("versions/one", tmp_path / "scratch")
+    assert contents(fetched) == contents(source)
+
+
+def test_what_was_put_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file is on the disk before its name is, and then the name is."""
+    synced: list[Path] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def noted(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").readlink())
+        fsync(number)
+
+    def renamed(path: Path, target: Path) -> Path:
+        assert {file for file in path.rglob("*") if file.is_file()} <= set(synced)
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Path, "rename", renamed)
+    store = LocalStore(tmp_path / "store")
+    source = folder_of(tmp_path / "source", a=b"x", deep__b=b"x")
+    store.put_folder(source, "versions/one")
+    assert synced[-1] == tmp_path / "store/versions"
+    store.create("live/1.json", b"{}")
+    assert synced[-1] == tmp_path / "store/live"
+
+
 def test_a_missing_source_destroys_nothing(store: ObjectStore, tmp_path: Path) -> None:
     store.write("versions/one/file", b"x")
     with pytest.raises(StorageError, match="nowhere does not exist"):

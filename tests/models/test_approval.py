@@ -79,6 +79,7 @@ def test_who_when_why_and_what_is_written_down(shop: Storage, digest: str) -> No
     assert record is not None
     assert (record.answer, record.by, record.why) == ("approved", "pm", "slow, but better")
     assert (record.at, record.manifest_sha256) == (AS_OF + timedelta(hours=1), digest)
+    assert record.thresholds == verdict().thresholds
     require_approved(verdict(), shop, digest)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from infra.records import VerdictRecord
 from infra.release_records import ApprovalRecord, PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
-from infra.stores.object_store import ObjectStore
+from infra.stores.object_store import MANIFEST, ObjectStore
 from models.build_bundle import build_bundle
 from models.bundle import bundle_key, manifest_sha256, open_bundle
 from models.publish import publish, version_key
@@ -113,7 +114,11 @@ def test_killed_at_every_moment(shop: Storage, write_run: WriteRun) -> None:
 
 def test_a_second_publishing_changes_nothing(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    assert publish(RUN, shop) == publish(RUN, shop)
+    record = publish(RUN, shop)
+    assert publish(RUN, shop) == record
+    verdict = load_verdict(shop)
+    assert record.thresholds == verdict.thresholds, "who changed the rules, also on the pointer"
+    assert record.thresholds.sha256 == verdict.thresholds_sha256
 
 
 def test_half_a_version_is_completed(shop: Storage, write_run: WriteRun) -> None:
@@ -125,14 +130,14 @@ def test_half_a_version_is_completed(shop: Storage, write_run: WriteRun) -> None
 
 def test_a_copy_that_arrived_changed_never_goes_live(shop: Storage, write_run: WriteRun) -> None:
     version = prepare_bundle(shop, write_run())
-    put_folder = shop.published.put_folder
+    fill_folder = shop.published.fill_folder
 
     def with_a_flipped_bit(source: Path, key: str) -> None:
-        put_folder(source, key)
+        fill_folder(source, key)
         card = Path(shop.published.address, key, "card.json")
         card.write_bytes(card.read_bytes().replace(b"a", b"b", 1))
 
-    shop.published.put_folder = with_a_flipped_bit  # type: ignore[method-assign]
+    shop.published.fill_folder = with_a_flipped_bit  # type: ignore[method-assign]
     with pytest.raises(PublishError, match=f"{version} differs"):
         publish(RUN, shop)
     assert live(shop) is None
@@ -184,6 +189,59 @@ def test_the_same_run_published_twice_at_once(shop: Storage, write_run: WriteRun
 
     late.published.create = after_the_other  # type: ignore[method-assign]
     assert publish(RUN, late) == live(shop)
+
+
+@pytest.mark.parametrize("harm", ["gone", "no manifest", "changed", "link", "extra"])
+def test_a_live_copy_that_was_harmed_is_restored(
+    shop: Storage, write_run: WriteRun, harm: str
+) -> None:
+    version = prepare_bundle(shop, write_run())
+    record = publish(RUN, shop)
+    folder = Path(shop.published.address, version_key(version))
+    if harm == "gone":
+        shop.published.delete_folder(version_key(version))
+    if harm == "no manifest":
+        (folder / MANIFEST).unlink()
+    if harm == "changed":
+        (folder / "card.json").write_text("{}")
+    if harm == "link":
+        shutil.move(folder / "model", shop.published.address)
+        (folder / "model").symlink_to(Path(shop.published.address, "model"))
+    if harm == "extra":
+        (folder / "model/.x").write_text("x")
+    assert publish(RUN, shop) == record == live(shop)
+    assert is_whole(shop, record)
+
+
+def test_the_other_publisher_of_the_same_run_finishes_after_the_check(
+    shop: Storage, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And this one dies at its first change of what is live by then."""
+    prepare_bundle(shop, write_run())
+    late = Storage(shop.settings)
+    fill_folder = late.published.fill_folder
+
+    def after_the_other(source: Path, key: str) -> None:
+        record = publish(RUN, shop)
+        assert live(shop) == record
+        for name in ("replace", "unlink", "rename"):
+            monkeypatch.setattr(Path, name, dying_after(getattr(Path, name), monkeypatch))
+        fill_folder(source, key)
+
+    late.published.fill_folder = after_the_other  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        publish(RUN, late)
+    now = live(shop)
+    assert now is not None and is_whole(shop, now)
+
+
+def dying_after(step: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    def call(*arguments: Any, **more: Any) -> None:
+        step(*arguments, **more)
+        monkeypatch.undo()
+        raise KilledError(step.__name__)
+
+    return call
 
 
 def test_what_went_live_since_the_verdict_is_not_overrun(

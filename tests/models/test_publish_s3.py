@@ -127,14 +127,14 @@ def test_a_server_killed_in_the_middle_of_an_upload(
 ) -> None:
     version = prepare_bundle(bucket_shop, write_run())
     unlucky = through(proxy, bucket_shop)
-    put_folder = unlucky.published.put_folder
+    fill_folder = unlucky.published.fill_folder
 
     def half_of_it(source: Path, key: str) -> None:
         files = (path for path in source.rglob("*") if path.is_file())
         proxy.allowed = proxy.sent + sum(path.stat().st_size for path in files) // 2
-        put_folder(source, key)
+        fill_folder(source, key)
 
-    unlucky.published.put_folder = half_of_it  # type: ignore[method-assign]
+    unlucky.published.fill_folder = half_of_it  # type: ignore[method-assign]
     proxy.when_cut = s3.kill_gateway
     try:
         with pytest.raises(StorageError, match="Cannot write"):
@@ -164,7 +164,7 @@ def test_a_pointer_whose_answer_was_lost(
     assert proxy.lost_answers == 0
 
 
-@pytest.mark.parametrize("where", ["before put_folder", "after put_folder", "before create"])
+@pytest.mark.parametrize("where", ["before fill_folder", "after fill_folder", "before create"])
 def test_killed_before_the_pointer(bucket_shop: Storage, write_run: WriteRun, where: str) -> None:
     _old_then_new(bucket_shop, write_run, where, went_live=False)
 

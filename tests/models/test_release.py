@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,26 @@ def test_thresholds_that_cannot_be_read_reject(
     assert str(file) in found(shop).judgements[0].reason
     hashed = "unknown" if content is None else hashlib.sha256(content).hexdigest()
     assert found(shop).thresholds_sha256 == hashed
+
+
+def test_also_a_file_that_cannot_be_meant_has_an_author(
+    shop: Storage, write_run: WriteRun, tmp_path: Path
+) -> None:
+    write_run()
+    file = commit_as(tmp_path, "Ada Pm", b"ndcg_at_10: {mim: 1, why: w}")
+    with pytest.raises(SettingsError):
+        decide(RUN, shop, file)
+    verdict = found(shop)
+    assert verdict.thresholds_author == "Ada Pm" and len(verdict.thresholds_commit) == 40
+
+
+def commit_as(folder: Path, author: str, content: bytes) -> Path:
+    """Commit a release.yaml into a repository of its own."""
+    (folder / "release.yaml").write_bytes(content)
+    who = ["-c", f"user.name={author}", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "Say when"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder / "release.yaml"
 
 
 def test_tables_that_are_gone_reject(shop: Storage, write_run: WriteRun) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import live_pointer as pointer
 from infra.errors import BundleError, InputError, PublishError
 from infra.live_pointer import history, live, live_at
 from infra.release_records import PublishRecord
@@ -259,6 +260,49 @@ def test_retention_keeps_what_is_needed_and_what_may_be_read(
     assert retire(settings(shop, 2, 0.5), AS_OF) == names[11:14]
     assert retire(settings(shop, 2, 0.5), AS_OF) == []
     assert standing(shop) == names[14:], "champion and previous"
+
+
+def test_a_version_that_goes_live_during_a_deletion_stays(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    prepare_bundle(shop, write_run())
+    names = point_many(shop, publish(RUN, shop), 6)
+    grow_old(shop)
+    keeping = settings(shop, 2, 0.5)
+    delete_folder = keeping.published.delete_folder
+
+    def while_the_pointer_moves(key: str) -> None:
+        delete_folder(key)
+        if key == version_key(names[0]):
+            now = live(shop)
+            assert now is not None
+            change = {"number": 7, "version": names[2], "previous": now.version}
+            pointer.point(shop, now.model_copy(update=change))
+
+    keeping.published.delete_folder = while_the_pointer_moves  # type: ignore[method-assign]
+    assert retire(keeping, AS_OF) == [names[0], names[1], names[3]]
+    assert standing(shop) == [names[2], names[4], names[5]]
+
+
+def test_nobody_goes_back_to_what_may_be_deleted(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    names = point_many(shop, publish(RUN, shop), 4)
+    before = live(shop)
+    with pytest.raises(BundleError, match=f"Version {names[1]} is kept no longer"):
+        roll_back(names[1], "anna", WHY, "run=back", settings(shop, 2, 0.5))
+    assert live(shop) == before
+
+
+def test_what_previous_means_stays_however_far_back(shop: Storage, write_run: WriteRun) -> None:
+    """Also where all that was live since was rolled back from."""
+    prepare_bundle(shop, write_run())
+    names = point_many(shop, publish(RUN, shop), 4)
+    roll_back("previous", "anna", WHY, "run=1", shop)
+    grow_old(shop)
+    assert retire(settings(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == names[:1]
+    assert standing(shop) == names[1:], "live is v02, v03 was, and v01 is what previous means"
+    back = roll_back("previous", "anna", WHY, "run=2", settings(shop, 2, 0.001))
+    assert back.version == names[1]
 
 
 def test_retention_after_a_roll_back_keeps_both(shop: Storage, two: Two) -> None:

@@ -1,0 +1,96 @@
+"""What must stand on the record before a bundle may go live, whatever colour its tasks have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from infra.errors import PublishError
+from infra.records import GateRecord, VerdictRecord
+from infra.run_records import RunRecords
+from infra.schemas import RECOMMENDATIONS
+from infra.storage import Storage
+from models.approval import require_approved
+from models.build_bundle import refit_of
+from models.bundle import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
+from models.digests import FolderManifest
+
+GATES = ("events", "items", "interactions", "recommendations")
+
+
+def require_publishable(
+    verdict: VerdictRecord, storage: Storage, folder: Path, manifest: FolderManifest
+) -> None:
+    """Refuse a bundle unless it was judged, gated, seen to answer and, if need be, approved.
+
+    Raises
+    ------
+    PublishError
+        It is not, or a person who had to approve it did not.
+    ReleaseError
+        The model was not refitted since it was judged.
+    """
+    sha256 = manifest_sha256(folder)
+    _require_judged(manifest, verdict, storage)
+    _require_gated_lists(verdict.run, storage, manifest)
+    _require_served(verdict.run, storage, sha256)
+    require_approved(verdict, storage, sha256)
+
+
+def require_gates(run: str, storage: Storage) -> None:
+    """Refuse a run whose data was stopped: the colour of a task can be changed by hand."""
+    for name in GATES:
+        gate = RunRecords(storage, run).load_gate(name)
+        if gate is None or (gate.gate, gate.run) != (name, run) or not _judged(gate):
+            raise PublishError(f"The {name} of {run} are not checked.", f"Run gate_{name} first.")
+        if gate.verdict == "stopped" or _broken(gate):
+            raise PublishError(
+                f"The {name} of {run} were stopped by their gate.",
+                f"Mend what its report names, then run gate_{name} again.",
+            )
+
+
+def _judged(gate: GateRecord) -> bool:
+    """Tell whether the gate looked at anything; only without new events is there nothing to see."""
+    return bool(gate.checks) or (gate.gate == "events" and not gate.partitions)
+
+
+def _broken(gate: GateRecord) -> bool:
+    return any(check.severity == "critical" and check.failed for check in gate.checks)
+
+
+def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:
+    """Refuse lists made after their gate looked, and a bundle of other lists than it looked at."""
+    written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
+    gate = RunRecords(storage, run).load_gate(RECOMMENDATIONS.name)
+    if written_at is None or gate is None or gate.at < datetime.fromisoformat(written_at):
+        raise PublishError(
+            f"The lists of {run} were made after their gate.", "Run gate_recommendations again."
+        )
+    if manifest.facts.get(LISTS_WRITTEN_AT) != written_at:
+        raise PublishError(
+            f"The bundle of {run} holds other lists than its gate saw.", "Build the bundle again."
+        )
+
+
+def _require_served(run: str, storage: Storage, sha256: str) -> None:
+    served = RunRecords(storage, run).load_serving()
+    if served is None or (served.run, served.manifest_sha256) != (run, sha256):
+        raise PublishError(
+            f"The bundle of {run} was never seen to answer, or was built again since.",
+            "Run check_serving first.",
+        )
+
+
+def _require_judged(manifest: FolderManifest, verdict: VerdictRecord, storage: Storage) -> None:
+    """Refuse a bundle unless it holds the judged model and what was fitted by it."""
+    made = refit_of(verdict, storage)
+    judged = manifest.model_sha256(f"{JUDGED if made.refitted else MODEL}/")
+    served = manifest.model_sha256(f"{MODEL}/")
+    same = (judged, served) == (verdict.model_sha256, made.model_sha256)
+    named = {"run": verdict.run, "candidate": verdict.candidate}
+    if not same or any(manifest.facts.get(key) != value for key, value in named.items()):
+        raise PublishError(
+            f"The bundle of {verdict.run} does not hold the model that was judged.",
+            "Build the bundle again, after the verdict.",
+        )
