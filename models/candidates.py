@@ -15,6 +15,7 @@ from infra.rules import Rules, load_mapping
 from infra.settings import Settings
 
 CANDIDATES = Path(__file__).with_name("candidates.yaml")
+TAKEN = {"champion"}  # among candidates it would be compared with as what is live
 METHODS = ("fit", "recommend", "save", "load")
 CLASS_PATH = r"^models(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
 
@@ -48,6 +49,10 @@ def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Ca
     for name in entries:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise SettingsError(f"{file}: '{name}' is no candidate name.", "Use snake_case.")
+        if name in TAKEN:
+            raise SettingsError(
+                f"{file}: no candidate may be called '{name}'.", "It names what is live."
+            )
     if all(entry.baseline for entry in entries.values() if entry.enabled):
         raise SettingsError(
             f"{file}: every enabled candidate is a baseline.", "Enable one to release."

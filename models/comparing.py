@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from infra.records import Score
 from models.candidates import load_candidates
-from models.confidence import compare, intervals
+from models.confidence import compare, intervals, larger_noise
 from models.holdout import Holdout
 from models.measure import Measured
 from models.noise import METRIC
@@ -37,7 +37,7 @@ def compared(
     def complete(score: Score, measured: Measured) -> Score:
         others = {name: rival for name, rival in rivals.items() if rival[1] is not measured}
         noise = {
-            name: max(score.noise or 0, rival.noise or 0) for name, (rival, _) in others.items()
+            name: larger_noise(score.noise, rival.noise) for name, (rival, _) in others.items()
         }
         values = {name: theirs.by_user[METRIC] for name, (_, theirs) in others.items()}
         return score.model_copy(

@@ -58,7 +58,7 @@ def compare(
     metric: str,
     mine: Values,
     others: Mapping[str, Values],
-    noise: Mapping[str, float],
+    noise: Mapping[str, float | None],
     seed: int,
 ) -> tuple[Comparison, ...]:
     """Compare one model with others, user by user.
@@ -68,8 +68,9 @@ def compare(
     mine : array of float64, shape (n_users,)
     others : mapping of str to array
         Values of the same users by the name of the model.
-    noise : mapping of str to float
-        For each other model: what training again moves the metric of either by.
+    noise : mapping of str to float or None
+        For each other model: what training again moves the metric of either by; see
+        `larger_noise`.
     """
     if not others:
         return ()
@@ -90,8 +91,19 @@ def compare(
     )
 
 
-def verdict(difference: float, low: float, high: float, noise: float) -> Verdict:
+def larger_noise(one: float | None, other: float | None) -> float | None:
+    """Return the noise of a comparison of two models: unknown if that of either is.
+
+    >>> larger_noise(0.0, 0.002), larger_noise(0.002, None)
+    (0.002, None)
+    """
+    return None if one is None or other is None else max(one, other)
+
+
+def verdict(difference: float, low: float, high: float, noise: float | None) -> Verdict:
     """Say better or worse only if the interval excludes zero and training again could not do it.
+
+    Nobody can tell where the noise of training again is unknown, None.
 
     Examples
     --------
@@ -99,7 +111,11 @@ def verdict(difference: float, low: float, high: float, noise: float) -> Verdict
     ('better', 'cannot tell')
     >>> verdict(-0.03, -0.05, -0.01, noise=0.0), verdict(0.03, -0.01, 0.07, noise=0.0)
     ('worse', 'cannot tell')
+    >>> verdict(0.03, 0.01, 0.05, noise=None)
+    'cannot tell'
     """
+    if noise is None:
+        return "cannot tell"
     if low > 0 and difference > noise:
         return "better"
     if high < 0 and difference < -noise:

@@ -65,12 +65,13 @@ def verified(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> FolderManife
     ------
     BundleError
         The manifest is missing, unreadable or of another format version; a file is missing,
-        extra, too large, of another size or content, a link, or named outside the folder.
+        extra, too large, of another size or content, a link or a pipe, or named outside the
+        folder.
     """
+    found = set(_names(folder))  # first: to read a pipe would wait for good
     manifest = _read(folder / MANIFEST)
     for name in manifest.files:
         _require_inside(folder, name)
-    found = set(_names(folder))
     for name in sorted(found ^ set(manifest.files)):
         state = "is not in its manifest" if name in found else "is missing"
         raise BundleError(f"{folder / name} {state}.", CURE)
@@ -109,6 +110,8 @@ def _names(folder: Path) -> list[str]:
     for path in paths:
         if path.is_symlink():
             raise BundleError(f"{path} is a link; a bundle holds plain files.", CURE)
+        if not path.is_dir() and not path.is_file():
+            raise BundleError(f"{path} is no plain file.", CURE)
     files = (path.relative_to(folder).as_posix() for path in paths if not path.is_dir())
     return [name for name in files if name != MANIFEST]
 

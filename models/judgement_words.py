@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from infra.records import Comparison, Judgement, Outcome
+from infra.records import Judgement, Outcome
+from models.confidence import Verdict
 from models.thresholds import Amount, Missed
 
+CHANCE = "chance alone may decide that"
+NO_NOISE = "nobody measured what training again does to it"
 Result = Literal["met", "missed", "cannot tell", "not judged"]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far a number is above a rival's, and whether a limit is met by that: `better` if so.
+
+    Attributes
+    ----------
+    difference, low, high : float
+        With its 95% interval; all three the same where none was measured.
+    noise_known : bool
+        False if only this stands against `better`: nobody measured what training again does.
+    """
+
+    difference: float
+    low: float
+    high: float
+    verdict: Verdict
+    noise_known: bool = True
 
 
 class Words:
@@ -42,7 +65,7 @@ class Words:
         reason = f"{users} users are too few to judge by"
         return self._say("not judged", "none, as it is too small", None, reason, "release")
 
-    def above(self, rival: str, bound: float, found: Comparison) -> Judgement:
+    def above(self, rival: str, bound: float, found: Margin) -> Judgement:
         """Judge whether another candidate is beaten."""
         return self._compared(f"above {rival} ({bound:.4g})", bound, found)
 
@@ -68,7 +91,7 @@ class Words:
         result: Result = "missed" if missing else "not judged"
         return self._say(result, self._drop(allowed), None, reason, outcome)
 
-    def dropped(self, allowed: Amount, live: float, found: Comparison | None) -> Judgement:
+    def dropped(self, allowed: Amount, live: float, found: Margin | None) -> Judgement:
         """Judge a drop below what is live."""
         limit = f"{self._drop(allowed)} ({live:.4g})"
         bound = live - allowed.of(live)
@@ -96,11 +119,12 @@ class Words:
         outcome: Outcome = "release" if met else self._if_missed
         return self._say("met" if met else "missed", limit, bound, reason, outcome)
 
-    def _compared(self, limit: str, bound: float, found: Comparison) -> Judgement:
+    def _compared(self, limit: str, bound: float, found: Margin) -> Judgement:
         if found.verdict != "cannot tell":
             return self._plain(limit, bound, found.verdict == "better")
         spread = f"{found.difference:+.2g}, 95% interval {found.low:+.2g} to {found.high:+.2g}"
-        reason = f"it must be {limit}, and chance alone may decide that ({spread})"
+        doubt = CHANCE if found.noise_known else NO_NOISE
+        reason = f"it must be {limit}, and {doubt} ({spread})"
         return self._say("cannot tell", limit, bound, reason, "review")
 
     def _drop(self, allowed: Amount) -> str:

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infra.records import Comparison, EvaluationRecord, Judgement, Outcome, Score, Slice
+from infra.records import EvaluationRecord, Judgement, Outcome, Score, Slice
 from models.comparing import CHAMPION
-from models.confidence import verdict
-from models.judgement_words import Words
+from models.confidence import larger_noise, verdict
+from models.judgement_words import Margin, Words
 from models.metrics import RANKING, K
 from models.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
 
@@ -137,26 +137,27 @@ def _drop(say: Words, allowed: Amount, score: Score, rivals: Rivals) -> Judgemen
     return say.dropped(allowed, live, found)
 
 
-def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Comparison:
+def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Margin:
     """Compare by what was measured user by user; without that, the difference counts as it is.
 
     The verdict is about the difference plus what it may be less: `better` says the limit is met,
-    `worse` that it is missed.
+    `worse` that it is missed. Where the noise of training again is unknown, an interval alone can
+    miss a limit, never meet it.
     """
     difference = score.metrics[metric] - rival.metrics[metric]
-    made = {"metric": metric, "against": name}
     found = next(
         (one for one in score.comparisons if (one.metric, one.against) == (metric, name)), None
     )
     if found is None or not all(map(math.isfinite, (found.difference, found.low, found.high))):
         met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
-        ends = {"difference": difference, "low": difference, "high": difference}
-        return Comparison.model_validate({**made, **ends, "verdict": "better" if met else "worse"})
-    ends = {name: getattr(found, name) for name in ("difference", "low", "high")}
-    noise = max(score.noise or 0, rival.noise or 0)
-    middle, low, high = (end + allowed for end in ends.values())
-    said = verdict(middle, low, high, noise)
-    return Comparison.model_validate({**made, **ends, "verdict": said})
+        return Margin(difference, difference, difference, "better" if met else "worse")
+    ends = found.difference, found.low, found.high
+    noise = larger_noise(score.noise, rival.noise)
+    middle, low, high = (end + allowed for end in ends)
+    said = verdict(middle, low, high, noise or 0.0)
+    if noise is None and said == "better":
+        return Margin(*ends, "cannot tell", noise_known=False)
+    return Margin(*ends, said)
 
 
 def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Iterator[Judgement]:
@@ -172,8 +173,9 @@ def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Ite
         if value is None or live is None:
             yield say.no_jump_known(bound)
             continue
-        better = _margin(score, rivals.champion, CHAMPION, metric, 0.0).verdict == "better"
-        yield say.jumped(bound, live, better and value - live > bound.of(live))
+        found = _margin(score, rivals.champion, CHAMPION, metric, 0.0)
+        above = found.verdict == "better" or not found.noise_known
+        yield say.jumped(bound, live, above and value - live > bound.of(live))
 
 
 def _when_unclear(doubt: Doubt, minimums_hold: bool) -> Outcome:

@@ -79,10 +79,11 @@ def _duel(
 
 
 def _noise(evaluation: EvaluationRecord, score: Score, rival: str) -> float | None:
-    """Return the larger noise of the two, None where nobody measured either."""
+    """Return the larger noise of the two, None where that of one was not measured."""
     rivals = (s for s in evaluation.scores if rival in (s.name, s.role))
-    measured = [one.noise for one in (score, *rivals) if one.noise is not None]
-    return max(measured, default=None)
+    noises = [one.noise for one in (score, *rivals)]
+    measured = [noise for noise in noises if noise is not None]
+    return max(measured) if len(measured) == len(noises) else None
 
 
 def _whisker(

@@ -152,6 +152,12 @@ def test_models_are_better_worse_or_nobody_can_tell(shop: Storage) -> None:
     assert duel.count('class="noise"') == 1, "noise that nobody measured is not drawn as none"
 
 
+def test_noise_of_one_alone_is_no_band(shop: Storage) -> None:
+    champion = score("lightfm", 0.06).model_copy(update={"role": "champion", "noise": None})
+    page = evaluated(shop, champion, compared("content", 0.001, 0.007, "cannot tell", noise=0.002))
+    assert 'class="noise"' not in page[page.index('class="duel"') :]
+
+
 def test_an_interval_that_holds_zero_is_drawn_across_the_line(shop: Storage) -> None:
     page = evaluated(shop, compared("lightfm", -0.004, 0.002, "cannot tell"))
     zero = float(re.findall(r'class="zero" x1="([\d.]+)%', page)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,11 @@ def folder(shop: Storage, write_run: WriteRun) -> Path:
     return Path(shop.lake.address(bundle_key(RUN)))
 
 
+def link_folder(folder: Path) -> None:
+    shutil.move(folder / "model", folder.parent / "elsewhere")
+    (folder / "model").symlink_to(folder.parent / "elsewhere")
+
+
 def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     content = json.loads((folder / MANIFEST).read_text())
     change(content)
@@ -58,6 +64,47 @@ def link(folder: Path) -> None:
     target = folder.parent / "outside.json"
     shutil.move(folder / "card.json", target)
     (folder / "card.json").symlink_to(target)
+
+
+def pipe(folder: Path) -> None:
+    (folder / "card.json").unlink()
+    os.mkfifo(folder / "card.json")
+
+
+def pipe_for_a_manifest(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+
+
+def named(name: str) -> Harm:
+    """Let the manifest name a file differently; the file itself stands there as well."""
+
+    def harm(folder: Path) -> None:
+        (folder / "a").mkdir()
+        shutil.copyfile(folder / "card.json", folder.parent / "card.json")
+        edit_manifest(
+            folder, lambda content: content["files"].update({name: content["files"]["card.json"]})
+        )
+
+    return harm
+
+
+def truncate(name: str) -> Harm:
+    def harm(folder: Path) -> None:
+        os.truncate(folder / name, (folder / name).stat().st_size // 2)
+
+    return harm
+
+
+def swap(one: str, other: str) -> Harm:
+    """Let two files of the bundle change places."""
+
+    def harm(folder: Path) -> None:
+        (folder / one).rename(folder / "aside")
+        (folder / other).rename(folder / one)
+        (folder / "aside").rename(folder / other)
+
+    return harm
 
 
 HARMS: dict[str, tuple[Harm, str]] = {
@@ -90,7 +137,19 @@ HARMS: dict[str, tuple[Harm, str]] = {
         "is no manifest",
     ),
     "outside": (move_out, "outside the folder"),
+    "absolute": (named("/etc/hostname"), "outside the folder"),
+    "backslash": (named("..\\card.json"), "outside the folder"),
+    "back and forth": (named("a/../card.json"), "outside the folder"),
+    "up and back": (named("../RUN/card.json"), "outside the folder"),
     "link": (link, "is a link"),
+    "link to a folder": (link_folder, "is a link"),
+    "pipe": (pipe, "is no plain file"),
+    "pipe for a manifest": (pipe_for_a_manifest, "is no plain file"),
+    "model cut": (truncate("model/neighbours.npz"), "was changed"),
+    "card cut": (truncate("card.json"), "was changed"),
+    "items empty": (lambda folder: os.truncate(folder / "items.npz", 0), "was changed"),
+    "swapped": (swap("items.npz", "model/neighbours.npz"), "was changed"),
+    "models swapped": (swap("model/fit.json", "judged/fit.json"), "was changed"),
 }
 
 

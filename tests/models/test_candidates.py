@@ -36,6 +36,7 @@ BAD_FILES = {
     f"a: {{{ENTRY}, baseline: true}}": "every enabled candidate is a baseline",
     f"a: {{{ENTRY}, enabled: false}}": "every enabled candidate is a baseline",
     f"'../a': {{{ENTRY}}}": "no candidate name",
+    f"a: {{{ENTRY}}}\nchampion: {{{ENTRY}}}": "no candidate may be called 'champion'",
     f"a: {{{ENTRY}, name: b}}": "unknown key 'name'",
     "a: {class: os:system, why: w}": "class",
     "a: {class: models.popularity:Popularity}": "'why' is missing",

@@ -10,11 +10,15 @@ import pytest
 from infra.storage import Storage
 from models import confidence
 from models.candidates import Candidate, candidate_named
+from models.comparing import compared, score_of
 from models.confidence import compare, intervals, resampled_means
 from models.evaluate import evaluate
+from models.holdout import select
+from models.measure import measure
 from models.noise import with_other_seed
 from models.publish import publish
-from models.train import load_trained
+from models.tables import read_run
+from models.train import load_trained, train
 from tests.models.conftest import RUN, WriteRun, prepare_bundle
 from tests.models.test_evaluate import train_all
 
@@ -59,6 +63,7 @@ def test_pairing_sees_what_two_intervals_cannot() -> None:
     assert found["a"].low < found["a"].difference < found["a"].high
     assert compare("m", taste, {"a": better}, {"a": 0.0}, 1)[0].verdict == "worse"
     assert compare("m", better, {"a": taste}, {"a": 0.5}, 1)[0].verdict == "cannot tell"
+    assert compare("m", better, {"a": taste}, {"a": None}, 1)[0].verdict == "cannot tell"
     assert compare("m", better, {}, {}, 1) == ()
 
 
@@ -83,6 +88,24 @@ def test_every_model_is_compared_with_champion_and_baseline(
 
 def load_noise(shop: Storage) -> float:
     return load_trained(shop, RUN, "lightfm_hybrid").fit.noise or 0.0
+
+
+@pytest.mark.parametrize(("noise", "verdict"), [(0.0, "better"), (None, "cannot tell")])
+def test_noise_that_nobody_measured_is_not_none(
+    noise: float | None, verdict: str, shop: Storage, write_run: WriteRun
+) -> None:
+    """A model trained with `noise_refits: 0`, beside one that needs none."""
+    write_run()
+    tables = read_run(shop, RUN)
+    holdout = select(tables)
+    judged = []
+    for name in ("popularity", "also_bought"):
+        train(name, RUN, shop)
+        trained = load_trained(shop, RUN, name)
+        score = score_of(name, "candidate", trained)
+        known = score if name == "popularity" else score.model_copy(update={"noise": noise})
+        judged.append((known, measure(trained.model, holdout, tables)))
+    assert compared(judged, holdout, tables, 1)[1].comparisons[0].verdict == verdict
 
 
 def test_a_model_that_is_the_champion_cannot_be_told_from_it(

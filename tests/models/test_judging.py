@@ -24,7 +24,8 @@ NOTHING_LIVE, NOT_JUDGED = "nothing live", "not judged"
 def score(value: float | None, name: str = "hybrid", **more: Any) -> Score:
     numbers = {} if value is None else {"ndcg_at_10": value}
     role = "champion" if name == "champion" else "candidate"
-    return Score(**{"name": name, "role": role, "parameters": {}, "metrics": numbers, **more})
+    given = {"name": name, "role": role, "parameters": {}, "metrics": numbers, "noise": 0.0}
+    return Score(**{**given, **more})
 
 
 def rivals(rival: float | None = 0.1, champion: Any = NOTHING_LIVE) -> Rivals:
@@ -121,6 +122,37 @@ def test_the_noise_of_the_rival_counts_too() -> None:
     mine = score(0.22, noise=0.001, **compared("popularity", 0.02, 0.01, 0.03))
     noisy = Rivals({"popularity": score(0.2, "popularity", noise=0.05)}, None, None)
     assert first(BEATS, mine, noisy).result == "cannot tell"
+
+
+UNKNOWN_NOISE = [
+    (BEATS, (0.02, 0.01, 0.03), "cannot tell"),
+    (BEATS, (0.02, -0.01, 0.05), "cannot tell"),
+    (BEATS, (-0.02, -0.03, -0.01), "missed"),
+    (DROP, (-0.05, -0.08, -0.02), "cannot tell"),
+    (DROP, (-0.13, -0.16, -0.11), "missed"),
+]
+
+
+@pytest.mark.parametrize("whose", ["mine", "the rival's"])
+@pytest.mark.parametrize(("limit", "found", "result"), UNKNOWN_NOISE)
+def test_unknown_noise_is_not_no_noise(limit, found, result, whose) -> None:  # type: ignore[no-untyped-def]
+    name = "popularity" if "beats" in limit else "champion"
+    mine = score(0.2 + found[0], **compared(name, *found), noise=None if whose == "mine" else 0.0)
+    theirs = None if whose == "the rival's" else 0.0
+    held = Rivals(
+        {"popularity": score(0.2, "popularity", noise=theirs)},
+        score(0.2, "champion", noise=theirs),
+        "version1",
+    )
+    judgement = first(limit, mine, held)
+    assert judgement.result == result
+    if result == "cannot tell" and found[1] * found[2] > 0:
+        assert "nobody measured what training again does" in judgement.reason
+
+
+def test_unknown_noise_hides_no_jump() -> None:
+    mine = score(0.76, **compared("champion", 0.26, 0.2, 0.3), noise=None)
+    assert outcome_of(judge(mine, rivals(champion=0.5), rules(MIN))) == "review"
 
 
 # least, cannot_tell, outcome
