@@ -30,7 +30,8 @@ GATE = "gate"  # who decided, where no person did
 def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     """Judge every batch that is not accepted or discarded yet, and decide on each.
 
-    A batch that only repeats what is there, or holds no row at all, is accepted as it is. A
+    A batch of rows that only repeat what is there or are no events by declaration, and one
+    without a row, is accepted as it is. A
     stopped batch is judged again by every run, and stops each, until a person decides.
 
     Parameters
@@ -50,7 +51,8 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
         checks = _judge(reader, batches, before, limits, run)
     stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
     checks += _freshness(storage, (*before, *batches), limits, as_of)
-    record = write_record(storage, run, "events", batches, checks, stopped)
+    decided = _decided_since(storage, run)
+    record = write_record(storage, run, "events", batches, checks, stopped, decided)
     for batch in batches:
         _decide(storage, batch, "stopped" if batch in stopped else "accepted", record)
     enforce(record)
@@ -112,7 +114,9 @@ def _illustrated(reader: Reader, batch: str, checks: Sequence[Check]) -> tuple[C
 
 
 def _nothing_new(manifest: dict[str, Any]) -> bool:
-    return bool(manifest["rows_read"] == manifest.get("duplicates", 0))
+    """Tell whether every row repeats what is there, or is declared to be no event."""
+    known = manifest.get("duplicates", 0) + sum(manifest.get("not_events", {}).values())
+    return bool(manifest["rows_read"] == known)
 
 
 def _of(batch: str, checks: Sequence[Check]) -> list[Check]:
@@ -122,19 +126,21 @@ def _of(batch: str, checks: Sequence[Check]) -> list[Check]:
 def _freshness(
     storage: Storage, batches: Sequence[str], limits: dict[str, Limit], as_of: datetime
 ) -> list[Check]:
-    """Check how old the newest event of each source is."""
-    newest: dict[str, datetime | None] = {}
+    """Check how old the newest event of each source is; one without a batch fails as unknown.
+
+    Without any batch there is nothing to check, and the gate stops for that.
+    """
+    if not batches:
+        return []
+    newest: dict[str, datetime | None] = dict.fromkeys(storage.settings.sources)
     for batch in batches:
         manifest = storage.lake.manifest("events", batch)
         source, last = manifest["source"], manifest["last_event"]
         times = [time for time in (newest.get(source), last and _time(last)) if time]
         newest[source] = max(times, default=None)
-    current = {source: newest[source] for source in newest if source in storage.settings.sources}
-    if not current:
-        return []
     profiles = [
-        Profile({"hours_since_last_event": _hours(last, as_of)}, f"source={source}")
-        for source, last in sorted(current.items())
+        Profile({"hours_since_last_event": _hours(newest[source], as_of)}, f"source={source}")
+        for source in sorted(storage.settings.sources)
     ]
     return check(profiles, FRESHNESS, {name: limits[name] for name in FRESHNESS})
 
@@ -146,6 +152,18 @@ def _hours(last: datetime | None, as_of: datetime) -> float | None:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _decided_since(storage: Storage, run: str) -> dict[str, BatchDecision]:
+    """Return what people decided since a gate of another run last decided on a batch."""
+    every = storage.decisions()
+    gates = (one.at for one in every.values() if one.by == GATE and one.run != run)
+    last = max((at for at in gates if at), default=None)
+    return {
+        batch: one
+        for batch, one in every.items()
+        if one.by != GATE and (last is None or one.at is None or one.at > last)
+    }
 
 
 def _decide(storage: Storage, batch: str, word: str, record: GateRecord) -> None:

@@ -12,7 +12,7 @@ from expectations.measure import FACTS, Measure
 from expectations.suite import Limit, Profile, check, load_limits
 from expectations.tables import Tables, Values, open_reader
 from infra.errors import GateError
-from infra.records import Check, GateRecord
+from infra.records import BatchDecision, Check, GateRecord
 from infra.report.wording import limit
 from infra.run_records import RunRecords
 from infra.schemas import Table
@@ -122,6 +122,7 @@ def write_record(
     partitions: Sequence[str],
     checks: Sequence[Check],
     waiting: Sequence[str] = (),
+    decided: Mapping[str, BatchDecision] | None = None,
 ) -> GateRecord:
     """Write what a gate found."""
     record = GateRecord.model_validate(
@@ -133,6 +134,7 @@ def write_record(
             "partitions": partitions,
             "checks": checks,
             "waiting": waiting,
+            "decided": decided or {},
         }
     )
     RunRecords(storage, run).save_gate(record)

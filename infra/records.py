@@ -94,7 +94,8 @@ class Check(Rules):
 class GateRecord(Rules):
     """One gate: `stopped` if a critical rule failed, `warned` if another one did.
 
-    `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`.
+    `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`;
+    `decided` is what people decided on batches since a gate judged some before.
     """
 
     gate: str
@@ -104,13 +105,12 @@ class GateRecord(Rules):
     partitions: tuple[str, ...]
     checks: tuple[Check, ...]
     waiting: tuple[str, ...] = ()
+    decided: dict[str, BatchDecision] = Field(default_factory=dict)
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
         failed = sum(check.failed for check in self.checks)
         return {"verdict": self.verdict, "checks": len(self.checks), "failed": failed}
-
-    approval: Approval | None = None
 
 
 class Slice(Rules):

@@ -164,6 +164,11 @@ class Storage:
             ) from error
         return decision if self._is_about(decision, batch) else None
 
+    def decisions(self) -> dict[str, BatchDecision]:
+        """Return what was decided on event batches, by batch; raises as `decision`."""
+        found = {batch: self.decision(batch) for batch in self.lake.partitions("events")}
+        return {batch: decision for batch, decision in found.items() if decision is not None}
+
     def decide(self, batch: str, decision: BatchDecision) -> None:
         """Record a decision on an event batch; a person's stands in the decision log before."""
         noted = decision_log.of_batch(batch, decision)

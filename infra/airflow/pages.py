@@ -132,7 +132,7 @@ def _html(request: Request, page: Page, status: int = 200, form: str = "'none'")
     nonce = secrets.token_urlsafe(16)
     headers = {
         "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"img-src data:; script-src 'none'; base-uri 'none'; form-action {form}; "
+        f"script-src 'none'; base-uri 'none'; form-action {form}; "
         "frame-ancestors 'self'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from infra.records import Check, Example, GateRecord
 from infra.report import wording
 
 LONGEST_CELL = 60  # letters of one value of an example row
+_SOURCE = re.compile(r"source=(.+)|batch=(.+)-\d+")
 
 
 def worst_first(gate: GateRecord) -> list[Check]:
@@ -28,6 +31,16 @@ def check_texts(check: Check) -> tuple[str, str]:
     digits = wording.beside(check.value, limits, share=share)
     value = wording.number(check.value, share=share, digits=digits)
     return value, wording.limit(check.min, check.max, share=share)
+
+
+def series(gate: str, check: Check) -> str:
+    """Name what one run has in common with the next: the rule, and the source it looked at.
+
+    Batches of a source come and go; two sources have nothing to do with each other.
+    """
+    found = _SOURCE.fullmatch(check.partition)
+    source = f"/{found[1] or found[2]}" if found else ""
+    return f"{gate}/{check.name}{source}"
 
 
 def example_columns(check: Check) -> list[str]:

@@ -46,7 +46,7 @@ def _unreadable(snapshot: Snapshot) -> Headline | None:
 
 def _stopped(snapshot: Snapshot) -> Headline | None:
     for gate in snapshot.gates.values():
-        if gate.verdict == "stopped" and gate.approval is None:
+        if gate.verdict == "stopped":
             end = _live_all_the_same(snapshot) or f" {STAYS}"
             word = f"Stopped at the gate “{gate.gate}”"
             return Headline(word, "bad", _failures(gate) + end, "stopped")
@@ -85,8 +85,9 @@ def _released(snapshot: Snapshot) -> Headline | None:
     if published is None or verdict is None:
         return None
     sentence = f"“{verdict.candidate}” {_met(snapshot)} and is live as version {published.version}."
-    word = "Released by approval" if _overruled(snapshot) else "Released"
-    tone: Tone = "warn" if _overruled(snapshot) else "good"
+    doubted = verdict.outcome != "release"  # and a person let it go on all the same
+    word = "Released by approval" if doubted else "Released"
+    tone: Tone = "warn" if doubted else "good"
     return Headline(word, tone, sentence + _warnings(snapshot), "released")
 
 
@@ -199,12 +200,6 @@ def _is_approved(snapshot: Snapshot) -> bool:
 
 def _all(amount: int) -> str:
     return "the one threshold" if amount == 1 else f"all {amount} thresholds"
-
-
-def _overruled(snapshot: Snapshot) -> bool:
-    """Tell whether a person let the run go on where a rule said no."""
-    doubtful = snapshot.verdict is not None and snapshot.verdict.outcome != "release"
-    return doubtful or any(gate.verdict == "stopped" for gate in snapshot.gates.values())
 
 
 def _warnings(snapshot: Snapshot) -> str:

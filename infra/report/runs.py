@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from infra.report.headline import Ending
-from infra.report.summary import RunSummary, load_summary
+from infra.report.summary import RunSummary, load_summary, summary_now
 from infra.report.templates import Frame, fill
 from infra.report.wording import moment
 from infra.stores.object_store import ObjectStore
@@ -69,7 +69,7 @@ def all_runs(store: ObjectStore, died: Collection[str] = ()) -> list[str]:
 def runs_before(store: ObjectStore, run: str, amount: int) -> list[RunSummary]:
     """Return the summaries of the last runs before one, oldest first."""
     earlier = [name for name in all_runs(store) if _by_time(name) < _by_time(run)]
-    return list(reversed(_summaries(store, earlier[:amount])))
+    return list(reversed(_read(load_summary, store, earlier[:amount])))
 
 
 def find_runs(
@@ -79,7 +79,7 @@ def find_runs(
     over: Collection[str] = (),
     died: Collection[str] = (),
 ) -> RunsPage:
-    """Return a page of runs.
+    """Return a page of runs, each as its records are now.
 
     Parameters
     ----------
@@ -97,11 +97,12 @@ def find_runs(
     runs = [run for run in all_runs(store, died) if not after or _by_time(run) < _by_time(after)]
     rows: list[RunSummary] = []
     for start in range(0, min(len(runs), LOOKED_AT), SHOWN):
-        for summary in _summaries(store, runs[start : min(start + SHOWN, LOOKED_AT)], over):
-            if ending in (None, summary.ending):
-                rows.append(summary)
+        part = runs[start : min(start + SHOWN, LOOKED_AT)]
+        for now in _read(summary_now, store, _candidates(store, part, ending, over), over):
+            if ending in (None, now.ending):
+                rows.append(now)
             if len(rows) == SHOWN:
-                return RunsPage(tuple(rows), summary.run if summary.run != runs[-1] else None)
+                return RunsPage(tuple(rows), now.run if now.run != runs[-1] else None)
     return RunsPage(tuple(rows), runs[LOOKED_AT - 1] if len(runs) > LOOKED_AT else None)
 
 
@@ -126,8 +127,20 @@ def _by_time(run: str) -> tuple[str, str]:
     return (found["time"] if found else "", run)
 
 
-def _summaries(
-    store: ObjectStore, runs: Sequence[str], over: Collection[str] = ()
+def _candidates(
+    store: ObjectStore, runs: Sequence[str], ending: Ending | None, over: Collection[str]
+) -> list[str]:
+    """Return the runs that a list may show: their summaries spare reading the records of others."""
+    if ending is None:
+        return list(runs)
+    return [one.run for one in _read(load_summary, store, runs, over) if one.ending == ending]
+
+
+def _read(
+    how: Callable[..., RunSummary],
+    store: ObjectStore,
+    runs: Sequence[str],
+    over: Collection[str] = (),
 ) -> list[RunSummary]:
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(lambda run: load_summary(store, run, over=run in over), runs))
+        return list(readers.map(lambda run: how(store, run, over=run in over), runs))

@@ -49,9 +49,8 @@ def steps(snapshot: Snapshot) -> list[Step]:
 
 
 def gate_state(gate: GateRecord) -> tuple[str, Tone]:
-    """Say how a gate ended; a stop that a person lifted is a warning for good."""
-    lifted = gate.verdict == "stopped" and gate.approval is not None
-    return ("Approved", "warn") if lifted else GATE_WORDS[gate.verdict]
+    """Say how a gate ended."""
+    return GATE_WORDS[gate.verdict]
 
 
 def verdict_state(verdict: VerdictRecord, approval: ApprovalRecord | None) -> tuple[str, Tone]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from infra.errors import StorageError
 from infra.record_files import SUMMARY, RecordFiles
 from infra.records import Check
+from infra.report.checks import series
 from infra.report.headline import Ending, Tone, headline
 from infra.report.snapshot import Snapshot, take_snapshot
 from infra.rules import Rules
@@ -15,14 +16,17 @@ from infra.stores.object_store import ObjectStore
 
 
 class Trace(Rules):
-    """One rule in one run; over several batches it is the first that failed, else the last."""
+    """One rule in one run; over several batches it is the first that failed, else the last.
+
+    A rule that was not judged leaves none: it neither passed nor failed.
+    """
 
     value: float | None
     passed: bool
 
 
 class RunSummary(Rules):
-    """The verdict on a run as far as it came; `traces` by `gate/check` or `release/metric`."""
+    """The verdict on a run as far as it came; `traces` by `checks.series` or `release/metric`."""
 
     run: str
     at: datetime
@@ -48,9 +52,10 @@ def summarise(snapshot: Snapshot) -> RunSummary:
 
 
 def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
-    """Return the summary of a run; the records themselves are asked where it may not be true.
+    """Return the summary that the last step of a run wrote.
 
-    That is without a readable one, and of a run that was not finished and is `over` now.
+    The records are asked instead where there is no readable one, or the run was not finished then
+    and is `over` now. What became of records since, only `summary_now` tells.
     """
     files = RecordFiles(store, run)
     try:
@@ -58,14 +63,23 @@ def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSumm
     except StorageError:
         found = None
     if found is None or found.run != run or (over and found.ending == "running"):
-        return summarise(take_snapshot(files, over=over))
+        return summary_now(store, run, over=over)
     return found
+
+
+def summary_now(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
+    """Return the summary of a run as its page would have it, from the records themselves."""
+    return summarise(take_snapshot(RecordFiles(store, run), over=over))
 
 
 def _traces(snapshot: Snapshot) -> Iterator[tuple[str, Trace]]:
     for gate in snapshot.gates.values():
-        for name in dict.fromkeys(check.name for check in gate.checks):
-            yield f"{gate.gate}/{name}", _trace([c for c in gate.checks if c.name == name])
+        by_series: dict[str, list[Check]] = {}
+        for check in gate.checks:
+            if not check.not_judged:
+                by_series.setdefault(series(gate.gate, check), []).append(check)
+        for key, checks in by_series.items():
+            yield key, _trace(checks)
     if snapshot.verdict is not None:
         for judgement in snapshot.verdict.judgements:
             trace = Trace(value=judgement.value, passed=judgement.passed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from infra.records import Check, Judgement
-from infra.report.checks import counts_a_share
+from infra.report.checks import counts_a_share, series
 from infra.report.runs import run_title
 from infra.report.summary import RunSummary, Trace
 from infra.report.wording import counted, is_share, number
@@ -52,10 +52,12 @@ class Trends:
         self._earlier = earlier
 
     def of_check(self, gate: str, check: Check) -> Trend | None:
-        """Return the trend of a check; None where no earlier run knew it."""
+        """Return the trend of a check; None where no earlier run knew it, or it was not judged."""
+        if check.not_judged:
+            return None
         limits = [end for end in (check.min, check.max) if end is not None]
         now = Trace(value=check.value, passed=not check.failed)
-        return self._trend(f"{gate}/{check.name}", now, limits, counts_a_share(check))
+        return self._trend(series(gate, check), now, limits, counts_a_share(check))
 
     def of_judgement(self, judged: Judgement) -> Trend | None:
         """Return the trend of a release threshold; None where no earlier run knew it."""

@@ -155,6 +155,7 @@ def test_the_policy_lets_nothing_run(analyst: TestClient, path: str) -> None:
     policy = answer.headers["content-security-policy"]
     assert "script-src 'none'" in policy
     assert "unsafe" not in policy
+    assert "data:" not in policy
     assert f"nonce-{answer.text.split('nonce=')[1][1:23]}'" in policy
     assert answer.text.count("nonce=") == 1
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -265,6 +266,7 @@ def test_what_was_deleted_is_told_and_what_is_broken_is_no_page(
     decided.reports.write("decisions/0000000002.json", b"{")
     answer = analyst.get(DECISIONS)
     assert answer.status_code == 503 and "0000000002.json" in answer.text
+    assert "Restore it" not in answer.text, "the cure is for whoever runs this, not for a viewer"
 
 
 def test_many_decisions_take_pages(analyst: TestClient, shop: Storage) -> None:

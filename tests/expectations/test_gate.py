@@ -15,6 +15,7 @@ from expectations.interactions import gate_interactions
 from infra.errors import GateError, SettingsError, StorageError
 from infra.records import BatchDecision, GateRecord
 from infra.run_records import RunRecords
+from infra.settings import load_settings
 from infra.storage import Storage
 from tests.expectations.lake import AS_OF, WRITTEN, event, events, put_batch
 
@@ -112,6 +113,29 @@ def test_a_batch_of_nothing_new_is_accepted_as_it_is(shop: Storage) -> None:
     put(shop, [event(0)], "batch=shop-000001", rows_read=7, duplicates=7)
     assert gate(shop, "run=second").verdict == "passed"
     assert len(shop.accepted_batches()) == 2
+
+
+def test_rows_that_are_declared_to_be_no_events_are_nothing_new_either(shop: Storage) -> None:
+    put(shop, GOOD)
+    gate(shop)
+    facts = {"duplicates": 2, "not_events": {"heartbeat": 5}}
+    put(shop, [], "batch=shop-000001", rows_read=7, **facts)
+    assert gate(shop, "run=second").verdict == "passed"
+    put(shop, [], "batch=shop-000002", rows_read=8, **facts)
+    with pytest.raises(GateError, match="events in the batch in batch=shop-000002: 0"):
+        gate(shop, "run=third")
+
+
+def test_a_source_without_a_batch_is_not_taken_for_a_fresh_one(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_SOURCES", "app,shop")
+    put(shop, GOOD)
+    with pytest.raises(GateError, match=r"in source=app: not measured \(at most 72"):
+        gate(Storage(load_settings()))
+    monkeypatch.setenv("CATWALK_SOURCES", "app")
+    with pytest.raises(GateError, match="source=app: not measured"):
+        gate(Storage(load_settings()))
 
 
 def test_a_rerun_of_the_gate_leaves_the_same_record(shop: Storage) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from textwrap import dedent
 
 import pytest
 
@@ -10,7 +11,9 @@ from expectations.events import gate_events
 from expectations.resolving import main, resolve, waiting
 from infra.errors import GateError, InputError
 from infra.records import BatchDecision
+from infra.run_records import RunRecords
 from infra.storage import Storage
+from tests.conftest import REPOSITORY
 from tests.expectations.lake import AS_OF, WRITTEN, event, events, put_batch
 
 BATCH, OTHER = "batch=shop-000000", "batch=shop-000001"
@@ -58,6 +61,25 @@ def test_a_discarded_batch_stays_out_and_stops_nobody(stopped: Storage) -> None:
     assert judge(stopped, "run=third") == ""
     assert stopped.accepted_batches() == (OTHER,)
     assert stopped.kept_batches() == (OTHER,)
+
+
+def test_the_next_report_says_who_decided_and_why_and_later_ones_do_not(stopped: Storage) -> None:
+    put_batch(stopped, OTHER, BROKEN)
+    judge(stopped, "run=second")
+    resolve(stopped, BATCH, "accept", "anna", WHY)
+    resolve(stopped, OTHER, "discard", "ben", "delivered twice")
+    told = {}
+    for number, run in enumerate(("run=third", "run=fourth"), 2):
+        put_batch(stopped, f"batch=shop-00000{number}", events(10))
+        assert judge(stopped, run) == ""
+        record = RunRecords(stopped, run).load_gate("events")
+        assert record is not None
+        told[run] = {batch: (one.by, one.why) for batch, one in record.decided.items()}
+    assert told["run=third"] == {BATCH: ("anna", WHY), OTHER: ("ben", "delivered twice")}
+    assert told["run=fourth"] == {}
+    assert judge(stopped, "run=fourth") == "", "a rerun tells the same"
+    page = stopped.reports.read("run=third/index.html").decode()
+    assert "was accepted by <b>anna</b>" in page and WHY in page
 
 
 def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Storage) -> None:
@@ -128,6 +150,25 @@ def test_the_list_says_what_waits_and_for_what(
     resolve(stopped, BATCH, "discard", "anna", WHY)
     assert main() == 0
     assert "No batch waits for a decision." in capsys.readouterr().out
+
+
+def test_the_page_for_data_engineers_shows_the_list_as_it_is_printed(
+    shop: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = "batch=shop-000012"
+    put_batch(shop, batch, BROKEN)
+    judge(shop)
+    decision = shop.decision(batch)
+    assert decision is not None
+    at = datetime(2026, 11, 24, 6, tzinfo=UTC)
+    shop.lake.store.write(
+        f"decisions/events/{batch}.json",
+        decision.model_copy(update={"at": at}).model_dump_json().encode(),
+    )
+    main()
+    table = capsys.readouterr().out.partition("\n\n")[0]
+    page = (REPOSITORY / "docs/how-to/resolve_a_batch.md").read_text()
+    assert dedent(page.split("```")[1]).strip() == dedent(table).strip()
 
 
 def test_a_stop_written_by_hand_can_be_decided_on_too(shop: Storage) -> None:

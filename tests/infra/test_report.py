@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from infra.errors import StorageError
 from infra.records import (
     Approval,
+    BatchDecision,
     Check,
     EvaluationRecord,
     GateRecord,
@@ -328,11 +329,15 @@ def test_an_approval_names_who_and_why(run: Run) -> None:
     assert APPROVAL.why in page
 
 
-def test_a_lifted_stop_lets_the_run_go_on(run: Run) -> None:
-    lifted = gate("events", CRITICAL, verdict="stopped", approval=APPROVAL)
-    page = run.until("published", events=lifted).page()
-    assert word(page) == "Released by approval"
-    assert "Approved by <b>Ada</b>" in page
+def test_what_people_decided_on_batches_stands_in_the_next_report(run: Run) -> None:
+    decided = BatchDecision(decision="accepted", by="ada" + HOSTILE, at=NOON, why="ok" + HOSTILE)
+    by_hand = BatchDecision(decision="discarded", by="ben")
+    batches = {"batch=shop-000012": decided, "batch=shop-000013": by_hand}
+    page = run.until("events", events=gate("events", decided=batches)).page()
+    assert f"batch=shop-000012 was accepted by ada{HOSTILE} on 24 Nov 2026" in seen(page)
+    assert f": “ok{HOSTILE}”" in seen(page)
+    assert "batch=shop-000013 was discarded by ben" in seen(page)
+    assert HOSTILE not in page
 
 
 @pytest.mark.parametrize(

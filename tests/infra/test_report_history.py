@@ -90,6 +90,29 @@ def test_a_trend_holds_the_last_runs_only(shop: Storage) -> None:
     assert f"Last {LENGTH + 1} runs" in after(shop, [0.01] * (LENGTH + 4))
 
 
+def test_a_rule_that_was_not_judged_is_no_run_in_which_it_passed(shop: Storage) -> None:
+    judged(shop, 0, 0.3)
+    aside = check("rows", value=None, passed=False, not_judged="the first batch", **LIMITS)
+    RunRecords(shop, run_at(1)).save_gate(gate("events", aside, run=run_at(1)))
+    assert 'class="spark"' not in shop.reports.read(f"{run_at(1)}/index.html").decode()
+    page = judged(shop, 2, 0.4)
+    assert "Fails since at least 24 Nov 2026, 12:00 UTC, scheduled: 2 runs in a row." in seen(page)
+    assert "Last 2 runs, oldest first: 0.3000, 0.4000. Failed in 2." in page
+
+
+@pytest.mark.parametrize("form", ["source={}", "batch={}-00000{}"])
+def test_each_source_has_a_trend_of_its_own(shop: Storage, form: str) -> None:
+    for number, (web, app) in enumerate([(1.0, 80.0), (2.0, 90.0)]):
+        run = run_at(number)
+        of_web = check("hours", value=web, max=72, partition=form.format("web-eu", number))
+        of_app = check("hours", value=app, max=72, passed=False, partition=form.format("app", 7))
+        record = gate("events", of_web, of_app, run=run, verdict="stopped")
+        RunRecords(shop, run).save_gate(record)
+    text = shop.reports.read(f"{run_at(1)}/index.html").decode()
+    assert "Last 2 runs, oldest first: 1, 2. Failed in 0." in text
+    assert "Last 2 runs, oldest first: 80, 90. Failed in 2." in text
+
+
 def test_a_threshold_has_a_trend_too(shop: Storage) -> None:
     for number in range(2):
         RunRecords(shop, run_at(number)).save_verdict(REJECTED)
@@ -264,6 +287,15 @@ def test_a_run_that_is_over_is_not_called_running(shop: Storage) -> None:
     assert found == {left: "failed", done: "running", stopped: "rejected"}
     page = render(take_snapshot(RecordFiles(shop.reports, left), over=True))
     assert "nothing was recorded after the events gate" in seen(page)
+
+
+def test_a_list_shows_what_the_records_say_now(shop: Storage) -> None:
+    run = run_at(0)
+    RunRecords(shop, run).save_verdict(REJECTED)
+    shop.reports.write(f"{run}/gates/events.json", b"{")
+    (row,) = find_runs(shop.reports).rows
+    assert (row.ending, row.word) == ("broken", "Could not be read")
+    assert find_runs(shop.reports, "rejected").rows == (), "its summary alone still says so"
 
 
 def test_a_summary_of_another_run_is_not_believed(shop: Storage) -> None:
