@@ -93,8 +93,10 @@ class Lake:
 
         for partition in partitions:
             self.manifest(table, partition)
-        folders = [self.address(table, partition) for partition in partitions]
-        return dataset.dataset([dataset.dataset(folder, format="parquet") for folder in folders])
+        files, root = self.store.arrow_files()
+        folders = [f"{root}/{table}/{partition}" for partition in partitions]
+        found = [dataset.dataset(one, filesystem=files, format="parquet") for one in folders]
+        return dataset.dataset(found)
 
 
 class Storage:

@@ -91,10 +91,8 @@ def _titles(items: list[str], titles: dict[str, str | None]) -> str:
 
 
 def _rows(storage: Storage, table: str, run: str) -> Iterator[dict[str, Any]]:
-    """Read a local partition row by row."""
-    import pyarrow.dataset
-
-    for batch in pyarrow.dataset.dataset(storage.lake.address(table, run)).to_batches():
+    """Read a partition row by row."""
+    for batch in storage.lake.dataset(table, run).to_batches():
         yield from batch.to_pylist()
 
 

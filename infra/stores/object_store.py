@@ -12,10 +12,13 @@ import shutil
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from infra.errors import StorageError
 from infra.settings import Settings
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders skip names that start with `_`
 
@@ -55,6 +58,9 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """Return the sorted keys below a folder, `""` for all; empty where there is none."""
+
+    def arrow_files(self) -> tuple[FileSystem, str]:
+        """Return the file system in which Arrow finds all this, and the path of its root there."""
 
     def written(self, prefix: str) -> dict[str, datetime]:
         """Return the keys below a folder, and when each was written."""
@@ -180,6 +186,12 @@ class LocalStore:
             raise unusable("write", path, error) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+    def arrow_files(self) -> tuple[FileSystem, str]:
+        """See `ObjectStore.arrow_files`."""
+        from pyarrow.fs import LocalFileSystem
+
+        return LocalFileSystem(), str(self.root)
 
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """See `ObjectStore.fetch_folder`: the folder itself, nothing is copied."""

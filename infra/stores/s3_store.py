@@ -11,9 +11,10 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -26,6 +27,9 @@ from infra.stores.object_store import (
     require_plain,
     unusable,
 )
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 _FAILURES = (ClientError, BotoCoreError, Boto3Error)
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -45,7 +49,9 @@ class S3Store:
         self.address = address.rstrip("/")
         self._bucket = bucket
         self._prefix = prefix.strip("/")
-        self._client = _client(endpoint)
+        self._endpoint = endpoint
+        self._session = botocore.session.get_session()  # the common one keeps what it saw first
+        self._client = _client(self._session, endpoint)
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """See `ObjectStore.read`."""
@@ -123,6 +129,24 @@ class S3Store:
         self._upload(source, files, key)
         wanted = {self._name(f"{key}/{path.relative_to(source).as_posix()}") for path in files}
         self._delete(key, [name for name in self._names(key) if name not in wanted])
+
+    def arrow_files(self) -> tuple[FileSystem, str]:
+        """See `ObjectStore.arrow_files`: with the credentials, region and certificates of boto3."""
+        from pyarrow.fs import S3FileSystem
+
+        found = self._session.get_credentials()
+        keys = found.get_frozen_credentials() if found else None
+        scheme, _, place = self._endpoint.rpartition("://")
+        files = S3FileSystem(
+            access_key=keys and keys.access_key,
+            secret_key=keys and keys.secret_key,
+            session_token=keys and keys.token,
+            region=self._session.get_config_variable("region"),
+            scheme=scheme or None,
+            endpoint_override=place or None,
+            tls_ca_file_path=self._session.get_config_variable("ca_bundle"),
+        )
+        return files, "/".join(filter(None, (self._bucket, self._prefix)))
 
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """See `ObjectStore.fetch_folder`: every object is downloaded below `scratch`."""
@@ -217,7 +241,7 @@ class S3Store:
         return StorageError(f"Cannot {verb} {self.address}/{key}: {reason}.", cure)
 
 
-def _client(endpoint: str) -> Any:
+def _client(core: botocore.session.Session, endpoint: str) -> Any:
     config = Config(
         # A service that is gone is told after about 3 s if it refuses, 12 s if it is silent.
         retries={"max_attempts": 3, "mode": "standard"},
@@ -227,8 +251,8 @@ def _client(endpoint: str) -> Any:
         # MissingContentLength. Only AWS itself is sure to take them.
         request_checksum_calculation="when_required" if endpoint else "when_supported",
     )
-    try:  # a session of its own: the common one keeps the credentials it saw first
-        session = boto3.session.Session()
+    try:
+        session = boto3.session.Session(botocore_session=core)
         return session.client("s3", endpoint_url=endpoint or None, config=config)
     except (ValueError, *_FAILURES) as error:
         raise StorageError(

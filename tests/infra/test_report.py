@@ -24,7 +24,7 @@ from infra.records import (
     VerdictRecord,
 )
 from infra.release_records import ApprovalRecord, PublishRecord
-from infra.report import wording
+from infra.report import headline, wording
 from infra.report.charts import stack
 from infra.report.page import write_report
 from infra.run_records import RunRecords
@@ -338,6 +338,15 @@ def test_what_people_decided_on_batches_stands_in_the_next_report(run: Run) -> N
     assert f": “ok{HOSTILE}”" in seen(page)
     assert "batch=shop-000013 was discarded by ben" in seen(page)
     assert HOSTILE not in page
+
+
+def test_every_word_on_top_is_explained_to_product_managers() -> None:
+    source = Path(headline.__file__).read_text()
+    page = Path("docs/how-to/read_a_report.md").read_text()
+    words = re.findall(r'(?:Headline\(|word = )f?"([^"“{]+)', source)
+    told = [line.split("|")[1] for line in page.splitlines() if "|" in line]
+    assert len(words) > 8
+    assert [word for word in words if word.strip() not in ", ".join(told)] == []
 
 
 @pytest.mark.parametrize(
