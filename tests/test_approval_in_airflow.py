@@ -58,10 +58,10 @@ class Approvals:
             "PATCH", f"{PATH}/taskInstances/{task}", {"new_state": "success", **more}
         )
 
-    def clear(self) -> None:
+    def clear(self, task: str = ASK) -> None:
         """Ask again, as a person does who clears the task of a failed run in the UI."""
         assert wait_until(lambda: self.airflow.run_state(DAG, RUN) == "failed", 30)
-        body = {"dry_run": False, "dag_run_id": RUN, "task_ids": [ASK], "only_failed": False}
+        body = {"dry_run": False, "dag_run_id": RUN, "task_ids": [task], "only_failed": False}
         body |= {"include_downstream": True, "reset_dag_runs": True}
         self.airflow._call("POST", f"/dags/{DAG}/clearTaskInstances", body)
 
@@ -131,6 +131,7 @@ def test_an_approval_is_the_only_way(approvals: Approvals) -> None:
     _asks_with_all_that_matters(approvals)
     _marking_it_as_success_publishes_nothing(approvals)
     _a_rejection_is_red_and_final(approvals)
+    _marking_it_after_a_rejection_publishes_nothing(approvals)
     _no_answer_is_a_rejection(approvals)
     _an_approval_publishes(approvals)
 
@@ -173,6 +174,14 @@ def _a_rejection_is_red_and_final(approvals: Approvals) -> None:
     with pytest.raises(AirflowError, match="409"):
         approvals.answer("pm", "Approve", "second thoughts")
     assert approvals.nothing_is_live()
+
+
+def _marking_it_after_a_rejection_publishes_nothing(approvals: Approvals) -> None:
+    approvals.mark(ASK)
+    approvals.clear(PUBLISH)
+    assert approvals.wait_for(PUBLISH, "failed", "success")
+    assert "needs an approval: rejected: wait for the sale to end" in approvals.error(PUBLISH)
+    assert approvals.tasks()[ASK].state == "success" and approvals.nothing_is_live()
 
 
 def _no_answer_is_a_rejection(approvals: Approvals) -> None:

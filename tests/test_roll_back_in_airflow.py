@@ -10,6 +10,7 @@ import pytest
 
 from infra.airflow.client import AirflowClient, wait_until
 from infra.airflow.server import client_of
+from infra.errors import AirflowError
 from infra.live_pointer import live
 from infra.release_records import PublishRecord
 from infra.storage import Storage, run_key
@@ -18,6 +19,7 @@ from models.tracking import VERSION_TAG, follow_pointer
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables
 
 DAG = "roll_back_release"
+SECONDS = 30.0  # pointer and aliases
 WHY = "the front page shows nothing but socks"
 
 
@@ -50,9 +52,18 @@ def test_a_form_puts_the_version_before_live_again(
     assert (now.number, now.version, now.previous) == (3, older.version, newer.version)
     assert (now.action, now.decided.by, now.decided.why) == ("roll_back", "pm", WHY)
     assert now.asked_in == run_key(run)
+    assert tasks[0].seconds is not None and tasks[0].seconds < SECONDS, "says Airflow itself"
     assert [one.version for one in now.withdrawn] == [newer.version]
     aliases = {name: aliased(airflow_shop, name) for name in ("champion", "previous")}
     assert aliases == {"champion": older.version, "previous": newer.version}
+
+
+def test_who_reads_only_may_not_roll_back(airflow: AirflowClient, airflow_shop: Storage) -> None:
+    before = airflow.runs(DAG)
+    analyst = client_of(airflow_shop.settings, "analyst")
+    with pytest.raises(AirflowError, match="403"):
+        analyst.trigger(DAG, {"version": "previous", "reason": WHY})
+    assert airflow.runs(DAG) == before
 
 
 def aliased(shop: Storage, alias: str) -> str | None:

@@ -17,7 +17,7 @@ from infra.records import VerdictRecord
 from infra.release_records import ApprovalRecord, PublishRecord
 from infra.run_records import RunRecords
 from infra.storage import Storage
-from infra.stores.object_store import MANIFEST, ObjectStore
+from infra.stores.object_store import MANIFEST
 from models.build_bundle import build_bundle
 from models.bundle import bundle_key, manifest_sha256, open_bundle
 from models.publish import publish, version_key
@@ -43,9 +43,9 @@ class KilledError(Exception):
 
 
 class MortalStore:
-    """A store that dies before or after one of its operations, counted over all stores."""
+    """A store, or a client, that dies before or after one of its operations."""
 
-    def __init__(self, inner: ObjectStore, die: Callable[[str], None]) -> None:
+    def __init__(self, inner: Any, die: Callable[[str], None]) -> None:
         self._inner, self._die = inner, die
 
     def __getattr__(self, name: str) -> Any:
@@ -53,9 +53,9 @@ class MortalStore:
         if not callable(found):
             return found
 
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
             self._die(f"before {name}")
-            answer = found(*arguments)
+            answer = found(*arguments, **more)
             self._die(f"after {name}")
             return answer
 
@@ -370,7 +370,40 @@ def somebody_elses_approval(shop: Storage) -> None:
     approve(shop, manifest_sha256="0" * 64)
 
 
+def rejected_by_a_person(shop: Storage) -> None:
+    needs_a_person(shop)
+    approve(shop, answer="rejected", why="too slow")
+
+
+def nobody_answered_in_time(shop: Storage) -> None:
+    needs_a_person(shop)
+    approve(shop, answer="rejected", by=None, why="no answer in time")
+
+
+def nobody_has_answered(shop: Storage) -> None:
+    needs_a_person(shop)
+    approve(shop, answer="waiting", by=None, at=None, why="")
+
+
+def approved_before_it_was_judged(shop: Storage) -> None:
+    needs_a_person(shop)
+    approve(shop, asked_at=AS_OF)
+
+
+def rejected_and_then_released_by_another_verdict(shop: Storage) -> None:
+    """Judging again does not overrule a person."""
+    needs_a_person(shop)
+    judged = load_verdict(shop).judgements[0].model_copy(update={"outcome": "release"})
+    approve(shop, answer="rejected", why="too slow")
+    save_verdict(shop, outcome="release", judgements=(judged,))
+
+
 REFUSALS = [
+    (rejected_by_a_person, PublishError, "needs an approval: rejected: too slow"),
+    (nobody_answered_in_time, PublishError, "needs an approval: rejected: no answer in time"),
+    (nobody_has_answered, PublishError, "needs an approval: nobody has answered"),
+    (approved_before_it_was_judged, PublishError, "judged again after the question"),
+    (rejected_and_then_released_by_another_verdict, PublishError, "rejected: too slow"),
     (needs_a_person, PublishError, "needs an approval: nobody was asked"),
     (somebody_elses_approval, PublishError, "needs an approval: the bundle was built again"),
     (lists_after_their_gate, PublishError, "made after their gate"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -173,6 +174,40 @@ def test_killed_after_the_pointer(bucket_shop: Storage, write_run: WriteRun) -> 
     _old_then_new(bucket_shop, write_run, "after create", went_live=True)
 
 
+# requests to the server, and how often before: files of the version, then the pointer
+REQUESTS = [
+    ("before upload_file", 1),
+    ("after upload_file", 4),
+    ("before upload_file", 9),
+    ("after upload_file", 9),
+    ("before put_object", 0),
+]
+
+
+def test_killed_between_two_requests(bucket_shop: Storage, write_run: WriteRun) -> None:
+    """Also in the middle of putting a folder, and with only its manifest missing."""
+    prepare_bundle(bucket_shop, write_run())
+    first = publish(RUN, bucket_shop)
+    version = prepare_other(bucket_shop, write_run)
+    pointer = bucket_shop.published.read("live/0000000001.json")
+    for where, times in REQUESTS:
+
+        def mortal(where: str = where, times: int = times) -> Storage:
+            place, passed = Storage(bucket_shop.settings), itertools.count()
+
+            def die(step: str) -> None:
+                if step == where and next(passed) == times:
+                    kill_this_process(step)
+
+            place.published._client = MortalStore(place.published._client, die)  # type: ignore
+            return place
+
+        _dies_then_ends(bucket_shop, mortal, first, first.version, version)
+        for key in ("live", version_key(version)):
+            bucket_shop.published.delete_folder(key)
+        bucket_shop.published.write("live/0000000001.json", pointer)
+
+
 def _old_then_new(shop: Storage, write_run: WriteRun, where: str, *, went_live: bool) -> None:
     """Kill a publisher by SIGKILL at one of its steps, and run it again."""
     prepare_bundle(shop, write_run())
@@ -188,10 +223,16 @@ def _old_then_new(shop: Storage, write_run: WriteRun, where: str, *, went_live: 
         if step == where:
             kill_this_process(step)
 
+    _dies_then_ends(shop, mortal, first, version if went_live else first.version, version)
+
+
+def _dies_then_ends(
+    shop: Storage, mortal: Callable[[], Storage], first: PublishRecord, then: str, version: str
+) -> None:
+    """Kill a publisher: `then` is live, whole; run it again: the new version is."""
     assert publish_in_a_child(mortal) == -signal.SIGKILL
     now = live(shop)
-    assert now is not None and now.version == (version if went_live else first.version)
-    assert is_whole(shop, now)
+    assert now is not None and now.version == then and is_whole(shop, now)
     assert publish_in_a_child(lambda: Storage(shop.settings)) == 0
     now = live(shop)
     assert now is not None and (now.number, now.version) == (2, version)

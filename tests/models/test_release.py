@@ -156,6 +156,16 @@ def baselines_alone(shop: Storage) -> None:
     evaluated(shop, scores=(score("popularity"),))
 
 
+def an_unreadable_evaluation(shop: Storage) -> None:
+    evaluated(shop)
+    shop.reports.write(f"{RUN}/evaluation.json", b'{"run": ')
+
+
+def an_evaluation_of_other_keys(shop: Storage) -> None:
+    evaluated(shop)
+    shop.reports.write(f"{RUN}/evaluation.json", b'{"ndcg_at_10": 0.9}')
+
+
 def of_another_run(shop: Storage) -> None:
     evaluated(shop, run="run=other")
 
@@ -180,6 +190,8 @@ TABLE: list[tuple[Callable[[Storage], None], str, str]] = [
     (a_card_without_columns, "review", "nobody wrote down"),
     (a_card_that_is_gone, "review", "nobody wrote down"),
     (baselines_alone, "reject", "no releasable candidate"),
+    (an_unreadable_evaluation, "reject", "evaluation.json cannot be read"),
+    (an_evaluation_of_other_keys, "reject", "evaluation.json cannot be read"),
     (of_another_run, "reject", "never evaluated"),
     (nothing, "reject", "never evaluated"),
 ]
