@@ -16,36 +16,26 @@ variants side by side is a file of each MLflow run of the experiment `experiment
 reports under `experiments/`. **Every task is safe to rerun.** Owner: data-science.
 """
 
-from airflow.sdk import Param, chain, dag
+from airflow.sdk import Param, chain
 
-from infra.airflow.defaults import Counts, Owner, Run, Tag, form, step, task_defaults
-from infra.settings import load_settings
+from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step
 from models.candidates import load_candidates
 
-SETTINGS = load_settings()
 SCIENCE = Owner.DATA_SCIENCE
 NAMES = [candidate.name for candidate in load_candidates(every=True)]
 RELEASABLE = [candidate.name for candidate in load_candidates() if not candidate.baseline]
 
 
-@dag(
-    schedule=None,
-    catchup=False,
-    is_paused_upon_creation=False,
-    max_active_runs=1,
-    default_args={**task_defaults(SETTINGS), "owner": SCIENCE.value},
-    tags=[Tag.TRAINING.value, Tag.EXPERIMENT.value],
-    doc_md=__doc__,
-    params={
-        "candidate": Param(RELEASABLE[-1], enum=NAMES, title="Candidate"),
-        "parameters": Param(
-            {}, type="object", title="Parameters", description="A list of values means: try each."
-        ),
-        "share": Param(
-            0.5, type="number", exclusiveMinimum=0, maximum=1, title="Share of the users"
-        ),
-        "run": Param(None, type=["null", "string"], title="Tables of run", description="Or latest"),
-    },
+@dag_by_hand(
+    __doc__,
+    Tag.TRAINING,
+    Tag.EXPERIMENT,
+    candidate=Param(RELEASABLE[-1], enum=NAMES, title="Candidate"),
+    parameters=Param(
+        {}, type="object", title="Parameters", description="A list of values means: try each."
+    ),
+    share=Param(0.5, type="number", exclusiveMinimum=0, maximum=1, title="Share of the users"),
+    run=Param(None, type=["null", "string"], title="Tables of run", description="Or latest"),
 )
 def experiment() -> None:
     """Wire one experiment: plan, try each variant, compare."""

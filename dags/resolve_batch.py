@@ -13,33 +13,17 @@ The decision holds for the batch as it was judged. Red means that nothing was de
 unknown or does not wait, or the reason is empty. **Safe to rerun.** Owner: data-engineering.
 """
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Param
 
-from infra.airflow.defaults import (
-    Counts,
-    Owner,
-    Run,
-    Tag,
-    form,
-    step,
-    task_defaults,
-    triggered_by,
-)
-from infra.settings import load_settings
+from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step, triggered_by
 
 
-@dag(
-    schedule=None,
-    catchup=False,
-    is_paused_upon_creation=False,
-    default_args=task_defaults(load_settings()),
-    tags=[Tag.INGESTION.value],
-    doc_md=__doc__,
-    params={
-        "batch": Param(type="string", minLength=1, title="Batch", description="batch=SOURCE-N"),
-        "decision": Param("discard", enum=["accept", "discard"], title="Decision"),
-        "reason": Param(type="string", minLength=1, title="Reason", description="Required"),
-    },
+@dag_by_hand(
+    __doc__,
+    Tag.INGESTION,
+    batch=Param(type="string", minLength=1, title="Batch", description="batch=SOURCE-N"),
+    decision=Param("discard", enum=["accept", "discard"], title="Decision"),
+    reason=Param(type="string", minLength=1, title="Reason", description="Required"),
 )
 def resolve_batch() -> None:
     """Wire one decision."""

@@ -15,35 +15,18 @@ version. Red: the log says why, and the page Decisions what is live now; if only
 pointer has moved, and clearing the task mends the rest. Safe to rerun. Owner: product.
 """
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Param
 
-from infra.airflow.defaults import (
-    Counts,
-    Owner,
-    Run,
-    Tag,
-    form,
-    step,
-    task_defaults,
-    triggered_by,
-)
-from infra.settings import load_settings
+from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step, triggered_by
 
 
-@dag(
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args=task_defaults(load_settings()),
-    tags=[Tag.RELEASE.value],
-    doc_md=__doc__,
-    params={
-        "version": Param(
-            "previous", type="string", minLength=1, title="To which version", description="Name"
-        ),
-        "reason": Param(type="string", minLength=3, title="Reason", description="Required"),
-    },
+@dag_by_hand(
+    __doc__,
+    Tag.RELEASE,
+    version=Param(
+        "previous", type="string", minLength=1, title="To which version", description="Name"
+    ),
+    reason=Param(type="string", minLength=3, title="Reason", description="Required"),
 )
 def roll_back_release() -> None:
     """Wire one roll-back."""

@@ -36,8 +36,9 @@ PUBLISHED: dict[str, Any] = {
     "weight_power": 0.0,
     "random_state": 1,
 }
-# not ranked: their 100 or 200 neighbours leave 72,000 items to what sells, so AUC says nothing
-SHORT_SIGHTED = ("also_bought", "content")
+# The 100 or 200 neighbours of the first two leave 72,000 items to what sells, so their AUC says
+# nothing; spark_als knows no item of the hold-out that nobody took before.
+NOT_RANKED = ("also_bought", "content", "spark_als")
 CF_AUC, HYBRID_AUC, WITHIN = 0.347, 0.703, 0.02
 
 
@@ -54,12 +55,20 @@ def bench_crossvalidated(tables: RunTables, settings: Settings) -> dict[str, flo
     holdout = select(tables)
     print(f"crossvalidated: {len(holdout.users):,} users judged, {len(tables.items.items):,} items")
     models = published_models()
-    for candidate in load_candidates():
-        if candidate.name not in SHORT_SIGHTED:
-            models[candidate.name] = make(candidate, settings)
-    tagged = {**PUBLISHED, "epochs": 10, "max_sampled": 30}
-    models["lightfm_hybrid, tags first"] = LightFMHybrid(**tagged, attribute_share=100.0)
+    models |= {one.name: make(one, settings) for one in _ranked_candidates()}
     return {name: _auc(name, model, holdout, tables) for name, model in models.items()}
+
+
+def best_of_candidates(found: dict[str, float]) -> float:
+    """Return the highest AUC that a candidate reaches as `candidates.yaml` has it.
+
+    The published models are none; neither are parameters that stand in no entry.
+    """
+    return max(found[candidate.name] for candidate in _ranked_candidates())
+
+
+def _ranked_candidates() -> list[Candidate]:
+    return [one for one in load_candidates(every=True) if one.name not in NOT_RANKED]
 
 
 def bench_online_retail(tables: RunTables, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -147,7 +156,7 @@ def main(arguments: list[str]) -> int:
     facts = {
         "crossvalidated_cf_auc": round(found["collaborative"], 4),
         "crossvalidated_hybrid_auc": round(found["hybrid"], 4),
-        "crossvalidated_best_auc": round(max(found.values()), 4),
+        "crossvalidated_best_auc": round(best_of_candidates(found), 4),
         "online_retail": retail,
     }
     print(json.dumps(facts))

@@ -18,7 +18,12 @@ from models.recommender import (
 
 
 class Popularity:
-    """Items by the sum of their weights, which fade with age: what sells now."""
+    """Items by the sum of their weights, which fade with age: what sells now.
+
+    For users it knows that is its own answer, not one for lack of a better: less what they had. So
+    its `fallback_share` is 0 where all others' counts the places they fill with the very same
+    items, and it says nothing of this model; `popularity_share` does.
+    """
 
     def __init__(self) -> None:
         self._factors: Factors | None = None

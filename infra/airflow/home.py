@@ -80,10 +80,21 @@ def environment(
     scheduled : bool
         False: runs start only when asked for, not by the clock.
     """
-    home = settings.airflow_home
     address = f"http://127.0.0.1:{settings.airflow_port}"
     return {
-        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_HOME": str(settings.airflow_home),
+        **_core(settings, keys, dags),
+        **_api(settings, keys, address),
+        **_timing(scheduled=scheduled),
+        **_task_environment(settings),
+    }
+
+
+def _core(settings: Settings, keys: Keys, dags: Path) -> dict[str, str]:
+    """Return where everything is, and who may log in."""
+    home = settings.airflow_home
+    users = ",".join(f"{name}:{role}" for name, role in USERS.items())
+    return {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
@@ -91,16 +102,27 @@ def environment(
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS_FOLDER),
         "AIRFLOW__CORE__PARALLELISM": "4",  # 32 workers, the default, take 5.4 GB
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords_file(home)),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
-            f"{name}:{role}" for name, role in USERS.items()
-        ),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": users,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+    }
+
+
+def _api(settings: Settings, keys: Keys, address: str) -> dict[str, str]:
+    """Return how browsers, programs and tasks reach the server."""
+    return {
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(settings.airflow_port),
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__SECRET_KEY": keys.session,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt,
+    }
+
+
+def _timing(*, scheduled: bool) -> dict[str, str]:
+    """Return how often Airflow looks for what."""
+    return {
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",  # 8 small tasks: 3 s, not 10 s
@@ -108,8 +130,6 @@ def environment(
         "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",  # an approval that came too late
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(scheduled),
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",  # an answer given sooner fails the task
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        **_task_environment(settings),
     }
 
 

@@ -44,6 +44,11 @@ def test_crossvalidated_keeps_the_published_split(tmp_path: Path) -> None:
     assert select(tables).users.tolist() == ["u"]
 
 
+def test_the_best_is_what_a_candidate_reaches_as_the_file_has_it() -> None:
+    found = {"popularity": 0.3, "lightfm_hybrid": 0.5, "lightfm_tags": 0.6}
+    assert bench_quality.best_of_candidates({**found, "hybrid": 0.7, "by hand": 0.9}) == 0.6
+
+
 def test_online_retail_is_read_cleanly(tmp_path: Path) -> None:
     lines = [
         "1,10001,RED MUG,2,2011-01-01 10:00:00,1.5,17850.0,United Kingdom",
