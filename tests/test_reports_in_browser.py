@@ -25,6 +25,9 @@ RUN_SCRIPT = """() => {
     document.body.append(script);
     return window.hacked ?? null;
 }"""
+BEYOND_ITS_CARD = """() => [...document.querySelectorAll('section .state')].filter(each =>
+    each.getBoundingClientRect().right > each.closest('section').getBoundingClientRect().right
+).map(each => each.innerText)"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -159,6 +162,7 @@ def test_nothing_is_cut_off_on_any_screen(page: Any, shown: Shown) -> None:
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert page.evaluate(OVERFLOW) == 0, address
+        assert page.evaluate(BEYOND_ITS_CARD) == [], address
 
 
 def test_the_strip_of_steps_is_one_line_of_a_wide_screen(page: Any, shown: Shown) -> None:

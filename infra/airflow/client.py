@@ -89,9 +89,10 @@ class AirflowClient:
         """Return how many runs a DAG has had."""
         return int(self._call("GET", f"/dags/{dag}/dagRuns?limit=1")["total_entries"])
 
-    def last_run(self, dag: str) -> str | None:
-        """Return the id of a DAG's latest run, or None if it never ran."""
-        found = self._call("GET", f"/dags/{dag}/dagRuns?limit=1&order_by=-run_after")["dag_runs"]
+    def last_run(self, dag: str, state: str = "") -> str | None:
+        """Return the id of a DAG's latest run, maybe of those that ended so; None without one."""
+        query = "limit=1&order_by=-run_after" + (f"&state={state}" if state else "")
+        found = self._call("GET", f"/dags/{dag}/dagRuns?{query}")["dag_runs"]
         return str(found[0]["dag_run_id"]) if found else None
 
     def give_up(self, dag: str, run: str) -> None:

@@ -177,7 +177,8 @@ def _failures(gate: GateRecord) -> str:
     first = failed[0]
     where = f" in {first.partition}" if first.partition else ""
     said = first.says.rstrip(".")
-    return f"{counted(len(failed), 'critical check')} failed, first: {said}{where}."
+    of_many = ", first" if len(failed) > 1 else ""
+    return f"{counted(len(failed), 'critical check')} failed{of_many}: {said}{where}."
 
 
 def _met(snapshot: Snapshot) -> str:

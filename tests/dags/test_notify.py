@@ -72,7 +72,7 @@ def test_a_webhook_is_told_what_happened_and_where_to_read(
     (message,) = webhook.received
     assert set(message) == {"text"}
     assert "Catwalk, 24 Nov 2026, 12:00 UTC, manual: gate_events failed." in message["text"]
-    assert "1 critical check failed, first: Unknown users holds" in message["text"]
+    assert "1 critical check failed: Unknown users holds" in message["text"]
     assert message["text"].endswith(LINK)
 
 

@@ -248,7 +248,7 @@ def test_a_missed_threshold_is_a_rejection(run: Run) -> None:
 def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:
     page = run.until("events", events=gate("events", CRITICAL, verdict="stopped")).page()
     assert word(page) == "Stopped at the gate “events”"
-    assert "1 critical check failed, first: Unknown users holds." in page
+    assert "1 critical check failed: Unknown users holds." in page
 
 
 def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run: Run) -> None:
@@ -261,7 +261,7 @@ def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run:
 def test_a_check_names_its_batch(run: Run) -> None:
     stopped = gate("events", CRITICAL.model_copy(update={"partition": "batch=shop-000077"}))
     page = run.until("events", events=stopped.model_copy(update={"verdict": "stopped"})).page()
-    assert "first: Unknown users holds in batch=shop-000077." in sentence(page)
+    assert "failed: Unknown users holds in batch=shop-000077." in sentence(page)
     assert seen(page).count("batch=shop-000077") == 2
 
 
@@ -402,7 +402,7 @@ def test_every_check_and_judgement_appears(run: Run) -> None:
     many = gate("events", *map(check, names))
     judged = verdict(judgement("ndcg_at_10"), judgement("user_coverage", limit="95% or more"))
     text = seen(run.until("published", events=many, release=judged).page())
-    for expected in (*names, "NDCG@10", "User coverage", "95% or more", "User_coverage reason"):
+    for expected in (*names, "NDCG@10", "User coverage", "95% or more", "User coverage reason"):
         assert expected in text
 
 
