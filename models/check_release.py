@@ -49,7 +49,7 @@ class Replay:
         if self.error:
             return self.error
         more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
-        return f"{self.reasons[0].reason}{more}" if self.reasons else "every rule is met"
+        return f"{self.reasons[0].reason}{more}" if self.reasons else "no limit is missed"
 
 
 def last_runs(storage: Storage, amount: int) -> list[str]:

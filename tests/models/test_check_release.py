@@ -60,7 +60,7 @@ def test_what_would_have_become_of_the_last_runs(
     ]
     assert "scheduled__2026-11-24T03" in lines[4], "the newest comes first"
     assert "ndcg_at_10 is 0.035; it must be at least 0.05." in lines[4]
-    assert "every rule is met" in lines[5]
+    assert "no limit is missed" in lines[5]
     assert lines[-1] == (
         "With these numbers, 2 of the last 3 would have been rejected, because of ndcg_at_10 at "
         "least 0.05 (2x). Of 3 that were released then, 1 would be again."
