@@ -176,9 +176,7 @@ def test_killed_after_the_pointer(bucket_shop: Storage, write_run: WriteRun) -> 
 
 # requests to the server, and how often before: files of the version, then the pointer
 REQUESTS = [
-    ("before upload_file", 1),
     ("after upload_file", 4),
-    ("before upload_file", 9),
     ("after upload_file", 9),
     ("before put_object", 0),
 ]
