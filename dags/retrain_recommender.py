@@ -20,14 +20,25 @@ the pointer: the page Decisions says what is live. **Every task is safe to rerun
 Owners: data-engineering (ingestion, gates), data-science (training), product (release).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from airflow.sdk import Param, chain, dag
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from expectations.events import gate_events as judge_events
+from expectations.interactions import gate_interactions
+from expectations.items import gate_items
+from expectations.recommendations import gate_recommendations
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
+from infra.records import GateRecord
 from infra.settings import load_settings
+from infra.spark.session import submit
+from infra.storage import Storage
 from models.candidates import load_candidates
+from models.tracking import follow_pointer, track
 
 SETTINGS = load_settings()
 ENGINEERING, SCIENCE, PRODUCT = Owner.DATA_ENGINEERING, Owner.DATA_SCIENCE, Owner.PRODUCT
@@ -48,7 +59,6 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def ingest_events(run: Run) -> Counts:
-        from infra.spark.session import submit
         from jobs import books, ingest_events
 
         submit(ingest_events, ["--run", run.key])
@@ -56,29 +66,14 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def gate_events(run: Run) -> Counts:
-        from expectations import events
-
-        return events.gate_events(run.storage, run.key, run.as_of).counts()
+        return judge_events(run.storage, run.key, run.as_of).counts()
 
     @step(ENGINEERING)
     def build_interactions(run: Run) -> Counts:
-        from infra.spark.session import submit
         from jobs import build_interactions
 
         submit(build_interactions, ["--run", run.key, "--as-of", run.as_of.isoformat()])
         return run.storage.lake.counts("interactions", run.key)
-
-    @step(ENGINEERING)
-    def gate_items(run: Run) -> Counts:
-        from expectations import items
-
-        return items.gate_items(run.storage, run.key).counts()
-
-    @step(ENGINEERING)
-    def gate_interactions(run: Run) -> Counts:
-        from expectations import interactions
-
-        return interactions.gate_interactions(run.storage, run.key).counts()
 
     @step(SCIENCE, map_index_template="{{ candidate }}")
     def train(run: Run, candidate: str) -> Counts:
@@ -100,8 +95,6 @@ def retrain_recommender() -> None:
 
     @step(SCIENCE, trigger_rule="all_done")
     def track_candidates(run: Run) -> Counts:
-        from models.tracking import follow_pointer, track
-
         follow_pointer(run.storage)  # an earlier run may have died before it could
         return track(run.key, run.storage)
 
@@ -113,19 +106,12 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def recommend_users(run: Run, winner: Counts) -> Counts:
-        from infra.spark.session import submit
         from jobs import recommend_users
 
         loader = "models.bundle:load_recommender"
         model = ["--model", winner["candidate"], "--folder", winner["folder"], "--loader", loader]
         submit(recommend_users, ["--run", run.key, *model])
         return run.storage.lake.counts("recommendations", run.key)
-
-    @step(ENGINEERING)
-    def gate_recommendations(run: Run) -> Counts:
-        from expectations import recommendations
-
-        return recommendations.gate_recommendations(run.storage, run.key).counts()
 
     @step(SCIENCE)
     def build_bundle(run: Run) -> Counts:
@@ -143,12 +129,20 @@ def retrain_recommender() -> None:
     def publish(run: Run) -> Counts:
         from models.publish import publish
         from models.retention import retire
-        from models.tracking import follow_pointer
 
         record = publish(run.key, run.storage)
         follow_pointer(run.storage)
         retired = retire(run.storage)
         return {**record.counts(), "retired": len(retired)}
+
+    def gate(judge: Callable[[Storage, str], GateRecord]) -> Any:
+        """Make the task of a gate over the tables of a run; it is called as its function is."""
+
+        @step(ENGINEERING, task_id=judge.__name__)
+        def judged(run: Run) -> Counts:
+            return judge(run.storage, run.key).counts()
+
+        return judged
 
     fitted = train.expand(candidate=[candidate.name for candidate in load_candidates()])
     approval = HumanApproval(
@@ -161,12 +155,12 @@ def retrain_recommender() -> None:
     winner = refit_winner()
     lists = recommend_users(winner)
     published = publish()
-    tables = [gate_items(), gate_interactions()]
+    tables = [gate(gate_items)(), gate(gate_interactions)()]
     chain(ingest_events(), gate_events(), build_interactions(), tables, fitted)
     chain(fitted, evaluate(), verdict)
     chain(verdict, tracked, published)
     chain(verdict, winner)
-    chain(lists, gate_recommendations(), build_bundle(), check_serving(), approval, published)
+    chain(lists, gate(gate_recommendations)(), build_bundle(), check_serving(), approval, published)
 
 
 retrain_recommender()

@@ -95,7 +95,7 @@ class GateRecord(Rules):
     """One gate: `stopped` if a critical rule failed, `warned` if another one did.
 
     `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`;
-    `decided` is what people decided on batches since a gate judged some before.
+    `decided` is what people decided on batches since the last decision of a gate before it.
     """
 
     gate: str
