@@ -155,7 +155,7 @@ def _time(text: str) -> datetime:
 
 
 def _decided_since(storage: Storage, run: str) -> dict[str, BatchDecision]:
-    """Return what people decided since the last decision of another run's gate that still stands."""
+    """Return what people decided since another run's gate made a decision that still stands."""
     every = storage.decisions()
     gates = (one.at for one in every.values() if one.by == GATE and one.run != run)
     last = max((at for at in gates if at), default=None)
