@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.airflow.client import AirflowClient
-from infra.airflow.home import DAG
-from infra.airflow.server import AirflowServer, client_of
+from infra.airflow.home import DAG, DAGS_FOLDER
+from infra.airflow.server import AirflowServer, client_of, require_free_port
+from infra.home_lock import HomeLock
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home
 from tests.message_servers import Inbox, Webhook, serving
@@ -22,10 +25,50 @@ REPOSITORY = Path(__file__).parent.parent
 # and leaves the process when Great Expectations imports it.
 vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 # What must not run twice at once on a small machine, by the fixture that starts it. The tests of
-# one group share a worker and so the fixture; the group of the JVM is the longest and goes first.
-JVM = "jvm"
-GROUPS = {"spark": JVM, "airflow": JVM, "s3_server": "s3", "airflow_database": "airflow database"}
+# one group share a worker and so the fixture; the longest groups go first, on a worker each.
+JVM, AIRFLOW = "jvm", "airflow"
+GROUPS = {
+    "spark": JVM,
+    "airflow": AIRFLOW,
+    "s3_server": "s3",
+    "airflow_database": "airflow database",
+}
 SECRET = "a secret of sixteen characters or more"
+REHEARSAL = '''
+"""A chain with a failing end, to see each state."""
+import subprocess
+
+from airflow.sdk import dag, get_current_context, task
+
+from infra.errors import GateError
+
+
+@dag(schedule="* * * * *", catchup=False)
+def rehearse():
+    @task
+    def count():
+        return {"rows": 12345}
+
+    @task(map_index_template="{{ name }}")
+    def train(name):
+        get_current_context()["name"] = name
+        return {"model": name}
+
+    @task
+    def wait():
+        if get_current_context()["dag_run"].conf.get("wait"):
+            subprocess.run(["sleep", "86399"])
+
+    @task
+    def gate():
+        if get_current_context()["dag_run"].conf.get("fail"):
+            raise GateError("Half the prices are missing.", "Ask the shop.")
+
+    count() >> train.expand(name=["good", "better"]) >> wait() >> gate()
+
+
+rehearse()
+'''
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -41,12 +84,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the group of the JVM begin."""
-    items.sort(key=lambda item: not _is_of(item, JVM))
+    """Let the groups of the JVM and of Airflow begin."""
+    items.sort(key=lambda item: (not _is_of(item, JVM), not _is_of(item, AIRFLOW)))
 
 
 def _is_of(item: pytest.Item, group: str) -> bool:
     return any(mark.args == (group,) for mark in item.iter_markers("xdist_group"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """Let a write not wait until it outlives a power cut, 5 ms each: no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture
@@ -96,12 +147,34 @@ def airflow_shop(tmp_path_factory: pytest.TempPathFactory, told: Inbox) -> Stora
 
 
 @pytest.fixture(scope="session")
-def airflow(airflow_shop: Storage) -> Iterator[AirflowClient]:
-    """Return a data engineer's view of the one Airflow of the whole test run."""
-    with AirflowServer(airflow_shop.settings, "a test", scheduled=False):
-        client = client_of(airflow_shop.settings, "de")
-        client.unpause(DAG)
-        yield client
+def airflow_server(
+    airflow_shop: Storage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowServer]:
+    """Return the one Airflow of a worker, with the DAGs and one to rehearse; nothing of it stays.
+
+    The worker that runs no Spark has one, and so has, at its end, the one that runs whole runs.
+    """
+    dags = tmp_path_factory.mktemp("dags")
+    for file in DAGS_FOLDER.glob("*.py"):
+        (dags / file.name).symlink_to(file)
+    (dags / "rehearse.py").write_text(REHEARSAL)
+    settings = airflow_shop.settings
+    others = set(psutil.Process().children(recursive=True))  # Java and more, of other tests
+    with AirflowServer(settings, "a test", dags, scheduled=False) as server:
+        family = set(psutil.Process().children(recursive=True)) - others
+        yield server
+    assert family
+    assert not [process for process in family if process.is_running()]
+    assert HomeLock(settings.home).holder() is None
+    require_free_port(settings.airflow_port, "CATWALK_AIRFLOW_PORT")
+
+
+@pytest.fixture(scope="session")
+def airflow(airflow_server: AirflowServer) -> AirflowClient:
+    """Return a data engineer's view of the one Airflow."""
+    client = client_of(airflow_server.settings, "de")
+    client.unpause(DAG)
+    return client
 
 
 def _free_port() -> int:

@@ -19,8 +19,10 @@ from infra.live_pointer import live
 from infra.storage import Storage, run_key
 from jobs.simulate_shop import SimulationOptions, simulate
 from models.tracking import VERSION_TAG
+from tests.conftest import JVM
 from tests.message_servers import Inbox
 
+pytestmark = pytest.mark.xdist_group(JVM)  # its tasks start Spark
 FIRST_DAY = datetime.now(UTC).date() - timedelta(days=10)
 AS_OF = {"as_of": f"{FIRST_DAY + timedelta(days=9)}T00:00:00+00:00"}
 SHOP = SimulationOptions(events=60_000, days=9, first_day=FIRST_DAY, users=1_500, items=500, seed=7)

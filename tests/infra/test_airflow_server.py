@@ -26,41 +26,6 @@ from infra.settings import Settings
 from infra.storage import Storage
 
 KEYS = Keys(jwt="j", session="s", fernet="f")
-DAG = '''
-"""A chain with a failing end, to see each state."""
-import subprocess
-
-from airflow.sdk import dag, get_current_context, task
-
-from infra.errors import GateError
-
-
-@dag(schedule="* * * * *", catchup=False)
-def rehearse():
-    @task
-    def count():
-        return {"rows": 12345}
-
-    @task(map_index_template="{{ name }}")
-    def train(name):
-        get_current_context()["name"] = name
-        return {"model": name}
-
-    @task
-    def wait():
-        if get_current_context()["dag_run"].conf.get("wait"):
-            subprocess.run(["sleep", "86399"])
-
-    @task
-    def gate():
-        if get_current_context()["dag_run"].conf.get("fail"):
-            raise GateError("Half the prices are missing.", "Ask the shop.")
-
-    count() >> train.expand(name=["good", "better"]) >> wait() >> gate()
-
-
-rehearse()
-'''
 
 
 def test_environment_is_this(shop: Storage) -> None:
@@ -203,30 +168,21 @@ def test_a_server_that_ends_is_told_with_its_last_words(shop: Storage, tmp_path:
     server.stop()
 
 
-def test_a_real_airflow_runs_a_dag_and_leaves_nothing(
-    shop: Storage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_real_airflow_runs_a_dag(
+    airflow_server: AirflowServer, airflow: AirflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One start (25 s) for all that needs it: success, failure, Ctrl-C in the middle of a task."""
-    dags = tmp_path / "dags"
-    dags.mkdir()
-    (dags / "rehearse.py").write_text(DAG)
-    settings = shop.settings.model_copy(update={"airflow_port": _free_port()})
-    others = set(psutil.Process().children(recursive=True))  # Java and more, of other tests
-    with AirflowServer(settings, "test", dags, scheduled=False) as server:
-        family = set(psutil.Process().children(recursive=True)) - others
-        client = client_of(settings)
-        client.unpause("rehearse")
-        assert client.unfinished_runs("rehearse") == [], "nothing runs by the clock"
-        _shows_each_step(client, server, settings, capsys)
-        _shows_why_one_failed(client, server, settings, capsys)
-        _gives_up_a_running_task(client)
-        assert client_of(settings, "analyst").runs("rehearse") == 3
-        with pytest.raises(AirflowError, match="403"):
-            client_of(settings, "analyst").trigger("rehearse", {})
-    assert not [process for process in family if process.is_running()]
-    assert not _running("sleep 86399")
-    assert HomeLock(settings.home).holder() is None
-    require_free_port(settings.airflow_port, "CATWALK_AIRFLOW_PORT")
+    """Success, failure, giving up in the middle of a task; that nothing stays, its fixture says."""
+    settings = airflow_server.settings
+    client = client_of(settings)
+    client.unpause("rehearse")
+    assert client.unfinished_runs("rehearse") == [], "nothing runs by the clock"
+    _shows_each_step(client, airflow_server, settings, capsys)
+    _shows_why_one_failed(client, airflow_server, settings, capsys)
+    _gives_up_a_running_task(client)
+    assert client_of(settings, "analyst").runs("rehearse") == 3
+    with pytest.raises(AirflowError, match="403"):
+        client_of(settings, "analyst").trigger("rehearse", {})
+    assert _wait(lambda: not _running("sleep 86399"))
 
 
 def _shows_each_step(

@@ -39,7 +39,9 @@ def test_spark_submit_runs_a_job_as_it_is(shop: Storage) -> None:
     line = json.dumps({**row, "event_time": f"{time:%Y-%m-%dT%H:%M:%SZ}"})
     (folder / "one.jsonl").write_text(line + "\n")
     prepare_environment()
-    settings = load_settings().model_copy(update={"spark_master": "local[1]"})
+    quick = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    change = {"spark_master": "local[1]", "spark_submit_options": f"--conf '{quick}'"}
+    settings = load_settings().model_copy(update=change)
     command = submit_command(ingest_events, ["--run", "run=x"], settings)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -22,6 +22,7 @@ from models.recommender import Interactions, ItemFeatures, Recommender
 from models.tables import interactions, item_features
 from models.thresholds import RELEASE
 from tests.conftest import JVM
+from tests.models import prepared
 
 SPARK = candidate_named("spark_als")  # its tests share the worker that has the JVM
 everyone = pytest.mark.parametrize(
@@ -280,7 +281,16 @@ def save_serving(shop: Storage, run: str) -> None:
 
 
 def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
-    """Do everything from training to a bundle that answers; return the version it would have."""
+    """Do everything from training to a bundle that answers; return the version it would have.
+
+    The same steps on the same files leave the same files, so they are taken once for all tests.
+    """
+    return prepared.once(
+        shop, (run, rules.read_bytes()), partial(_prepare_bundle, shop, run, rules)
+    )
+
+
+def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
     from models.build_bundle import build_bundle
     from models.evaluate import evaluate
     from models.refit import refit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from tests.models.conftest import (
     tastes,
     write_lists,
 )
+from tests.models.prepared import once
 
 OTHER, THIRD = "run=other", "run=third"
 WHY = "the front page shows nothing but socks"
@@ -41,6 +43,10 @@ WHY = "the front page shows nothing but socks"
 @pytest.fixture
 def two(shop: Storage, write_run: WriteRun) -> tuple[PublishRecord, PublishRecord]:
     """Publish two versions, one after the other."""
+    return once(shop, ("two",), partial(_publish_two, shop, write_run))
+
+
+def _publish_two(shop: Storage, write_run: WriteRun) -> tuple[PublishRecord, PublishRecord]:
     prepare_bundle(shop, write_run())
     return publish(RUN, shop), publish_another(shop, write_run, OTHER, 4)
 
@@ -248,14 +254,14 @@ def test_retention_keeps_what_is_needed_and_what_may_be_read(
     prepare_bundle(shop, write_run())
     names = point_many(shop, publish(RUN, shop), 16)
     place = Path(shop.published.address, "versions")
-    for name in ("never_live", ".v99.killed"):
+    for name in ("never_live", ".v99.0a1b2c3d"):
         (place / name).mkdir()
         (place / name / "card.json").write_text("{}")
     assert retire(settings(shop, 3, 8.0)) == [], "all of it was written just now"
-    assert (place / ".v99.killed").exists() and (place / "never_live").exists()
+    assert (place / ".v99.0a1b2c3d").exists() and (place / "never_live").exists()
     grow_old(shop)
     assert retire(settings(shop, 3, 8.0), AS_OF) == ["never_live", *names[:6]]
-    assert not (place / ".v99.killed").exists()
+    assert not (place / ".v99.0a1b2c3d").exists()
     assert retire(settings(shop, 5, 0.5), AS_OF) == names[6:11]
     assert retire(settings(shop, 2, 0.5), AS_OF) == names[11:14]
     assert retire(settings(shop, 2, 0.5), AS_OF) == []

@@ -1,0 +1,57 @@
+"""A write stands aside, under a hidden name, until it is whole; of a killed writer it stays."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+_NAME = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)
+
+
+def name_aside(path: Path) -> Path:
+    """Name a place beside a file or folder to write it in, another one at every call."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+
+
+def asides_below(top: Path, refuse: Callable[[OSError], None]) -> list[Path]:
+    """Return what `name_aside` named; other hidden names, as of Spark's checksums, are not ours."""
+    found: list[Path] = []
+    for folder, below, names in os.walk(top, onerror=refuse):
+        ours = [name for name in (*below, *names) if _NAME.fullmatch(name)]
+        below[:] = [name for name in below if name not in ours]
+        found += [Path(folder, name) for name in ours]
+    return found
+
+
+def delete_untouched(paths: Iterable[Path], before: datetime) -> list[str]:
+    """Delete the files and folders in which nothing was written since a time; return them sorted.
+
+    Raises
+    ------
+    OSError
+        One cannot be deleted.
+    """
+    gone = []
+    for path in sorted(paths):
+        try:
+            if last_touched(path) < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                gone.append(str(path))
+        except FileNotFoundError:
+            continue  # its writer lives and has just finished
+    return gone
+
+
+def last_touched(path: Path) -> datetime:
+    """Return when something was last written in a file or below a folder."""
+    return max(map(last_written, (path, *path.rglob("*"))))
+
+
+def last_written(path: Path) -> datetime:
+    """Return when a file was written, or a name in a folder made or removed."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
