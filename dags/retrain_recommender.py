@@ -59,8 +59,10 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def ingest_events(run: Run) -> Counts:
+        from infra.leftovers import remove_leftovers
         from jobs import books, ingest_events
 
+        remove_leftovers(run.storage)
         submit(ingest_events, ["--run", run.key])
         return books.counts(run.storage, run.key)
 

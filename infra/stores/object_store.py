@@ -9,13 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import uuid
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from infra.errors import StorageError
 from infra.settings import Settings
+from infra.stores.aside import asides_below, delete_untouched, last_written, name_aside
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -65,8 +66,11 @@ class ObjectStore(Protocol):
     def written(self, prefix: str) -> dict[str, datetime]:
         """Return the keys below a folder, and when each was written."""
 
-    def sweep(self, prefix: str, before: datetime) -> None:
-        """Remove what writers that were killed before a time left below a folder, unseen."""
+    def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
+        """Remove what writers that were killed before a time left below a folder, `""` for all.
+
+        No reader ever saw it. Returns the addresses, sorted.
+        """
 
     def put_folder(self, source: Path, key: str) -> None:
         """Replace a folder by a local one; its manifest, if it has one, arrives last."""
@@ -147,18 +151,20 @@ class LocalStore:
 
     def written(self, prefix: str) -> dict[str, datetime]:
         """See `ObjectStore.written`."""
-        return {key: _written(self.path(key)) for key in self.list(prefix)}
+        return {key: last_written(self.path(key)) for key in self.list(prefix)}
 
-    def sweep(self, prefix: str, before: datetime) -> None:
+    def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
         """See `ObjectStore.sweep`: what was being written has a hidden name."""
-        for left in list(self.path(prefix).rglob(".*")):
-            if left.exists() and _written(left) < before:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        top = self.path(prefix) if prefix else self.root
+        try:
+            return delete_untouched(asides_below(top, _refuse_unless_gone), before)
+        except OSError as error:
+            raise unusable("delete", top, error) from error
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: copied aside, then renamed, so never seen half."""
         path = self.path(key)
-        aside = _aside(path)
+        aside = name_aside(path)
         try:
             _copy(source, aside)
             self.delete_folder(key)
@@ -172,7 +178,7 @@ class LocalStore:
     def fill_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.fill_folder`: every file is copied aside, then renamed."""
         path = self.path(key)
-        aside = _aside(path)
+        aside = name_aside(path)
         try:
             _copy(source, aside)
             files = files_of(aside)
@@ -212,7 +218,7 @@ class LocalStore:
 
     def _written_aside(self, path: Path, content: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = _aside(path)
+        aside = name_aside(path)
         try:
             with aside.open("xb") as file:
                 file.write(content)
@@ -283,14 +289,6 @@ def _sync(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def _written(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-
-
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
 def _refuse_unless_gone(error: OSError) -> None:

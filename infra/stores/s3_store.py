@@ -105,17 +105,21 @@ class S3Store:
         found = {name.removeprefix(start): at for name, at in self._objects(prefix)}
         return {key: at for key, at in found.items() if not key.endswith("/")}
 
-    def sweep(self, prefix: str, before: datetime) -> None:
+    def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
         """See `ObjectStore.sweep`: parts of large objects that were never put together."""
         pages = self._client.get_paginator("list_multipart_uploads")
+        start = self._name(prefix) if prefix else self._prefix
+        gone = []
         try:
-            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._name(prefix)}/"):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else ""):
                 for one in page.get("Uploads", []):
                     if one["Initiated"] < before:
                         named = {"Key": one["Key"], "UploadId": one["UploadId"]}
                         self._client.abort_multipart_upload(Bucket=self._bucket, **named)
+                        gone.append(f"s3://{self._bucket}/{one['Key']}")
         except _FAILURES as error:
             raise self._unusable("delete", prefix, error) from error
+        return sorted(gone)
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: the manifest goes last, so a reader sees all or nothing."""
