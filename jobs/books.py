@@ -16,6 +16,8 @@ from infra.storage import Storage
 from jobs.judge_events import CLEAN, NOT_EVENT, QUARANTINED
 from jobs.reading import landed_name
 
+_MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names every one
+
 
 def count_outcomes(judged: DataFrame) -> list[Row]:
     """Count judged rows by outcome, reason and type, with the times between which they lie.
@@ -121,8 +123,21 @@ def _details(manifest: dict[str, Any]) -> Iterator[str]:
             yield f"{name.replace('_', ' ')}: {listed}"
     if manifest["masked"]:
         yield f"masked: {manifest['masked']:,} texts that looked like personal data"
-    size = sum(file["bytes"] for file in manifest["files"])
-    yield f"files: {len(manifest['files']):,}, {size:,} bytes"
+    yield from _files(manifest["files"])
+
+
+def _files(files: list[dict[str, Any]]) -> Iterator[str]:
+    """Say how many they are, and name the largest; a name may hold whatever the shop likes."""
+    yield f"files: {len(files):,}, {sum(file['bytes'] for file in files):,} bytes"
+    for file in _largest(files, _MOST_LOGGED):
+        name = "".join(letter if letter.isprintable() else "?" for letter in file["file"])
+        yield f"  {file['bytes']:>15,} bytes {file['rows']:>12,} rows  {name}"
+    if len(files) > _MOST_LOGGED:
+        yield f"  and {len(files) - _MOST_LOGGED:,} smaller ones; the manifest names them all"
+
+
+def _largest(files: Iterable[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    return sorted(files, key=lambda file: (-file["bytes"], file["file"]))[:most]
 
 
 def _totals_line(manifest: dict[str, Any]) -> str:
@@ -141,10 +156,16 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
     batches = storage.lake.partitions("events")
     every = (storage.lake.manifest("events", batch) for batch in batches)
     manifests = [manifest for manifest in every if manifest["run"] == run]
+    files = [file for manifest in manifests for file in manifest["files"]]
+    start = f"{storage.landing}/"
     return {
         "batches": [manifest["batch"] for manifest in manifests],
-        "files": sum(len(manifest["files"]) for manifest in manifests),
-        "bytes": sum(file["bytes"] for manifest in manifests for file in manifest["files"]),
+        "files": len(files),
+        "bytes": sum(file["bytes"] for file in files),
+        "largest_files": [
+            {**file, "file": file["file"].removeprefix(start)}
+            for file in _largest(files, _MOST_SHOWN)
+        ],
         "read": sum(manifest["rows_read"] for manifest in manifests),
         "clean": sum(manifest["clean"] for manifest in manifests),
         "duplicates": sum(manifest["duplicates"] for manifest in manifests),

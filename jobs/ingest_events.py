@@ -27,7 +27,14 @@ from jobs.csv_headers import require_headers
 from jobs.judge_events import CLEAN, QUARANTINED, judge
 from jobs.mapping_check import require_mapping
 from jobs.parquet_columns import unknown_columns
-from jobs.reading import landed_files, open_feed, parse, require_unchanged
+from jobs.reading import (
+    batch_bound,
+    landed_files,
+    open_feed,
+    parse,
+    require_plain_names,
+    require_unchanged,
+)
 from jobs.repeats import overlaps, without_repeats
 from jobs.sources import load_sources
 from jobs.unknown_columns import count_unknown
@@ -59,10 +66,10 @@ class Ingestion:
             What a batch was refused for; what was written before it stays.
         """
         read = books.files_read(self.storage, self.source)
-        new = [file for file in self._landed() if file not in read]
-        self._require_headers(new)
-        size = str(self.storage.settings.ingest_batch_bytes)
-        reader = self.spark.readStream.options(maxBytesPerTrigger=size, maxFileAge=_MOST_AGE)
+        new = {file: size for file, size in self._landed().items() if file not in read}
+        self._require_readable(new)
+        bound = batch_bound(new.values(), self.storage.settings)
+        reader = self.spark.readStream.options(**bound, maxFileAge=_MOST_AGE)
         query = (
             open_feed(reader, self.feed, self.storage.landing, new)
             .writeStream.foreachBatch(self._write_or_remember_why_not)
@@ -81,9 +88,10 @@ class Ingestion:
     def _landed(self) -> dict[str, int]:
         return landed_files(self.spark, self.feed, self.storage.landing)
 
-    def _require_headers(self, files: Iterable[str]) -> None:
-        """Check the headers of files whose headers were not checked before."""
+    def _require_readable(self, files: Iterable[str]) -> None:
+        """Check the names and headers of files that were not checked before."""
         new = [file for file in files if file not in self._checked]
+        require_plain_names(new)
         require_headers(new, self.feed, self.storage.settings)
         self._checked.update(new)
 
@@ -143,7 +151,7 @@ class Ingestion:
         files = books.count_files(judged)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
         manifest["unknown_columns"] = self._unknown_columns(judged, found, files)
-        self._require_headers(file["file"] for file in manifest["files"])  # landed in between
+        self._require_readable(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)

@@ -7,7 +7,7 @@ invalid UTF-8, a field whose quote never ends), so the lines are held to more th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -17,10 +17,12 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StringType, StructField, StructType
 
 from infra.errors import InputError
+from infra.settings import Settings
 from jobs.parquet_columns import as_text, parquet_schema
 from jobs.sources import Feed
 from jobs.unknown_columns import UNKNOWN, no_unknown_keys, unknown_keys
 
+_PATTERN = frozenset("*?[]{}\\")
 LONGEST_ROW = 65_536
 LONGEST_RAW = 1_048_576  # bytes of a line that are kept: each is copied several times in the heap
 BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
@@ -180,6 +182,40 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
                 "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
             )
     return {_plain(status.getPath().toString()): status.getLen() for status in found}
+
+
+def batch_bound(sizes: Collection[int], settings: Settings) -> dict[str, str]:
+    """Return what bounds a batch: Spark takes a limit in bytes or one in files, never both.
+
+    Where even the largest files, as many as the one limit lets into a batch, stay below the other,
+    files are the tighter bound and both hold. Else bytes are what fills the memory.
+
+    >>> from infra.settings import Settings
+    >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
+    >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
+    ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
+    """
+    most = settings.ingest_batch_files
+    largest = sorted(sizes)[-most:]
+    if len(sizes) > most and sum(largest) <= settings.ingest_batch_bytes:
+        return {"maxFilesPerTrigger": str(most)}
+    return {"maxBytesPerTrigger": str(settings.ingest_batch_bytes)}
+
+
+def require_plain_names(files: Iterable[str]) -> None:
+    """Refuse names that Spark's stream takes for patterns: it read their neighbours twice.
+
+    Raises
+    ------
+    InputError
+        A name holds a sign of a pattern.
+    """
+    for file in files:
+        if not _PATTERN.isdisjoint(file):
+            raise InputError(
+                f"{file} has one of the signs * ? [ ] {{ }} \\ in its name.",
+                "Rename it before it is read: Spark takes such a name for a pattern of many.",
+            )
 
 
 def require_unchanged(landed: dict[str, int], read: dict[str, int]) -> None:

@@ -40,6 +40,14 @@ STEPS = {
 GATES = ("events", "items", "interactions", "recommendations")
 
 
+class FileCount(Rules):
+    """A landing file: its name below the landing folder, its bytes when it was read, its rows."""
+
+    file: str
+    bytes: NonNegativeInt
+    rows: NonNegativeInt
+
+
 class IngestCounts(Rules):
     """Rows of the landing files and what became of them; keys the page does not show may follow."""
 
@@ -53,6 +61,7 @@ class IngestCounts(Rules):
     by_type: dict[str, NonNegativeInt] = Field(default_factory=dict)
     unknown_columns: dict[str, NonNegativeInt] = Field(default_factory=dict)
     masked: NonNegativeInt = 0
+    largest_files: tuple[FileCount, ...] = ()
     files: NonNegativeInt | None = None
     bytes: NonNegativeInt | None = None
     batches: tuple[Any, ...] = ()

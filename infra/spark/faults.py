@@ -8,6 +8,7 @@ from infra.errors import CatwalkError, InputError, SparkError, StorageError
 
 _CAUSE = re.compile(r"Caused by: (?:[\w.$]+: )*([^\n]+)")
 _FILE = re.compile(r"error while reading file (\S+?)\.\s")
+_COLON = re.compile(r"URISyntaxException: Relative path in absolute URI: (\S+)")
 _EXPECTED = re.compile(r"\n(Expected: [^\n]+ but found: [^\n]+)")
 
 
@@ -32,6 +33,11 @@ def plain(error: Exception) -> CatwalkError:
         return SparkError(
             "The Java process of Spark is gone, most likely for want of memory.",
             "Raise CATWALK_SPARK_DRIVER_MEMORY, or look for a line of hundreds of megabytes.",
+        )
+    colon = _COLON.search(text)
+    if colon:
+        return InputError(
+            f"{colon[1]} has a colon in its name.", "Rename it: Hadoop takes none in a file name."
         )
     cause = _deepest(text)
     file = _FILE.search(text)

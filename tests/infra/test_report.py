@@ -442,6 +442,14 @@ def test_what_else_ingestion_saw_is_told_and_escaped(run: Run) -> None:
     assert "&lt;b&gt;app&lt;/b&gt;" in page and "<b>app" not in page
 
 
+def test_the_largest_files_are_shown_with_their_sizes_and_the_rest_is_counted(run: Run) -> None:
+    largest = [{"file": "events/<b>.jsonl", "bytes": 2_048, "rows": 37}]
+    page = run.until("ingest", ingest={**COUNTS, "largest_files": largest}).page()
+    assert "Files read: the 1 largest of 14" in seen(page)
+    assert '<td class="num">2.0 kB</td><td class="num">37</td>' in page
+    assert "events/&lt;b&gt;.jsonl" in page and "events/<b>" not in page
+
+
 def test_every_model_has_a_bar_and_the_limit_a_line(run: Run) -> None:
     page = run.until("release").page()
     chart = page[page.index("<figure>") : page.index("</figure>")]

@@ -135,6 +135,26 @@ def test_the_books_must_balance() -> None:
         books.check_sum({**manifest, "not_events": {}})
 
 
+def test_files_are_named_with_their_sizes_the_largest_first_and_not_without_end(
+    spark: object, shop: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {}
+    for number in range(60):
+        lines: list[str | bytes] = [event(event_id=f"e{number}-{n}") for n in range(number + 1)]
+        file = land(shop, lines, f"{number:02}\x1b.jsonl")
+        sizes[f"events/shop/{file.name}"] = file.stat().st_size
+    record = ingest(shop)
+    largest = record["largest_files"]
+    assert isinstance(largest, list) and (len(largest), record["files"]) == (50, 60)
+    name = "events/shop/59\x1b.jsonl"
+    assert largest[0] == {"file": name, "bytes": sizes[name], "rows": 60}
+    assert largest[-1]["file"] == "events/shop/10\x1b.jsonl"
+    said = capsys.readouterr().out
+    assert f"files: 60, {sum(sizes.values()):,} bytes" in said
+    assert f"{sizes[name]:,} bytes           60 rows  {shop.landing}/events/shop/59?.jsonl" in said
+    assert "and 50 smaller ones" in said and "49?.jsonl" not in said
+
+
 def test_a_row_lost_while_writing_fails_the_batch_and_hides_it(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import InputError, SparkError, StorageError
+from infra.settings import load_settings
 from infra.spark.faults import plain
 from infra.spark.session import run_here
 from infra.storage import Storage
@@ -135,6 +136,46 @@ def test_a_hidden_file_is_an_upload_that_goes_on(spark: object, shop: Storage) -
     land(shop, [event(event_id="e2")], ".two.jsonl.Xy12Za")
     (Path(shop.landing) / "events/shop/.folder.jsonl").mkdir()
     assert ingest(shop)["read"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["day[1].jsonl", "da?.jsonl", "d*.jsonl", "{day}.jsonl", "d\\y.jsonl"]
+)
+def test_a_name_that_is_a_pattern_is_an_error_before_it_reads_its_neighbours_twice(
+    spark: object, shop: Storage, name: str
+) -> None:
+    land(shop, [event()], "day.jsonl")
+    land(shop, [event(event_id="e2")], name)
+    with pytest.raises(InputError, match="has one of the signs"):
+        ingest(shop)
+    assert shop.lake.partitions("events") == []
+
+
+def test_odd_names_are_names(spark: object, shop: Storage) -> None:
+    for number, name in enumerate(
+        ("a b", "gr\u00f6\u00dfe", "100%", "%41", "#1", "x;y&z=1", "'\"")
+    ):
+        land(shop, [event(event_id=f"e{number}")], f"{name}.jsonl")
+    record = ingest(shop)
+    assert (record["read"], record["clean"], record["files"]) == (7, 7, 7)
+    assert ingest(shop, "run=second")["read"] == 0
+
+
+def test_a_name_with_a_colon_is_one_line(spark: object, shop: Storage) -> None:
+    land(shop, [event()], "10:00:00.jsonl")
+    with pytest.raises(InputError, match=r"10:00:00[.]jsonl .* colon"):
+        run_here(ingest_events, ["--run", RUN])
+
+
+def test_tiny_files_are_read_so_many_at_a_time(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_INGEST_BATCH_FILES", "2")
+    for number in range(5):
+        land(shop, [event(event_id=f"e{number}")], f"{number}.jsonl")
+    ingest(Storage(load_settings()))
+    manifests = [shop.lake.manifest("events", batch) for batch in shop.lake.partitions("events")]
+    assert [len(manifest["files"]) for manifest in manifests] == [2, 2, 1]
 
 
 def test_thousands_of_tiny_files(
