@@ -34,6 +34,7 @@ from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
 from infra.records import GateRecord
+from infra.leftovers import remove_leftovers
 from infra.settings import load_settings
 from infra.spark.session import submit
 from infra.storage import Storage
@@ -59,7 +60,6 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def ingest_events(run: Run) -> Counts:
-        from infra.leftovers import remove_leftovers
         from jobs import books, ingest_events
 
         remove_leftovers(run.storage)

@@ -38,10 +38,14 @@ class Settings(BaseSettings):
     )
 
     ingest_batch_bytes: int = Field(
-        512 * 1024 * 1024, ge=1, description="Bytes of landing files read as one batch; disk and memory follow it."
+        512 * 1024 * 1024,
+        ge=1,
+        description="Bytes of landing files read as one batch; disk and memory follow it.",
     )
     ingest_batch_files: int = Field(
-        10_000, ge=1, description="Small landing files read as one batch; each is listed and opened."
+        10_000,
+        ge=1,
+        description="Small landing files read as one batch; each is listed and opened.",
     )
     schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
