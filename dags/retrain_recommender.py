@@ -33,8 +33,8 @@ from expectations.recommendations import gate_recommendations
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
-from infra.records import GateRecord
 from infra.leftovers import remove_leftovers
+from infra.records import GateRecord
 from infra.settings import load_settings
 from infra.spark.session import submit
 from infra.storage import Storage
