@@ -54,11 +54,10 @@ def overlaps(manifest: dict[str, Any], first: datetime, last: datetime) -> bool:
 
 
 def _shared_hashes(new: DataFrame, known: DataFrame) -> DataFrame:
-    """Return the hashes that stand twice in `new`, or in both."""
-    hashes = new.select(_HASH)
-    within = hashes.groupBy(_HASH).count().filter("count > 1").select(_HASH)
-    before = known.select(_HASH).join(F.broadcast(hashes), _HASH, "left_semi")
-    return within.union(before).distinct()
+    """Return the hashes that stand twice in `new`, or in both; no side needs to fit in memory."""
+    both = new.select(_HASH, F.lit(1).alias("new")).union(known.select(_HASH, F.lit(0)))
+    counted = both.groupBy(_HASH).agg(F.sum("new").alias("new"), F.count("*").alias("all"))
+    return counted.filter("new > 0 and all > 1").select(_HASH)
 
 
 def _first_of_each(rows: DataFrame) -> DataFrame:
