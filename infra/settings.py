@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     )
 
     ingest_batch_bytes: int = Field(
-        512 * 1024 * 1024,
+        4 * 1024**3,
         ge=1,
-        description="Bytes of landing files read as one batch; disk and memory follow it.",
+        description="Bytes of landing files read as one batch; disk follows it.",
     )
     ingest_batch_files: int = Field(
         10_000,
@@ -71,8 +71,10 @@ class Settings(BaseSettings):
     serving_memory_mb: int = Field(2048, ge=64, description="A bundle must answer with so much.")
 
     spark_master: str = Field("local[2]", description="local[N], spark://, yarn or k8s://.")
-    spark_driver_memory: str = Field("1g", pattern=r"^\d+[mg]$", description="Heap of the driver.")
-    spark_java_options: str = Field("", description="Extra options of the driver's JVM.")
+    spark_driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the driver.")
+    spark_java_options: str = Field(
+        "-XX:+UseParallelGC", description="Extra options of the driver's JVM; one collector only."
+    )
     spark_submit_options: str = Field("", description="Extra spark-submit options on a cluster.")
 
     notify_email: Annotated[tuple[str, ...], NoDecode] = Field(

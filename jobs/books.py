@@ -20,23 +20,25 @@ _MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names e
 
 
 def count_outcomes(judged: DataFrame) -> list[Row]:
-    """Count judged rows by outcome, reason and type, with the times between which they lie.
+    """Count judged rows by outcome, reason, type and file, with the times between which they lie.
 
     Beside them the texts that were masked and the rows with unknown columns.
     """
     micros = F.unix_micros("event_time")  # a datetime would come in the time zone of this process
     times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
-    groups = judged.groupBy("outcome", "reason", "event_type")
+    groups = judged.groupBy("outcome", "reason", "event_type", "file", "file_size")
     odd = (F.sum("masked").alias("masked"), F.count("unknown").alias("unknown"))
     return groups.agg(F.count("*").alias("count"), *times, *odd).collect()
 
 
-def count_files(judged: DataFrame) -> list[dict[str, Any]]:
+def count_files(counted: Iterable[Row]) -> list[dict[str, Any]]:
     """Return each file that gave rows: its address, its bytes when it was read, its rows."""
-    found = judged.groupBy("file", "file_size").count().orderBy("file").collect()
+    rows: Counter[tuple[str, int]] = Counter()
+    for row in counted:
+        rows[row["file"], row["file_size"]] += row["count"]
     return [
-        {"file": landed_name(row["file"]), "bytes": row["file_size"], "rows": row["count"]}
-        for row in found
+        {"file": landed_name(file), "bytes": size, "rows": count}
+        for (file, size), count in sorted(rows.items())
     ]
 
 
@@ -75,7 +77,7 @@ def write_up(
         "duplicates": duplicates,
         "quarantined": _by_reason(found, QUARANTINED),
         "not_events": _by_reason(found, NOT_EVENT),
-        "by_type": {row["event_type"]: row["count"] for row in written},
+        "by_type": _add({row["event_type"]: row["count"]} for row in written),
         "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
         "first_event": first,
         "last_event": last,

@@ -40,6 +40,7 @@ from jobs.sources import load_sources
 from jobs.unknown_columns import count_unknown
 
 _MOST_AGE = "36500d"  # of a file: after 7 days Spark would pass a late one over, silently
+_NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # of values that are all unlike
 _MOST_FILES = 8  # of a partition: many small ones slow every later reader
 
 
@@ -109,7 +110,7 @@ class Ingestion:
             return
         read = Observation()
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
-        judged = judge(rows, self.feed, self._secret).persist(StorageLevel.MEMORY_AND_DISK)
+        judged = judge(rows, self.feed, self._secret).persist(StorageLevel.DISK_ONLY)
         try:
             self._write(key, judged, read)
         finally:
@@ -141,32 +142,34 @@ class Ingestion:
 
     def _write(self, key: str, judged: DataFrame, read: Observation) -> None:
         found = books.count_outcomes(judged)
-        self._write_quarantine(key, judged)
+        odd = judged.filter((F.col("outcome") == QUARANTINED) | F.col("unknown").isNotNull())
+        odd = odd.persist(StorageLevel.DISK_ONLY)  # few: the others are read no more than needed
+        self._write_quarantine(key, odd)
         clean = judged.filter(F.col("outcome") == CLEAN)
         kept, duplicates = without_repeats(clean, self._recent(found))
         written = books.count_outcomes(self._write_events(key, kept))
         rows = int(read.get["rows"]) if found else 0  # no row, no observation
         manifest = books.write_up(found, written, duplicates, rows)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
-        files = books.count_files(judged)
+        files = books.count_files(found)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
-        manifest["unknown_columns"] = self._unknown_columns(judged, found, files)
+        manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
         self._require_readable(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)
 
     def _unknown_columns(
-        self, judged: DataFrame, found: list[Row], files: list[dict[str, Any]]
+        self, odd: DataFrame, found: list[Row], files: list[dict[str, Any]]
     ) -> dict[str, int]:
         """Count the rows per column that no field asks for."""
         if self.feed.format == "parquet":
             rows = {file["file"]: file["rows"] for file in files}
             return unknown_columns(self.spark, rows, self.feed)
-        return count_unknown(judged) if any(row["unknown"] for row in found) else {}
+        return count_unknown(odd) if any(row["unknown"] for row in found) else {}
 
-    def _write_quarantine(self, key: str, judged: DataFrame) -> None:
-        bad = judged.filter(F.col("outcome") == QUARANTINED)
+    def _write_quarantine(self, key: str, odd: DataFrame) -> None:
+        bad = odd.filter(F.col("outcome") == QUARANTINED)
         rows = bad.withColumn("source", F.lit(self.source)).select(*QUARANTINE.columns)
         rows.coalesce(1).write.mode("overwrite").parquet(self.lake.begin("quarantine", key))
 
@@ -174,8 +177,10 @@ class Ingestion:
         """Write the events and return them as they stand on disk."""
         address = self.lake.begin("events", key)
         events = kept.select(*EVENTS.columns).coalesce(_MOST_FILES)
-        events.write.mode("overwrite").parquet(address)
-        said = {"outcome": CLEAN, "reason": None, "masked": 0, "unknown": None}
+        writer = events.write.mode("overwrite").option(*_NO_DICTIONARY)
+        writer.parquet(address)
+        said = {"outcome": CLEAN, "masked": 0}
+        said |= dict.fromkeys(("reason", "unknown", "file", "file_size"))
         written = self.spark.read.schema(EVENTS.ddl).parquet(address)
         return written.withColumns({name: F.lit(value) for name, value in said.items()})
 

@@ -14,6 +14,8 @@ from jobs.sources import EventFeed
 from jobs.unknown_columns import UNKNOWN
 
 CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
+_DAY = 86_400_000_000  # microseconds: interval arithmetic goes by the calendar and takes longer
+_AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
 _KEY_BYTES = 16  # 128 bits of the HMAC, as RFC 4868 truncates it
 
 
@@ -70,11 +72,11 @@ def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
 
 def _reason(feed: EventFeed) -> Column:
     """Return why a row is no event: what reading found first, then what its values say."""
-    time, arrived = F.col("event_time"), F.col(ARRIVED)
+    time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
     return (
         F.when(F.col(BROKEN).isNotNull(), F.col(BROKEN))
         .when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
-        .when(time > arrived + F.expr("interval 5 minutes"), "future_time")
-        .when(time < arrived - F.expr(f"interval {feed.max_age_days} days"), "too_old")
+        .when(time > arrived + _AHEAD, "future_time")
+        .when(time < arrived - feed.max_age_days * _DAY, "too_old")
         .when(F.col("quantity") < 0, "negative_quantity")
     )

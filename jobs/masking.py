@@ -17,6 +17,8 @@ from pyspark.sql import functions as F
 from infra.schemas import Table
 
 MASKED = "_masked"
+_SIGNS = "_signs"
+_BETWEEN = "\x1f"  # no sign itself
 # Every pattern below needs one of these; nearly all values have none and pay for this test alone.
 SIGNS = r"[@:.+ (/-]"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -51,11 +53,13 @@ def mask(frame: DataFrame, table: Table) -> DataFrame:
     The number is the column `_masked`.
     """
     texts = [name for name in table.texts if name in frame.columns]
-    found = {_found(name): F.when(F.col(name).rlike(SIGNS), _replaced(name)) for name in texts}
+    signs = F.concat_ws(_BETWEEN, *texts).rlike(SIGNS)  # once a row, not once a value
+    found = {_found(name): F.when(F.col(_SIGNS), _replaced(name)) for name in texts}
     changed = [F.coalesce(F.col(_found(name)) != F.col(name), F.lit(False)) for name in texts]
     kept = {name: F.coalesce(_found(name), name) for name in texts}
     number = reduce(Column.__add__, (one.cast("int") for one in changed))
-    return frame.withColumns(found).withColumns({**kept, MASKED: number}).drop(*found)
+    marked = frame.withColumn(_SIGNS, signs).withColumns(found)
+    return marked.withColumns({**kept, MASKED: number}).drop(_SIGNS, *found)
 
 
 def _found(name: str) -> str:

@@ -96,7 +96,8 @@ def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
     raw = F.col(RAW)
     # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
-    inner = F.call_function("locate", F.lit("}"), raw) < F.octet_length(raw)  # cheap, and rare
+    before_last = F.substring(raw.cast("binary"), F.lit(1), F.octet_length(raw) - 1)
+    inner = before_last.cast("string").contains("}")  # cheap, and rare
     wrong = ~framed | (inner & raw.rlike(r"\}\s*\{"))
     return _parse_lines(frame, feed, row, wrong, "malformed_json")
 

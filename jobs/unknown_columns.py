@@ -25,7 +25,7 @@ def unknown_keys(line: Column, feed: Feed) -> Column:
         found += F.col(name).isNotNull().cast("int")
     upto = F.call_function("substring_index", line, F.lit('":'), found + 1)
     more = F.octet_length(upto) < F.octet_length(line)
-    spaced = line.contains('" ') | line.contains('"\t')
+    spaced = line.contains(" :") | line.contains("\t:")
     known = F.array(*(F.lit(name) for name in feed.fields))
     names = F.array_except(F.json_object_keys(line), known)
     short = F.transform(F.slice(names, 1, _A_ROW), lambda name: F.left(name, F.lit(LONGEST_NAME)))

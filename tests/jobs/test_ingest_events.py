@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from infra.errors import InputError, SettingsError
 from infra.records import BatchDecision
@@ -107,6 +107,21 @@ def test_a_recent_event_is_not_taken_again_and_an_old_id_is(spark: object, shop:
     assert (record["clean"], record["duplicates"]) == (1, 2)
     land(shop, [event(event_time=ago(50))], "older.jsonl")
     assert ingest(shop, "run=third")["duplicates"] == 0
+
+
+def test_repeats_too_many_to_hold_in_memory_are_found_as_well(
+    spark: SparkSession, shop: Storage
+) -> None:
+    land(shop, [event(event_id=f"e{n % 40}") for n in range(80)])
+    ingest(shop)
+    before = spark.conf.get("spark.sql.autoBroadcastJoinThreshold")
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")  # as if there were millions
+    try:
+        land(shop, [event(event_id=f"e{n % 50}") for n in range(100)], "again.jsonl")
+        record = ingest(shop, "run=second")
+    finally:
+        spark.conf.set("spark.sql.autoBroadcastJoinThreshold", before)
+    assert (record["clean"], record["duplicates"]) == (10, 90)
 
 
 def test_a_discarded_batch_may_be_delivered_again(spark: object, shop: Storage) -> None:
