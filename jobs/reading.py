@@ -18,6 +18,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from infra.errors import InputError
 from infra.settings import Settings
+from infra.spark.listing import FOLDER, matches
 from jobs.parquet_columns import as_text, parquet_schema
 from jobs.sources import Feed
 from jobs.unknown_columns import UNKNOWN, no_unknown_keys, unknown_keys
@@ -165,36 +166,34 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
     InputError
         No file below the landing folder matches, or a folder stands where a file is expected.
     """
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    path = jvm.org.apache.hadoop.fs.Path(f"{landing}/{feed.files}")
-    system = path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration())
-    every = list(system.globStatus(path) or [])  # Spark passes over hidden names: half-uploads
-    found = [status for status in every if status.getPath().getName()[0] not in "._"]
+    pattern = f"{landing}/{feed.files}"
+    every = matches(spark, pattern)  # Spark passes over hidden names: half-uploads
+    found = {file: size for file, size in every.items() if file.rpartition("/")[2][0] not in "._"}
     if not found:
         raise InputError(
-            f"No file matches {landing}/{feed.files}.",
+            f"No file matches {pattern}.",
             "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml.",
         )
-    for status in found:
-        if status.isDirectory():
+    for file, size in found.items():
+        if size == FOLDER:
             raise InputError(
-                f"{status.getPath().toString()} is a folder where a file is expected.",
+                f"{file} is a folder where a file is expected.",
                 "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
             )
-    return {_plain(status.getPath().toString()): status.getLen() for status in found}
+    return {_plain(file): size for file, size in found.items()}
 
 
 def batch_bound(sizes: Collection[int], settings: Settings) -> dict[str, str]:
     """Return what bounds a batch: Spark takes a limit in bytes or one in files, never both.
 
-    Where even the largest files, as many as the one limit lets into a batch, stay below the other,
-    files are the tighter bound and both hold. Else bytes are what fills the memory.
+        Where even the largest files, as many as the one limit lets into a batch, stay below the other,
+        files are the tighter bound and both hold. Else bytes are what fills the memory.
 
-    >>> from infra.settings import Settings
-    >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
-    >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
-    ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
+        >>> from infra.settings import Settings
+    from infra.spark.listing import FOLDER, matches
+        >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
+        >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
+        ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
     """
     most = settings.ingest_batch_files
     largest = sorted(sizes)[-most:]

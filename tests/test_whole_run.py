@@ -25,7 +25,7 @@ from tests.message_servers import Inbox
 pytestmark = pytest.mark.xdist_group(JVM)  # its tasks start Spark
 FIRST_DAY = datetime.now(UTC).date() - timedelta(days=10)
 AS_OF = {"as_of": f"{FIRST_DAY + timedelta(days=9)}T00:00:00+00:00"}
-SHOP = SimulationOptions(events=60_000, days=9, first_day=FIRST_DAY, users=1_500, items=500, seed=7)
+SHOP = SimulationOptions(events=30_000, days=9, first_day=FIRST_DAY, users=1_000, items=400, seed=7)
 
 
 def retrain(client: AirflowClient) -> tuple[str, dict[str, TaskInstance]]:
