@@ -186,14 +186,13 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
 def batch_bound(sizes: Collection[int], settings: Settings) -> dict[str, str]:
     """Return what bounds a batch: Spark takes a limit in bytes or one in files, never both.
 
-        Where even the largest files, as many as the one limit lets into a batch, stay below the other,
-        files are the tighter bound and both hold. Else bytes are what fills the memory.
+    Where even the largest files, as many as the one limit lets into a batch, stay below the other,
+    files are the tighter bound and both hold. Else bytes are what fills the memory.
 
-        >>> from infra.settings import Settings
-    from infra.spark.listing import FOLDER, matches
-        >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
-        >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
-        ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
+    >>> from infra.settings import Settings
+    >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
+    >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
+    ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
     """
     most = settings.ingest_batch_files
     largest = sorted(sizes)[-most:]
