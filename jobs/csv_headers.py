@@ -76,7 +76,7 @@ def _require_header(file: str, line: str, feed: Feed) -> None:
     if found and tuple(found) != feed.fields:
         raise InputError(
             f"{file}: {_difference(found, feed)}.",
-            "Correct the file, or `fields` of the source in jobs/sources.yaml.",
+            "Correct the file, or `fields` or `separator` of the source in jobs/sources.yaml.",
         )
 
 

@@ -69,6 +69,7 @@ class Ingestion:
         read = books.files_read(self.storage, self.source)
         new = {file: size for file, size in self._landed().items() if file not in read}
         self._require_readable(new)
+        self._forget_a_checkpoint_that_planned_nothing()
         bound = batch_bound(new.values(), self.storage.settings)
         reader = self.spark.readStream.options(**bound, maxFileAge=_MOST_AGE)
         query = (
@@ -85,6 +86,12 @@ class Ingestion:
                 raise self._refusal from None
             raise
         require_unchanged(self._landed(), books.files_read(self.storage, self.source))
+
+    def _forget_a_checkpoint_that_planned_nothing(self) -> None:
+        """Remove what a kill left before the first batch was planned: Spark would refuse it."""
+        place = f"checkpoints/{self.source}"
+        if not any(self.lake.store.list(f"{place}/{log}") for log in ("offsets", "commits")):
+            self.lake.store.delete_folder(place)
 
     def _landed(self) -> dict[str, int]:
         return landed_files(self.spark, self.feed, self.storage.landing)

@@ -35,6 +35,14 @@ class Feed(Rules):
                 raise ValueError(f"the time zone '{zone}' does not exist") from error
         return zone
 
+    @field_validator("fields")
+    @classmethod
+    def _distinct(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        for name in fields:
+            if fields.count(name) > 1:
+                raise ValueError(f"'{name}' stands twice")
+        return fields
+
     @field_validator("files")
     @classmethod
     def _below_landing(cls, glob: str) -> str:

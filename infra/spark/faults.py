@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-from infra.errors import CatwalkError, InputError, SparkError, StorageError
+from infra.errors import CatwalkError, InputError, SettingsError, SparkError, StorageError
 
 _CAUSE = re.compile(r"Caused by: (?:[\w.$]+: )*([^\n]+)")
 _FILE = re.compile(r"error while reading file (\S+?)\.\s")
 _COLON = re.compile(r"URISyntaxException: Relative path in absolute URI: (\S+)")
+# SQLSTATE class 22, data exception; Spark names the value too, which may be personal: never shown
+_VALUE = re.compile(r"\[([A-Z_]+)[.\w]*\] [^\n]*SQLSTATE: 22\w{3}")
+_SQL = re.compile(r"== SQL[^\n]*==\n([^\n]+)")
 _EXPECTED = re.compile(r"\n(Expected: [^\n]+ but found: [^\n]+)")
 
 
@@ -23,8 +26,8 @@ def plain(error: Exception) -> CatwalkError:
     Returns
     -------
     CatwalkError
-        `StorageError` for a full disk, `InputError` for a file that cannot be read, else
-        `SparkError` with the deepest cause.
+        `StorageError` for a full disk, `InputError` for a file that cannot be read,
+        `SettingsError` for SQL that ends at a value, else `SparkError` with the deepest cause.
     """
     text = str(error)
     if "No space left on device" in text:
@@ -34,6 +37,8 @@ def plain(error: Exception) -> CatwalkError:
             "The Java process of Spark is gone, most likely for want of memory.",
             "Raise CATWALK_SPARK_DRIVER_MEMORY, or look for a line of hundreds of megabytes.",
         )
+    if value := _VALUE.search(text):
+        return _unsuited(value[1], _SQL.search(text))
     colon = _COLON.search(text)
     if colon:
         return InputError(
@@ -43,10 +48,18 @@ def plain(error: Exception) -> CatwalkError:
     file = _FILE.search(text)
     if file:
         return InputError(
-            f"{file[1].removeprefix('file://')} cannot be read: {cause}.",
+            f"{file[1].removeprefix('file:').replace('///', '/')} cannot be read: {cause}.",
             "Put a whole file of that name in its place, or move it away.",
         )
     return SparkError(f"Spark stopped: {cause}.", "The lines above say where.")
+
+
+def _unsuited(kind: str, sql: re.Match[str] | None) -> SettingsError:
+    what = f"The SQL `{sql[1].strip()}`" if sql else "SQL of jobs/sources.yaml"
+    return SettingsError(
+        f"{what} ends the run at a value that does not suit it ({kind}).",
+        "Use try_cast, try_to_timestamp, try_divide ...: such a row is then quarantined.",
+    )
 
 
 def _deepest(text: str) -> str:

@@ -125,8 +125,10 @@ def run_here(job: ModuleType, arguments: Sequence[str]) -> None:
     try:
         job.main(list(arguments))
     except (PySparkException, Py4JError, ConnectionError) as error:
-        print(error, file=sys.stderr, flush=True)
-        raise plain(error) from None
+        told = plain(error)
+        if isinstance(told, SparkError):  # else it is understood, and the text may hold values
+            print(error, file=sys.stderr, flush=True)
+        raise told from None
 
 
 def start_local(settings: Settings) -> SparkSession:

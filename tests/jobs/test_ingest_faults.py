@@ -90,6 +90,23 @@ def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Stor
     assert len(rows(shop, "events")) == 2
 
 
+def test_a_kill_before_the_first_batch_is_planned_stops_no_later_run(
+    spark: object, shop: Storage
+) -> None:
+    land(shop, [event(), event(event_id="e2")])
+    ingest(shop)
+    [batch] = shop.lake.partitions("events")
+    shop.lake.begin("events", batch)
+    checkpoint = Path(shop.checkpoint("shop"))
+    half = "98933e3c-05d1-42de-997e-982058011498.tmp"
+    (checkpoint / "offsets/0").rename(checkpoint / f"offsets/.0.{half}")
+    (checkpoint / "offsets/.0.crc").rename(checkpoint / f"offsets/..0.{half}.crc")
+    for file in (checkpoint / "commits").iterdir():
+        file.unlink()
+    assert ingest(shop)["clean"] == 2
+    assert ingest(shop, "run=second")["read"] == 0
+
+
 def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_is_back(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
+from infra.spark.session import run_here
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.sources import FILE, load_sources
-from tests.jobs.landing import event, ingest, land
+from tests.jobs.landing import RUN, event, ingest, land
 
 WRONG = [
     ("user_id: user_id", "user_id: customer", r"events\.columns\.user_id: .*`customer`"),
@@ -19,6 +20,7 @@ WRONG = [
     ("rating: rating", "rating: max(rating)", r"events\.columns\.rating: "),
     ("rating: rating", "rating: no_such(rating)", r"events\.columns\.rating: .*no_such"),
     ("in_stock: in_stock", "in_stock: stock > 0", r"items\.columns\.in_stock: .*`stock`"),
+    ("fields: [event_id,", "fields: [event_id, event_id,", r"'event_id' stands twice"),
     ("time_zone: in_text", "time_zone: Europe/Berlni", r"'Europe/Berlni' does not exist"),
     ("      event_id: event_id\n", "", r"the required column 'event_id' is not mapped"),
     (
@@ -54,3 +56,22 @@ def test_a_wrong_mapping_is_refused_before_a_row_is_read(
         ingest(shop)
     assert "\n" not in str(error.value)
     assert not Path(shop.checkpoint("shop")).exists()
+
+
+def test_sql_that_ends_at_a_value_is_named_and_the_value_is_not(
+    spark: object,
+    shop: Storage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "sources.yaml"
+    file.write_text(
+        FILE.read_text().replace("quantity: quantity", "quantity: cast(user_id as int)", 1)
+    )
+    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    land(shop, [event(user_id="anna@example.org")])
+    with pytest.raises(SettingsError, match=r"`cast\(user_id as int\)` .*CAST_INVALID.* try_cast"):
+        run_here(ingest_events, ["--run", RUN])
+    assert "Traceback" not in capfd.readouterr().err
+    assert shop.lake.partitions("events") == []
