@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from infra.errors import InputError, SparkError, StorageError
@@ -21,7 +22,8 @@ from tests.jobs.landing import RUN, event, ingest, land, rows
 
 
 def test_an_empty_file_is_a_batch_of_nothing(spark: object, shop: Storage) -> None:
-    land(shop, [], "empty.jsonl")
+    for packing in ("", ".gz", ".zst"):
+        land(shop, [], f"empty.jsonl{packing}")
     assert ingest(shop)["read"] == 0
     land(shop, [event()])
     assert ingest(shop, "run=second")["clean"] == 1
@@ -65,6 +67,25 @@ def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
     assert shop.lake.partitions("events") == []
     (folder / "day.jsonl.gz").write_bytes(whole)
     assert ingest(shop, "run=second")["clean"] == 5000
+
+
+LINES = "".join(event(event_id=f"e{n}") + "\n" for n in range(5000)).encode()
+ZSTD: bytes = pa.compress(LINES, codec="zstd", asbytes=True)
+BROKEN = {
+    "half.jsonl.zst": ZSTD[: len(ZSTD) // 2],
+    "sum.jsonl.gz": gzip.compress(LINES)[:-8] + b"12345678",
+    "more.jsonl.gz": gzip.compress(LINES) + b"more",
+    "none.jsonl.gz": LINES,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_packed_file_that_is_broken_is_one_line(spark: object, shop: Storage, name: str) -> None:
+    land(shop, [event()], "whole.jsonl")
+    land(shop, [], name).write_bytes(BROKEN[name])
+    with pytest.raises(InputError, match=rf"^/\S+{name} cannot be read: [^\n]+$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
 
 
 def test_a_full_disk_is_one_line_and_shows_nothing_half_written(

@@ -89,6 +89,21 @@ def test_a_line_of_100_megabytes_fits_the_memory_of_the_defaults(
     assert shop.lake.manifest("events", batch)["quarantined"] == {"too_long": 1}
 
 
+def test_a_line_beyond_the_memory_is_an_error_that_says_so(
+    shop: Storage, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not request.config.getoption("kills", 0):
+        pytest.skip("for make soak-ingest: it takes a Java of its own")
+    monkeypatch.setenv("CATWALK_SPARK_DRIVER_MEMORY", "512m")
+    land(shop, [event(), b"x" * 200_000_000])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=REPOSITORY, check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "Raise CATWALK_SPARK_DRIVER_MEMORY, or look for a line" in done.stderr
+    assert shop.lake.partitions("events") == []
+
+
 def test_tables_are_those_of_an_undisturbed_run(
     spark: object, shop: Storage, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
