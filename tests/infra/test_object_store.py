@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -428,3 +429,17 @@ def test_addresses(s3: S3Server, tmp_path: Path) -> None:
     for address, said in (("ftp://x", "No storage is known"), ("s3:///x", "names no bucket")):
         with pytest.raises(StorageError, match=said):
             open_store(address, settings)
+
+
+def test_a_sweep_ends_uploads_that_were_never_finished_and_no_younger_one(s3: S3Server) -> None:
+    store = S3Store(new_address(), s3.endpoint)
+    store.write("kept/file", b"x")
+    prefix = store.address.removeprefix(f"s3://{BUCKET}/")
+    for key in ("kept/large", "other/large"):
+        store._client.create_multipart_upload(Bucket=BUCKET, Key=f"{prefix}/{key}")
+    now = datetime.now(UTC)
+    assert store.sweep("", now - timedelta(hours=1)) == []
+    assert store.sweep("kept", now + timedelta(hours=1)) == [f"{store.address}/kept/large"]
+    assert store.sweep("", now + timedelta(hours=1)) == [f"{store.address}/other/large"]
+    assert store.sweep("", now + timedelta(hours=1)) == []
+    assert store.list("") == ["kept/file"]
