@@ -107,6 +107,14 @@ class GateRecord(Rules):
     waiting: tuple[str, ...] = ()
     decided: dict[str, BatchDecision] = Field(default_factory=dict)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_records(cls, found: Any) -> Any:
+        """Drop a field that records had and nothing ever filled."""
+        if isinstance(found, dict) and found.get("approval", ...) is None:
+            return {name: value for name, value in found.items() if name != "approval"}
+        return found
+
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
         failed = sum(check.failed for check in self.checks)

@@ -104,7 +104,7 @@ def _declined(snapshot: Snapshot) -> Headline | None:
 
 def _waiting(snapshot: Snapshot) -> Headline | None:
     verdict = snapshot.verdict
-    if verdict is None or verdict.outcome != "review" or _is_approved(snapshot):
+    if verdict is None or verdict.outcome != "review" or _is_approved(snapshot) or snapshot.over:
         return None
     sentence = f"“{verdict.candidate}” {_met(snapshot)}: a person decides. {STAYS}"
     return Headline("Needs an approval", "warn", sentence, "waiting")

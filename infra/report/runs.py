@@ -53,7 +53,10 @@ def run_title(run: str) -> str:
     found = _ID.match(run)
     if found is None:
         return run.removeprefix("run=")
-    at = datetime.strptime(found["time"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
+    try:
+        at = datetime.strptime(found["time"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
+    except ValueError:  # looks like a time, and is none: whoever triggers a run may name it
+        return run.removeprefix("run=")
     return f"{moment(at)}, {found['kind']}"
 
 

@@ -51,6 +51,9 @@ def summarise(snapshot: Snapshot) -> RunSummary:
     )
 
 
+_UNFINISHED = ("running", "waiting")
+
+
 def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
     """Return the summary that the last step of a run wrote.
 
@@ -62,7 +65,7 @@ def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSumm
         found = files.read(SUMMARY, RunSummary)
     except StorageError:
         found = None
-    if found is None or found.run != run or (over and found.ending == "running"):
+    if found is None or found.run != run or (over and found.ending in _UNFINISHED):
         return summary_now(store, run, over=over)
     return found
 

@@ -18,11 +18,11 @@ from tests.expectations import lake
 from tests.infra.test_report import published
 
 # Gates that run side by side are broken together: a run of the real DAG costs ten seconds.
-BESIDE = [{"gate_items", "gate_interactions"}, {"gate_recommendations"}]
+BESIDE = [("gate_items", "gate_interactions"), ("gate_recommendations",)]
 TRACKED = "track_candidates"  # it runs whatever came before, and publishes nothing
 
 
-def put_tables(shop: Storage, run: str, broken: set[str]) -> None:
+def put_tables(shop: Storage, run: str, broken: tuple[str, ...]) -> None:
     """Write the tables of a run; some hold something that their gate must not let through."""
     future = [lake.pair(1, 1, last_time=lake.CUT)] if "gate_interactions" in broken else []
     twice = [lake.item(0)] if "gate_items" in broken else []
@@ -41,7 +41,7 @@ def dag(airflow_database: None) -> Any:
 
 
 def run_from(
-    dag: Any, gates: set[str], shop: Storage, patch: pytest.MonkeyPatch
+    dag: Any, gates: tuple[str, ...], shop: Storage, patch: pytest.MonkeyPatch
 ) -> tuple[str, dict[str, str]]:
     """Run the gates and all that comes after them; return the run's key and the states of all."""
     from infra.airflow import defaults
@@ -72,7 +72,7 @@ def after(dag: Any, gate: str) -> set[str]:
 
 @pytest.mark.parametrize("gates", BESIDE, ids=" and ".join)
 def test_a_broken_table_stops_all_that_comes_after_its_gate(
-    dag: Any, gates: set[str], shop: Storage, monkeypatch: pytest.MonkeyPatch
+    dag: Any, gates: tuple[str, ...], shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = point(shop, published(run="run=before"))
     run, states = run_from(dag, gates, shop, monkeypatch)

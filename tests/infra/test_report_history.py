@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +13,7 @@ from infra.record_files import RecordFiles
 from infra.records import Comparison, GateRecord, Score, Slice
 from infra.release_records import ApprovalRecord
 from infra.report.page import render, write_report
-from infra.report.runs import LOOKED_AT, SHOWN, all_runs, find_runs, is_run, runs_before
+from infra.report.runs import LOOKED_AT, SHOWN, all_runs, find_runs, is_run, run_title, runs_before
 from infra.report.snapshot import take_snapshot
 from infra.report.trends import LENGTH
 from infra.run_records import RunRecords
@@ -268,6 +269,26 @@ def test_a_review_is_listed_by_its_answer(
     given = {**asked, "manifest_sha256": "cd" * 32, **changes}
     RunRecords(shop, run).save_approval(ApprovalRecord.model_validate(given))
     assert [row.ending for row in find_runs(shop.reports).rows] == [ending]
+
+
+def test_a_review_that_broke_off_waits_for_nobody(shop: Storage) -> None:
+    run = run_at(0)
+    RunRecords(shop, run).save_verdict(verdict(outcome="review", run=run))
+    assert [row.ending for row in find_runs(shop.reports).rows] == ["waiting"]
+    assert [row.ending for row in find_runs(shop.reports, over={run}).rows] == ["failed"]
+
+
+def test_a_name_with_an_impossible_time_is_shown_as_it_is() -> None:
+    assert run_title("run=manual__2026-99-24T04-12-58") == "manual__2026-99-24T04-12-58"
+
+
+def test_a_record_of_a_gate_from_before_is_read(shop: Storage) -> None:
+    run = run_at(0)
+    RunRecords(shop, run).save_gate(gate("events", run=run))
+    file = f"{run}/gates/events.json"
+    old = json.loads(shop.reports.read(file)) | {"approval": None}
+    shop.reports.write(file, json.dumps(old).encode())
+    assert [row.ending for row in find_runs(shop.reports).rows] == ["running"]
 
 
 @pytest.mark.parametrize(
