@@ -31,8 +31,8 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     """Judge every batch that is not accepted or discarded yet, and decide on each.
 
     A batch of rows that only repeat what is there or are no events by declaration, and one
-    without a row, is accepted as it is. A
-    stopped batch is judged again by every run, and stops each, until a person decides.
+    without a row, is accepted as it is. A stopped batch is judged again by every run, and stops
+    each, until a person decides.
 
     Parameters
     ----------

@@ -124,7 +124,8 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
     files = landed_files(spark, feed, landing)
     require_headers(files, feed, settings)
     rows = parse(open_feed(spark.read, feed, landing, files), feed)
-    marked = rows.withColumn("_no_item", named(feed.not_items))
+    readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing
+    marked = rows.withColumn("_no_item", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)
     clean = marked.transform(typed, feed, table, ITEMS.required, (BROKEN, "_no_item"))
     reason: Column = F.coalesce("_no_item", BROKEN)

@@ -34,7 +34,8 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
 
     Raw text stays on quarantined rows alone; user ids leave here as keys.
     """
-    no_event = parsed.withColumn("_no_event", named(feed.not_events))
+    readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing: it is quarantined
+    no_event = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
     kept = (BROKEN, RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")

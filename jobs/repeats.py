@@ -12,6 +12,8 @@ from typing import Any
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from infra.schemas import EVENTS
+
 REMEMBERED = timedelta(days=7)
 _HASH = "_id_hash"
 
@@ -65,5 +67,6 @@ def _shared_hashes(new: DataFrame, known: DataFrame) -> DataFrame:
 
 
 def _first_of_each(rows: DataFrame) -> DataFrame:
-    order = Window.partitionBy("event_id").orderBy("event_time", "user_key", "item_id", "file")
+    others = (name for name in EVENTS.columns if name not in ("event_id", "event_time"))
+    order = Window.partitionBy("event_id").orderBy("event_time", *others, "file")
     return rows.withColumn("_turn", F.row_number().over(order)).filter("_turn = 1").drop("_turn")

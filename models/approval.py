@@ -114,8 +114,11 @@ def require_approved(verdict: VerdictRecord, storage: Storage, manifest_sha256: 
 
 
 def _needs_nobody(verdict: VerdictRecord, found: ApprovalRecord | None) -> bool:
-    """Tell a release nobody said no to: judging a run again does not overrule a rejection."""
-    return verdict.outcome == "release" and (found is None or found.answer != "rejected")
+    """Tell a release that no person was asked about: one who was has the word from then on.
+
+    So judging a run again overrules no rejection, also after the question was asked anew.
+    """
+    return verdict.outcome == "release" and found is None
 
 
 def _refusal(

@@ -136,9 +136,9 @@ def _learnt_from(verdict: VerdictRecord, storage: Storage) -> LearntFrom:
 
 
 def _decided(verdict: VerdictRecord, storage: Storage) -> Approval | None:
-    """Return who approved a review; None where the thresholds alone decided."""
+    """Return who approved; None where the thresholds alone decided and nobody was asked."""
     given = RunRecords(storage, verdict.run).load_approval()
-    if verdict.outcome != "review" or given is None or given.by is None or given.at is None:
+    if given is None or given.answer != "approved" or given.by is None or given.at is None:
         return None
     return Approval(by=given.by, at=given.at, why=given.why)
 

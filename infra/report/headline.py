@@ -124,7 +124,7 @@ def _approved(snapshot: Snapshot) -> Headline | None:
     if snapshot.verdict is None:
         return None
     sentence = f"“{snapshot.verdict.candidate}” {_met(snapshot)}. {_next(snapshot)}"
-    return Headline("Approved, not live yet", "calm", sentence, "running")
+    return Headline("Judged, not live yet", "calm", sentence, "running")
 
 
 def _running(snapshot: Snapshot) -> Headline:

@@ -133,8 +133,11 @@ def _by_time(run: str) -> tuple[str, str]:
 def _candidates(
     store: ObjectStore, runs: Sequence[str], ending: Ending | None, over: Collection[str]
 ) -> list[str]:
-    """Return the runs that a list may show: their summaries spare reading the records of others."""
-    if ending is None:
+    """Return the runs that a list may show: their summaries spare reading the records of others.
+
+    A record that broke since is in no summary, so for those all are read.
+    """
+    if ending in (None, "broken"):
         return list(runs)
     return [one.run for one in _read(load_summary, store, runs, over) if one.ending == ending]
 

@@ -221,7 +221,7 @@ def test_every_stage_has_a_page_that_shows_the_rest_as_not_run(
     run: Run, place: int, stage: str
 ) -> None:
     page = run.until(stage).page()
-    assert word(page) == ("Running" if place < 6 else "Approved, not live yet")
+    assert word(page) == ("Running" if place < 6 else "Judged, not live yet")
     assert seen(page).count("Not run:") == len(STAGES) + 1 - place
 
 
@@ -299,7 +299,7 @@ APPROVED = approval(answer="approved", by="Ada", at=NOON, why=APPROVAL.why)
     [
         (None, "Needs an approval", "Review"),
         (approval(), "Needs an approval", "Waits for a person"),
-        (APPROVED, "Approved, not live yet", "Approved"),
+        (APPROVED, "Judged, not live yet", "Approved"),
         (approval(answer="rejected", by="Ada", at=NOON), "Rejected by Ada", "Rejected"),
         (approval(answer="rejected", at=NOON), "Rejected without an answer", "Rejected"),
     ],

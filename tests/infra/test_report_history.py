@@ -317,6 +317,7 @@ def test_a_list_shows_what_the_records_say_now(shop: Storage) -> None:
     (row,) = find_runs(shop.reports).rows
     assert (row.ending, row.word) == ("broken", "Could not be read")
     assert find_runs(shop.reports, "rejected").rows == (), "its summary alone still says so"
+    assert [row.run for row in find_runs(shop.reports, "broken").rows] == [run]
 
 
 def test_a_summary_of_another_run_is_not_believed(shop: Storage) -> None:

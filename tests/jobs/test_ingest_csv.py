@@ -153,3 +153,18 @@ def test_the_page_on_adding_a_source_is_true(
     found = read_items(spark, feed, shop.settings).orderBy("item_id").collect()
     values = [(row["item_id"], row["has_picture"], row["in_stock"], row["reason"]) for row in found]
     assert values == [("A-1", True, True, None), ("A-2", False, False, None)]
+
+
+def test_a_broken_row_is_never_taken_for_no_event(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = ",".join(load_sources(("online_retail",))["online_retail"].events.fields)
+    good = "536365,85123A,WHITE HEART,6,2010-12-01 08:26:00,2.55,17850,United Kingdom"
+    nobody = "536366,85123A,WHITE HEART,6,2010-12-01 08:26:00,2.55,,United Kingdom"
+    broken = ["", "536367,85123A,WHITE", "536368,85123A," + "x" * 70_000]  # no customer to be seen
+    monkeypatch.setenv("CATWALK_SOURCES", "online_retail")
+    land(shop, [header, good, nobody, *broken], "day.csv", source="online_retail")
+    record = ingest(shop)
+    assert (record["clean"], record["non_events"]) == (1, {"no_customer": 1})
+    assert record["quarantined"] == {"malformed_csv": 2, "too_long": 1}
+    assert {bytes(row["raw"]) for row in rows(shop, "quarantine")} >= {b"536367,85123A,WHITE"}
