@@ -33,6 +33,12 @@ def test_a_cron_line_is_a_schedule(line: str, monkeypatch: pytest.MonkeyPatch) -
     assert load_settings().schedule == line
 
 
+def test_without_a_key_for_user_ids_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CATWALK_USER_KEY_SECRET")
+    with pytest.raises(SettingsError, match="CATWALK_USER_KEY_SECRET.*missing"):
+        load_settings()
+
+
 def test_a_secret_that_is_too_short_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATWALK_USER_KEY_SECRET", "hunter2")
     with pytest.raises(SettingsError, match="CATWALK_USER_KEY_SECRET.*at least 16") as told:

@@ -11,6 +11,7 @@ import pytest
 
 from infra.run_records import RunRecords
 from infra.settings import load_settings
+from infra.spark import class_archive
 from infra.spark.java import prepare_environment
 from infra.spark.session import submit_command
 from infra.storage import Storage
@@ -39,8 +40,9 @@ def test_spark_submit_runs_a_job_as_it_is(shop: Storage) -> None:
     line = json.dumps({**row, "event_time": f"{time:%Y-%m-%dT%H:%M:%SZ}"})
     (folder / "one.jsonl").write_text(line + "\n")
     prepare_environment()
-    quick = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    change = {"spark_master": "local[1]", "spark_submit_options": f"--conf '{quick}'"}
+    java = f"{class_archive.java_option()} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    quick = f"--conf 'spark.driver.extraJavaOptions={java}' --conf spark.ui.enabled=false"
+    change = {"spark_master": "local[1]", "spark_submit_options": quick}
     settings = load_settings().model_copy(update=change)
     command = submit_command(ingest_events, ["--run", "run=x"], settings)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
