@@ -26,7 +26,7 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
     command = submit_command(ingest_events, ["--run", "run=x"], settings)
     assert command[0].endswith("spark-submit")
     assert command[1:] == [
-        *("--master", "spark://host:7077", "--driver-memory", "1g", "--py-files", "a b.zip"),
+        *("--master", "spark://host:7077", "--driver-memory", "2g", "--py-files", "a b.zip"),
         *(str(ingest_events.__file__), "--run", "run=x"),
     ]
 
