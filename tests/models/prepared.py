@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,15 +14,6 @@ from infra.stores.object_store import LocalStore
 Answer = TypeVar("Answer")
 
 _KEPT: dict[str, Any] = {}  # what was returned, by what it began with
-_FOLDER = Path(tempfile.mkdtemp(prefix="catwalk-prepared-"))
-_OWNER = os.getpid()
-
-
-@atexit.register
-def _remove_folder() -> None:
-    """Remove what is kept when its process ends, and not when a fork of it does."""
-    if os.getpid() == _OWNER:
-        shutil.rmtree(_FOLDER, ignore_errors=True)
 
 
 def once(shop: Storage, given: tuple[object, ...], work: Callable[[], Answer]) -> Answer:
@@ -39,7 +27,7 @@ def once(shop: Storage, given: tuple[object, ...], work: Callable[[], Answer]) -
     if any(store.list("") for store in stores if not isinstance(store, LocalStore)):
         return work()
     key = _digest(shop, given, places)
-    kept = _FOLDER / key
+    kept = shop.settings.home.parents[1] / "prepared" / key  # where pytest cleans up
     if key in _KEPT:
         for place in places:
             shutil.copytree(kept / place.name, place, dirs_exist_ok=True)
