@@ -19,12 +19,12 @@ _KEPT: dict[str, Any] = {}  # what was returned, by what it began with
 def once(shop: Storage, given: tuple[object, ...], work: Callable[[], Answer]) -> Answer:
     """Do the work, or copy what it left in an equal shop before.
 
-    A shop is equal if all its files are, and its settings but for where things stand. Work that
-    writes down an address of its shop is done each time.
+    A shop is equal if all its files are, and its settings but for where things stand. Work in a
+    bucket, or that writes down an address of its shop, is done each time.
     """
     stores = (shop.lake.store, shop.published, shop.reports)
     places = [store.root for store in stores if isinstance(store, LocalStore)]
-    if any(store.list("") for store in stores if not isinstance(store, LocalStore)):
+    if len(places) < len(stores):
         return work()
     key = _digest(shop, given, places)
     kept = shop.settings.home.parents[1] / "prepared" / key  # where pytest cleans up
