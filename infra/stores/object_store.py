@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -164,23 +165,15 @@ class LocalStore:
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: copied aside, then renamed, so never seen half."""
         path = self.path(key)
-        aside = name_aside(path)
-        try:
-            _copy(source, aside)
+        with _copied(source, path) as aside:
             self.delete_folder(key)
             aside.rename(path)
             _sync(path.parent)
-        except OSError as error:
-            raise unusable("write", path, error) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
     def fill_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.fill_folder`: every file is copied aside, then renamed."""
         path = self.path(key)
-        aside = name_aside(path)
-        try:
-            _copy(source, aside)
+        with _copied(source, path) as aside:
             files = files_of(aside)
             _remove_others(path, {file.relative_to(aside) for file in files})
             for file in files:
@@ -188,10 +181,6 @@ class LocalStore:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(target)
                 _sync(target.parent)
-        except OSError as error:
-            raise unusable("write", path, error) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
     def arrow_files(self) -> tuple[FileSystem, str]:
         """See `ObjectStore.arrow_files`."""
@@ -263,6 +252,19 @@ def unusable(verb: str, path: Path, error: OSError) -> StorageError:
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     cure = "Free some space." if full else "Check that it exists and may be used."
     return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
+
+
+@contextmanager
+def _copied(source: Path, path: Path) -> Iterator[Path]:
+    """Give a copy of a folder beside its place; what is left of it is removed."""
+    aside = name_aside(path)
+    try:
+        _copy(source, aside)
+        yield aside
+    except OSError as error:
+        raise unusable("write", path, error) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path) -> None:
