@@ -28,8 +28,8 @@ def ask(run: str, storage: Storage) -> Question | None:
     Returns
     -------
     Question or None
-        None if the verdict needs nobody and nobody rejected the run before, or somebody approved
-        exactly this bundle.
+        None if the thresholds released the run and nobody was ever asked about it, or somebody
+        approved exactly this bundle.
 
     Raises
     ------
