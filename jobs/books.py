@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,14 +31,37 @@ def count_outcomes(judged: DataFrame) -> list[Row]:
     return groups.agg(F.count("*").alias("count"), *times, *odd).collect()
 
 
-def count_files(counted: Iterable[Row]) -> list[dict[str, Any]]:
-    """Return each file that gave rows: its address, its bytes when it was read, its rows."""
+def count_files(
+    counted: Iterable[Row], planned: Iterable[str], sizes: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Return each file of a batch: its address, its bytes when it was read, its rows.
+
+    Parameters
+    ----------
+    counted : iterable of Row
+        `count_outcomes`; a file that gave no row is not in it.
+    planned : iterable of str
+        Addresses of all files of the batch.
+    sizes : mapping
+        Bytes by address, from before any of them was read: the size of a file without rows.
+
+    Raises
+    ------
+    InputError
+        A file without rows landed since: how much of it was read nobody knows.
+    """
     rows: Counter[tuple[str, int]] = Counter()
     for row in counted:
-        rows[row["file"], row["file_size"]] += row["count"]
+        rows[landed_name(row["file"]), row["file_size"]] += row["count"]
+    for file in set(planned) - {name for name, _ in rows}:
+        if file not in sizes:
+            raise InputError(
+                f"{file} landed while others were read, and gave no row.",
+                "Run again once its upload is over.",
+            )
+        rows[file, sizes[file]] = 0
     return [
-        {"file": landed_name(file), "bytes": size, "rows": count}
-        for (file, size), count in sorted(rows.items())
+        {"file": file, "bytes": size, "rows": count} for (file, size), count in sorted(rows.items())
     ]
 
 

@@ -27,6 +27,7 @@ from jobs.csv_headers import require_headers
 from jobs.judge_events import CLEAN, QUARANTINED, judge
 from jobs.mapping_check import require_mapping
 from jobs.parquet_columns import unknown_columns
+from jobs.planned_files import planned_files
 from jobs.reading import (
     batch_bound,
     landed_files,
@@ -57,6 +58,7 @@ class Ingestion:
         self._secret = storage.settings.user_key_secret.get_secret_value()
         self._refusal: CatwalkError | None = None
         self._checked: set[str] = set()
+        self._sizes: dict[str, int] = {}  # of landed files, before any is read
 
     def ingest(self) -> None:
         """Read every file that landed since the last time, batch by batch.
@@ -67,7 +69,8 @@ class Ingestion:
             What a batch was refused for; what was written before it stays.
         """
         read = books.files_read(self.storage, self.source)
-        new = {file: size for file, size in self._landed().items() if file not in read}
+        self._sizes = self._landed()
+        new = {file: size for file, size in self._sizes.items() if file not in read}
         self._require_readable(new)
         self._forget_a_checkpoint_that_planned_nothing()
         bound = batch_bound(new.values(), self.storage.settings)
@@ -119,7 +122,7 @@ class Ingestion:
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
         judged = judge(rows, self.feed, self._secret).persist(StorageLevel.DISK_ONLY)
         try:
-            self._write(key, judged, read)
+            self._write(number, judged, read)
         finally:
             batch.sparkSession.catalog.clearCache()
 
@@ -147,7 +150,8 @@ class Ingestion:
         content = self.lake.store.read(f"checkpoints/{self.source}/metadata")
         return str(json.loads(content)["id"])
 
-    def _write(self, key: str, judged: DataFrame, read: Observation) -> None:
+    def _write(self, number: int, judged: DataFrame, read: Observation) -> None:
+        key = batch_key(self.source, number)
         found = books.count_outcomes(judged)
         odd = judged.filter((F.col("outcome") == QUARANTINED) | F.col("unknown").isNotNull())
         odd = odd.persist(StorageLevel.DISK_ONLY)  # few: the others are read no more than needed
@@ -158,7 +162,8 @@ class Ingestion:
         rows = int(read.get["rows"]) if found else 0  # no row, no observation
         manifest = books.write_up(found, written, duplicates, rows)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
-        files = books.count_files(found)
+        planned = planned_files(self.lake, self.source, number)
+        files = books.count_files(found, planned, self._sizes)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
         manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
         self._require_readable(file["file"] for file in manifest["files"])  # landed in between
@@ -171,7 +176,7 @@ class Ingestion:
     ) -> dict[str, int]:
         """Count the rows per column that no field asks for."""
         if self.feed.format == "parquet":
-            rows = {file["file"]: file["rows"] for file in files}
+            rows = {file["file"]: file["rows"] for file in files if file["rows"]}
             return unknown_columns(self.spark, rows, self.feed)
         return count_unknown(odd) if any(row["unknown"] for row in found) else {}
 

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from infra.errors import InputError
 from infra.storage import Storage
-from jobs import ingest_events
+from jobs import books, ingest_events
 from jobs.build_interactions import read_items
 from jobs.csv_headers import require_headers
 from jobs.sources import EventFeed, load_sources
@@ -75,8 +75,10 @@ def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
     deliver(webshop, [codecs.BOM_UTF8 + HEADER.encode(), line(4)], "mark.csv")
     content = gzip.compress(f"{HEADER}\n{line(5)}\n".encode())
     deliver(webshop, [], "packed.csv.gz").write_bytes(content)
+    alone = deliver(webshop, [HEADER], "alone.csv")
     record = ingest(webshop)
     assert record["read"] == record["clean"] == 5
+    assert books.files_read(webshop, "webshop")[str(alone)] == len(HEADER) + 1
 
 
 WRONG = [

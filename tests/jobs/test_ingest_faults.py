@@ -16,18 +16,23 @@ from infra.settings import load_settings
 from infra.spark.faults import plain
 from infra.spark.session import run_here
 from infra.storage import Storage
-from jobs import ingest_events
+from jobs import books, ingest_events
 from jobs.ingest_events import Ingestion
 from jobs.reading import LONGEST_RAW
 from tests.jobs.landing import RUN, event, ingest, land, rows
 
 
-def test_an_empty_file_is_a_batch_of_nothing(spark: object, shop: Storage) -> None:
-    for packing in ("", ".gz", ".zst"):
-        land(shop, [], f"empty.jsonl{packing}")
+def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
+    spark: object, shop: Storage
+) -> None:
+    empty = [str(land(shop, [], f"empty.jsonl{packing}")) for packing in ("", ".gz", ".zst")]
     assert ingest(shop)["read"] == 0
+    assert books.files_read(shop, "shop") == dict.fromkeys(empty, 0)
     land(shop, [event()])
-    assert ingest(shop, "run=second")["clean"] == 1
+    land(shop, [event(event_id="e2")], "empty.jsonl")
+    with pytest.raises(InputError, match=r"empty\.jsonl had 0 bytes when it was read and has \d+"):
+        ingest(shop, "run=second")
+    assert [row["event_id"] for row in rows(shop, "events")] == ["e1"]
 
 
 def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(

@@ -12,9 +12,9 @@ import pytest
 
 from infra.errors import InputError
 from infra.storage import Storage
-from jobs import ingest_events
+from jobs import books, ingest_events
 from jobs.sources import FILE, load_sources
-from tests.jobs.landing import GOOD, ago, event, ingest, land, rows
+from tests.jobs.landing import GOOD, event, ingest, land, rows
 
 
 def test_unknown_keys_are_named_and_their_values_dropped(
@@ -71,8 +71,12 @@ def test_parquet_keeps_its_types_and_reports_what_it_has_beside(
 ) -> None:
     moment = pa.array([1_763_632_800_000_000], pa.timestamp("us", tz="UTC"))
     parquet_file(parquet, "one.parquet", event_time=moment, quantity=[2], unit_price=[9.5], app=[1])
+    folder = Path(parquet.landing) / "events/shop"
+    empty = pq.read_table(folder / "one.parquet").slice(0, 0).rename_columns({"app": "ab"})
+    pq.write_table(empty, folder / "empty.parquet")
     record = ingest(parquet)
     assert (record["clean"], record["unknown_columns"]) == (1, {"app": 1})
+    assert set(books.files_read(parquet, "shop")) == {str(file) for file in folder.iterdir()}
     [row] = rows(parquet, "events")
     assert (row["quantity"], row["unit_price"]) == (2, 9.5)
     assert str(row["event_time"]) == "2025-11-20 10:00:00+00:00"
@@ -89,4 +93,3 @@ def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
     with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
         ingest(parquet)
     assert parquet.lake.partitions("events") == []
-    assert ago(1)
