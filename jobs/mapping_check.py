@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
 from infra.errors import SettingsError
+from jobs import reading
 from jobs.sources import FILE, Feed, Source
 
 _SUGGESTION = ". Did you mean"
@@ -31,7 +32,8 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     }
     for kind, (key, conditions) in rules.items():
         feed: Feed = getattr(source, kind)
-        empty = spark.createDataFrame([], ", ".join(f"`{one}` STRING" for one in feed.fields))
+        names = (*feed.fields, reading.FILE)
+        empty = spark.createDataFrame([], ", ".join(f"`{one}` STRING" for one in names))
         origin = f"{file}, '{name}', {kind}"
         _require_expressions(empty, feed.columns, f"{origin}.columns")
         _require_expressions(empty, conditions, f"{origin}.{key}")

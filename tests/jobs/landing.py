@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from infra.run_records import RunRecords
 from infra.storage import Storage
 from jobs import ingest_events
+from jobs.judge_events import judge
+from jobs.reading import parse
+from jobs.sources import EventFeed
 
 RUN = "run=test"
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -71,6 +79,26 @@ def land(
     raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
     file.write_bytes(b"".join(line + b"\n" for line in raw))
     return file
+
+
+def opened(spark: SparkSession, **files: Sequence[str | bytes]) -> DataFrame:
+    """Return lines as `open_feed` gives those of files that landed just now."""
+    lines = [
+        (line, f"file:///landing/{name}")
+        for name, lines in files.items()
+        for line in (one if isinstance(one, bytes) else one.encode() for one in lines)
+    ]
+    frame = spark.createDataFrame(lines, "value BINARY, _file STRING")
+    arrived = {"_size": F.lit(1).cast("long"), "_arrived": F.current_timestamp()}
+    return frame.withColumn("value", F.col("value").cast("string")).withColumns(arrived)
+
+
+def judged(
+    spark: SparkSession, feed: EventFeed, **files: Sequence[str | bytes]
+) -> list[dict[str, Any]]:
+    """Return the rows of files as ingestion judges them, in the order of the lines."""
+    rows = judge(parse(opened(spark, **files), feed), feed, "secret").collect()
+    return [row.asDict() for row in rows]
 
 
 def ingest(shop: Storage, run: str = RUN) -> dict[str, object]:
