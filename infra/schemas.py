@@ -61,7 +61,7 @@ EVENT_TYPES = (
 EVENTS = Table(
     "events",
     """
-    event_id STRING NOT NULL COMMENT 'unique for seven days',
+    event_id STRING NOT NULL COMMENT 'unique within its source, for at least seven days',
     event_time TIMESTAMP NOT NULL COMMENT 'UTC',
     event_type STRING NOT NULL COMMENT 'one of EVENT_TYPES',
     user_key STRING NOT NULL COMMENT 'HMAC-SHA256 of the shop user id, first 128 bits in hex',

@@ -146,6 +146,11 @@ def _details(manifest: dict[str, Any]) -> Iterator[str]:
         if counts:
             listed = ", ".join(f"{what} {rows:,}" for what, rows in counts)
             yield f"{name.replace('_', ' ')}: {listed}"
+    if stopped := ", ".join(manifest["repeats_of_stopped"]):
+        yield (
+            f"some of the duplicates may repeat {stopped}, stopped: if it is discarded, "
+            "deliver these files again under new names"
+        )
     if manifest["masked"]:
         yield f"masked: {manifest['masked']:,} texts that looked like personal data"
     yield from _files(manifest["files"])

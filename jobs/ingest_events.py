@@ -36,7 +36,7 @@ from jobs.reading import (
     require_plain_names,
     require_unchanged,
 )
-from jobs.repeats import overlaps, without_repeats
+from jobs.repeats import may_hold_repeated, without_repeats
 from jobs.sources import load_sources
 from jobs.unknown_columns import count_unknown
 
@@ -157,11 +157,14 @@ class Ingestion:
         odd = odd.persist(StorageLevel.DISK_ONLY)  # few: the others are read no more than needed
         self._write_quarantine(key, odd)
         clean = judged.filter(F.col("outcome") == CLEAN)
-        kept, duplicates = without_repeats(clean, self._recent(found))
+        near = self._near(found)
+        kept, duplicates = without_repeats(clean, self._ids(near))
         written = books.count_outcomes(self._write_events(key, kept))
         rows = int(read.get["rows"]) if found else 0  # no row, no observation
         manifest = books.write_up(found, written, duplicates, rows)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
+        stopped = set(self.storage.stopped_batches())
+        manifest["repeats_of_stopped"] = [one for one in near if duplicates and one in stopped]
         planned = planned_files(self.lake, self.source, number)
         files = books.count_files(found, planned, self._sizes)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
@@ -196,15 +199,18 @@ class Ingestion:
         written = self.spark.read.schema(EVENTS.ddl).parquet(address)
         return written.withColumns({name: F.lit(value) for name, value in said.items()})
 
-    def _recent(self, found: list[Row]) -> DataFrame:
-        """Return the ids of the events that a clean row of this batch could repeat."""
-        first, last = books.time_range(found)
-        near = [
-            self.lake.address("events", batch)
+    def _near(self, found: list[Row]) -> list[str]:
+        """Return the batches whose events a clean row of this one could repeat."""
+        times = books.time_range(found)
+        return [
+            batch
             for batch in self.storage.kept_batches()
-            if first and last and overlaps(self.lake.manifest("events", batch), first, last)
+            if may_hold_repeated(self.lake.manifest("events", batch), self.source, *times)
         ]
-        return spark_session.read_table(self.spark, EVENTS, near).select("event_id")
+
+    def _ids(self, batches: list[str]) -> DataFrame:
+        addresses = [self.lake.address("events", batch) for batch in batches]
+        return spark_session.read_table(self.spark, EVENTS, addresses).select("event_id")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -47,9 +47,17 @@ def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int
     return unique.unionByName(first), compared.count() - first.count()
 
 
-def overlaps(manifest: dict[str, Any], first: datetime, last: datetime) -> bool:
-    """Tell whether a batch holds events within seven days of the times `first` to `last`."""
-    if manifest["first_event"] is None:
+def may_hold_repeated(
+    manifest: dict[str, Any], source: str, first: datetime | None, last: datetime | None
+) -> bool:
+    """Tell whether events of a source, from `first` to `last`, could repeat those of a batch.
+
+    An id is one event within its source alone, and for at least seven days: whole batches are
+    compared, so that an id is remembered as long as any event of its batch is that near.
+    """
+    if manifest["source"] != source or manifest["first_event"] is None:
+        return False
+    if first is None or last is None:
         return False
     begins, ends = (datetime.fromisoformat(manifest[key]) for key in ("first_event", "last_event"))
     return begins - REMEMBERED <= last and ends + REMEMBERED >= first
