@@ -90,7 +90,9 @@ def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int
 
 def numbers(store: ObjectStore, folder: str) -> list[int]:
     """Return the sorted numbers of the create-only objects in a folder; others are none."""
-    found = (re.fullmatch(rf"{folder}/(\d{{10}})\.json", key) for key in store.list(folder))
+    found = (
+        re.fullmatch(rf"{re.escape(folder)}/(\d{{10}})\.json", key) for key in store.list(folder)
+    )
     return [int(one[1]) for one in found if one]
 
 

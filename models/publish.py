@@ -1,7 +1,8 @@
 """Put a released bundle live: an immutable version, then one pointer.
 
 The pointer is a new object with the next number, created only if nobody else did; readers take
-the highest. So there is no moment without a live version, and never two for one number.
+the highest. So there is no moment without a live version, and never two for one number. What is
+live is whole: a copy is claimed, then checked, then pointed to; see `infra.version_claims`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
+from infra.version_claims import claim
 from models.bundle import MODEL, bundle_key, manifest_sha256, not_rejected, version_of
 from models.digests import FolderManifest, verified
 from models.publishable import require_gates, require_publishable
@@ -38,7 +40,8 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         The verdict of the run says reject.
     PublishError
         The bundle is not what was judged or was never seen to answer, a gate did not pass, a
-        person who had to approve it did not, or something else went live since the verdict.
+        person who had to approve it did not, something else went live since the verdict, or the
+        version stood there before and was deleted.
     BundleError
         The bundle, or its published copy, is not what its manifest says.
     """
@@ -50,6 +53,8 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         require_publishable(verdict, storage, folder, manifest)
         standing = _already_live(storage, run, version_of(folder))
         record = standing or _next_pointer(verdict, storage, folder, manifest)
+        if standing is None:
+            claim(storage, record.version, record.number)  # from here on it is not deleted
         _upload(storage, folder, record)  # also what is live: its copy may have been harmed
     if standing is None:
         record = _point(storage, record)

@@ -3,16 +3,19 @@
 Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means, and
 all that were replaced within `keep_version_hours`: a reader may have looked at the pointer then and
 be copying still. What was never live, the rest of a publisher that died, goes after the same time.
-Deleting can be killed anywhere: the manifest goes first, and the next call goes on. A roll-back
-goes to kept versions only, and what to keep is asked anew before each deletion.
+Deleting can be killed anywhere: the manifest goes first, and the next call goes on. What to keep is
+asked anew before each deletion, and no version is deleted that a pointer may still move to:
+`infra.version_claims` says why.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from infra.live_pointer import before_live, history, live
 from infra.storage import Storage
+from infra.version_claims import give_up
 from models.publish import VERSIONS, version_key
 
 
@@ -32,7 +35,7 @@ def retire(storage: Storage, now: datetime | None = None) -> list[str]:
         written[version] = max(at, written.get(version, at))
     gone = []
     for version in sorted(version for version, at in written.items() if at < grace):
-        if version not in kept(storage, now):  # a pointer may have moved since the last one
+        if give_up(storage, version, partial(_is_kept, storage, version, now)):
             storage.published.delete_folder(version_key(version))
             gone.append(version)
     storage.published.sweep(VERSIONS, grace)
@@ -44,6 +47,10 @@ def kept(storage: Storage, now: datetime) -> set[str]:
     latest = live(storage)
     before = before_live(storage, latest) if latest else None
     return _last(storage, _grace(storage, now)) | ({before.version} if before else set())
+
+
+def _is_kept(storage: Storage, version: str, now: datetime) -> bool:
+    return version in kept(storage, now)
 
 
 def _grace(storage: Storage, now: datetime) -> datetime:

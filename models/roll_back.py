@@ -6,7 +6,7 @@ pointer names them as withdrawn, and `models.publish` refuses them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from infra.errors import BundleError, InputError, PublishError
 from infra.live_pointer import before_live, history, live, lost, next_time, point
@@ -14,13 +14,12 @@ from infra.records import Approval
 from infra.release_records import PublishRecord, Withdrawn
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
+from infra.version_claims import claim
 from models.bundle import manifest_sha256
 from models.check_serving import answers
 from models.publish import version_key
-from models.retention import kept
 
 PREVIOUS = "previous"
-CHECKING = timedelta(minutes=10)
 CURE = "Choose a version of the page Decisions that was live before."
 
 
@@ -44,7 +43,8 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
     BundleError
         The version is not what its manifest says, is gone, or does not answer.
     PublishError
-        Nothing is live, it is live already, or somebody else moved the pointer meanwhile.
+        Nothing is live, it is live already, it was deleted, or somebody else moved the pointer
+        meanwhile.
     """
     if not why.strip():
         raise InputError("A roll-back needs a reason.", "Say why: others will ask.")
@@ -55,7 +55,7 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
         return _answered(asked_in, storage)
     wanted = _meant(version, now, storage)
     target, passed_over = _found(wanted, storage)
-    _require_kept(target, storage)
+    claim(storage, target.version, now.number + 1)  # from here on it is not deleted
     _require_good(target, storage)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
     return _point(_moved_back(now, target, passed_over, decided, asked_in), storage)
@@ -118,15 +118,6 @@ def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRe
             return record, passed_over
         passed_over.append(record)
     raise InputError(f"The version '{wanted}' was never live.", CURE)
-
-
-def _require_kept(target: PublishRecord, storage: Storage) -> None:
-    """Refuse what may be deleted while it is checked; a roll-back takes no longer than that."""
-    if target.version not in kept(storage, datetime.now(UTC) + CHECKING):
-        raise BundleError(
-            f"Version {target.version} is kept no longer: it may be deleted at any time.",
-            "Choose a later one; CATWALK_KEEP_VERSIONS says how many there are.",
-        )
 
 
 def _require_good(target: PublishRecord, storage: Storage) -> None:

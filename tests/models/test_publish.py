@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class KilledError(Exception):
 class MortalStore:
     """A store, or a client, that dies before or after one of its operations."""
 
-    def __init__(self, inner: Any, die: Callable[[str], None]) -> None:
+    def __init__(self, inner: Any, die: Callable[[str], object]) -> None:
         self._inner, self._die = inner, die
 
     def __getattr__(self, name: str) -> Any:
@@ -68,17 +69,28 @@ def give_up(where: str) -> None:
 
 def dying(shop: Storage, moment: int, end: Callable[[str], None] = give_up) -> Storage:
     """Return the same shop, whose storage ends everything at the given moment."""
-    passed: Iterator[int] = iter(range(10**6))
+    passed = itertools.count()
 
     def die(where: str) -> None:
         if next(passed) == moment:
             end(where)
 
-    mortal = Storage(shop.settings)
-    mortal.lake.store = MortalStore(mortal.lake.store, die)  # type: ignore[assignment]
-    mortal.published = MortalStore(mortal.published, die)  # type: ignore[assignment]
-    mortal.reports = MortalStore(mortal.reports, die)  # type: ignore[assignment]
-    return mortal
+    return mortal(shop, die)
+
+
+def mortal(shop: Storage, die: Callable[[str], object]) -> Storage:
+    """Return the same shop, whose storage tells before and after whatever it does."""
+    storage = Storage(shop.settings)
+    storage.lake.store = MortalStore(storage.lake.store, die)  # type: ignore[assignment]
+    storage.published = MortalStore(storage.published, die)  # type: ignore[assignment]
+    storage.reports = MortalStore(storage.reports, die)  # type: ignore[assignment]
+    return storage
+
+
+def once_at(shop: Storage, moment: int, step: Callable[[], object]) -> Storage:
+    """Return the same shop, whose storage does something else first at the given moment, once."""
+    passed = itertools.count()
+    return mortal(shop, lambda _: next(passed) == moment and step())
 
 
 def is_whole(shop: Storage, record: PublishRecord) -> bool:

@@ -22,8 +22,7 @@ from models.retention import retire
 from models.tracking import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.test_publish import OTHER, MortalStore, dying, is_whole
-from tests.models.test_roll_back import grow_old, point_many, standing
-from tests.models.test_roll_back import settings as few
+from tests.models.test_retention import grow_old, keeping_only, point_many, standing
 from tests.models.test_tracking import aliases
 
 STUCK_SECONDS = 60
@@ -182,7 +181,7 @@ def test_killed_in_the_middle_of_restoring_what_is_live(shop: Storage, write_run
 def test_killed_while_old_versions_are_deleted(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
     names = point_many(shop, publish(RUN, shop), 4)
-    keeping = few(shop, 2, 0.5)
+    keeping = keeping_only(shop, 2, 0.5)
     place, before = Path(shop.published.address), shop.settings.home / "before"
     shutil.copytree(place, before)
 

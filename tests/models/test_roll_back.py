@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from infra import live_pointer as pointer
 from infra.errors import BundleError, InputError, PublishError
 from infra.live_pointer import history, live, live_at
 from infra.release_records import PublishRecord
@@ -20,7 +18,6 @@ from models.evaluate import evaluate
 from models.publish import publish, version_key
 from models.refit import refit
 from models.release import decide
-from models.retention import retire
 from models.roll_back import roll_back
 from models.train import train
 from tests.models.conftest import (
@@ -210,120 +207,3 @@ def test_the_same_request_twice_at_once(shop: Storage, two: Two) -> None:
     late.published.create = after_itself  # type: ignore[method-assign]
     assert roll_back("previous", "anna", WHY, "run=back", late) == live(shop)
     assert [one.number for one in history(shop)] == [3, 2, 1]
-
-
-def point_many(shop: Storage, first: PublishRecord, amount: int) -> list[str]:
-    """Copy a version under many names, each live for an hour, the last one since AS_OF."""
-    names = [f"v{number:02d}" for number in range(amount)]
-    source = Path(shop.published.address, version_key(first.version))
-    shop.published.delete_folder("live")
-    for place, name in enumerate(names):
-        shop.published.put_folder(source, version_key(name))
-        record = first.model_copy(
-            update={
-                "number": place + 1,
-                "version": name,
-                "previous": names[place - 1] if place else None,
-                "at": AS_OF - timedelta(hours=amount - 1 - place),
-            }
-        )
-        shop.published.create(f"live/{place + 1:010d}.json", record.model_dump_json().encode())
-    shop.published.delete_folder(version_key(first.version))
-    return names
-
-
-def standing(shop: Storage) -> list[str]:
-    return sorted({key.split("/")[1] for key in shop.published.list("versions")})
-
-
-def settings(shop: Storage, keep: int, hours: float) -> Storage:
-    change = {"keep_versions": keep, "keep_version_hours": hours}
-    return Storage(shop.settings.model_copy(update=change))
-
-
-def grow_old(shop: Storage) -> None:
-    """Let everything that was published have been written long ago."""
-    long_ago = (AS_OF - timedelta(days=100)).timestamp()
-    for path in [*Path(shop.published.address).rglob("*")]:
-        os.utime(path, (long_ago, long_ago))
-
-
-def test_retention_keeps_what_is_needed_and_what_may_be_read(
-    shop: Storage, write_run: WriteRun
-) -> None:
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 16)
-    place = Path(shop.published.address, "versions")
-    for name in ("never_live", ".v99.0a1b2c3d"):
-        (place / name).mkdir()
-        (place / name / "card.json").write_text("{}")
-    assert retire(settings(shop, 3, 8.0)) == [], "all of it was written just now"
-    assert (place / ".v99.0a1b2c3d").exists() and (place / "never_live").exists()
-    grow_old(shop)
-    assert retire(settings(shop, 3, 8.0), AS_OF) == ["never_live", *names[:6]]
-    assert not (place / ".v99.0a1b2c3d").exists()
-    assert retire(settings(shop, 5, 0.5), AS_OF) == names[6:11]
-    assert retire(settings(shop, 2, 0.5), AS_OF) == names[11:14]
-    assert retire(settings(shop, 2, 0.5), AS_OF) == []
-    assert standing(shop) == names[14:], "champion and previous"
-
-
-def test_a_version_that_goes_live_during_a_deletion_stays(
-    shop: Storage, write_run: WriteRun
-) -> None:
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 6)
-    grow_old(shop)
-    keeping = settings(shop, 2, 0.5)
-    delete_folder = keeping.published.delete_folder
-
-    def while_the_pointer_moves(key: str) -> None:
-        delete_folder(key)
-        if key == version_key(names[0]):
-            now = live(shop)
-            assert now is not None
-            change = {"number": 7, "version": names[2], "previous": now.version}
-            pointer.point(shop, now.model_copy(update=change))
-
-    keeping.published.delete_folder = while_the_pointer_moves  # type: ignore[method-assign]
-    assert retire(keeping, AS_OF) == [names[0], names[1], names[3]]
-    assert standing(shop) == [names[2], names[4], names[5]]
-
-
-def test_nobody_goes_back_to_what_may_be_deleted(shop: Storage, write_run: WriteRun) -> None:
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
-    before = live(shop)
-    with pytest.raises(BundleError, match=f"Version {names[1]} is kept no longer"):
-        roll_back(names[1], "anna", WHY, "run=back", settings(shop, 2, 0.5))
-    assert live(shop) == before
-
-
-def test_what_previous_means_stays_however_far_back(shop: Storage, write_run: WriteRun) -> None:
-    """Also where all that was live since was rolled back from."""
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
-    roll_back("previous", "anna", WHY, "run=1", shop)
-    grow_old(shop)
-    assert retire(settings(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == names[:1]
-    assert standing(shop) == names[1:], "live is v02, v03 was, and v01 is what previous means"
-    back = roll_back("previous", "anna", WHY, "run=2", settings(shop, 2, 0.001))
-    assert back.version == names[1]
-
-
-def test_retention_after_a_roll_back_keeps_both(shop: Storage, two: Two) -> None:
-    first, second = two
-    roll_back("previous", "anna", WHY, "run=back", shop)
-    grow_old(shop)
-    assert retire(settings(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == []
-    assert standing(shop) == sorted([first.version, second.version])
-
-
-def test_a_deletion_that_died_goes_on(shop: Storage, write_run: WriteRun) -> None:
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
-    grow_old(shop)
-    (Path(shop.published.address, version_key(names[0])) / "_manifest.json").unlink()
-    with pytest.raises(BundleError, match="not what was published"):
-        roll_back(names[0], "anna", WHY, "run=back", shop)
-    assert names[0] in retire(settings(shop, 2, 0.5), AS_OF)
