@@ -104,7 +104,7 @@ def test_killed_at_every_moment(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
     moment, alive = 0, False
     while not alive:
-        for key in ("live", "versions"):
+        for key in ("live", "claims", "versions"):
             shop.published.delete_folder(key)
         Path(shop.reports.address, RUN, "published.json").unlink(missing_ok=True)
         try:

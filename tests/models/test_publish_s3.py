@@ -118,7 +118,7 @@ def test_a_connection_cut_anywhere(
         second = publish(OTHER, bucket_shop)
         assert live(bucket_shop) == second and second.number == 2
         assert is_whole(bucket_shop, second) and is_whole(bucket_shop, first)
-        for key in ("live", version_key(version)):
+        for key in ("live", "claims", version_key(version)):
             bucket_shop.published.delete_folder(key)
         bucket_shop.published.write("live/0000000001.json", pointer)
 
@@ -165,20 +165,22 @@ def test_a_pointer_whose_answer_was_lost(
     assert proxy.lost_answers == 0
 
 
-@pytest.mark.parametrize("where", ["before fill_folder", "after fill_folder", "before create"])
+@pytest.mark.parametrize("where", ["before fill_folder", "after fill_folder"])
 def test_killed_before_the_pointer(bucket_shop: Storage, write_run: WriteRun, where: str) -> None:
-    _old_then_new(bucket_shop, write_run, where, went_live=False)
+    _old_then_new(bucket_shop, write_run, where, 0, went_live=False)
 
 
 def test_killed_after_the_pointer(bucket_shop: Storage, write_run: WriteRun) -> None:
-    _old_then_new(bucket_shop, write_run, "after create", went_live=True)
+    """The claim is created before."""
+    _old_then_new(bucket_shop, write_run, "after create", 1, went_live=True)
 
 
-# requests to the server, and how often before: files of the version, then the pointer
+# requests to the server, and how often before: the claim, files of the version, then the pointer
 REQUESTS = [
+    ("after put_object", 0),
     ("after upload_file", 4),
     ("after upload_file", 9),
-    ("before put_object", 0),
+    ("before put_object", 1),
 ]
 
 
@@ -201,12 +203,14 @@ def test_killed_between_two_requests(bucket_shop: Storage, write_run: WriteRun) 
             return place
 
         _dies_then_ends(bucket_shop, mortal, first, first.version, version)
-        for key in ("live", version_key(version)):
+        for key in ("live", "claims", version_key(version)):
             bucket_shop.published.delete_folder(key)
         bucket_shop.published.write("live/0000000001.json", pointer)
 
 
-def _old_then_new(shop: Storage, write_run: WriteRun, where: str, *, went_live: bool) -> None:
+def _old_then_new(
+    shop: Storage, write_run: WriteRun, where: str, times: int, *, went_live: bool
+) -> None:
     """Kill a publisher by SIGKILL at one of its steps, and run it again."""
     prepare_bundle(shop, write_run())
     first = publish(RUN, shop)
@@ -217,8 +221,10 @@ def _old_then_new(shop: Storage, write_run: WriteRun, where: str, *, went_live: 
         place.published = MortalStore(place.published, die)  # type: ignore[assignment]
         return place
 
+    passed = itertools.count()
+
     def die(step: str) -> None:
-        if step == where:
+        if step == where and next(passed) == times:
             kill_this_process(step)
 
     _dies_then_ends(shop, mortal, first, version if went_live else first.version, version)
