@@ -93,11 +93,12 @@ BATCH = {
     **_QUARANTINED,
 }
 
-FRESHNESS = {
+OF_SOURCE = {
     "hours_since_last_event": fact(
         "hours_since_last_event", "hours from the newest event to the time of the run"
-    )
+    ),
+    "accepted_batches": fact("accepted_batches", "batches of events that are accepted"),
 }
 
-MEASURES = {**BATCH, **past.MEASURES, **FRESHNESS}
+MEASURES = {**BATCH, **past.MEASURES, **OF_SOURCE}
 TABLES = {_TABLE: EVENTS}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from expectations.deliveries import compare_deliveries, count_spread, latest_catalogue
-from expectations.event_measures import BATCH, FRESHNESS, MEASURES, OTHER_REASONS, TABLES
+from expectations.event_measures import BATCH, MEASURES, OF_SOURCE, OTHER_REASONS, TABLES
 from expectations.gate import (
     enforce,
     inform,
@@ -19,7 +19,6 @@ from expectations.gate import (
 )
 from expectations.suite import Limit, Profile, check
 from expectations.tables import Reader, Values, open_reader
-from infra.errors import GateError
 from infra.records import BatchDecision, Check, GateRecord
 from infra.schemas import QUARANTINE_REASONS
 from infra.storage import Storage
@@ -42,7 +41,7 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     Raises
     ------
     GateError
-        A batch was stopped, a source is stale, or no batch is accepted at all.
+        A batch was stopped, or a source is stale or has no accepted batch.
     """
     batches = storage.undecided_batches(run)
     before = [batch for batch in storage.accepted_batches() if batch not in batches]
@@ -50,14 +49,13 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     with open_reader(storage) as reader:
         checks = _judge(reader, batches, before, limits, run)
     stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
-    checks += _freshness(storage, (*before, *batches), limits, as_of)
+    accepted = [batch for batch in (*before, *batches) if batch not in stopped]
+    checks += _of_sources(storage, accepted, stopped, limits, as_of)
     decided = _decided_since(storage, run)
     record = write_record(storage, run, "events", batches, checks, stopped, decided)
     for batch in batches:
         _decide(storage, batch, "stopped" if batch in stopped else "accepted", record)
-    enforce(record)
-    if not storage.accepted_batches():
-        raise GateError("No batch of events is accepted.", "Land events, or accept a batch.")
+    enforce(record, "Nothing was released. Land new events of that source.")
     return record
 
 
@@ -80,7 +78,7 @@ def _judge(
         Profile({**values[batch], **compared[batch].values}, batch, compared[batch].not_judged)
         for batch in new
     ]
-    own = {name: limit for name, limit in limits.items() if name not in FRESHNESS}
+    own = {name: limit for name, limit in limits.items() if name not in OF_SOURCE}
     checks = check(profiles, MEASURES, own)
     return [one for batch in new for one in _illustrated(reader, batch, _of(batch, checks))]
 
@@ -123,26 +121,28 @@ def _of(batch: str, checks: Sequence[Check]) -> list[Check]:
     return [one for one in checks if one.partition == batch]
 
 
-def _freshness(
-    storage: Storage, batches: Sequence[str], limits: dict[str, Limit], as_of: datetime
+def _of_sources(
+    storage: Storage,
+    accepted: Sequence[str],
+    stopped: Sequence[str],
+    limits: dict[str, Limit],
+    as_of: datetime,
 ) -> list[Check]:
-    """Check how old the newest event of each source is; one without a batch fails as unknown.
+    """Check of each source what is accepted, and how old its newest event is, stopped or not.
 
-    Without any batch there is nothing to check, and the gate stops for that.
+    A source without a batch fails: how old its events are is unknown.
     """
-    if not batches:
-        return []
-    newest: dict[str, datetime | None] = dict.fromkeys(storage.settings.sources)
-    for batch in batches:
-        manifest = storage.lake.manifest("events", batch)
-        source, last = manifest["source"], manifest["last_event"]
-        times = [time for time in (newest.get(source), last and _time(last)) if time]
-        newest[source] = max(times, default=None)
-    profiles = [
-        Profile({"hours_since_last_event": _hours(newest[source], as_of)}, f"source={source}")
-        for source in sorted(storage.settings.sources)
-    ]
-    return check(profiles, FRESHNESS, {name: limits[name] for name in FRESHNESS})
+    manifests = {batch: storage.lake.manifest("events", batch) for batch in (*accepted, *stopped)}
+    profiles = []
+    for source in sorted(storage.settings.sources):
+        own = {batch: one for batch, one in manifests.items() if one["source"] == source}
+        times = [_time(one["last_event"]) for one in own.values() if one["last_event"]]
+        values: Values = {
+            "hours_since_last_event": _hours(max(times, default=None), as_of),
+            "accepted_batches": len([batch for batch in own if batch in accepted]),
+        }
+        profiles.append(Profile(values, f"source={source}"))
+    return check(profiles, OF_SOURCE, {name: limits[name] for name in OF_SOURCE})
 
 
 def _hours(last: datetime | None, as_of: datetime) -> float | None:

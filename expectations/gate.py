@@ -141,25 +141,24 @@ def write_record(
     return record
 
 
-def enforce(record: GateRecord) -> None:
-    """Turn a stopped gate into an error that names what failed."""
+def enforce(
+    record: GateRecord,
+    cure: str = "Nothing was released. The report of the run shows every check.",
+) -> None:
+    """Turn a stopped gate into an error that names what failed; `cure` is where nothing waits."""
     if record.verdict != "stopped":
         return
     failed = [one for one in record.checks if one.failed and one.severity == "critical"]
     told = [_told(one) for one in failed[:_TOLD]]
     more = [f"and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
     found = "; ".join([*told, *more])
-    raise GateError(f"The {record.gate} gate stopped the run: {found}.", _cure(record))
+    if record.waiting:
+        names = ", ".join(record.waiting)
+        cure = f"Nothing was released. Decide on {names} with the DAG resolve_batch."
+    raise GateError(f"The {record.gate} gate stopped the run: {found}.", cure)
 
 
 def _told(one: Check) -> str:
     value = "not measured" if one.value is None else f"{one.value:g}"
     where = f" in {one.partition}" if one.partition else ""
     return f"{one.says}{where}: {value} ({limit(one.min, one.max)})"
-
-
-def _cure(record: GateRecord) -> str:
-    if not record.waiting:
-        return "Nothing was released. The report of the run shows every check."
-    names = ", ".join(record.waiting)
-    return f"Nothing was released. Decide on {names} with the DAG resolve_batch."

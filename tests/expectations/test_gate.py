@@ -48,7 +48,10 @@ def test_a_broken_rule_stops_the_batch(shop: Storage) -> None:
         gate(shop)
     record = RunRecords(shop, RUN).load_gate("events")
     assert record is not None
-    assert {check.name for check in record.checks if check.failed} == {"item_id_missing_share"}
+    assert {check.name for check in record.checks if check.failed} == {
+        "item_id_missing_share",
+        "accepted_batches",
+    }
     assert record.waiting == (BATCH,)
     assert shop.accepted_batches() == ()
 
@@ -77,9 +80,12 @@ def test_an_empty_batch_is_stopped_though_its_shares_are_undefined(shop: Storage
     assert not any(check.passed for check in undefined)
 
 
-def test_no_batch_at_all_is_an_error(shop: Storage) -> None:
-    with pytest.raises(GateError, match="No batch of events is accepted"):
+def test_no_batch_at_all_stops_the_run_and_the_record_says_so(shop: Storage) -> None:
+    with pytest.raises(GateError, match="batches of events that are accepted in source=shop: 0"):
         gate(shop)
+    record = RunRecords(shop, RUN).load_gate("events")
+    assert record is not None
+    assert (record.verdict, record.waiting) == ("stopped", ())
 
 
 def test_an_unfinished_table_is_an_error(shop: Storage) -> None:

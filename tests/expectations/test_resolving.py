@@ -82,6 +82,16 @@ def test_the_next_report_says_who_decided_and_why_and_later_ones_do_not(stopped:
     assert "was accepted by <b>anna</b>" in page and WHY in page
 
 
+def test_a_shop_whose_batches_were_all_discarded_is_stopped_and_its_page_says_why(
+    stopped: Storage,
+) -> None:
+    resolve(stopped, BATCH, "discard", "anna", WHY)
+    assert "batches of events that are accepted in source=shop: 0" in judge(stopped, "run=second")
+    page = stopped.reports.read("run=second/index.html").decode()
+    assert "Stopped at the gate “events”" in page
+    assert "Without an accepted batch of a source there is nothing to learn from" in page
+
+
 def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Storage) -> None:
     resolve(stopped, BATCH, "accept", "anna", WHY)
     put_batch(stopped, BATCH, BROKEN, written_at=WRITTEN + timedelta(minutes=1))

@@ -16,6 +16,7 @@ import pytest
 
 from expectations import interactions, items, recommendations
 from expectations.event_measures import MEASURES as EVENT_MEASURES
+from expectations.event_measures import OF_SOURCE
 from expectations.events import gate_events
 from expectations.gate import Gate, inform, limits_of, with_examples
 from expectations.suite import Profile, check
@@ -324,7 +325,7 @@ def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage
         patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("rules") / "shop"))
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
         patch.setenv("CATWALK_RECOMMENDATIONS_PER_USER", str(LENGTH))
-        patch.setenv("CATWALK_SOURCES", "fresh,stale")
+        patch.setenv("CATWALK_SOURCES", "fresh,stale,stopped")
         settings = load_settings()
         ensure_home(settings)
         yield Storage(settings)
@@ -363,6 +364,7 @@ def judge_events(shop: Storage) -> dict[str, list[Check]]:
         times = {"event_time": AS_OF - timedelta(hours=hours)}
         rows = [event(0, **times), event(1, **times)]
         lake.put_batch(shop, f"batch={source}-000000", rows)
+    lake.put_batch(shop, "batch=stopped-000000", lake.events(1))  # a shop of one item
     with pytest.raises(GateError, match="The events gate"):
         gate_events(shop, RUN, AS_OF)
     record = RunRecords(shop, RUN).load_gate("events")
@@ -419,12 +421,21 @@ def test_data_that_just_passes_and_data_that_just_fails(
     assert not passes.examples
 
 
-@pytest.mark.parametrize(("source", "passes"), [("fresh", True), ("stale", False)])
-def test_a_source_is_fresh_for_three_days(
-    found: dict[str, dict[str, list[Check]]], source: str, passes: bool
+@pytest.mark.parametrize(
+    ("rule", "source", "passes"),
+    [
+        ("hours_since_last_event", "fresh", True),
+        ("hours_since_last_event", "stale", False),
+        ("accepted_batches", "fresh", True),
+        ("accepted_batches", "stopped", False),
+    ],
+)
+def test_a_rule_of_a_source_just_passes_and_just_fails(
+    found: dict[str, dict[str, list[Check]]], rule: str, source: str, passes: bool
 ) -> None:
-    (one,) = found["events"][f"source={source}"]
-    assert (one.name, one.passed) == ("hours_since_last_event", passes)
+    rules = {one.name: one for one in found["events"][f"source={source}"]}
+    assert set(rules) == set(OF_SOURCE)
+    assert (rules[rule].passed, rules[rule].failed) == (passes, not passes)
 
 
 @pytest.mark.parametrize("gate", ALL)
@@ -435,8 +446,8 @@ def test_no_rule_is_without_its_two_cases(gate: str) -> None:
         "interactions": interactions.MEASURES,
         "recommendations": recommendations.MEASURES,
     }[gate]
-    elsewhere = {"hours_since_last_event"}
-    assert {rule.strip() for rule in ALL[gate][0]} | elsewhere == set(measures) | elsewhere
+    elsewhere = set(OF_SOURCE) if gate == "events" else set()
+    assert {rule.strip() for rule in ALL[gate][0]} | elsewhere == set(measures)
     assert set(limits_of(gate, measures)) == set(measures)
 
 
