@@ -50,7 +50,7 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
         checks = _judge(reader, batches, before, limits, run)
     stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
     accepted = [batch for batch in (*before, *batches) if batch not in stopped]
-    checks += _of_sources(storage, accepted, stopped, limits, as_of)
+    checks += _of_sources(storage, accepted, batches, limits, as_of)
     decided = _decided_since(storage, run)
     record = write_record(storage, run, "events", batches, checks, stopped, decided)
     for batch in batches:
@@ -113,8 +113,7 @@ def _illustrated(reader: Reader, batch: str, checks: Sequence[Check]) -> tuple[C
 
 def _nothing_new(manifest: dict[str, Any]) -> bool:
     """Tell whether every row repeats what is there, or is declared to be no event."""
-    known = manifest.get("duplicates", 0) + sum(manifest.get("not_events", {}).values())
-    return bool(manifest["rows_read"] == known)
+    return bool(manifest["rows_read"] == manifest.get("duplicates", 0) + _declared(manifest))
 
 
 def _of(batch: str, checks: Sequence[Check]) -> list[Check]:
@@ -124,25 +123,39 @@ def _of(batch: str, checks: Sequence[Check]) -> list[Check]:
 def _of_sources(
     storage: Storage,
     accepted: Sequence[str],
-    stopped: Sequence[str],
+    new: Sequence[str],
     limits: dict[str, Limit],
     as_of: datetime,
 ) -> list[Check]:
-    """Check of each source what is accepted, and how old its newest event is, stopped or not.
+    """Check the batches of each source together, accepted and new ones.
 
     A source without a batch fails: how old its events are is unknown.
     """
-    manifests = {batch: storage.lake.manifest("events", batch) for batch in (*accepted, *stopped)}
+    manifests = {one: storage.lake.manifest("events", one) for one in {*accepted, *new}}
     profiles = []
     for source in sorted(storage.settings.sources):
         own = {batch: one for batch, one in manifests.items() if one["source"] == source}
         times = [_time(one["last_event"]) for one in own.values() if one["last_event"]]
         values: Values = {
             "hours_since_last_event": _hours(max(times, default=None), as_of),
-            "accepted_batches": len([batch for batch in own if batch in accepted]),
+            "accepted_batches": len(own.keys() & {*accepted}),
+            "no_events_share": _no_events([own[batch] for batch in new if batch in own]),
         }
         profiles.append(Profile(values, f"source={source}"))
     return check(profiles, OF_SOURCE, {name: limits[name] for name in OF_SOURCE})
+
+
+def _no_events(manifests: Sequence[dict[str, Any]]) -> float:
+    """Return the share of declared non-events of all rows, 0 where none came.
+
+    It is looked at over all new batches, also those of nothing new, which no rule of a batch sees.
+    """
+    rows: int = sum(one["rows_read"] for one in manifests)
+    return sum(map(_declared, manifests)) / max(rows, 1)
+
+
+def _declared(manifest: dict[str, Any]) -> int:
+    return sum(manifest.get("not_events", {}).values())
 
 
 def _hours(last: datetime | None, as_of: datetime) -> float | None:

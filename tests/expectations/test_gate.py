@@ -121,12 +121,14 @@ def test_a_batch_of_nothing_new_is_accepted_as_it_is(shop: Storage) -> None:
     assert len(shop.accepted_batches()) == 2
 
 
-def test_rows_that_are_declared_to_be_no_events_are_nothing_new_either(shop: Storage) -> None:
+def test_a_batch_of_declared_non_events_is_let_in_as_nothing_new_and_shown(shop: Storage) -> None:
     put(shop, GOOD)
     gate(shop)
     facts = {"duplicates": 2, "not_events": {"heartbeat": 5}}
     put(shop, [], "batch=shop-000001", rows_read=7, **facts)
-    assert gate(shop, "run=second").verdict == "passed"
+    record = gate(shop, "run=second")
+    assert [check.name for check in record.checks if check.failed] == ["no_events_share"]
+    assert (record.verdict, len(shop.accepted_batches())) == ("warned", 2)
     put(shop, [], "batch=shop-000002", rows_read=8, **facts)
     with pytest.raises(GateError, match="events in the batch in batch=shop-000002: 0"):
         gate(shop, "run=third")

@@ -325,7 +325,7 @@ def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage
         patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("rules") / "shop"))
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
         patch.setenv("CATWALK_RECOMMENDATIONS_PER_USER", str(LENGTH))
-        patch.setenv("CATWALK_SOURCES", "fresh,stale,stopped")
+        patch.setenv("CATWALK_SOURCES", "fresh,stale,stopped,few,many,silent")
         settings = load_settings()
         ensure_home(settings)
         yield Storage(settings)
@@ -364,6 +364,10 @@ def judge_events(shop: Storage) -> dict[str, list[Check]]:
         times = {"event_time": AS_OF - timedelta(hours=hours)}
         rows = [event(0, **times), event(1, **times)]
         lake.put_batch(shop, f"batch={source}-000000", rows)
+    for source, rows_read in (("few", 100), ("many", 101)):
+        lake.put_batch(shop, f"batch={source}-000000", lake.events(100))
+        declared = {"rows_read": rows_read, "not_events": {"heartbeat": rows_read}}
+        lake.put_batch(shop, f"batch={source}-000001", [], **declared)
     lake.put_batch(shop, "batch=stopped-000000", lake.events(1))  # a shop of one item
     with pytest.raises(GateError, match="The events gate"):
         gate_events(shop, RUN, AS_OF)
@@ -428,6 +432,9 @@ def test_data_that_just_passes_and_data_that_just_fails(
         ("hours_since_last_event", "stale", False),
         ("accepted_batches", "fresh", True),
         ("accepted_batches", "stopped", False),
+        ("no_events_share", "few", True),
+        ("no_events_share", "many", False),
+        ("no_events_share", "silent", True),
     ],
 )
 def test_a_rule_of_a_source_just_passes_and_just_fails(
