@@ -5,10 +5,14 @@ Whatever is killed is run again and begins anew, so what it had begun is never u
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from infra.errors import StorageError
-from infra.storage import Storage
+from infra.storage import LAKE_SCRATCH, Storage
+from infra.stores.aside import delete_untouched
+from infra.stores.object_store import open_store, unusable
 
 DEAD_AFTER = timedelta(days=1)  # without a write; no task lives that long
 
@@ -16,9 +20,64 @@ DEAD_AFTER = timedelta(days=1)  # without a write; no task lives that long
 def remove_leftovers(storage: Storage) -> None:
     """Remove and name them; a storage that refuses is named too and stops nobody."""
     try:
-        gone = storage.sweep(datetime.now(UTC) - DEAD_AFTER)
+        for address in sweep(storage, datetime.now(UTC) - DEAD_AFTER):
+            print(f"Removed what a killed task left behind: {address}", flush=True)
     except StorageError as error:
-        print(f"What killed tasks left behind stays: {error}", flush=True)
-        return
-    for address in gone:
-        print(f"Removed what a killed task left behind: {address}", flush=True)
+        print(f"Some of what killed tasks left behind stays: {error}", flush=True)
+
+
+def sweep(storage: Storage, before: datetime) -> Iterator[str]:
+    """Remove what tasks left that died before a time, and give the addresses.
+
+    That is what nobody reads: halves of writes, and scratch. The landing folder belongs to the
+    shop; only where quarantined rows are landed do we write.
+
+    Raises
+    ------
+    StorageError
+        A place refused, or several; all others are swept then.
+    """
+    refused: list[StorageError] = []
+    for place in (_replayed, _lake, _lake_scratch, _published, _reports, _scratch):
+        try:
+            yield from place(storage, before)
+        except StorageError as error:
+            refused.append(error)
+    if refused:
+        cures = dict.fromkeys(error.cure for error in refused)
+        raise StorageError(" ".join(error.fact for error in refused), " ".join(cures))
+
+
+def _replayed(storage: Storage, before: datetime) -> Iterable[str]:
+    return open_store(storage.landing, storage.settings).sweep("replayed", before)
+
+
+def _lake(storage: Storage, before: datetime) -> Iterable[str]:
+    return storage.lake.store.sweep("", before)
+
+
+def _published(storage: Storage, before: datetime) -> Iterable[str]:
+    return storage.published.sweep("", before)
+
+
+def _reports(storage: Storage, before: datetime) -> Iterable[str]:
+    return storage.reports.sweep("", before)
+
+
+def _lake_scratch(storage: Storage, before: datetime) -> Iterator[str]:
+    """Remove the folders of the lake's scratch in which nothing was written since a time."""
+    store = storage.lake.store
+    newest: dict[str, datetime] = {}
+    for key, at in store.written(LAKE_SCRATCH).items():
+        folder = "/".join(key.split("/")[:2])
+        newest[folder] = max(at, newest.get(folder, at))
+    for folder in (folder for folder, at in newest.items() if at < before):
+        store.delete_folder(folder)
+        yield storage.lake.address(folder)
+
+
+def _scratch(storage: Storage, before: datetime) -> Iterable[str]:
+    try:
+        return delete_untouched(storage.scratch_folder.glob("*"), before)
+    except OSError as error:
+        raise unusable("delete", Path(error.filename), error) from error

@@ -19,11 +19,13 @@ from infra.errors import StorageError
 from infra.records import BatchDecision, BatchProfile
 from infra.rules import describe
 from infra.settings import Settings
-from infra.stores.aside import delete_untouched
 from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
+
+
+LAKE_SCRATCH = "scratch"
 
 
 def run_key(run_id: str) -> str:
@@ -211,36 +213,22 @@ class Storage:
         judged = decision.written_at
         return judged is None or (written is not None and datetime.fromisoformat(written) == judged)
 
-    def sweep(self, before: datetime) -> list[str]:
-        """Remove what tasks left that died before a time, and return the addresses.
-
-        That is what nobody reads: halves of writes, and scratch. The landing folder belongs to the
-        shop; only where quarantined rows are landed do we write.
-        """
-        landing = open_store(self.landing, self.settings)
-        gone = [*landing.sweep("replayed", before)]
-        for store in (self.lake.store, self.published, self.reports):
-            gone += store.sweep("", before)
-        for folder in _untouched(self.lake.store.written("scratch"), before):
-            self.lake.store.delete_folder(folder)
-            gone.append(self.lake.address(folder))
-        return gone + delete_untouched(self._scratch.glob("*"), before)
-
     @property
-    def _scratch(self) -> Path:
+    def scratch_folder(self) -> Path:
+        """Local folder of what lives as long as its task."""
         return self.settings.home / "scratch"
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a local folder that is gone afterwards."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+        self.scratch_folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.scratch_folder) as folder:
             yield Path(folder)
 
     @contextmanager
     def lake_scratch(self) -> Iterator[str]:
         """Give the key of a folder of the lake, for Spark's workers too; gone afterwards."""
-        key = f"scratch/{uuid.uuid4().hex}"
+        key = f"{LAKE_SCRATCH}/{uuid.uuid4().hex}"
         try:
             yield key
         finally:
@@ -253,15 +241,6 @@ def ensure_home(settings: Settings) -> None:
         if "://" not in place:
             LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-
-
-def _untouched(written: dict[str, datetime], before: datetime) -> list[str]:
-    """Return the folders `scratch/NAME` of keys, in which nothing was written since a time."""
-    newest: dict[str, datetime] = {}
-    for key, at in written.items():
-        folder = "/".join(key.split("/")[:2])
-        newest[folder] = max(at, newest.get(folder, at))
-    return [folder for folder, at in newest.items() if at < before]
 
 
 def _decision_key(batch: str) -> str:

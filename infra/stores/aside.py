@@ -34,9 +34,10 @@ def delete_untouched(paths: Iterable[Path], before: datetime) -> list[str]:
     Raises
     ------
     OSError
-        One cannot be deleted.
+        One cannot be deleted, which is its `filename`; all others are gone then.
     """
-    gone = []
+    gone: list[str] = []
+    refused: list[OSError] = []
     for path in sorted(paths):
         try:
             if last_touched(path) < before:
@@ -44,6 +45,10 @@ def delete_untouched(paths: Iterable[Path], before: datetime) -> list[str]:
                 gone.append(str(path))
         except FileNotFoundError:
             continue  # its writer lives and has just finished
+        except OSError as error:
+            refused.append(OSError(error.errno, error.strerror, str(path)))
+    if refused:
+        raise refused[0]
     return gone
 
 

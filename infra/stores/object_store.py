@@ -160,7 +160,7 @@ class LocalStore:
         try:
             return delete_untouched(asides_below(top, _refuse_unless_gone), before)
         except OSError as error:
-            raise unusable("delete", top, error) from error
+            raise unusable("delete", Path(error.filename), error) from error
 
     def put_folder(self, source: Path, key: str) -> None:
         """See `ObjectStore.put_folder`: copied aside, then renamed, so never seen half."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ import pytest
 
 from infra import leftovers
 from infra.storage import Storage
+from infra.stores import aside
 
 AGE = leftovers.DEAD_AFTER.total_seconds() + 3600
 
@@ -128,8 +131,41 @@ def test_a_storage_that_refuses_stops_nobody(
         monkeypatch.setenv(name, "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     bucket = {"landing": "s3://shop/landing"}
+    die_in(shop, half_a_file)
+    grow_old(everything(shop))
     leftovers.remove_leftovers(Storage(shop.settings.model_copy(update=bucket)))
-    assert "What killed tasks left behind stays: " in capsys.readouterr().out
+    removed, refused = capsys.readouterr().out.splitlines()
+    assert removed.startswith("Removed what a killed task left behind: ")
+    assert refused.startswith(
+        "Some of what killed tasks left behind stays: Cannot delete s3://shop"
+    )
+    assert everything(shop) == set(), "the other places are swept all the same"
+
+
+def test_a_file_that_refuses_spares_no_other(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scratch = shop.settings.home / "scratch"
+    for name in ("a", "b"):
+        (scratch / name).mkdir(parents=True)
+        (scratch / name / "part").write_bytes(b"x")
+    shop.reports.write(f"run=dead/{aside.name_aside(Path('page')).name}", b"x")
+    grow_old(everything(shop))
+    remove = shutil.rmtree
+
+    def refuse_one(path: Path) -> None:
+        if path.name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied", "part")
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse_one)
+    leftovers.remove_leftovers(shop)
+    assert everything(shop) == {str(scratch / "a/part")}
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == (
+        "Some of what killed tasks left behind stays: "
+        f"Cannot delete {scratch / 'a'}: Permission denied. Check that it exists and may be used."
+    )
 
 
 def test_a_day_is_more_than_a_task_lives(shop: Storage) -> None:
