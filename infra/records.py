@@ -5,10 +5,10 @@ They are the only thing the gates, the models and the report page know of each o
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from infra.rules import Rules
 
@@ -16,6 +16,13 @@ Severity = Literal["critical", "warning", "info"]
 Example = dict[str, str | int | float | bool | None]
 MOST_EXAMPLES = 3
 Outcome = Literal["release", "review", "reject"]
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]  # people leave the zone out: then it is UTC
 
 
 class Approval(Rules):
@@ -29,15 +36,16 @@ class Approval(Rules):
 class BatchDecision(Rules):
     """What the gate or a person decided on a batch of events.
 
-    `written_at` binds it to the batch as it was judged; a person may leave it out.
+    `written_at` binds it to the batch as it was judged; a person who writes it by hand may leave
+    that and `at` out.
     """
 
     decision: Literal["accepted", "stopped", "discarded"]
     by: str
     run: str | None = None
-    at: datetime | None = None
+    at: Moment | None = None
     why: str | None = None
-    written_at: datetime | None = None
+    written_at: Moment | None = None
 
 
 class BatchProfile(Rules):

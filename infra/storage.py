@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 LAKE_SCRATCH = "scratch"
+_DECISIONS = "decisions/events"
 
 
 def run_key(run_id: str) -> str:
@@ -170,9 +171,17 @@ class Storage:
         return decision if self._is_about(decision, batch) else None
 
     def decisions(self) -> dict[str, BatchDecision]:
-        """Return what was decided on event batches, by batch; raises as `decision`."""
-        found = {batch: self.decision(batch) for batch in self.lake.partitions("events")}
-        return {batch: decision for batch, decision in found.items() if decision is not None}
+        """Return what was decided on event batches, by batch; raises as `decision`.
+
+        A decision without a time, written by hand, is of when its file was written.
+        """
+        decided = {batch: self.decision(batch) for batch in self.lake.partitions("events")}
+        written = self.lake.store.written(_DECISIONS)
+        return {
+            batch: one.model_copy(update={"at": one.at or written.get(_decision_key(batch))})
+            for batch, one in decided.items()
+            if one is not None
+        }
 
     def decide(self, batch: str, decision: BatchDecision) -> None:
         """Record a decision on an event batch; a person's stands in the decision log before."""
@@ -244,7 +253,7 @@ def ensure_home(settings: Settings) -> None:
 
 
 def _decision_key(batch: str) -> str:
-    return f"decisions/events/{batch}.json"
+    return f"{_DECISIONS}/{batch}.json"
 
 
 def _profile_key(batch: str) -> str:

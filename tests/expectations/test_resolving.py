@@ -82,6 +82,23 @@ def test_the_next_report_says_who_decided_and_why_and_later_ones_do_not(stopped:
     assert "was accepted by <b>anna</b>" in page and WHY in page
 
 
+@pytest.mark.parametrize("form", ["", ', "at": "{:%Y-%m-%dT%H:%M:%S.%f}"'])
+def test_a_decision_by_hand_without_a_zone_or_a_time_is_told_once_too(
+    stopped: Storage, form: str
+) -> None:
+    at = form.format(datetime.now(UTC))
+    by_hand = f'{{"decision": "accepted", "by": "ben"{at}}}'
+    stopped.lake.store.write(f"decisions/events/{BATCH}.json", by_hand.encode())
+    told = []
+    for number, run in enumerate(("run=second", "run=third"), 1):
+        put_batch(stopped, f"batch=shop-00000{number}", events(10))
+        assert judge(stopped, run) == ""
+        record = RunRecords(stopped, run).load_gate("events")
+        assert record is not None
+        told.append([(batch, one.by) for batch, one in record.decided.items()])
+    assert told == [[(BATCH, "ben")], []]
+
+
 def test_a_shop_whose_batches_were_all_discarded_is_stopped_and_its_page_says_why(
     stopped: Storage,
 ) -> None:
