@@ -7,7 +7,6 @@ The lake is empty before, so no earlier batch is compared. It knows flat JSON li
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import duckdb
 
 from infra.schemas import EVENT_TYPES, EVENTS
-from jobs.masking import PATTERNS, SIGNS
+from jobs.masking import SIGNS, mask_text
 from jobs.reading import LONGEST_ROW
 from jobs.sources import EventFeed
 
@@ -112,7 +111,7 @@ def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
     """Mask one column; the few texts with a sign of personal data go through the same patterns."""
     of = f"from judged where odd_text and reason is null and {name} is not null"
     found = [text for (text,) in base.execute(f"select distinct {name} {of}").fetchall()]
-    masked = [(text, _masked(text)) for text in found if _masked(text) != text]
+    masked = [(text, mask_text(text)) for text in found if mask_text(text) != text]
     if not masked:
         return 0
     base.execute("create or replace temp table masks (text text, masked text)")
@@ -122,12 +121,6 @@ def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
         f"and {name} = text"
     ).fetchone()
     return int(done[0]) if done else 0
-
-
-def _masked(text: str) -> str:
-    for mark, pattern in PATTERNS.items():
-        text = re.sub(pattern, mark, text, flags=re.ASCII)
-    return text
 
 
 def _users(secret: str) -> str:

@@ -10,7 +10,7 @@ from pyspark.sql.types import DataType, StringType, StructField, StructType, Tim
 
 from infra.errors import InputError
 from jobs.sources import Feed
-from jobs.unknown_columns import LONGEST_NAME, MOST_NAMES
+from jobs.unknown_columns import MOST_NAMES, masked_names
 
 
 def parquet_schema(spark: SparkSession, files: Iterable[str], feed: Feed) -> StructType:
@@ -39,11 +39,11 @@ def as_text(name: str, kind: DataType) -> Column:
 
 def unknown_columns(spark: SparkSession, rows: Mapping[str, int], feed: Feed) -> dict[str, int]:
     """Count the rows per column that no field asks for, from the rows of each file."""
-    counts: dict[str, int] = {}
-    for file, number in rows.items():
-        for name in {field.name for field in _schema(spark, file)} - set(feed.fields):
-            short = name[:LONGEST_NAME]
-            counts[short] = counts.get(short, 0) + number
+    counts = masked_names(
+        (name, number)
+        for file, number in rows.items()
+        for name in {field.name for field in _schema(spark, file)} - set(feed.fields)
+    )
     return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMES])
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.masking import mask_text
 from jobs.sources import Feed
 
 UNKNOWN = "_unknown"
@@ -42,4 +46,15 @@ def count_unknown(rows: DataFrame) -> dict[str, int]:
     """Count the rows per unknown name, of the most frequent names."""
     names = rows.select(F.explode("unknown").alias("name")).groupBy("name").count()
     found = names.orderBy(F.desc("count"), "name").limit(MOST_NAMES).collect()
-    return {row["name"]: row["count"] for row in found}
+    return masked_names((row["name"], row["count"]) for row in found)
+
+
+def masked_names(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Add up counts by name, where a name that looks like personal data is what it is masked to.
+
+    A shop may write what belongs into a value as a name: manifest, log and report show names.
+    """
+    total: Counter[str] = Counter()
+    for name, count in counts:
+        total[mask_text(name)[:LONGEST_NAME]] += count
+    return dict(total)

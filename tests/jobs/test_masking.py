@@ -6,11 +6,14 @@ import time
 from typing import Any
 
 from infra.schemas import EVENTS
-from jobs.masking import MASKED, mask
+from jobs.masking import MASKED, mask, mask_text
 
 PERSONAL = {
     "home for anna.kowalska7@example.org": "home for <email>",
     "a+b@shop.example.co.uk, c@d.example": "<email>, <email>",
+    "für anna@müller.de": "für <email>",
+    "von rené.müller@example.fr": "von <email>",
+    "анна@пример.рф": "<email>",
     "call +48 601 234 005": "call <phone>",
     "+44 (0)20 7946 0958": "<phone>",
     "+14155552671": "<phone>",
@@ -55,6 +58,10 @@ def test_personal_texts_are_masked_and_nothing_else(spark: object) -> None:
     texts = [*PERSONAL, *HARMLESS, None, ""]
     wanted = [(text, 1) for text in PERSONAL.values()] + [(text, 0) for text in HARMLESS]
     assert masked(spark, texts) == [*wanted, (None, 0), ("", 0)]
+    assert {mask_text(text): text for text in HARMLESS} == dict(
+        zip(HARMLESS, HARMLESS, strict=True)
+    )
+    assert [mask_text(text) for text in PERSONAL] == list(PERSONAL.values())
 
 
 def test_a_row_counts_each_text_that_was_masked(spark: Any) -> None:
