@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from infra.errors import InputError
 from infra.run_records import RunRecords
 from infra.storage import Storage
-from jobs.judge_events import CLEAN, NOT_EVENT, QUARANTINED
+from jobs.judge_events import CLEAN, NOT_EVENT
 from jobs.reading import landed_name
 
 _MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names every one
@@ -73,9 +73,13 @@ def files_read(storage: Storage, source: str) -> dict[str, int]:
 
 
 def write_up(
-    found: list[Row], written: list[Row], duplicates: int, rows_read: int
+    found: list[Row],
+    written: list[Row],
+    quarantined: dict[str, int],
+    duplicates: int,
+    rows_read: int,
 ) -> dict[str, Any]:
-    """Return the books of a batch, from four counts that do not know of each other.
+    """Return the books of a batch, from five counts that do not know of each other.
 
     Parameters
     ----------
@@ -83,6 +87,8 @@ def write_up(
         `count_outcomes` of the judged rows.
     written : list of Row
         The same of the events read back from where they were written.
+    quarantined : dict of str to int
+        Rows by reason, as they stand in quarantine.
     duplicates : int
         Rows left out for their event id.
     rows_read : int
@@ -98,8 +104,8 @@ def write_up(
         "rows_read": rows_read,
         "clean": sum(row["count"] for row in written),
         "duplicates": duplicates,
-        "quarantined": _by_reason(found, QUARANTINED),
-        "not_events": _by_reason(found, NOT_EVENT),
+        "quarantined": quarantined,
+        "not_events": _not_events(found),
         "by_type": _add({row["event_type"]: row["count"]} for row in written),
         "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
         "first_event": first,
@@ -221,8 +227,8 @@ def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _by_reason(found: Iterable[Row], outcome: str) -> dict[str, int]:
-    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == outcome)
+def _not_events(found: Iterable[Row]) -> dict[str, int]:
+    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == NOT_EVENT)
     return _add({reason: count} for reason, count in rows)
 
 

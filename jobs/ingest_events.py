@@ -28,6 +28,7 @@ from jobs.judge_events import CLEAN, QUARANTINED, judge
 from jobs.mapping_check import require_mapping
 from jobs.parquet_columns import unknown_columns
 from jobs.planned_files import planned_files
+from jobs.quarantine import count_reasons
 from jobs.reading import (
     batch_bound,
     landed_files,
@@ -122,7 +123,9 @@ class Ingestion:
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
         judged = judge(rows, self.feed, self._secret).persist(StorageLevel.DISK_ONLY)
         try:
-            self._write(number, judged, read)
+            found = books.count_outcomes(judged)
+            seen = int(read.get["rows"]) if found else batch.count()  # no row, no observation
+            self._write(number, judged, found, seen)
         finally:
             batch.sparkSession.catalog.clearCache()
 
@@ -150,18 +153,16 @@ class Ingestion:
         content = self.lake.store.read(f"checkpoints/{self.source}/metadata")
         return str(json.loads(content)["id"])
 
-    def _write(self, number: int, judged: DataFrame, read: Observation) -> None:
+    def _write(self, number: int, judged: DataFrame, found: list[Row], seen: int) -> None:
         key = batch_key(self.source, number)
-        found = books.count_outcomes(judged)
         odd = judged.filter((F.col("outcome") == QUARANTINED) | F.col("unknown").isNotNull())
         odd = odd.persist(StorageLevel.DISK_ONLY)  # few: the others are read no more than needed
-        self._write_quarantine(key, odd)
+        quarantined = self._write_quarantine(key, odd)
         clean = judged.filter(F.col("outcome") == CLEAN)
         near = self._near(found)
         kept, duplicates = without_repeats(clean, self._ids(near))
         written = books.count_outcomes(self._write_events(key, kept))
-        rows = int(read.get["rows"]) if found else 0  # no row, no observation
-        manifest = books.write_up(found, written, duplicates, rows)
+        manifest = books.write_up(found, written, quarantined, duplicates, seen)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
         stopped = set(self.storage.stopped_batches())
         manifest["repeats_of_stopped"] = [one for one in near if duplicates and one in stopped]
@@ -170,7 +171,6 @@ class Ingestion:
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
         manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
         self._require_readable(file["file"] for file in manifest["files"])  # landed in between
-        self.lake.commit("quarantine", key, {"rows": sum(manifest["quarantined"].values())})
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)
 
@@ -183,10 +183,16 @@ class Ingestion:
             return unknown_columns(self.spark, rows, self.feed)
         return count_unknown(odd) if any(row["unknown"] for row in found) else {}
 
-    def _write_quarantine(self, key: str, odd: DataFrame) -> None:
+    def _write_quarantine(self, key: str, odd: DataFrame) -> dict[str, int]:
+        """Write the rows that are refused and count by reason how they stand on disk.
+
+        Readers find them by the manifest of the events of the batch, which comes later.
+        """
         bad = odd.filter(F.col("outcome") == QUARANTINED)
         rows = bad.withColumn("source", F.lit(self.source)).select(*QUARANTINE.columns)
         rows.coalesce(1).write.mode("overwrite").parquet(self.lake.begin("quarantine", key))
+        self.lake.commit("quarantine", key, {})
+        return count_reasons(self.lake, key)
 
     def _write_events(self, key: str, kept: DataFrame) -> DataFrame:
         """Write the events and return them as they stand on disk."""

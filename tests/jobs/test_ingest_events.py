@@ -18,6 +18,7 @@ from infra.records import BatchDecision
 from infra.settings import load_settings
 from infra.storage import Storage
 from jobs import books, ingest_events
+from jobs.ingest_events import Ingestion
 from jobs.judge_events import user_key
 from jobs.simulate_shop import SimulationOptions, simulate
 from tests.conftest import SECRET
@@ -169,16 +170,29 @@ def test_files_are_named_with_their_sizes_the_largest_first_and_not_without_end(
     assert "and 50 smaller ones" in said and "49?.jsonl" not in said
 
 
-def test_a_row_lost_while_writing_fails_the_batch_and_hides_it(
+def test_a_lost_row_fails_the_batch_and_hides_it(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose_one(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
+    def lose_an_event(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
         return clean.filter("event_id <> 'e2'"), 0
 
-    monkeypatch.setattr(ingest_events, "without_repeats", lose_one)
-    land(shop, [event(), event(event_id="e2")])
-    with pytest.raises(InputError, match="2 rows were read and 1 accounted for"):
-        ingest_events.main(["--run", RUN])
+    def lose_the_refused(self: Ingestion, key: str, odd: DataFrame) -> dict[str, int]:
+        return write_quarantine(self, key, odd.filter("outcome = 'clean'"))
+
+    def lose_all(*given: object) -> DataFrame:
+        return judge(*given).filter("event_id = 'no such'")  # type: ignore[arg-type]
+
+    write_quarantine, judge = Ingestion._write_quarantine, ingest_events.judge
+    land(shop, [event(), event(event_id="e2"), "no json"])
+    for place, name, broken, kept in (
+        (ingest_events, "without_repeats", lose_an_event, 2),
+        (Ingestion, "_write_quarantine", lose_the_refused, 2),
+        (ingest_events, "judge", lose_all, 0),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(InputError) as error:
+            patch.setattr(place, name, broken)
+            ingest_events.main(["--run", RUN])
+        assert f"3 rows were read and {kept} accounted for" in str(error.value)
     assert shop.lake.partitions("events") == []
 
 
