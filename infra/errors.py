@@ -1,5 +1,10 @@
 """Every error Catwalk raises on purpose: it names the fact and the cure."""
 
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
 
 class CatwalkError(Exception):
     """Base of all errors a person can act on.
@@ -17,7 +22,7 @@ class CatwalkError(Exception):
         self.fact = fact
         self.cure = cure
 
-    def __reduce__(self) -> tuple[type["CatwalkError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[CatwalkError], tuple[str, str]]:
         """Rebuild from both parts, so that the error survives a process boundary."""
         return type(self), (self.fact, self.cure)
 
@@ -56,3 +61,10 @@ class PublishError(CatwalkError):
 
 class AirflowError(CatwalkError):
     """Airflow could not be started, does not answer, or refused what was asked."""
+
+
+def unusable(verb: str, path: Path, error: OSError) -> StorageError:
+    """Say which file cannot be used, and why."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    cure = "Free some space." if full else "Check that it exists and may be used."
+    return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)

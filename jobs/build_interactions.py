@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,7 @@ def _write(
     rows = spark.read.parquet(address).count()
     if rows == 0:
         raise InputError(f"The table {table} of {run} has no row.", _cure(table, facts))
-    storage.lake.commit(table, run, {**facts, "rows": rows})
+    storage.lake.commit(table, run, {**facts, "rows": rows, "written_at": datetime.now(UTC)})
     print(f"{table}: {rows:,} rows", flush=True)
 
 

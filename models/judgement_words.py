@@ -11,6 +11,7 @@ from models.thresholds import Amount, Missed
 
 CHANCE = "chance alone may decide that"
 NO_NOISE = "nobody measured what training again does to it"
+NO_INTERVAL = "its interval holds no number"
 Result = Literal["met", "missed", "cannot tell", "not judged"]
 
 
@@ -22,15 +23,15 @@ class Margin:
     ----------
     difference, low, high : float
         With its 95% interval; all three the same where none was measured.
-    noise_known : bool
-        False if only this stands against `better`: nobody measured what training again does.
+    doubt : str
+        Why nobody can tell, where nobody can: `CHANCE`, or what was not measured.
     """
 
     difference: float
     low: float
     high: float
     verdict: Verdict
-    noise_known: bool = True
+    doubt: str = CHANCE
 
 
 class Words:
@@ -123,8 +124,7 @@ class Words:
         if found.verdict != "cannot tell":
             return self._plain(limit, bound, found.verdict == "better")
         spread = f"{found.difference:+.2g}, 95% interval {found.low:+.2g} to {found.high:+.2g}"
-        doubt = CHANCE if found.noise_known else NO_NOISE
-        reason = f"it must be {limit}, and {doubt} ({spread})"
+        reason = f"it must be {limit}, and {found.doubt} ({spread})"
         return self._say("cannot tell", limit, bound, reason, "review")
 
     def _drop(self, allowed: Amount) -> str:

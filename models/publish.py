@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.errors import BundleError, PublishError, StorageError
-from infra.live_pointer import live, lost, next_time, point
+from infra.live_pointer import history, live, lost, next_time, point
 from infra.records import Approval, VerdictRecord
 from infra.release_records import LearntFrom, PublishRecord
 from infra.run_records import RunRecords
@@ -46,7 +46,7 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         The bundle, or its published copy, is not what its manifest says.
     """
     verdict = not_rejected(run, storage)
-    require_gates(run, storage)
+    require_gates(verdict, storage)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         manifest = verified(folder)
@@ -58,13 +58,21 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         _upload(storage, folder, record)  # also what is live: its copy may have been harmed
     if standing is None:
         record = _point(storage, record)
-    RunRecords(storage, run).save_published(record)
+    RunRecords(storage, run).save_published(_release(storage, record))
     return record
 
 
 def _already_live(storage: Storage, run: str, version: str) -> PublishRecord | None:
     now = live(storage)
     return now if now is not None and (now.run, now.version) == (run, version) else None
+
+
+def _release(storage: Storage, record: PublishRecord) -> PublishRecord:
+    """Return the pointer of a version's release, also where a roll-back put it live again."""
+    if record.action == "release":
+        return record
+    released = (one for one in history(storage) if one.action == "release")
+    return next((one for one in released if one.version == record.version), record)
 
 
 def _champion(storage: Storage, verdict: VerdictRecord) -> PublishRecord | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.errors import PublishError
 from infra.records import GateRecord, VerdictRecord
 from infra.run_records import RunRecords
-from infra.schemas import RECOMMENDATIONS
+from infra.schemas import EVENTS, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.storage import Storage
 from models.approval import require_approved
 from models.build_bundle import refit_of
@@ -16,6 +16,7 @@ from models.bundle import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
 from models.digests import FolderManifest
 
 GATES = ("events", "items", "interactions", "recommendations")
+JUDGED_ON = (ITEMS.name, INTERACTIONS.name)  # the verdict follows from these tables
 
 
 def require_publishable(
@@ -37,8 +38,13 @@ def require_publishable(
     require_approved(verdict, storage, sha256)
 
 
-def require_gates(run: str, storage: Storage) -> None:
-    """Refuse a run whose data was stopped: the colour of a task can be changed by hand."""
+def require_gates(verdict: VerdictRecord, storage: Storage) -> None:
+    """Refuse a run whose data was stopped: the colour of a task can be changed by hand.
+
+    A gate counts for the table that it looked at: not for one that was written again since, nor
+    for a verdict on another one.
+    """
+    run = verdict.run
     for name in GATES:
         gate = RunRecords(storage, run).load_gate(name)
         if gate is None or (gate.gate, gate.run) != (name, run) or not _judged(gate):
@@ -47,6 +53,13 @@ def require_gates(run: str, storage: Storage) -> None:
             raise PublishError(
                 f"The {name} of {run} were stopped by their gate.",
                 f"Mend what its report names, then run gate_{name} again.",
+            )
+        if name != EVENTS.name:  # a decision on a batch says itself which bytes it is about
+            _require_before_gate(gate, storage)
+        if name in JUDGED_ON and verdict.at <= gate.at:
+            raise PublishError(
+                f"{run} was judged before its {name} were checked.",
+                "Run judge_release again, and all that follows.",
             )
 
 
@@ -59,14 +72,24 @@ def _broken(gate: GateRecord) -> bool:
     return any(check.severity == "critical" and check.failed for check in gate.checks)
 
 
-def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:
-    """Refuse lists made after their gate looked, and a bundle of other lists than it looked at."""
-    written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
-    gate = RunRecords(storage, run).load_gate(RECOMMENDATIONS.name)
-    if written_at is None or gate is None or gate.at < datetime.fromisoformat(written_at):
+def _require_before_gate(gate: GateRecord, storage: Storage) -> None:
+    """Refuse a table that was written after its gate looked, or that does not say when."""
+    written_at = storage.lake.manifest(gate.gate, gate.run).get("written_at")
+    if written_at is None:
         raise PublishError(
-            f"The lists of {run} were made after their gate.", "Run gate_recommendations again."
+            f"The {gate.gate} of {gate.run} do not say when they were written.",
+            "Start a new run: these were written by an earlier Catwalk.",
         )
+    if gate.at < datetime.fromisoformat(written_at):
+        raise PublishError(
+            f"The {gate.gate} of {gate.run} were written after their gate.",
+            f"Run gate_{gate.gate} again, and all that follows.",
+        )
+
+
+def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:
+    """Refuse a bundle of other lists than their gate looked at."""
+    written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
     if manifest.facts.get(LISTS_WRITTEN_AT) != written_at:
         raise PublishError(
             f"The bundle of {run} holds other lists than its gate saw.", "Build the bundle again."

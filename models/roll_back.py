@@ -1,7 +1,8 @@
 """Put an earlier version live again, because a person says so: check it, then move the pointer.
 
-What was live until then, and what was between, does not come back without a person: the new
-pointer names them as withdrawn, and `models.publish` refuses them.
+What was released after it does not come back without a person: the new pointer names it as
+withdrawn, and `models.publish` refuses it. Who goes on to what was rolled back from takes that
+back: it is withdrawn no longer, and what was live meanwhile is as it was before.
 """
 
 from __future__ import annotations
@@ -54,11 +55,11 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
     if asked_in in now.roll_backs:
         return _answered(asked_in, storage)
     wanted = _meant(version, now, storage)
-    target, passed_over = _found(wanted, storage)
+    target, later = _found(wanted, storage)
     claim(storage, target.version, now.number + 1)  # from here on it is not deleted
     _require_good(target, storage)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
-    return _point(_moved_back(now, target, passed_over, decided, asked_in), storage)
+    return _point(_moved_back(now, target, later, decided, asked_in), storage)
 
 
 def _meant(version: str, now: PublishRecord, storage: Storage) -> str:
@@ -76,7 +77,7 @@ def _meant(version: str, now: PublishRecord, storage: Storage) -> str:
 def _moved_back(
     now: PublishRecord,
     target: PublishRecord,
-    passed_over: list[PublishRecord],
+    later: list[PublishRecord],
     decided: Approval,
     asked_in: str,
 ) -> PublishRecord:
@@ -89,7 +90,7 @@ def _moved_back(
             "action": "roll_back",
             "decided": decided,
             "asked_in": asked_in,
-            "withdrawn": _withdrawn(now, target, passed_over),
+            "withdrawn": _withdrawn(now, target, later),
             "roll_backs": (*now.roll_backs, asked_in),
         }
     )
@@ -111,13 +112,19 @@ def _answered(asked_in: str, storage: Storage) -> PublishRecord:
 
 
 def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:
-    """Return the last pointer to a version, and all pointers since, the newest first."""
-    passed_over: list[PublishRecord] = []
+    """Return the last pointer to a version, and what was released after it, the newest first."""
+    target: PublishRecord | None = None
+    later: list[PublishRecord] = []
     for record in history(storage):
         if record.version == wanted:
-            return record, passed_over
-        passed_over.append(record)
-    raise InputError(f"The version '{wanted}' was never live.", CURE)
+            target = target or record
+            if record.action == "release":
+                break
+        elif record.action == "release":
+            later.append(record)
+    if target is None:
+        raise InputError(f"The version '{wanted}' was never live.", CURE)
+    return target, later
 
 
 def _require_good(target: PublishRecord, storage: Storage) -> None:
@@ -137,11 +144,11 @@ def _require_good(target: PublishRecord, storage: Storage) -> None:
 
 
 def _withdrawn(
-    now: PublishRecord, target: PublishRecord, passed_over: list[PublishRecord]
+    now: PublishRecord, target: PublishRecord, later: list[PublishRecord]
 ) -> tuple[Withdrawn, ...]:
     """Return what must not come back by itself: what was, and what this roll-back leaves behind."""
     left = {one.version: one for one in now.withdrawn}
-    for record in reversed(passed_over):
+    for record in reversed(later):
         left[record.version] = Withdrawn(version=record.version, arrays_sha256=record.arrays_sha256)
     left.pop(target.version, None)
     return tuple(left.values())

@@ -6,7 +6,6 @@ one winner, and a folder exists for readers once its manifest does, which is wri
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from infra.errors import StorageError
+from infra.errors import StorageError, unusable
 from infra.settings import Settings
 from infra.stores.aside import asides_below, delete_untouched, last_written, name_aside
 
@@ -152,7 +151,15 @@ class LocalStore:
 
     def written(self, prefix: str) -> dict[str, datetime]:
         """See `ObjectStore.written`."""
-        return {key: last_written(self.path(key)) for key in self.list(prefix)}
+        found = {}
+        for key in self.list(prefix):
+            try:
+                found[key] = last_written(self.path(key))
+            except FileNotFoundError:
+                continue  # deleted since it was listed
+            except OSError as error:
+                raise unusable("read", self.path(key), error) from error
+        return found
 
     def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
         """See `ObjectStore.sweep`: what was being written has a hidden name."""
@@ -245,13 +252,6 @@ def files_of(source: Path) -> list[Path]:
         raise StorageError(f"The folder {source} does not exist.", "Run the step that makes it.")
     files = sorted(path for path in source.rglob("*") if path.is_file())
     return sorted(files, key=lambda path: path == source / MANIFEST)
-
-
-def unusable(verb: str, path: Path, error: OSError) -> StorageError:
-    """Say which file cannot be used, and why."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    cure = "Free some space." if full else "Check that it exists and may be used."
-    return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
 
 
 @contextmanager

@@ -19,13 +19,12 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from infra.errors import StorageError
+from infra.errors import StorageError, unusable
 from infra.stores.object_store import (
     MANIFEST,
     AlreadyExistsError,
     files_of,
     require_plain,
-    unusable,
 )
 
 if TYPE_CHECKING:

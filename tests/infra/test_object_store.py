@@ -204,6 +204,19 @@ def test_a_deleted_folder_leaves_its_neighbours(store: ObjectStore) -> None:
     assert store.list("") == ["versions/one-more/a", "versions/one.json"]
 
 
+def test_a_file_that_goes_while_files_are_listed(tmp_path: Path) -> None:
+    class Busy(LocalStore):
+        def list(self, prefix: str) -> list[str]:
+            found = super().list(prefix)
+            self.path("one/a").unlink()
+            return found
+
+    store = Busy(tmp_path)
+    for key in ("one/a", "one/b"):
+        store.write(key, b"x")
+    assert list(store.written("one")) == ["one/b"]
+
+
 def test_the_manifest_arrives_last_and_goes_first(store: ObjectStore, tmp_path: Path) -> None:
     names = [*(f"A{number}" for number in range(12)), *(f"z{number}" for number in range(12))]
     source = folder_of(tmp_path / "source", **dict.fromkeys((MANIFEST, *names), b"x"))

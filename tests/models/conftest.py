@@ -35,6 +35,7 @@ everyone = pytest.mark.parametrize(
 WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
 RUN = "run=manual__2026-11-24T00-00-00"
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
+WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)  # before any verdict, whatever the clock says
 Row = dict[str, Any]
 
 INTERACTION_TYPES = pa.schema(
@@ -187,6 +188,7 @@ def write_tables(
         "cut": as_of - timedelta(days=3),
         "start": as_of - timedelta(days=90),
         "batches": ["batch=shop-000001"],
+        "written_at": WRITTEN_AT,
     }
     now = items if catalogue is None else catalogue
     _write(shop, "interactions", run, pairs, INTERACTION_TYPES, facts)
@@ -247,13 +249,14 @@ def write_lists(
 def save_gate(
     shop: Storage, run: str, verdict: str = "passed", gate: str = "recommendations", **change: Any
 ) -> None:
-    """Write the record of one gate, as its task does."""
+    """Write the record of one gate, as its task does, a minute after its table was written."""
     passed = verdict == "passed"
+    written_at = AS_OF if gate == "recommendations" else WRITTEN_AT
     check = Check(name="full", says="full", why="w", severity="critical", value=1.0, passed=passed)
     content = {
         "gate": gate,
         "run": run,
-        "at": AS_OF + timedelta(minutes=1),
+        "at": written_at + timedelta(minutes=1),
         "verdict": verdict,
         "partitions": [run],
         "checks": [check],

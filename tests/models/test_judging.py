@@ -151,6 +151,22 @@ def test_unknown_noise_hides_no_jump() -> None:
     assert outcome_of(judge(mine, rivals(champion=0.5), rules(MIN))) == "review"
 
 
+@pytest.mark.parametrize("limit", [BEATS, DROP])
+@pytest.mark.parametrize("found", [(0.3, NAN, 0.4), (0.3, 0.2, INF), (NAN, NAN, NAN)])
+def test_an_interval_without_a_number_tells_nothing(limit, found) -> None:  # type: ignore[no-untyped-def]
+    """Neither that a limit is met, whatever the difference is, nor that there is no jump."""
+    name = "popularity" if "beats" in limit else "champion"
+    judgement = first(limit, score(0.5, **compared(name, *found)), rivals(0.2, 0.2))
+    assert judgement.result == "cannot tell" and "its interval holds no number" in judgement.reason
+    mine = score(0.5, **compared("champion", *found))
+    assert outcome_of(judge(mine, rivals(champion=0.2), rules(MIN))) == "review"
+
+
+def test_a_noise_that_is_no_number_is_unknown() -> None:
+    mine = score(0.76, **compared("champion", 0.26, 0.2, 0.3), noise=NAN)
+    assert outcome_of(judge(mine, rivals(champion=0.5), rules(MIN))) == "review"
+
+
 # least, cannot_tell, outcome
 DOUBT = [
     (0.1, "release", "release"),

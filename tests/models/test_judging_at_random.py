@@ -40,7 +40,7 @@ comparisons = st.dictionaries(
     st.builds(
         lambda middle, wide: (middle - wide, middle, middle + wide),
         plain,
-        st.floats(0, 0.125, width=16),
+        st.one_of(*[st.floats(0, 0.125, width=16)] * 4, st.sampled_from([math.nan, math.inf])),
     ),
 )
 noises = st.sampled_from([None, 0.0, 0.1, 0.2])
@@ -175,6 +175,8 @@ def jumps(space: Space) -> bool:
             return True  # nobody can see one
         bound = abs(live) / 2 if space.suspicious == "50%" else space.suspicious
         low, difference, _ = space.found.get((metric, "champion"), (mine - live,) * 3)
+        if not math.isfinite(low):
+            low = difference = mine - live  # such an interval hides nothing
         noises = space.noise, space.champion_noise
         noise = 0.0 if None in noises else max(noises)
         if mine - live > bound and low > 0 and difference > noise:

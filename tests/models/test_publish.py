@@ -29,6 +29,7 @@ from tests.models.conftest import (
     AS_OF,
     RUN,
     WINNER,
+    WRITTEN_AT,
     WriteRun,
     prepare_bundle,
     save_gate,
@@ -372,6 +373,34 @@ def bundle_of_other_lists(shop: Storage) -> None:
     save_gate(shop, RUN, at=AS_OF + timedelta(minutes=3))
 
 
+def table_after_its_gate(shop: Storage, table: str) -> None:
+    said = shop.lake.manifest(table, RUN)
+    shop.lake.commit(table, RUN, {**said, "written_at": WRITTEN_AT + timedelta(minutes=2)})
+
+
+def items_after_their_gate(shop: Storage) -> None:
+    table_after_its_gate(shop, "items")
+
+
+def interactions_after_their_gate(shop: Storage) -> None:
+    table_after_its_gate(shop, "interactions")
+
+
+def interactions_checked_after_the_verdict(shop: Storage) -> None:
+    interactions_after_their_gate(shop)
+    save_gate(shop, RUN, gate="interactions", at=datetime.now(UTC))
+
+
+def items_written_nobody_knows_when(shop: Storage) -> None:
+    said = shop.lake.manifest("items", RUN)
+    said.pop("written_at")
+    shop.lake.commit("items", RUN, said)
+
+
+def no_interactions(shop: Storage) -> None:
+    shop.lake.begin("interactions", RUN)
+
+
 def needs_a_person(shop: Storage) -> None:
     doubtful = load_verdict(shop).judgements[0].model_copy(update={"outcome": "review"})
     save_verdict(shop, outcome="review", judgements=(doubtful,))
@@ -418,7 +447,12 @@ REFUSALS = [
     (rejected_and_then_released_by_another_verdict, PublishError, "rejected: too slow"),
     (needs_a_person, PublishError, "needs an approval: nobody was asked"),
     (somebody_elses_approval, PublishError, "needs an approval: the bundle was built again"),
-    (lists_after_their_gate, PublishError, "made after their gate"),
+    (lists_after_their_gate, PublishError, "recommendations of .* written after their gate"),
+    (items_after_their_gate, PublishError, "The items of .* written after their gate"),
+    (interactions_after_their_gate, PublishError, "interactions of .* written after their gate"),
+    (interactions_checked_after_the_verdict, PublishError, "judged before its interactions"),
+    (items_written_nobody_knows_when, PublishError, "items of .* do not say when"),
+    (no_interactions, StorageError, "interactions/.* is not finished"),
     (bundle_of_other_lists, PublishError, "other lists than its gate saw"),
     (no_gate, PublishError, "are not checked"),
     (no_data_gate, PublishError, "The interactions of .* are not checked"),

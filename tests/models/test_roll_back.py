@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import BundleError, InputError, PublishError
-from infra.live_pointer import history, live, live_at
+from infra.live_pointer import before_live, history, live, live_at
 from infra.release_records import PublishRecord
+from infra.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.build_bundle import build_bundle
@@ -108,8 +109,22 @@ def test_what_was_rolled_back_comes_back_by_a_person_alone(shop: Storage, two: T
         publish(OTHER, shop)
     again = roll_back(second.version, "ben", "it was the shop, not the model", "run=forth", shop)
     assert again.version == second.version
-    assert [one.version for one in again.withdrawn] == [first.version]
+    assert again.withdrawn == (), "all is as it was before"
     assert publish(OTHER, shop) == again, "it is live: nothing to do"
+    assert RunRecords(shop, OTHER).load_published() == second, "the release, not the roll-back"
+    assert roll_back("previous", "anna", WHY, "run=back2", shop).version == first.version
+
+
+def test_who_goes_on_leaves_out_what_was_released_since(
+    shop: Storage, two: Two, write_run: WriteRun
+) -> None:
+    first, second = two
+    roll_back(first.version, "anna", WHY, "run=back", shop)
+    third = publish_another(shop, write_run, THIRD, 5)
+    now = roll_back(second.version, "ben", "it was the shop", "run=forth", shop)
+    assert [one.version for one in now.withdrawn] == [third.version]
+    before = before_live(shop, now)
+    assert before is not None and before.version == first.version
 
 
 def test_the_same_model_under_another_name_stays_out(
