@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from infra.errors import StorageError
+from infra.errors import StorageError, unusable
 from infra.storage import LAKE_SCRATCH, Storage
 from infra.stores.aside import delete_untouched
-from infra.stores.object_store import open_store, unusable
+from infra.stores.object_store import open_store
 
 DEAD_AFTER = timedelta(days=1)  # without a write; no task lives that long
 
