@@ -104,7 +104,7 @@ def _reason(feed: EventFeed) -> str:
         when event_type not in ({types}) then 'unknown_type'
         when time_ > arrived + interval 5 minute then 'future_time'
         when time_ < arrived - interval {feed.max_age_days} day then 'too_old'
-        when quantity_ < 0 then 'negative_quantity' end"""
+        when quantity_ < 0 and event_type <> 'return' then 'negative_quantity' end"""
 
 
 def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructType, TimestampType
+from pyspark.sql.types import DoubleType, StringType, StructType, TimestampType
 
 from jobs.reading import BROKEN
 from jobs.sources import Feed
 
 # A date and a time, seconds and their fraction optional; Spark's own cast takes far more.
 _TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
+_LARGEST = sys.float_info.max  # Spark reads "NaN" and "Infinity" as numbers, NaN above all others
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 
 
@@ -66,8 +68,15 @@ def _typed(name: str, kind: object, feed: Feed) -> Column:
     if isinstance(kind, TimestampType):
         return _time(text, feed.time_zone)
     if isinstance(kind, StringType):
-        return F.when(~(text.startswith("{") | text.startswith("[")), text)
-    return text.try_cast(kind)  # type: ignore[arg-type]
+        return text if feed.format == "csv" else F.when(~_nested(text), text)
+    number = text.try_cast(kind)  # type: ignore[arg-type]
+    return F.when(F.abs(number) <= _LARGEST, number) if isinstance(kind, DoubleType) else number
+
+
+def _nested(text: Column) -> Column:
+    """Tell an object or a list, which JSON and Parquet hand on as text, from words in brackets."""
+    list_ = text.startswith("[") & text.endswith("]")
+    return (text.startswith("{") & text.endswith("}")) | list_
 
 
 def _time(text: Column, zone: str) -> Column:

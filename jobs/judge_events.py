@@ -79,5 +79,10 @@ def _reason(feed: EventFeed) -> Column:
         .when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
         .when(time > arrived + _AHEAD, "future_time")
         .when(time < arrived - feed.max_age_days * _DAY, "too_old")
-        .when(F.col("quantity") < 0, "negative_quantity")
+        .when(_less_than_nothing(), "negative_quantity")
     )
+
+
+def _less_than_nothing() -> Column:
+    """Tell a quantity below zero; a shop may write the pieces of a return so."""
+    return (F.col("quantity") < 0) & (F.col("event_type") != "return")

@@ -42,6 +42,8 @@ _STRICT_JSON = {
     "allowSingleQuotes": "false",
     "allowNonNumericNumbers": "false",
 }
+_TWO_OBJECTS = r"\}\s*\{"
+_JSON_TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'  # possessive: no recursion, however long the text
 _CSV = {"escape": '"', "mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
 
 
@@ -99,7 +101,8 @@ def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
     before_last = F.substring(raw.cast("binary"), F.lit(1), F.octet_length(raw) - 1)
     inner = before_last.cast("string").contains("}")  # cheap, and rare
-    wrong = ~framed | (inner & raw.rlike(r"\}\s*\{"))
+    outside = F.regexp_replace(raw, _JSON_TEXT, "")  # signs in a text are but words
+    wrong = ~framed | (inner & raw.rlike(_TWO_OBJECTS) & outside.rlike(_TWO_OBJECTS))
     return _parse_lines(frame, feed, row, wrong, "malformed_json")
 
 

@@ -112,7 +112,10 @@ EVENTS: Cases = {
     "repeated_ids": (batch(event(98)), batch(event(97))),
     "unknown_type_share": (batch(event(98, event_type="rating")), batch(event(98, event_type="x"))),
     "wrong_ratings": (batch(event(98, rating=5)), batch(event(98, rating=6))),
-    "wrong_quantities": (batch(event(98, quantity=1)), batch(event(98, quantity=0))),
+    "wrong_quantities": (
+        batch(event(98, quantity=1), event(99, event_type="return", quantity=-1)),
+        batch(event(98, quantity=0)),
+    ),
     "wrong_currencies": (batch(event(98, currency="EUR")), batch(event(98, currency="eur"))),
     "negative_prices": (batch(event(98, unit_price=0.0)), batch(event(98, unit_price=-0.01))),
     "unpriced_purchase_share": (

@@ -34,10 +34,10 @@ def deliver(shop: Storage, lines: list[str | bytes], name: str = "day.csv") -> P
 
 
 def test_rows_are_read_by_their_mapping(spark: object, webshop: Storage) -> None:
-    deliver(webshop, [HEADER, line(1, 'ganz "oben"'), line(2, '"a ""b""; c"')])
-    assert ingest(webshop)["clean"] == 2
+    deliver(webshop, [HEADER, line(1, 'ganz "oben"'), line(2, '"a ""b""; c"'), line(3, "[A]")])
+    assert ingest(webshop)["clean"] == 3
     found = sorted(rows(webshop, "events"), key=lambda row: str(row["event_id"]))
-    assert [row["placement"] for row in found] == ['ganz "oben"', 'a "b"; c']
+    assert [row["placement"] for row in found] == ['ganz "oben"', 'a "b"; c', "[A]"]
     assert {(row["event_type"], row["unit_price"]) for row in found} == {("purchase", 9.5)}
 
 

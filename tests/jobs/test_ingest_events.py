@@ -68,15 +68,27 @@ BAD = [
     (event(event_time="2099-01-01T00:00:00Z"), "future_time"),
     (event(event_time="2001-01-01T00:00:00Z"), "too_old"),
     (event(event_type="cart", quantity=-1), "negative_quantity"),
+    (event(unit_price="NaN"), "wrong_type"),
+    (event(unit_price="-Infinity"), "wrong_type"),
+    (event(placement=["a"]), "wrong_type"),
+    (event(placement=" } { ") + " {}", "malformed_json"),
     (event(placement="x" * 70_000), "too_long"),
     (event().encode().replace(b"anna", b"\xff\xfe"), "not_utf8"),
 ]
 
 
+ODD = [
+    event(event_id="good", unit_price="9.5e0"),
+    event(event_id="returned", event_type="return", quantity=-1),
+    event(event_id="bracket", placement="[SALE] shirt"),
+    event(event_id="braces", placement='a \\ "} { b', session_id="x" * 60_000),
+]
+
+
 def test_a_bad_row_is_quarantined_with_reason_text_and_file(spark: object, shop: Storage) -> None:
-    land(shop, [event(event_id="good"), *(line for line, _ in BAD)])
+    land(shop, [*ODD, *(line for line, _ in BAD)])
     record = ingest(shop)
-    assert (record["read"], record["clean"]) == (1 + len(BAD), 1)
+    assert (record["read"], record["clean"]) == (len(ODD) + len(BAD), len(ODD))
     found = {row["raw"]: row for row in rows(shop, "quarantine")}
     for line, reason in BAD:
         row = found[line if isinstance(line, bytes) else line.encode()]
