@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from infra.records import Approval, ThresholdsFile
+from infra.records import Approval, ThresholdsFile, VerdictRecord
 from infra.rules import Rules
 
 
@@ -51,6 +51,10 @@ class ApprovalRecord(Rules):
         if self.answer == "approved" and not (self.by and self.at and self.why.strip()):
             raise ValueError("an approval names who gave it, when and why")
         return self
+
+    def is_before(self, verdict: VerdictRecord) -> bool:
+        """Tell whether the run was judged again after the question, so that the answer is void."""
+        return self.asked_at < verdict.at
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.records import GateRecord, VerdictRecord
+from infra.records import GateRecord, Judgement, VerdictRecord
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import counted, plain_name
 
@@ -85,7 +85,7 @@ def _released(snapshot: Snapshot) -> Headline | None:
     if published is None or verdict is None:
         return None
     sentence = f"“{verdict.candidate}” {_met(snapshot)} and is live as version {published.version}."
-    doubted = verdict.outcome != "release"  # and a person let it go on all the same
+    doubted = verdict.outcome != "release" or _said_yes(snapshot)  # a person let it go on
     word = "Released by approval" if doubted else "Released"
     tone: Tone = "warn" if doubted else "good"
     return Headline(word, tone, sentence + _warnings(snapshot), "released")
@@ -93,9 +93,7 @@ def _released(snapshot: Snapshot) -> Headline | None:
 
 def _declined(snapshot: Snapshot) -> Headline | None:
     verdict, approval = snapshot.verdict, snapshot.approval
-    if verdict is None or verdict.outcome != "review" or approval is None:
-        return None
-    if approval.answer != "rejected":
+    if verdict is None or approval is None or approval.answer != "rejected":
         return None
     by = f"by {approval.by}" if approval.by else "without an answer"
     sentence = f"“{verdict.candidate}” {_met(snapshot)}. {STAYS}"
@@ -104,9 +102,14 @@ def _declined(snapshot: Snapshot) -> Headline | None:
 
 def _waiting(snapshot: Snapshot) -> Headline | None:
     verdict = snapshot.verdict
-    if verdict is None or verdict.outcome != "review" or _is_approved(snapshot) or snapshot.over:
+    if verdict is None or not _needs_person(snapshot) or _is_approved(snapshot) or snapshot.over:
         return None
-    sentence = f"“{verdict.candidate}” {_met(snapshot)}: a person decides. {STAYS}"
+    why = "a person decides"
+    if _said_yes(snapshot):
+        why = "it was judged again after its approval, so a person decides anew"
+    elif verdict.outcome == "release":
+        why = "as a person was asked about this run before, it goes live by an approval alone"
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}: {why}. {STAYS}"
     return Headline("Needs an approval", "warn", sentence, "waiting")
 
 
@@ -158,7 +161,7 @@ def _verdict_contradictions(snapshot: Snapshot, verdict: VerdictRecord) -> Itera
     found = {judgement.outcome for judgement in verdict.judgements}
     if "reject" in found or (verdict.outcome == "release" and found - {"release"}):
         yield f"The verdict says {verdict.outcome} although a threshold failed."
-    if verdict.outcome == "review" and snapshot.published and not _is_approved(snapshot):
+    if _needs_person(snapshot) and snapshot.published and not _said_yes(snapshot):
         yield "It was published although nobody approved it."
 
 
@@ -186,17 +189,35 @@ def _met(snapshot: Snapshot) -> str:
     if verdict is None:
         return "was not judged"
     failed = [judgement for judgement in verdict.judgements if not judgement.passed]
-    if not failed:
-        return f"met {_all(len(verdict.judgements))}"
-    names = _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in failed)))
-    missed = f"missed {len(failed)} of {counted(len(verdict.judgements), 'threshold')} ({names})"
+    said = f"met {_all(len(verdict.judgements))}"
+    if failed:
+        said = _missed(failed, len(verdict.judgements))
     if not _is_approved(snapshot) or snapshot.approval is None:
-        return missed
-    return f"{missed}, was approved by {snapshot.approval.by}"
+        return said
+    return f"{said}, was approved by {snapshot.approval.by}"
+
+
+def _missed(failed: list[Judgement], of: int) -> str:
+    names = _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in failed)))
+    return f"missed {len(failed)} of {counted(of, 'threshold')} ({names})"
+
+
+def _needs_person(snapshot: Snapshot) -> bool:
+    """Tell whether the run goes live by an approval alone: also one that was asked for before."""
+    verdict = snapshot.verdict
+    return verdict is not None and (verdict.outcome == "review" or snapshot.approval is not None)
+
+
+def _said_yes(snapshot: Snapshot) -> bool:
+    return snapshot.approval is not None and snapshot.approval.answer == "approved"
 
 
 def _is_approved(snapshot: Snapshot) -> bool:
-    return snapshot.approval is not None and snapshot.approval.answer == "approved"
+    """Tell whether the run was approved as it was judged last."""
+    verdict, approval = snapshot.verdict, snapshot.approval
+    if verdict is None or approval is None:
+        return False
+    return _said_yes(snapshot) and not approval.is_before(verdict)
 
 
 def _all(amount: int) -> str:

@@ -55,8 +55,9 @@ def gate_state(gate: GateRecord) -> tuple[str, Tone]:
 
 def verdict_state(verdict: VerdictRecord, approval: ApprovalRecord | None) -> tuple[str, Tone]:
     """Say how the release verdict ended, and what a person made of it."""
-    if verdict.outcome == "review" and approval is not None:
-        return APPROVAL_WORDS[approval.answer]
+    if verdict.outcome != "reject" and approval is not None:
+        void = approval.answer == "approved" and approval.is_before(verdict)
+        return APPROVAL_WORDS["waiting" if void else approval.answer]
     return VERDICT_WORDS[verdict.outcome]
 
 

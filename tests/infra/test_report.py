@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -312,6 +312,40 @@ def test_a_review_waits_for_a_person(
         run.records.save_approval(record)
     assert word(run.page()) == word_
     assert state in seen(run.page())
+
+
+@pytest.mark.parametrize(
+    ("record", "word_", "said", "state"),
+    [
+        (approval(), "Needs an approval", "goes live by an approval alone", "Waits for a person"),
+        (APPROVED, "Judged, not live yet", "met the one threshold, was approved by", "Approved"),
+        (
+            APPROVED.model_copy(update={"asked_at": NOON - timedelta(hours=1)}),
+            "Needs an approval",
+            "judged again after its approval, so a person decides anew",
+            "Waits for a person",
+        ),
+        (
+            approval(answer="rejected", by="Ada", at=NOON),
+            "Rejected by Ada",
+            "stays live",
+            "Rejected",
+        ),
+    ],
+)
+def test_a_release_after_a_question_waits_for_a_person(
+    run: Run, record: ApprovalRecord, word_: str, said: str, state: str
+) -> None:
+    run.until("recommendations", release=verdict())
+    run.records.save_approval(record)
+    page = run.page()
+    assert word(page) == word_ and said in sentence(page) and state in seen(page)
+
+
+def test_a_release_after_a_rejection_is_not_called_released(run: Run) -> None:
+    run.records.save_approval(approval(answer="rejected", by="Ada", at=NOON))
+    page = run.until("published", release=verdict()).page()
+    assert "although nobody approved it" in sentence(page)
 
 
 def test_a_review_that_nobody_approved_is_not_called_released(run: Run) -> None:

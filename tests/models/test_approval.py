@@ -138,7 +138,8 @@ def test_judging_again_does_not_overrule_a_rejection(shop: Storage, digest: str)
     with pytest.raises(PublishError, match="needs an approval: rejected"):
         require_approved(released, shop, digest)
     for _ in range(2):  # the task of the question may run again before anybody answers
-        assert ask(RUN, shop) is not None, "a person decides again"
+        asked = ask(RUN, shop)
+        assert asked is not None and "was asked about this run before" in asked.body
         with pytest.raises(PublishError, match="needs an approval: nobody has answered"):
             require_approved(released, shop, digest)
     record_answer(RUN, shop, approval(digest))
