@@ -63,6 +63,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        in_words=wording.in_words,
         moment=wording.moment,
         plain=wording.plain_name,
         sentence=wording.sentence_case,

@@ -118,6 +118,15 @@ def plain_name(name: str) -> str:
     return sentence_case(words)
 
 
+def in_words(text: str, name: str) -> str:
+    """Write one name from code as words where it stands as a whole in a text.
+
+    >>> in_words("recall_at_1 is 0.2, recall_at_10 is 0.5", "recall_at_1")
+    'Recall@1 is 0.2, recall_at_10 is 0.5'
+    """
+    return re.sub(rf"\b{re.escape(name)}\b", plain_name(name), text)
+
+
 def moment(at: datetime) -> str:
     """Write a time of day with its date, in UTC."""
     return f"{_utc(at):%-d %b %Y, %H:%M} UTC"

@@ -31,6 +31,7 @@ from tests.infra.test_report import (
 )
 
 LIMITS = {"min": None, "max": 0.05}
+LIGHT_USERS = Slice(name="light users", users=412, too_small=False, metrics={"ndcg_at_10": 0.0612})
 
 
 def run_at(number: int, kind: str = "scheduled") -> str:
@@ -196,11 +197,9 @@ def test_the_interval_of_a_metric_stands_on_its_bar(shop: Storage) -> None:
 
 
 def test_a_slice_that_is_too_small_has_no_number(shop: Storage) -> None:
-    slices = (
-        Slice(name="new users", users=31, too_small=True, metrics={"ndcg_at_10": 0.9}),
-        Slice(name="light users", users=412, too_small=False, metrics={"ndcg_at_10": 0.0612}),
-    )
-    page = evaluated(shop, score("lightfm", 0.07).model_copy(update={"slices": slices}))
+    new_users = Slice(name="new users", users=31, too_small=True, metrics={"ndcg_at_10": 0.9})
+    slices = {"slices": (new_users, LIGHT_USERS)}
+    page = evaluated(shop, score("lightfm", 0.07).model_copy(update=slices))
     small, large = re.findall(r'<tr><th scope="row">(?:New|Light) users.*?</tr>', page, re.DOTALL)
     assert "too small to judge" in small
     assert "0." not in small
