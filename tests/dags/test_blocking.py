@@ -7,6 +7,7 @@ That of the events is shown through a real scheduler, in tests/test_whole_run.py
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -86,6 +87,11 @@ def test_a_broken_table_stops_all_that_comes_after_its_gate(
         assert record is not None
         assert record.verdict == "stopped"
     assert live(shop) == before
+
+
+def test_no_gate_is_left_out(dag: Any) -> None:
+    gates = {task.task_id for task in dag.tasks if task.task_id.startswith("gate_")}
+    assert gates == {"gate_events", *chain.from_iterable(BESIDE)}
 
 
 def test_a_person_decides_by_the_form_and_is_named(airflow_database: None, shop: Storage) -> None:
