@@ -11,7 +11,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import pytest
 
 from infra.live_pointer import live
 from infra.run_records import RunRecords
@@ -21,14 +23,18 @@ from models.publish import publish, version_key
 from models.retention import retire
 from models.tracking import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.test_publish import OTHER, MortalStore, dying, is_whole
+from tests.models.test_publish import OTHER, MortalStore, is_whole, mortal
 from tests.models.test_retention import grow_old, keeping_only, point_many, standing
 from tests.models.test_tracking import aliases
 
 STUCK_SECONDS = 60
 CHANGES = {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-STRIDE = 5  # every fifth change: a publishing makes some hundred
+STRIDE = 7  # of some hundred moments of a publishing
+NEAR = 12  # moments before and after the pointer moves, of which none is left out
+NEVER = 10**6
+
+Watched: TypeAlias = Callable[[Storage, Callable[[str], object]], Storage]
 
 
 def kill_this_process(_: str) -> None:
@@ -53,76 +59,91 @@ def publish_in_a_child(make: Callable[[], Storage]) -> int:
     return in_a_child(lambda: publish(OTHER, make()))
 
 
-def die_before_change(moment: int) -> None:
-    """Kill this process before it changes anything on a disk for so many times.
+def watch_changes(tell: Callable[[str], object]) -> None:
+    """Tell before this process changes anything on a disk, for as long as it lives.
 
     Python itself tells of every file it opens to write, renames, links or removes, also in the
     middle of an operation of a store.
     """
-    passed = itertools.count()
 
     def watch(event: str, about: tuple[Any, ...]) -> None:
         writes = event == "open" and isinstance(about[2], int) and about[2] & WRITING
-        if (event in CHANGES or writes) and next(passed) == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if event in CHANGES or writes:
+            tell(f"{event} {about[:2]}")
 
     sys.addaudithook(watch)
 
 
-def test_killed_at_every_step_and_run_again(shop: Storage, write_run: WriteRun) -> None:
+def die_before_change(moment: int) -> None:
+    """Kill this process before it changes anything on a disk for so many times."""
+    watch_changes(dying_at(moment))
+
+
+def dying_at(moment: int) -> Callable[[str], None]:
+    passed = itertools.count()
+    return lambda where: kill_this_process(where) if next(passed) == moment else None
+
+
+def each_change(shop: Storage, tell: Callable[[str], object]) -> Storage:
+    """Return the shop, and tell of every change on the disk."""
+    watch_changes(tell)
+    return Storage(shop.settings)
+
+
+def moments_of(shop: Storage, watched: Watched) -> list[int]:
+    """Publish while noting every moment; return the ones to die at, and one that never comes.
+
+    Those are all near the last creation, which moves the pointer, and some of the others.
+    """
+    notes = shop.settings.home / "notes"
+
+    def note_all() -> None:
+        with notes.open("a", buffering=1) as file:
+            publish(OTHER, watched(shop, lambda where: file.write(f"{where!r}\n")))
+
+    assert in_a_child(note_all) == 0
+    found = notes.read_text().splitlines()
+    moved = max(
+        place for place, where in enumerate(found) if "os.link" in where or "create" in where
+    )
+    near = range(moved - NEAR, moved + NEAR + 1)
+    return [one for one in range(len(found)) if one % STRIDE == 0 or one in near] + [NEVER]
+
+
+@pytest.mark.parametrize("watched", [mortal, each_change])
+def test_killed_at_a_moment_and_run_again(
+    shop: Storage, write_run: WriteRun, watched: Watched
+) -> None:
+    """Before and after what a store does, and in the middle of it."""
     prepare_bundle(shop, write_run())
     first = publish(RUN, shop)
     version = prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
-    moment, ended = 0, -signal.SIGKILL
+    moments = moments_of(shop, watched)
     seen = set()
-    while ended == -signal.SIGKILL:
-        ended = publish_in_a_child(partial(dying, shop, moment, kill_this_process))
+    for moment in moments:
+        go_back(shop, version)
+        ended = publish_in_a_child(partial(watched, shop, dying_at(moment)))
+        assert ended == (0 if moment == NEVER else -signal.SIGKILL), moment
         now = live(shop)
         assert now is not None and is_whole(shop, now), moment
         assert now == first or (now.number, now.version) == (2, version), moment
         seen.add(now.version)
         assert publish_in_a_child(partial(Storage, shop.settings)) == 0, moment
         now = live(shop)
-        assert now is not None and now == RunRecords(shop, OTHER).load_published()
+        assert now is not None and now == RunRecords(shop, OTHER).load_published(), moment
         assert (now.number, now.version, now.previous) == (2, version, first.version)
-        assert is_whole(shop, now) and is_whole(shop, first)
-        assert shop.published.list("live") == ["live/0000000001.json", "live/0000000002.json"]
-        go_back(shop, version)
-        moment += 1
-    assert ended == 0 and moment > 20 and seen == {first.version, version}
+        assert is_whole(shop, now) and is_whole(shop, first), moment
+        assert len(shop.published.list("live")) == 2, moment
+    assert len(moments) > 30 and seen == {first.version, version}
 
 
 def go_back(shop: Storage, version: str) -> None:
     """Make it as it was before the second publishing."""
     pointer = shop.published.read("live/0000000001.json")
-    for key in ("live", "claims", version_key(version)):
+    for key in ("live", f"claims/{version}", version_key(version)):
         shop.published.delete_folder(key)
     shop.published.write("live/0000000001.json", pointer)
     Path(shop.reports.address, OTHER, "published.json").unlink()
-
-
-def test_killed_in_the_middle_of_what_a_store_does(shop: Storage, write_run: WriteRun) -> None:
-    prepare_bundle(shop, write_run())
-    first = publish(RUN, shop)
-    version = prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
-
-    def publish_until(moment: int) -> None:
-        die_before_change(moment)
-        publish(OTHER, shop)
-
-    ended, seen, moments = -signal.SIGKILL, set(), itertools.count(0, STRIDE)
-    while ended == -signal.SIGKILL:
-        moment = next(moments)
-        ended = in_a_child(partial(publish_until, moment))
-        now = live(shop)
-        assert now is not None and is_whole(shop, now), moment
-        assert now == first or (now.number, now.version) == (2, version), moment
-        seen.add(now.version)
-        assert publish_in_a_child(partial(Storage, shop.settings)) == 0, moment
-        now = live(shop)
-        assert now is not None and now.version == version and is_whole(shop, now), moment
-        go_back(shop, version)
-    assert ended == 0 and moment > 8 * STRIDE and seen == {first.version, version}
 
 
 def test_killed_while_a_folder_is_put(tmp_path: Path) -> None:
@@ -210,7 +231,6 @@ def test_killed_while_old_versions_are_deleted(shop: Storage, write_run: WriteRu
 REGISTRY_STEPS = [  # of what the registry is told, and how often before
     ("after log_batch", 0),
     ("after create_model_version", 0),
-    ("before set_registered_model_alias", 0),
     ("after set_registered_model_alias", 0),
 ]
 

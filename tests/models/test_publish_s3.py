@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from infra.stores.object_store import MANIFEST
 from models.publish import live, publish, version_key
 from models.retention import retire
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.test_publish import MortalStore, is_whole
+from tests.models.test_publish import MortalStore, is_whole, one_of_two_is_first
 from tests.models.test_publish_kills import kill_this_process, publish_in_a_child
 from tests.s3_server import BUCKET, BreakingProxy, S3Server
 
@@ -70,32 +69,7 @@ def test_the_pointer_moves(bucket_shop: Storage, write_run: WriteRun) -> None:
 def test_of_two_publishers_one_loses(bucket_shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(bucket_shop, write_run())
     prepare_other(bucket_shop, write_run)
-    together = threading.Barrier(2)
-    answers: list[PublishRecord | PublishError] = []
-
-    def go(run: str) -> None:
-        place = Storage(bucket_shop.settings)
-        create = place.published.create
-
-        def at_once(key: str, content: bytes) -> None:
-            together.wait(timeout=20)
-            create(key, content)
-
-        place.published.create = at_once  # type: ignore[method-assign]
-        try:
-            answers.append(publish(run, place))
-        except PublishError as error:
-            answers.append(error)
-
-    threads = [threading.Thread(target=go, args=(run,)) for run in (RUN, OTHER)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    won = [answer for answer in answers if isinstance(answer, PublishRecord)]
-    lost = [answer for answer in answers if isinstance(answer, PublishError)]
-    assert len(won) == len(lost) == 1 and "first with pointer 1" in str(lost[0])
-    assert live(bucket_shop) == won[0] and is_whole(bucket_shop, won[0])
+    one_of_two_is_first(bucket_shop)
 
 
 def test_a_connection_cut_anywhere(

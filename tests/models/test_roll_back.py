@@ -33,6 +33,7 @@ from tests.models.conftest import (
     write_lists,
 )
 from tests.models.prepared import once
+from tests.models.test_publish import meanwhile
 
 OTHER, THIRD = "run=other", "run=third"
 WHY = "the front page shows nothing but socks"
@@ -198,27 +199,13 @@ def test_a_damaged_version_is_not_put_live(shop: Storage, two: Two, harm: str) -
 
 
 def test_somebody_else_was_first(shop: Storage, two: Two) -> None:
-    late = Storage(shop.settings)
-    create = late.published.create
-
-    def after_another(key: str, content: bytes) -> None:
-        roll_back("previous", "ben", WHY, "run=ben", shop)
-        create(key, content)
-
-    late.published.create = after_another  # type: ignore[method-assign]
+    late = meanwhile(shop, partial(roll_back, "previous", "ben", WHY, "run=ben", shop))
     with pytest.raises(PublishError, match="was first with pointer 3") as caught:
         roll_back("previous", "anna", WHY, "run=anna", late)
     assert isinstance(caught.value.__cause__, AlreadyExistsError)
 
 
 def test_the_same_request_twice_at_once(shop: Storage, two: Two) -> None:
-    late = Storage(shop.settings)
-    create = late.published.create
-
-    def after_itself(key: str, content: bytes) -> None:
-        roll_back("previous", "anna", WHY, "run=back", shop)
-        create(key, content)
-
-    late.published.create = after_itself  # type: ignore[method-assign]
+    late = meanwhile(shop, partial(roll_back, "previous", "anna", WHY, "run=back", shop))
     assert roll_back("previous", "anna", WHY, "run=back", late) == live(shop)
     assert [one.number for one in history(shop)] == [3, 2, 1]
