@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pyspark.errors import StreamingQueryException
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
-from infra.errors import CatwalkError, StorageError
+from infra.errors import CatwalkError, SparkError, StorageError
 from infra.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE
 from infra.settings import load_settings
 from infra.spark import session as spark_session
+from infra.spark.faults import plain
 from infra.storage import Storage, batch_key
 from jobs import books
 from jobs.csv_headers import require_headers
@@ -113,6 +115,12 @@ class Ingestion:
         except CatwalkError as error:
             self._refusal = error
             raise
+        except PySparkException as error:
+            told = plain(error)
+            if isinstance(told, SparkError):
+                raise  # not understood: whoever runs the job shows all of it
+            self._refusal = told
+            raise told from None  # Py4J logs what it hands on, and Spark named a value
 
     def write(self, batch: DataFrame, number: int) -> None:
         """Write one batch: clean events, quarantined rows, and last the manifest showing them."""
@@ -236,4 +244,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(spark_session.run_submitted())

@@ -96,8 +96,11 @@ def count_reasons(lake: Lake, batch: str) -> dict[str, int]:
 
 def raw_rows(storage: Storage, group: Group) -> list[bytes]:
     """Return the rows of a group, byte by byte as they came, in the order they stand."""
-    table = storage.lake.dataset("quarantine", group.batch).to_table(columns=["reason", "raw"])
-    return [row["raw"] for row in table.to_pylist() if row["reason"] == group.reason]
+    from pyarrow.dataset import field
+
+    quarantine = storage.lake.dataset("quarantine", group.batch)
+    table = quarantine.to_table(columns=["raw"], filter=field("reason") == group.reason)
+    return [bytes(raw) for raw in table.column("raw").to_pylist()]
 
 
 def replay_of(storage: Storage, group: Group) -> Replay | None:

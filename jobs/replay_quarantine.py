@@ -73,19 +73,37 @@ class Desk:
         """Write each group to a file and fix it; one that was exported before stays as it is.
 
         A file takes its place when it is fixed, so that a rerun after a kill fixes none twice.
+
+        Raises
+        ------
+        InputError
+            One that was exported before was not fixed by the same command then.
         """
         new = [one for one in found if not self._edited(one).exists()]
+        for one in found:
+            if fix and one not in new:
+                self._require_fixed(one, fix)
         with self.storage.scratch() as folder:
             files = [self._write(one, folder) for one in new]
             if fix and files:
                 _run(fix, files)
             self.storage.replays.mkdir(mode=0o700, parents=True, exist_ok=True)  # raw user ids
             for file in files:
+                _write_note(self.storage.replays / file.name, fix)
                 file.replace(self.storage.replays / file.name)
         for one in found:
             was = "" if one in new else ", as it was exported before"
             print(f"{one.rows:,} rows, {one.reason}: {self._edited(one)}{was}", flush=True)
         return [self._edited(one) for one in found]
+
+    def _require_fixed(self, group: Group, fix: str) -> None:
+        file = self._edited(group)
+        note = _note(file)
+        if not note.exists() or note.read_text(encoding="utf-8") != fix:
+            raise InputError(
+                f"{file} was exported before, and '{fix}' was not run on it.",
+                "Land it as it is (`land`), or delete it to have it exported anew and fixed.",
+            )
 
     def land(self, file: Path) -> None:
         """Put an exported file where the next ingestion reads it, once.
@@ -101,6 +119,7 @@ class Desk:
             return
         content = self._checked(file, _feed(group))
         self._put(self._claim(group), content, file)
+        _note(file).unlink(missing_ok=True)
         file.unlink()
         print(f"{file.name} landed; the next ingestion reads it.", flush=True)
 
@@ -154,6 +173,19 @@ class Desk:
                 f"{replay.by}, and nothing is replayed twice.",
                 f"Delete {file}; rows that failed again stand in quarantine under a newer batch.",
             )
+
+
+def _note(file: Path) -> Path:
+    """Return where the command that fixed an exported file is written down, hidden beside it."""
+    return file.with_name(f".{file.name}.fix")
+
+
+def _write_note(file: Path, fix: str) -> None:
+    """Write down what fixes a file before it takes its place; an earlier attempt may have."""
+    if fix:
+        _note(file).write_text(fix, encoding="utf-8")
+    else:
+        _note(file).unlink(missing_ok=True)
 
 
 def _feed(group: Group) -> EventFeed:

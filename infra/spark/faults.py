@@ -9,8 +9,10 @@ from infra.errors import CatwalkError, InputError, SettingsError, SparkError, St
 _CAUSE = re.compile(r"Caused by: (?:[\w.$]+: )*([^\n]+)")
 _FILE = re.compile(r"error while reading file (\S+?)\.\s")
 _COLON = re.compile(r"URISyntaxException: Relative path in absolute URI: (\S+)")
-# SQLSTATE class 22, data exception; Spark names the value too, which may be personal: never shown
-_VALUE = re.compile(r"\[([A-Z_]+)[.\w]*\] [^\n]*SQLSTATE: 22\w{3}")
+# SQLSTATE class 22, data exception; Spark names the value too, which may be personal: never shown.
+# It may hold line ends; errors of other classes, which may stand before, are passed over.
+_CLASS = r"\[([A-Z_]+)[.\w]*\] "
+_VALUE = re.compile(rf"{_CLASS}(?:(?!{_CLASS})[\s\S])*?SQLSTATE: 22\w{{3}}")
 _SQL = re.compile(r"== SQL[^\n]*==\n([^\n]+)")
 _EXPECTED = re.compile(r"\n(Expected: [^\n]+ but found: [^\n]+)")
 

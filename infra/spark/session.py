@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from infra.errors import SparkError, StorageError
+from infra.program import run_program
 from infra.schemas import Table
 from infra.settings import Settings, load_settings
 from infra.spark import class_archive
@@ -36,10 +37,19 @@ def session(name: str, options: Mapping[str, str] | None = None) -> SparkSession
     builder = SparkSession.builder.appName(name)
     for key, value in {**_common_options(), **(options or {})}.items():
         builder = builder.config(key, value)
+    _log_no_values()
     try:
         return builder.getOrCreate()
     except Exception as error:  # py4j raises plain exceptions from the launcher
         raise SparkError(f"Spark did not start: {error}.", "See the lines above.") from error
+
+
+def _log_no_values() -> None:
+    """Silence what PySpark logs of an error beside raising it: it names the value it met."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 def _common_options() -> dict[str, str]:
@@ -129,6 +139,23 @@ def run_here(job: ModuleType, arguments: Sequence[str]) -> None:
         if isinstance(told, SparkError):  # else it is understood, and the text may hold values
             print(error, file=sys.stderr, flush=True)
         raise told from None
+
+
+def run_submitted() -> int:
+    """Run the job that spark-submit started as its program, as `run_here` does.
+
+    Returns
+    -------
+    int
+        Exit status; an error is one line, as it is in the task.
+    """
+    job = sys.modules["__main__"]
+
+    def main() -> int:
+        run_here(job, sys.argv[1:])
+        return 0
+
+    return run_program(main)
 
 
 def start_local(settings: Settings) -> SparkSession:

@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-_NAME = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)
+_OURS = r"\..+\.[0-9a-f]{8}"
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Spark writes the logs of a checkpoint so: `.12.98933e3c-...-982058011498.tmp`, and its checksum
+_SPARKS = rf"\.{{1,2}}\d+(?:\.compact)?\.{_UUID}\.tmp(?:\.crc)?"
+_NAME = re.compile(f"{_OURS}|{_SPARKS}", re.DOTALL)
 
 
 def name_aside(path: Path) -> Path:
@@ -19,7 +23,7 @@ def name_aside(path: Path) -> Path:
 
 
 def asides_below(top: Path, refuse: Callable[[OSError], None]) -> list[Path]:
-    """Return what `name_aside` named; other hidden names, as of Spark's checksums, are not ours."""
+    """Return what `name_aside` or Spark named so; other hidden names, as of checksums, are not."""
     found: list[Path] = []
     for folder, below, names in os.walk(top, onerror=refuse):
         ours = [name for name in (*below, *names) if _NAME.fullmatch(name)]

@@ -61,7 +61,20 @@ def half_a_table_for_spark(shop: Storage) -> None:
         kill()
 
 
-DEATHS = (half_a_file, half_a_version, half_a_replay, half_a_table_for_spark)
+def half_a_log_of_spark(shop: Storage) -> None:
+    half = "98933e3c-05d1-42de-997e-982058011498.tmp"
+    for name in (f".1.{half}", f"..1.{half}.crc", f".9.compact.{half}"):
+        shop.lake.store.write(f"checkpoints/shop/offsets/{name}", b"x")
+    kill()
+
+
+DEATHS = (
+    half_a_file,
+    half_a_version,
+    half_a_replay,
+    half_a_table_for_spark,
+    half_a_log_of_spark,
+)
 
 
 def everything(shop: Storage) -> set[str]:

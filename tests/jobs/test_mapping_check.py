@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from infra.errors import SettingsError
 from infra.spark.session import run_here
@@ -64,14 +65,26 @@ def test_sql_that_ends_at_a_value_is_named_and_the_value_is_not(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     file = tmp_path / "sources.yaml"
     file.write_text(
         FILE.read_text().replace("quantity: quantity", "quantity: cast(user_id as int)", 1)
     )
     monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
-    land(shop, [event(user_id="anna@example.org")])
+    land(shop, [event(user_id="anna@example.org\nand more")])
     with pytest.raises(SettingsError, match=r"`cast\(user_id as int\)` .*CAST_INVALID.* try_cast"):
         run_here(ingest_events, ["--run", RUN])
-    assert "Traceback" not in capfd.readouterr().err
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err
+    assert "anna@example.org" not in said.err + said.out + caplog.text
     assert shop.lake.partitions("events") == []
+
+
+def test_no_line_of_spark_shows_a_value(spark: SparkSession) -> None:
+    log4j = spark._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
+    layout = log4j.LogManager.getContext(False).getConfiguration().getAppender("stderr").getLayout()
+    message = log4j.message.SimpleMessage("Failed: [CAST.X] 'anna\n' is bad. SQLSTATE: 22018 ==")
+    event = log4j.core.impl.Log4jLogEvent.newBuilder().setMessage(message)
+    line = layout.toSerializable(event.setLevel(log4j.Level.ERROR).setLoggerName("a.b").build())
+    assert line.endswith(" ERROR b: Failed: [CAST.X] ... SQLSTATE: 22018 ==\n")

@@ -106,6 +106,8 @@ def test_an_export_holds_the_very_bytes_and_may_be_edited(shop: Storage) -> None
     assert shop.replays.stat().st_mode & 0o077 == 0
     file.write_bytes(b"edited\n")
     replay_quarantine.main(["export", "--batch", BATCH])
+    with pytest.raises(InputError, match="exported before, and 'sed -i d' was not run on it"):
+        replay_quarantine.main(["replay", "--batch", BATCH, "--fix", "sed -i d"])
     assert file.read_bytes() == b"edited\n"
     replay_quarantine.main(["--by", "berta", "land", str(file)])
     assert landed(shop) == {f"{BATCH}.missing_field.jsonl": b"edited\n"}

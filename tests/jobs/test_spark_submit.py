@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from pyspark.errors import PySparkException
 
 from infra.run_records import RunRecords
 from infra.settings import load_settings
@@ -15,7 +18,7 @@ from infra.spark import class_archive
 from infra.spark.java import prepare_environment
 from infra.spark.session import submit_command
 from infra.storage import Storage
-from jobs import ingest_events
+from jobs import build_interactions, ingest_events, recommend_users
 from tests.conftest import JVM
 
 
@@ -29,6 +32,24 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
         *("--master", "spark://host:7077", "--driver-memory", "2g", "--py-files", "a b.zip"),
         *(str(ingest_events.__file__), "--run", "run=x"),
     ]
+
+
+@pytest.mark.parametrize("job", [ingest_events, build_interactions, recommend_users])
+def test_a_cluster_says_no_more_of_an_error_than_a_task_does(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: list[str]) -> None:
+        raise PySparkException(f"[CAST_INVALID_INPUT] '{arguments[1]}\n' is bad. SQLSTATE: 22018")
+
+    program = Path(str(job.__file__)).read_text(encoding="utf-8").rpartition("\nif __name__")[2]
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(main=fail))  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "argv", ["job.py", "--run", "anna@example.org"])
+    with pytest.raises(SystemExit) as end:
+        exec(f"if __name__{program}", {**vars(job), "__name__": "__main__"})
+    assert end.value.code == 1
+    said = capsys.readouterr()
+    assert "ends the run at a value that does not suit it (CAST_INVALID_INPUT)" in said.err
+    assert "anna" not in said.err + said.out and "Traceback" not in said.err
 
 
 @pytest.mark.xdist_group(JVM)
