@@ -82,7 +82,10 @@ def _nested(text: Column) -> Column:
 def _time(text: Column, zone: str) -> Column:
     """Read a time in UTC; null for anything but a date with a time, and an offset if asked."""
     if zone == "in_text":
-        return F.when(text.rlike(_TIME + _OFFSET), text.try_cast("timestamp"))
+        # of a zone's name Spark makes a zone anew for each value; of UTC it need not know more
+        utc = F.left(text, F.length(text) - 1).try_cast("timestamp_ntz").cast("timestamp")
+        read = F.when(text.endswith("Z"), utc).otherwise(text.try_cast("timestamp"))
+        return F.when(text.rlike(_TIME + _OFFSET), read)
     local = text.try_cast("timestamp_ntz").cast("timestamp")
     return F.when(text.rlike(_TIME + "$"), F.to_utc_timestamp(local, zone))
 

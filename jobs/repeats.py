@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from infra.schemas import EVENTS
 
 REMEMBERED = timedelta(days=7)
-_HASH = "_id_hash"
+_HASH, _KNOWN, _TURN = "_id_hash", "_known", "_turn"
 
 
 def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
@@ -35,16 +35,19 @@ def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int
     int
         How many were left out.
     """
-    hashed = clean.withColumn(_HASH, F.xxhash64("event_id"))
-    known = recent.withColumn(_HASH, F.xxhash64("event_id"))
-    shared = _shared_hashes(hashed, known).persist()
+    batch = clean.withColumn(_KNOWN, F.lit(False))
+    known = recent.select("event_id", F.lit(True).alias(_KNOWN))
+    both = batch.unionByName(known, allowMissingColumns=True)
+    both = both.withColumn(_HASH, F.xxhash64("event_id"))
+    shared = _shared_hashes(both).persist()
     if shared.count() == 0:  # counting all of them tells Spark how many there are to join
         return clean, 0
-    unique = hashed.join(shared, _HASH, "left_anti").drop(_HASH)
-    compared = hashed.join(shared, _HASH, "left_semi").drop(_HASH).persist()
-    known = known.join(shared, _HASH, "left_semi").select("event_id")
-    first = _first_of_each(compared.join(known, "event_id", "left_anti")).persist()
-    return unique.unionByName(first), compared.count() - first.count()
+    compared = both.join(shared, _HASH, "left_semi").withColumn(_TURN, _turn())
+    compared = compared.filter(~F.col(_KNOWN)).persist()
+    first = compared.filter(F.col(_TURN) == 1)
+    unique = batch.withColumn(_HASH, F.xxhash64("event_id")).join(shared, _HASH, "left_anti")
+    repeats = compared.filter(F.col(_TURN) > 1).count()
+    return unique.select(*clean.columns).unionByName(first.select(*clean.columns)), repeats
 
 
 def may_hold_repeated(
@@ -63,18 +66,19 @@ def may_hold_repeated(
     return begins - REMEMBERED <= last and ends + REMEMBERED >= first
 
 
-def _shared_hashes(new: DataFrame, known: DataFrame) -> DataFrame:
-    """Return the hashes that stand twice in the two together, each once.
+def _shared_hashes(events: DataFrame) -> DataFrame:
+    """Return the hashes that stand more than once, each once.
 
-    Numbers that are nearly all different sort faster than they group.
+    Numbers that are nearly all different sort faster than they group; asked for the second of
+    each, not for all after the first, Spark would sort them twice.
     """
     order = Window.partitionBy(_HASH).orderBy(_HASH)
-    both = new.select(_HASH).union(known.select(_HASH))
-    turned = both.withColumn("turn", F.row_number().over(order))
-    return turned.filter("turn = 2").select(_HASH)
+    turned = events.select(_HASH).withColumn(_TURN, F.row_number().over(order))
+    return turned.filter(F.col(_TURN) > 1).select(_HASH).distinct()
 
 
-def _first_of_each(rows: DataFrame) -> DataFrame:
+def _turn() -> Column:
+    """Return the place of a row among those of its event id: a known one first, then by time."""
     others = (name for name in EVENTS.columns if name not in ("event_id", "event_time"))
-    order = Window.partitionBy("event_id").orderBy("event_time", *others, "file")
-    return rows.withColumn("_turn", F.row_number().over(order)).filter("_turn = 1").drop("_turn")
+    order = Window.partitionBy("event_id").orderBy(F.desc(_KNOWN), "event_time", *others)
+    return F.row_number().over(order)

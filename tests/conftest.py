@@ -33,6 +33,9 @@ GROUPS = {
     "s3_server": "s3",
     "airflow_database": "airflow database",
 }
+# A hundred short jobs in one JVM: compiled once, lightly. With this compiler alone Java has 48 MB
+# for compiled code; full, it throws code away and compiles it anew for ever.
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
 SECRET = "a secret of sixteen characters or more"
 REHEARSAL = '''
 """A chain with a failing end, to see each state."""
@@ -119,7 +122,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("spark")))
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
-        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", QUICK_JAVA)
         session = spark_session.start_local(load_settings())
     yield session
     session.stop()
@@ -140,7 +143,7 @@ def airflow_shop(tmp_path_factory: pytest.TempPathFactory, told: Inbox) -> Stora
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
         patch.setenv("CATWALK_AIRFLOW_PORT", str(_free_port()))
         patch.setenv("CATWALK_NOTIFY_WEBHOOK", f"http://127.0.0.1:{told.port}")
-        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", QUICK_JAVA)
         settings = load_settings()
     ensure_home(settings)
     return Storage(settings)

@@ -14,7 +14,7 @@ import pytest
 
 from infra.settings import load_settings
 from infra.storage import Storage, ensure_home
-from tests.conftest import REPOSITORY
+from tests.conftest import QUICK_JAVA, REPOSITORY
 from tests.jobs.landing import RUN, ago, event, ingest, land
 
 # what the task of the DAG does
@@ -111,7 +111,7 @@ def test_tables_are_those_of_an_undisturbed_run(
     files = 2 * (kills + 2)  # two in a batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_INGEST_BATCH_BYTES", "8000")
-        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", QUICK_JAVA)
         disturbed = Storage(load_settings())
         deliver(disturbed, files)
         patch.setenv("CATWALK_HOME", str(tmp_path / "calm"))
