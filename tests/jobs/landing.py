@@ -96,7 +96,7 @@ def opened(spark: SparkSession, **files: Sequence[str | bytes]) -> DataFrame:
 def judged(
     spark: SparkSession, feed: EventFeed, **files: Sequence[str | bytes]
 ) -> list[dict[str, Any]]:
-    """Return the rows of files as ingestion judges them, in the order of the lines."""
+    """Return the rows of files as ingestion judges them, in any order."""
     rows = judge(parse(opened(spark, **files), feed), feed, "secret").collect()
     return [row.asDict() for row in rows]
 

@@ -21,7 +21,7 @@ from jobs.build_interactions import read_items
 from jobs.csv_headers import require_headers
 from jobs.sources import EventFeed, load_sources
 from tests.conftest import REPOSITORY
-from tests.jobs.landing import HEADER, ago, ingest, land, rows
+from tests.jobs.landing import HEADER, ago, ingest, judged, land, rows
 
 
 def line(number: int, note: str = "", pieces: str = "2") -> str:
@@ -157,16 +157,17 @@ def test_the_page_on_adding_a_source_is_true(
     assert values == [("A-1", True, True, None), ("A-2", False, False, None)]
 
 
-def test_a_broken_row_is_never_taken_for_no_event(
-    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    header = ",".join(load_sources(("online_retail",))["online_retail"].events.fields)
+def test_a_broken_row_is_never_taken_for_no_event(spark: SparkSession) -> None:
     good = "536365,85123A,WHITE HEART,6,2010-12-01 08:26:00,2.55,17850,United Kingdom"
-    nobody = "536366,85123A,WHITE HEART,6,2010-12-01 08:26:00,2.55,,United Kingdom"
+    nobody = good.replace("17850", "")
     broken = ["", "536367,85123A,WHITE", "536368,85123A," + "x" * 70_000]  # no customer to be seen
-    monkeypatch.setenv("CATWALK_SOURCES", "online_retail")
-    land(shop, [header, good, nobody, *broken], "day.csv", source="online_retail")
-    record = ingest(shop)
-    assert (record["clean"], record["non_events"]) == (1, {"no_customer": 1})
-    assert record["quarantined"] == {"malformed_csv": 2, "too_long": 1}
-    assert {bytes(row["raw"]) for row in rows(shop, "quarantine")} >= {b"536367,85123A,WHITE"}
+    feed = load_sources(("online_retail",))["online_retail"].events
+    found = {
+        (row["outcome"], row["reason"], row["raw"])
+        for row in judged(spark, feed, day=[good, nobody, *broken])
+    }
+    reasons = ("malformed_csv", "malformed_csv", "too_long")
+    assert found == {
+        *(("clean", None, None), ("not_event", "no_customer", None)),
+        *(("quarantined", *pair) for pair in zip(reasons, map(str.encode, broken), strict=True)),
+    }

@@ -100,13 +100,6 @@ def test_a_bad_row_is_quarantined_with_reason_text_and_file(spark: object, shop:
         assert str(row["file"]).endswith("events/shop/one.jsonl")
 
 
-def test_the_first_of_equal_event_ids_stays(spark: object, shop: Storage) -> None:
-    land(shop, [event(), event(), event(event_time=ago(4, hour=11)), event(event_id="e2")])
-    record = ingest(shop)
-    assert (record["clean"], record["duplicates"]) == (2, 2)
-    assert {row["event_time"].hour for row in rows(shop, "events")} == {10}  # type: ignore[attr-defined]
-
-
 def test_a_file_is_read_once_and_a_late_one_later(spark: object, shop: Storage) -> None:
     land(shop, [event()])
     ingest(shop)
