@@ -6,7 +6,7 @@ those that wait stands in the report of the stopped run; `make waiting` prints i
 | field | what to write |
 |---|---|
 | `batch` | its name, such as `batch=shop-000012` |
-| `decision` | `accept`: the next run learns from it. `discard`: no run ever does; then deliver again |
+| `decision` | `accept`: the next run learns from it. `discard`: no run ever does |
 | `reason` | why; it stands beside your name in the decision |
 
 The decision holds for the batch as it was judged. Red means that nothing was decided: the batch is
