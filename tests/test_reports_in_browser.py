@@ -49,6 +49,34 @@ FOCUSED = """() => {
             && box.width > 0 && box.right > 0 && box.top < innerHeight && box.bottom > 0
     };
 }"""
+# Texts with less contrast than WCAG 2 asks for; a canvas turns any notation of a colour into bytes.
+FAINT = """() => {
+    const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+    const bytes = color => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const behind = each => {
+        const color = bytes(getComputedStyle(each).backgroundColor);
+        return color[3] === 255 ? color : behind(each.parentElement);
+    };
+    const light = color => [0.2126, 0.7152, 0.0722].reduce((sum, part, at) => {
+        const value = color[at] / 255;
+        return sum + part * (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    }, 0.05);
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), faint = [];
+    while (texts.nextNode()) {
+        const text = texts.currentNode.textContent.trim(), each = texts.currentNode.parentElement;
+        const drawn = getComputedStyle(each);
+        const color = light(bytes(each.closest('svg') ? drawn.fill : drawn.color));
+        const paper = light(bytes(`rgb(${behind(each).slice(0, 3)})`));
+        const ratio = Math.max(color, paper) / Math.min(color, paper);
+        if (text && each.checkVisibility() && ratio < 4.5) faint.push([ratio, text]);
+    }
+    return faint;
+}"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -205,6 +233,8 @@ def test_the_page_follows_light_and_dark(page: Any, shown: Shown, dark: bool) ->
     color = page.evaluate("getComputedStyle(document.body).backgroundColor")
     red = int(color.removeprefix("rgb(").split(",")[0])
     assert (red < 64) is dark
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate(FAINT) == []
 
 
 def test_a_keyboard_is_enough(page: Any, shown: Shown) -> None:
