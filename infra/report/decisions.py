@@ -92,9 +92,8 @@ def find_decisions(storage: Storage, asked: str = "", before: int | None = None)
 
 def render_decisions(page: DecisionsPage, frame: Frame) -> str:
     """Turn the page into HTML."""
-    return fill(
-        "decisions.html", frame, page=page, kinds=KINDS, tones=TONES, by=decided_by, is_run=is_run
-    )
+    names = {"kinds": KINDS, "tones": TONES, "shown": SHOWN}
+    return fill("decisions.html", frame, page=page, by=decided_by, is_run=is_run, **names)
 
 
 def _answer(storage: Storage, asked: str) -> tuple[tuple[tuple[str, str], ...], str]:

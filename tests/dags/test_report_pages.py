@@ -235,7 +235,11 @@ def test_a_viewer_reads_who_decided_what(analyst: TestClient, decided: Storage) 
     assert answer.status_code == 200
     text = answer.text
     assert text.index("v0 <span") < text.index("v1<span"), "what is live comes first"
-    assert "Rolled back" in text and "batch=shop-000002" in text
+    assert (
+        f"Latest first, at most {SHOWN}" in text
+        and "Rolled back" in text
+        and "batch=shop-000002" in text
+    )
     assert HOSTILE not in text and text.count("&lt;script&gt;alert(1)") >= 6
     assert "form-action 'self'" in answer.headers["content-security-policy"]
     older = analyst.get(f"{DECISIONS}?before=2").text
