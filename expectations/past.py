@@ -24,7 +24,7 @@ _DAY = 24
 
 MEASURES = {
     "event_type_drift": Measure(
-        "shift of the shares of event types against the batches before (PSI)",
+        "shift of the mix of event types against the batches before (PSI)",
         "",
         PAST,
         needs=("least_events", "last_batches"),
@@ -36,7 +36,7 @@ MEASURES = {
         needs=("least_events", "last_batches"),
     ),
     "category_drift": Measure(
-        "shift of the shares of item categories against the batches before (PSI)",
+        "shift of the mix of item categories against the batches before (PSI)",
         "",
         PAST,
         needs=("least_events", "last_batches"),

@@ -23,6 +23,7 @@ from expectations.suite import Profile, check
 from expectations.tables import Reader, open_reader
 from infra.errors import GateError
 from infra.records import BatchDecision, Check
+from infra.report.wording import is_share
 from infra.run_records import RunRecords
 from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Table
 from infra.schemas import INTERACTIONS as PAIRS
@@ -475,6 +476,19 @@ def test_what_breaks_a_rule_is_shown_but_for_texts(
     assert examples("recommendations", "unknown_items") == [{"item_id": "i20", "shown": 1}]
     assert [row["item_id"] for row in examples("items", "unusable_prices")] == ["i98"]
     assert "b'raw'" not in str(found)
+
+
+def test_only_parts_of_a_whole_are_written_in_percent() -> None:
+    """An index of 0.25 is no quarter of anything."""
+    every = {
+        **EVENT_MEASURES,
+        **items.MEASURES,
+        **interactions.MEASURES,
+        **recommendations.MEASURES,
+    }
+    percent = {name for name, one in every.items() if is_share(f"{name} {one.says}")}
+    parts = {name for name in every if name.endswith("_share") or name.startswith("quarantined_")}
+    assert percent == parts | {"density"}
 
 
 def test_every_reason_of_ingestion_has_a_limit() -> None:
