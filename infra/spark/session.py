@@ -21,7 +21,7 @@ from infra.spark.java import prepare_environment
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_LOGGING = Path(__file__).with_name("log4j2.properties")
+_LOG_OPTION = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
 
 
 def session(name: str, options: Mapping[str, str] | None = None) -> SparkSession:
@@ -86,7 +86,7 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 def _java_options(settings: Settings) -> str:
     """Options of the local JVM; generated code is large, and Java compiles it only if told to."""
-    ours = f"-Dlog4j2.configurationFile={_LOGGING} -XX:-DontCompileHugeMethods"
+    ours = f"{_LOG_OPTION} -XX:-DontCompileHugeMethods"
     return f"{ours} {class_archive.java_option()} {settings.spark_java_options}"
 
 
@@ -114,9 +114,14 @@ def submit(job: ModuleType, arguments: Sequence[str]) -> None:
 
 
 def submit_command(job: ModuleType, arguments: Sequence[str], settings: Settings) -> list[str]:
-    """Render the spark-submit command of a job."""
+    """Render the spark-submit command of a job; of an option given twice Spark takes the last.
+
+    The driver logs as a local one does, without values, unless the settings have other options
+    for its Java; what executors log stays on their machines.
+    """
     program = str(Path(sys.executable).with_name("spark-submit"))
     options = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
+    options += ["--conf", f"spark.driver.extraJavaOptions={_LOG_OPTION}"]
     extra = shlex.split(settings.spark_submit_options)
     return [program, *options, *extra, str(job.__file__), *arguments]
 

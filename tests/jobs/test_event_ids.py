@@ -26,5 +26,6 @@ def test_a_line_of_online_retail_has_the_same_id_in_every_delivery(spark: SparkS
     assert len(set(ids["day"])) == 5  # equal lines of a delivery are as many events
     assert set(ids["again"]) == set(ids["day"])
     assert not set(ids["replayed"]) & set(ids["day"])  # what was quarantined is no repeat
+    assert len(set(ids["corrected"])) == 4
     assert len(set(ids["corrected"]) & set(ids["day"])) == 2  # what was not corrected has its ids
     assert all(one.startswith("536365-85123A-") for one in ids["corrected"])

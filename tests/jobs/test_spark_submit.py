@@ -15,6 +15,7 @@ from pyspark.errors import PySparkException
 from infra.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark import class_archive
+from infra.spark import session as spark_session
 from infra.spark.java import prepare_environment
 from infra.spark.session import submit_command
 from infra.storage import Storage
@@ -28,8 +29,11 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
     )
     command = submit_command(ingest_events, ["--run", "run=x"], settings)
     assert command[0].endswith("spark-submit")
+    log = Path(str(spark_session.__file__)).with_name("log4j2.properties")
     assert command[1:] == [
-        *("--master", "spark://host:7077", "--driver-memory", "2g", "--py-files", "a b.zip"),
+        *("--master", "spark://host:7077", "--driver-memory", "2g"),
+        *("--conf", f"spark.driver.extraJavaOptions=-Dlog4j2.configurationFile={log}"),
+        *("--py-files", "a b.zip"),
         *(str(ingest_events.__file__), "--run", "run=x"),
     ]
 
