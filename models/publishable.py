@@ -56,11 +56,8 @@ def require_gates(verdict: VerdictRecord, storage: Storage) -> None:
             )
         if name != EVENTS.name:  # a decision on a batch says itself which bytes it is about
             _require_before_gate(gate, storage)
-        if name in JUDGED_ON and verdict.at <= gate.at:
-            raise PublishError(
-                f"{run} was judged before its {name} were checked.",
-                "Run judge_release again, and all that follows.",
-            )
+        if name in JUDGED_ON:
+            _require_judged_after(gate, verdict, storage)
 
 
 def _judged(gate: GateRecord) -> bool:
@@ -70,6 +67,16 @@ def _judged(gate: GateRecord) -> bool:
 
 def _broken(gate: GateRecord) -> bool:
     return any(check.severity == "critical" and check.failed for check in gate.checks)
+
+
+def _require_judged_after(gate: GateRecord, verdict: VerdictRecord, storage: Storage) -> None:
+    """Refuse a verdict, or the evaluation it follows from, of before the gate looked."""
+    evaluation = RunRecords(storage, gate.run).load_evaluation()
+    if evaluation is None or min(evaluation.at, verdict.at) <= gate.at:
+        raise PublishError(
+            f"{gate.run} was judged before its {gate.gate} were checked.",
+            "Run evaluate again, and all that follows.",
+        )
 
 
 def _require_before_gate(gate: GateRecord, storage: Storage) -> None:

@@ -108,7 +108,10 @@ def _point(record: PublishRecord, storage: Storage) -> PublishRecord:
 
 def _answered(asked_in: str, storage: Storage) -> PublishRecord:
     """Return the pointer that a request moved, however long ago."""
-    return next(record for record in history(storage) if record.asked_in == asked_in)
+    for record in history(storage):
+        if record.asked_in == asked_in:
+            return record
+    raise PublishError(f"The pointer that {asked_in} moved was deleted.", "It is not moved again.")
 
 
 def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:

@@ -123,7 +123,7 @@ def approvals(airflow_shop: Storage, airflow: AirflowClient, tmp_path: Path) -> 
     yield found
     if airflow.run_state(DAG, RUN) not in {"success", "failed"}:
         airflow.give_up(DAG, RUN)
-    for key in ("live", "versions"):
+    for key in ("live", "claims", "versions"):
         airflow_shop.published.delete_folder(key)
 
 

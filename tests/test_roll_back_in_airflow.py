@@ -33,7 +33,7 @@ def two(airflow_shop: Storage) -> Iterator[tuple[PublishRecord, PublishRecord]]:
         found.append(publish(run_key(name), airflow_shop))
         follow_pointer(airflow_shop)
     yield found[0], found[1]
-    for key in ("live", "versions"):
+    for key in ("live", "claims", "versions"):
         airflow_shop.published.delete_folder(key)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -207,8 +207,9 @@ class LocalStore:
         path = self.path(key)
         try:
             (path / MANIFEST).unlink(missing_ok=True)
-            if path.exists():
-                shutil.rmtree(path)
+            while path.exists():
+                with suppress(FileNotFoundError):  # somebody else deletes it too
+                    shutil.rmtree(path)
         except OSError as error:
             raise unusable("delete", path, error) from error
 

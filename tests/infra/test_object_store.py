@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,16 @@ def test_a_deleted_folder_leaves_its_neighbours(store: ObjectStore) -> None:
     store.delete_folder("versions/one")
     store.delete_folder("versions/never")
     assert store.list("") == ["versions/one-more/a", "versions/one.json"]
+
+
+def test_two_may_delete_the_same_folder(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for _ in range(10):
+        for number in range(40):
+            store.write(f"one/{number}/file", b"x")
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(store.delete_folder, ["one"] * 4))
+        assert store.list("") == []
 
 
 def test_a_file_that_goes_while_files_are_listed(tmp_path: Path) -> None:

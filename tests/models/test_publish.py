@@ -392,6 +392,11 @@ def interactions_checked_after_the_verdict(shop: Storage) -> None:
     save_gate(shop, RUN, gate="interactions", at=datetime.now(UTC))
 
 
+def items_checked_after_the_evaluation(shop: Storage) -> None:
+    save_gate(shop, RUN, gate="items", at=datetime.now(UTC))
+    save_verdict(shop, at=datetime.now(UTC))
+
+
 def items_written_nobody_knows_when(shop: Storage) -> None:
     said = shop.lake.manifest("items", RUN)
     said.pop("written_at")
@@ -452,6 +457,7 @@ REFUSALS = [
     (items_after_their_gate, PublishError, "The items of .* written after their gate"),
     (interactions_after_their_gate, PublishError, "interactions of .* written after their gate"),
     (interactions_checked_after_the_verdict, PublishError, "judged before its interactions"),
+    (items_checked_after_the_evaluation, PublishError, "judged before its items were checked"),
     (items_written_nobody_knows_when, PublishError, "items of .* do not say when"),
     (no_interactions, StorageError, "interactions/.* is not finished"),
     (bundle_of_other_lists, PublishError, "other lists than its gate saw"),
