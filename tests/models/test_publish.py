@@ -86,9 +86,11 @@ def mortal(shop: Storage, die: Callable[[str], object]) -> Storage:
 
 
 def once_at(shop: Storage, moment: int, step: Callable[[], object]) -> Storage:
-    """Return the same shop, whose storage does something else first at the given moment, once."""
-    passed = itertools.count()
-    return mortal(shop, lambda _: next(passed) == moment and step())
+    """Return the same shop, where something else happens once, beside what is published."""
+    passed, late = itertools.count(), Storage(shop.settings)
+    first = MortalStore(late.published, lambda _: next(passed) == moment and step())
+    late.published = first  # type: ignore[assignment]
+    return late
 
 
 def is_whole(shop: Storage, record: PublishRecord) -> bool:

@@ -197,7 +197,7 @@ def interleaved(
             shutil.rmtree(place)
             shutil.copytree(copy, place)
         moment += 1
-    assert moment > 20
+    assert moment > 15
     return seen
 
 
