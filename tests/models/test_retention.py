@@ -64,6 +64,14 @@ def grow_old(shop: Storage) -> None:
         os.utime(path, (long_ago, long_ago))
 
 
+def long_ago(shop: Storage, write_run: WriteRun, amount: int) -> list[str]:
+    """Leave so many versions that were live, the last one is; return their names."""
+    prepare_bundle(shop, write_run())
+    names = point_many(shop, publish(RUN, shop), amount)
+    grow_old(shop)
+    return names
+
+
 def test_retention_keeps_what_is_needed_and_what_may_be_read(
     shop: Storage, write_run: WriteRun
 ) -> None:
@@ -87,9 +95,7 @@ def test_retention_keeps_what_is_needed_and_what_may_be_read(
 def test_a_version_that_goes_live_during_a_deletion_stays(
     shop: Storage, write_run: WriteRun
 ) -> None:
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 6)
-    grow_old(shop)
+    names = long_ago(shop, write_run, 6)
     keeping = keeping_only(shop, 2, 0.5)
     delete_folder = keeping.published.delete_folder
 
@@ -130,9 +136,7 @@ def test_retention_after_a_roll_back_keeps_both(shop: Storage, write_run: WriteR
 
 def test_a_deletion_that_died_goes_on(shop: Storage, write_run: WriteRun) -> None:
     """Nobody goes back to a version from its first moment on."""
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
-    grow_old(shop)
+    names = long_ago(shop, write_run, 4)
     keeping = keeping_only(shop, 2, 0.5)
     keeping.published.delete_folder = not_at_all  # type: ignore[method-assign]
     with pytest.raises(StorageError):
@@ -149,9 +153,7 @@ def not_at_all(key: str) -> None:
 def test_what_is_kept_no_longer_may_be_gone_back_to_while_it_stands(
     shop: Storage, write_run: WriteRun
 ) -> None:
-    prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
-    grow_old(shop)
+    names = long_ago(shop, write_run, 4)
     keeping = keeping_only(shop, 2, 0.5)
     now = roll_back(names[0], "anna", WHY, "run=back", keeping)
     assert retire(keeping, AS_OF) == names[1:2]
