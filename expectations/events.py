@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from expectations.deliveries import compare_deliveries, count_spread, latest_catalogue
@@ -52,7 +52,8 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     accepted = [batch for batch in (*before, *batches) if batch not in stopped]
     checks += _of_sources(storage, accepted, batches, limits, as_of)
     decided = _decided_since(storage, run)
-    record = write_record(storage, run, "events", batches, checks, stopped, decided)
+    now = datetime.now(UTC)
+    record = write_record(storage, run, "events", now, batches, checks, stopped, decided)
     for batch in batches:
         _decide(storage, batch, "stopped" if batch in stopped else "accepted", record)
     enforce(record, "Nothing was released. Land new events of that source.")

@@ -57,12 +57,13 @@ class Gate:
         GateError
             A critical rule is broken; the record says so too.
         """
+        begun = datetime.now(UTC)  # a table that is written while it is read is later than its gate
         limits = limits_of(self.name, self.measures)
         tables = dict.fromkeys(self.tables, run)
         with open_reader(storage) as reader, reader.open(tables) as opened:
             checks = check([self.profile(opened, storage, run)], self.measures, limits)
             shown = with_examples(opened, checks, self.measures)
-        record = write_record(storage, run, self.name, (run,), shown)
+        record = write_record(storage, run, self.name, begun, (run,), shown)
         enforce(record)
         return record
 
@@ -119,6 +120,7 @@ def write_record(
     storage: Storage,
     run: str,
     gate: str,
+    at: datetime,
     partitions: Sequence[str],
     checks: Sequence[Check],
     waiting: Sequence[str] = (),
@@ -129,7 +131,7 @@ def write_record(
         {
             "gate": gate,
             "run": run,
-            "at": datetime.now(UTC),
+            "at": at,
             "verdict": verdict(checks),
             "partitions": partitions,
             "checks": checks,

@@ -133,9 +133,10 @@ def _measured(folder: Path, engine: str) -> dict[str, Any]:
     answer = folder / f"{engine}.json"
     command = [sys.executable, "-m", __spec__.name, "--engine", engine, "--answer", str(answer)]
     process = subprocess.Popen(command, env=environment)
-    peak = 0
+    peak, sizes = 0, {}
     while process.poll() is None:
-        peak = max(peak, _resident(process.pid))
+        before, sizes = sizes, _resident(process.pid)
+        peak = max(peak, sum(sizes[one] for one in sizes.keys() & before.keys()))
         time.sleep(0.1)
     if process.returncode:
         raise SparkError(f"The bench of {engine} failed.", "The lines above say why.")
@@ -143,16 +144,20 @@ def _measured(folder: Path, engine: str) -> dict[str, Any]:
     return {**outcome, "peak_gb": peak / 1e9}
 
 
-def _resident(pid: int) -> int:
-    """Return the resident bytes of a process and all its children now."""
-    total = 0
+def _resident(pid: int) -> dict[int, int]:
+    """Return the resident bytes of a process and all its children now, by process id.
+
+    For a moment a child that is just being started is its parent once more: whoever adds up takes
+    those that were there a moment before.
+    """
+    sizes = {}
     try:
         top = psutil.Process(pid)
         for process in (top, *top.children(recursive=True)):
-            total += process.memory_info().rss
+            sizes[process.pid] = process.memory_info().rss
     except psutil.NoSuchProcess:
         pass
-    return total
+    return sizes
 
 
 def _run_engine(engine: str, answer: Path) -> None:
