@@ -133,7 +133,8 @@ def _measured(folder: Path, engine: str) -> dict[str, Any]:
     answer = folder / f"{engine}.json"
     command = [sys.executable, "-m", __spec__.name, "--engine", engine, "--answer", str(answer)]
     process = subprocess.Popen(command, env=environment)
-    peak, sizes = 0, {}
+    peak = 0
+    sizes: dict[int, int] = {}
     while process.poll() is None:
         before, sizes = sizes, _resident(process.pid)
         peak = max(peak, sum(sizes[one] for one in sizes.keys() & before.keys()))
