@@ -175,6 +175,7 @@ class EvaluationRecord(Rules):
     """All models of a run, judged on the same users and items.
 
     `champion` is the version that was live then, scored or not; `notes` say what was left out.
+    `written` tells which tables they learnt from and were judged on, by when each was written.
     """
 
     run: str
@@ -187,6 +188,7 @@ class EvaluationRecord(Rules):
     scores: tuple[Score, ...]
     champion: str | None = None
     notes: tuple[str, ...] = ()
+    written: dict[str, str] = Field(default_factory=dict)
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -40,7 +40,8 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
     BundleError
         A candidate's files were changed since training.
     InputError
-        Nobody in the hold-out can be judged by.
+        Nobody in the hold-out can be judged by, or the tables were written again since a candidate
+        learnt from them.
     """
     tables = read_run(storage, run)
     holdout = select(tables)
@@ -66,6 +67,7 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
         scores=scores,
         champion=champion.version if champion else None,
         notes=tuple(notes),
+        written=tables.written,
     )
     for note in notes:
         log.warning("%s", note)
@@ -77,6 +79,11 @@ def _candidate(
     storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
 ) -> Judged:
     trained = load_trained(storage, run, name)
+    if trained.fit.written != tables.written:
+        raise InputError(
+            f"The tables of {run} were written again since {name} learnt from them.",
+            "Run train again, and all that follows.",
+        )
     return score_of(name, "candidate", trained), measure(trained.model, holdout, tables)
 
 

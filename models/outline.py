@@ -6,7 +6,7 @@ In memory stay the items, the hold-out, the histories of the users judged, and e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +18,15 @@ import pyarrow.parquet as pq
 from infra.errors import InputError
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
-from models.tables import RunTables, held_to_schema, read_table, require_weights, run_tables, texts
+from models.tables import (
+    RunTables,
+    held_to_schema,
+    read_table,
+    require_weights,
+    run_tables,
+    texts,
+    written_at,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ def read_outline(
     The users to judge by are those of the hold-out of `interactions`, whatever is learnt from.
     """
     facts = storage.lake.manifest(pairs_of.name, run)
+    written = written_at(storage, run, pairs_of, items_of)
     items = read_table(storage, items_of, run)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{INTERACTIONS.name}/{run}", scratch)
@@ -60,7 +69,7 @@ def read_outline(
     _require_enough(pairs, len(users), run)
     every_item = np.union1d(texts(items["item_id"]), texts(known))
     tables = run_tables(pa.concat_tables(kept), items, holdout, every_item, facts)
-    return Outline(tables, pairs, len(users))
+    return Outline(replace(tables, written=written), pairs, len(users))
 
 
 def _rows(folder: Path, run: str, part: str) -> Iterator[pa.Table]:

@@ -46,7 +46,7 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         The bundle, or its published copy, is not what its manifest says.
     """
     verdict = not_rejected(run, storage)
-    require_gates(verdict, storage)
+    require_gates(run, storage)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         manifest = verified(folder)

@@ -8,15 +8,16 @@ from pathlib import Path
 from infra.errors import PublishError
 from infra.records import GateRecord, VerdictRecord
 from infra.run_records import RunRecords
-from infra.schemas import EVENTS, INTERACTIONS, ITEMS, RECOMMENDATIONS
+from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.storage import Storage
 from models.approval import require_approved
 from models.build_bundle import refit_of
 from models.bundle import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
 from models.digests import FolderManifest
+from models.tables import written_at
+from models.train import read_fit
 
 GATES = ("events", "items", "interactions", "recommendations")
-JUDGED_ON = (ITEMS.name, INTERACTIONS.name)  # the verdict follows from these tables
 
 
 def require_publishable(
@@ -33,18 +34,17 @@ def require_publishable(
     """
     sha256 = manifest_sha256(folder)
     _require_judged(manifest, verdict, storage)
+    _require_of_these_tables(verdict, storage, folder)
     _require_gated_lists(verdict.run, storage, manifest)
     _require_served(verdict.run, storage, sha256)
     require_approved(verdict, storage, sha256)
 
 
-def require_gates(verdict: VerdictRecord, storage: Storage) -> None:
+def require_gates(run: str, storage: Storage) -> None:
     """Refuse a run whose data was stopped: the colour of a task can be changed by hand.
 
-    A gate counts for the table that it looked at: not for one that was written again since, nor
-    for a verdict on another one.
+    A gate counts for the table that it looked at, not for one that was written again since.
     """
-    run = verdict.run
     for name in GATES:
         gate = RunRecords(storage, run).load_gate(name)
         if gate is None or (gate.gate, gate.run) != (name, run) or not _judged(gate):
@@ -56,8 +56,6 @@ def require_gates(verdict: VerdictRecord, storage: Storage) -> None:
             )
         if name != EVENTS.name:  # a decision on a batch says itself which bytes it is about
             _require_before_gate(gate, storage)
-        if name in JUDGED_ON:
-            _require_judged_after(gate, verdict, storage)
 
 
 def _judged(gate: GateRecord) -> bool:
@@ -67,16 +65,6 @@ def _judged(gate: GateRecord) -> bool:
 
 def _broken(gate: GateRecord) -> bool:
     return any(check.severity == "critical" and check.failed for check in gate.checks)
-
-
-def _require_judged_after(gate: GateRecord, verdict: VerdictRecord, storage: Storage) -> None:
-    """Refuse a verdict, or the evaluation it follows from, of before the gate looked."""
-    evaluation = RunRecords(storage, gate.run).load_evaluation()
-    if evaluation is None or min(evaluation.at, verdict.at) <= gate.at:
-        raise PublishError(
-            f"{gate.run} was judged before its {gate.gate} were checked.",
-            "Run evaluate again, and all that follows.",
-        )
 
 
 def _require_before_gate(gate: GateRecord, storage: Storage) -> None:
@@ -123,4 +111,31 @@ def _require_judged(manifest: FolderManifest, verdict: VerdictRecord, storage: S
         raise PublishError(
             f"The bundle of {verdict.run} does not hold the model that was judged.",
             "Build the bundle again, after the verdict.",
+        )
+
+
+def _require_of_these_tables(verdict: VerdictRecord, storage: Storage, folder: Path) -> None:
+    """Refuse a verdict or a model that followed from tables of before: no gate speaks for those.
+
+    An evaluation takes no candidate that learnt from other tables than it judges on. What goes
+    live has learnt from the newest ones, so its lists and its items, made later, are of them too.
+    """
+    run, evaluation = verdict.run, RunRecords(storage, verdict.run).load_evaluation()
+    if evaluation is None or evaluation.written != written_at(storage, run, INTERACTIONS, ITEMS):
+        raise PublishError(
+            f"The tables of {run} were written again since it was evaluated.",
+            "Run train again, and all that follows.",
+        )
+    if evaluation.at > verdict.at:
+        raise PublishError(
+            f"{run} was evaluated again after its verdict.",
+            "Run judge_release again, and all that follows.",
+        )
+    learnt_from = (
+        (HISTORY, CATALOGUE) if refit_of(verdict, storage).refitted else (INTERACTIONS, ITEMS)
+    )
+    if read_fit(folder / MODEL).written != written_at(storage, run, *learnt_from):
+        raise PublishError(
+            f"The tables of {run} were written again since its winner was fitted on them.",
+            "Run refit_winner again, and all that follows.",
         )

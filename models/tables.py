@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,8 @@ class RunTables:
         Users and items after the cut, one entry per pair.
     cut, as_of : datetime
         UTC: train is before the cut, the hold-out from there to `as_of`.
+    written : dict of str to str
+        See `written_at`; empty for what was read from no run.
     """
 
     train: Interactions
@@ -43,6 +45,7 @@ class RunTables:
     holdout: tuple[UserIds, ItemIds]
     cut: datetime
     as_of: datetime
+    written: dict[str, str] = field(default_factory=dict)
 
 
 def read_run(
@@ -58,7 +61,7 @@ def read_run(
         A table lacks a column or a required value, has no rows, repeats a pair or an item,
         or holds a weight that is not positive and finite.
     """
-    facts = storage.lake.manifest(pairs.name, run)
+    facts, written = storage.lake.manifest(pairs.name, run), written_at(storage, run, pairs, items)
     rows = read_table(storage, pairs, run)
     _require_sound(rows)
     known = read_table(storage, items, run)
@@ -70,7 +73,13 @@ def read_run(
         )
     holdout = rows.filter(pc.equal(rows["part"], "holdout"))
     every_item = np.union1d(texts(known["item_id"]), texts(pc.unique(train["item_id"])))
-    return run_tables(train, known, holdout, every_item, facts)
+    return replace(run_tables(train, known, holdout, every_item, facts), written=written)
+
+
+def written_at(storage: Storage, run: str, *tables: Table) -> dict[str, str]:
+    """Say which writing of its tables a run has now; who reads rows asks before."""
+    facts = {table.name: storage.lake.manifest(table.name, run) for table in tables}
+    return {name: str(said.get("written_at", "")) for name, said in facts.items()}
 
 
 def run_tables(

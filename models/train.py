@@ -43,6 +43,8 @@ class Fit(Rules):
         Mostly items that were not in the catalogue at the cut: learnt from, never shown.
     noise, seed_overlap : float or None
         See `models.noise.Noise`; refitting is not part of the time, nor of the memory.
+    written : dict
+        See `models.tables.written_at`: which tables it learnt from.
     settled : dict
         See `models.capabilities.SettlesParameters`.
     """
@@ -63,6 +65,7 @@ class Fit(Rules):
     peak_memory_mb: float
     noise: float | None = None
     seed_overlap: float | None = None
+    written: dict[str, str] = Field(default_factory=dict)
     settled: dict[str, int] = Field(default_factory=dict)
 
 
@@ -271,4 +274,5 @@ def fit_of(
         items_without_attributes=int((~known).sum()),
         training_seconds=seconds,
         peak_memory_mb=peak_memory_mb(),
+        written=tables.written,
     )

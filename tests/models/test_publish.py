@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.errors import BundleError, PublishError, ReleaseError, StorageError
+from infra.errors import BundleError, InputError, PublishError, ReleaseError, StorageError
 from infra.live_pointer import live
 from infra.records import VerdictRecord
 from infra.release_records import ApprovalRecord, PublishRecord
@@ -22,6 +22,7 @@ from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.build_bundle import build_bundle
 from models.bundle import bundle_key, manifest_sha256, open_bundle
+from models.evaluate import evaluate
 from models.publish import publish, version_key
 from models.refit import refit
 from models.release import decide
@@ -394,9 +395,20 @@ def interactions_checked_after_the_verdict(shop: Storage) -> None:
     save_gate(shop, RUN, gate="interactions", at=datetime.now(UTC))
 
 
-def items_checked_after_the_evaluation(shop: Storage) -> None:
-    save_gate(shop, RUN, gate="items", at=datetime.now(UTC))
+def judged_on_tables_of_before(shop: Storage) -> None:
+    """Written and checked again, evaluated and all that follows; not trained."""
+    interactions_checked_after_the_verdict(shop)
+    with pytest.raises(InputError, match="were written again since .* learnt from them"):
+        evaluate(RUN, shop)
     save_verdict(shop, at=datetime.now(UTC))
+
+
+def evaluated_after_the_verdict(shop: Storage) -> None:
+    evaluate(RUN, shop)
+
+
+def refitted_on_tables_of_before(shop: Storage) -> None:
+    table_after_its_gate(shop, "history")
 
 
 def items_written_nobody_knows_when(shop: Storage) -> None:
@@ -458,8 +470,10 @@ REFUSALS = [
     (lists_after_their_gate, PublishError, "recommendations of .* written after their gate"),
     (items_after_their_gate, PublishError, "The items of .* written after their gate"),
     (interactions_after_their_gate, PublishError, "interactions of .* written after their gate"),
-    (interactions_checked_after_the_verdict, PublishError, "judged before its interactions"),
-    (items_checked_after_the_evaluation, PublishError, "judged before its items were checked"),
+    (interactions_checked_after_the_verdict, PublishError, "again since it was evaluated"),
+    (judged_on_tables_of_before, PublishError, "written again since it was evaluated"),
+    (evaluated_after_the_verdict, PublishError, "was evaluated again after its verdict"),
+    (refitted_on_tables_of_before, PublishError, "again since its winner was fitted on them"),
     (items_written_nobody_knows_when, PublishError, "items of .* do not say when"),
     (no_interactions, StorageError, "interactions/.* is not finished"),
     (bundle_of_other_lists, PublishError, "other lists than its gate saw"),
@@ -507,8 +521,6 @@ def test_a_run_without_new_events(shop: Storage, write_run: WriteRun) -> None:
 
 
 def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteRun) -> None:
-    from models.evaluate import evaluate
-
     prepare_bundle(shop, write_run())
     train(WINNER, RUN, shop)
     evaluate(RUN, shop)
