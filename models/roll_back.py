@@ -56,10 +56,11 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
         return _answered(asked_in, storage)
     wanted = _meant(version, now, storage)
     target, later = _found(wanted, storage)
+    left = [*later, *_out_before(now, storage)]
     claim(storage, target.version, now.number + 1)  # from here on it is not deleted
     _require_good(target, storage)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
-    return _point(_moved_back(now, target, later, decided, asked_in), storage)
+    return _point(_moved_back(now, target, left, decided, asked_in), storage)
 
 
 def _meant(version: str, now: PublishRecord, storage: Storage) -> str:
@@ -77,7 +78,7 @@ def _meant(version: str, now: PublishRecord, storage: Storage) -> str:
 def _moved_back(
     now: PublishRecord,
     target: PublishRecord,
-    later: list[PublishRecord],
+    left: list[PublishRecord | Withdrawn],
     decided: Approval,
     asked_in: str,
 ) -> PublishRecord:
@@ -90,7 +91,7 @@ def _moved_back(
             "action": "roll_back",
             "decided": decided,
             "asked_in": asked_in,
-            "withdrawn": _withdrawn(now, target, later),
+            "withdrawn": _withdrawn(now, target, left),
             "roll_backs": (*now.roll_backs, asked_in),
         }
     )
@@ -146,12 +147,20 @@ def _require_good(target: PublishRecord, storage: Storage) -> None:
         answers(name, folder, storage.settings)
 
 
+def _out_before(now: PublishRecord, storage: Storage) -> list[Withdrawn]:
+    """Return what is live if it was withdrawn until a roll-back put it there: left, it is again."""
+    if now.action == "release":
+        return []
+    before = next((one for one in history(storage) if one.number < now.number), now)
+    return [one for one in before.withdrawn if one.version == now.version]
+
+
 def _withdrawn(
-    now: PublishRecord, target: PublishRecord, later: list[PublishRecord]
+    now: PublishRecord, target: PublishRecord, left: list[PublishRecord | Withdrawn]
 ) -> tuple[Withdrawn, ...]:
     """Return what must not come back by itself: what was, and what this roll-back leaves behind."""
-    left = {one.version: one for one in now.withdrawn}
-    for record in reversed(later):
-        left[record.version] = Withdrawn(version=record.version, arrays_sha256=record.arrays_sha256)
-    left.pop(target.version, None)
-    return tuple(left.values())
+    out = {one.version: one for one in now.withdrawn}
+    for one in reversed(left):
+        out[one.version] = Withdrawn(version=one.version, arrays_sha256=one.arrays_sha256)
+    out.pop(target.version, None)
+    return tuple(out.values())

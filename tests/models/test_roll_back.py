@@ -126,6 +126,10 @@ def test_who_goes_on_leaves_out_what_was_released_since(
     assert [one.version for one in now.withdrawn] == [third.version]
     before = before_live(shop, now)
     assert before is not None and before.version == first.version
+    again = roll_back(third.version, "anna", "the second is as bad as it was", "run=again", shop)
+    assert again.withdrawn == third.withdrawn and third.withdrawn, "all is as it was before"
+    before = before_live(shop, again)
+    assert before is not None and before.version == first.version, "not what was withdrawn"
 
 
 def test_the_same_model_under_another_name_stays_out(
