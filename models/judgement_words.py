@@ -9,9 +9,12 @@ from infra.records import Judgement, Outcome
 from models.confidence import Verdict
 from models.thresholds import Amount, Missed
 
-CHANCE = "chance alone may decide that"
-NO_NOISE = "nobody measured what training again does to it"
-NO_INTERVAL = "its interval holds no number"
+Unsure = Literal["chance", "no noise", "no interval"]
+WHY_UNSURE: dict[Unsure, str] = {
+    "chance": "chance alone may decide that",
+    "no noise": "nobody measured what training again does to it",
+    "no interval": "its interval holds no number",
+}
 Result = Literal["met", "missed", "cannot tell", "not judged"]
 
 
@@ -23,15 +26,15 @@ class Margin:
     ----------
     difference, low, high : float
         With its 95% interval; all three the same where none was measured.
-    doubt : str
-        Why nobody can tell, where nobody can: `CHANCE`, or what was not measured.
+    unsure : str
+        Why nobody can tell, where nobody can: by chance, or by what was not measured.
     """
 
     difference: float
     low: float
     high: float
     verdict: Verdict
-    doubt: str = CHANCE
+    unsure: Unsure = "chance"
 
 
 class Words:
@@ -124,8 +127,9 @@ class Words:
         if found.verdict != "cannot tell":
             return self._plain(limit, bound, found.verdict == "better")
         spread = f"{found.difference:+.2g}, 95% interval {found.low:+.2g} to {found.high:+.2g}"
-        reason = f"it must be {limit}, and {found.doubt} ({spread})"
-        return self._say("cannot tell", limit, bound, reason, "review")
+        reason = f"it must be {limit}, and {WHY_UNSURE[found.unsure]} ({spread})"
+        result: Result = "not judged" if found.unsure == "no interval" else "cannot tell"
+        return self._say(result, limit, bound, reason, "review")
 
     def _drop(self, allowed: Amount) -> str:
         return f"at most {allowed} below the champion"

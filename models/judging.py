@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from infra.records import EvaluationRecord, Judgement, Outcome, Score, Slice
 from models.comparing import CHAMPION
 from models.confidence import larger_noise, verdict
-from models.judgement_words import CHANCE, NO_INTERVAL, NO_NOISE, Margin, Words
+from models.judgement_words import Margin, Words
 from models.metrics import RANKING, K
 from models.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
 
@@ -142,23 +142,23 @@ def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) 
 
     The verdict is about the difference plus what it may be less: `better` says the limit is met,
     `worse` that it is missed. Where the noise of training again is unknown, an interval alone can
-    miss a limit, never meet it. An interval that holds no number says nothing at all.
+    miss a limit, never meet it. Where an interval holds no number, the difference alone can.
     """
     difference = score.metrics[metric] - rival.metrics[metric]
     found = next(
         (one for one in score.comparisons if (one.metric, one.against) == (metric, name)), None
     )
+    met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
     if found is None:
-        met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
         return Margin(difference, difference, difference, "better" if met else "worse")
     ends = found.difference, found.low, found.high
     if not all(map(math.isfinite, ends)):
-        return Margin(*ends, "cannot tell", NO_INTERVAL)
+        return Margin(*ends, "cannot tell" if met else "worse", "no interval")
     noise = larger_noise(_finite(score.noise), _finite(rival.noise))
     middle, low, high = (end + allowed for end in ends)
     said = verdict(middle, low, high, noise or 0.0)
     if noise is None and said == "better":
-        return Margin(*ends, "cannot tell", NO_NOISE)
+        return Margin(*ends, "cannot tell", "no noise")
     return Margin(*ends, said)
 
 
@@ -176,7 +176,7 @@ def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Ite
             yield say.no_jump_known(bound)
             continue
         found = _margin(score, rivals.champion, CHAMPION, metric, 0.0)
-        above = found.verdict == "better" or found.doubt != CHANCE
+        above = found.verdict == "better" or found.unsure != "chance"
         yield say.jumped(bound, live, above and value - live > bound.of(live))
 
 

@@ -153,11 +153,15 @@ def test_unknown_noise_hides_no_jump() -> None:
 
 @pytest.mark.parametrize("limit", [BEATS, DROP])
 @pytest.mark.parametrize("found", [(0.3, NAN, 0.4), (0.3, 0.2, INF), (NAN, NAN, NAN)])
-def test_an_interval_without_a_number_tells_nothing(limit, found) -> None:  # type: ignore[no-untyped-def]
-    """Neither that a limit is met, whatever the difference is, nor that there is no jump."""
+def test_an_interval_without_a_number_releases_nothing(limit, found) -> None:  # type: ignore[no-untyped-def]
+    """It meets no limit and hides neither a drop nor a jump, whatever the file says of doubt."""
     name = "popularity" if "beats" in limit else "champion"
-    judgement = first(limit, score(0.5, **compared(name, *found)), rivals(0.2, 0.2))
-    assert judgement.result == "cannot tell" and "its interval holds no number" in judgement.reason
+    unsure = score(0.5, **compared(name, *found))
+    judged = judge(unsure, rivals(0.2, 0.45), rules({**limit, **MIN}, cannot_tell="release"))[1]
+    assert (judged.result, judged.outcome) == ("not judged", "review")
+    assert "its interval holds no number" in judged.reason
+    judged = first(limit, unsure, rivals(0.6, 0.9), cannot_tell="release")
+    assert (judged.result, judged.outcome) == ("missed", "reject"), "the difference is known"
     mine = score(0.5, **compared("champion", *found))
     assert outcome_of(judge(mine, rivals(champion=0.2), rules(MIN))) == "review"
 

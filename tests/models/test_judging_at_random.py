@@ -121,7 +121,7 @@ def outside(limit: Any, value: Any) -> bool:
 def surely_below(space: Space, metric: str, against: str, allowed: float) -> bool:
     """Say whether a difference is below by more than is allowed and than chance can do."""
     mine, other = space.mine[metric], space.of(against)[metric]
-    if (metric, against) not in space.found:
+    if not math.isfinite(space.found.get((metric, against), (math.nan,))[0]):
         return bool(mine - other < -allowed if against == "champion" else mine <= other)
     _, difference, highest = space.found[metric, against]
     noise = max(space.noise or 0.0, space.noise_of(against) or 0.0)
