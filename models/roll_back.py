@@ -56,7 +56,7 @@ def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) 
         return _answered(asked_in, storage)
     wanted = _meant(version, now, storage)
     target, later = _found(wanted, storage)
-    left = [*later, *_out_before(now, storage)]
+    left: list[PublishRecord | Withdrawn] = [*later, *_out_before(now, storage)]
     claim(storage, target.version, now.number + 1)  # from here on it is not deleted
     _require_good(target, storage)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
