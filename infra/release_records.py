@@ -10,6 +10,8 @@ from pydantic import model_validator
 from infra.records import Approval, ThresholdsFile, VerdictRecord
 from infra.rules import Rules
 
+Answered = Literal["waiting", "approved", "rejected"]
+
 
 class LearntFrom(Rules):
     """The data behind a version: events from `start` to `as_of`, judged on those from `cut` on."""
@@ -41,7 +43,7 @@ class ApprovalRecord(Rules):
     asked: tuple[str, ...]
     asked_at: datetime
     thresholds: ThresholdsFile | None = None
-    answer: Literal["waiting", "approved", "rejected"] = "waiting"
+    answer: Answered = "waiting"
     by: str | None = None
     at: datetime | None = None
     why: str = ""
@@ -52,9 +54,10 @@ class ApprovalRecord(Rules):
             raise ValueError("an approval names who gave it, when and why")
         return self
 
-    def is_before(self, verdict: VerdictRecord) -> bool:
-        """Tell whether the run was judged again after the question, so that the answer is void."""
-        return self.asked_at < verdict.at
+    def answer_to(self, verdict: VerdictRecord) -> Answered:
+        """Return the answer; an approval is void if the run was judged again after the question."""
+        void = self.answer == "approved" and self.asked_at < verdict.at
+        return "waiting" if void else self.answer
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -131,7 +131,7 @@ def _refusal(
         return "nobody has answered" if found.answer == "waiting" else f"rejected: {found.why}"
     if found.by not in storage.settings.approvers:
         return f"{found.by} may not approve"
-    if found.is_before(verdict):
+    if found.answer_to(verdict) != "approved":
         return "the run was judged again after the question"
     if found.manifest_sha256 != manifest_sha256:
         return "the bundle was built again after it was approved"

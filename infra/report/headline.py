@@ -58,6 +58,8 @@ def _rejected(snapshot: Snapshot) -> Headline | None:
     if verdict is None or verdict.outcome != "reject":
         return None
     end = _live_all_the_same(snapshot) or f" {STAYS}"
+    if snapshot.published and snapshot.judged_again:
+        end = f" Version {snapshot.published.version} went live before that."
     sentence = f"“{verdict.candidate}” {_met(snapshot)}.{end}"
     return Headline("Rejected", "bad", sentence, "rejected")
 
@@ -84,10 +86,14 @@ def _released(snapshot: Snapshot) -> Headline | None:
     published, verdict = snapshot.published, snapshot.verdict
     if published is None or verdict is None:
         return None
-    sentence = f"“{verdict.candidate}” {_met(snapshot)} and is live as version {published.version}."
-    doubted = verdict.outcome != "release" or _said_yes(snapshot)  # a person let it go on
-    word = "Released by approval" if doubted else "Released"
-    tone: Tone = "warn" if doubted else "good"
+    went = f"went live as version {published.version}"
+    sentence = f"“{verdict.candidate}” {_met(snapshot)} and {went}."
+    if snapshot.judged_again:
+        sentence = f"“{published.candidate}” {went}. Judged again since, “{verdict.candidate}” "
+        sentence += f"{_met(snapshot)}."
+    by_person = _was_let(snapshot)
+    word = "Released by approval" if by_person else "Released"
+    tone: Tone = "warn" if by_person or verdict.outcome != "release" else "good"
     return Headline(word, tone, sentence + _warnings(snapshot), "released")
 
 
@@ -161,7 +167,8 @@ def _verdict_contradictions(snapshot: Snapshot, verdict: VerdictRecord) -> Itera
     found = {judgement.outcome for judgement in verdict.judgements}
     if "reject" in found or (verdict.outcome == "release" and found - {"release"}):
         yield f"The verdict says {verdict.outcome} although a threshold failed."
-    if _needs_person(snapshot) and snapshot.published and not _said_yes(snapshot):
+    unseen = snapshot.published and not snapshot.judged_again
+    if unseen and _needs_person(snapshot) and not _was_let(snapshot):
         yield "It was published although nobody approved it."
 
 
@@ -169,6 +176,8 @@ def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
     missing = [STEPS[step] for step in STEPS if step not in {"ingest", *snapshot.recorded}]
     if missing:
         yield f"It was published without a record of the {_listed(missing)}."
+    elif snapshot.judged_again:
+        return
     elif snapshot.published.candidate != snapshot.verdict.candidate:  # type: ignore[union-attr]
         yield "The published model is not the one that was judged."
 
@@ -212,12 +221,19 @@ def _said_yes(snapshot: Snapshot) -> bool:
     return snapshot.approval is not None and snapshot.approval.answer == "approved"
 
 
+def _was_let(snapshot: Snapshot) -> bool:
+    """Tell whether a person let it go live: the pointer names who, whatever was asked since."""
+    published = snapshot.published
+    named = published is not None and published.decided is not None
+    return named or (_said_yes(snapshot) and not snapshot.judged_again)
+
+
 def _is_approved(snapshot: Snapshot) -> bool:
     """Tell whether the run was approved as it was judged last."""
     verdict, approval = snapshot.verdict, snapshot.approval
     if verdict is None or approval is None:
         return False
-    return _said_yes(snapshot) and not approval.is_before(verdict)
+    return approval.answer_to(verdict) == "approved"
 
 
 def _all(amount: int) -> str:

@@ -106,6 +106,12 @@ class Snapshot:
     over: bool = False
 
     @property
+    def judged_again(self) -> bool:
+        """Tell whether the verdict is newer than what went live, so that it was not by that one."""
+        published, verdict = self.published, self.verdict
+        return published is not None and verdict is not None and published.at < verdict.at
+
+    @property
     def recorded(self) -> dict[str, object]:
         """The readable records by step, in the order of `STEPS`."""
         single = {

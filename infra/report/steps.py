@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra.records import GateRecord, Judgement, VerdictRecord
-from infra.release_records import ApprovalRecord
 from infra.report.headline import Tone
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import plain_name
@@ -53,12 +52,12 @@ def gate_state(gate: GateRecord) -> tuple[str, Tone]:
     return GATE_WORDS[gate.verdict]
 
 
-def verdict_state(verdict: VerdictRecord, approval: ApprovalRecord | None) -> tuple[str, Tone]:
+def verdict_state(verdict: VerdictRecord, snapshot: Snapshot) -> tuple[str, Tone]:
     """Say how the release verdict ended, and what a person made of it."""
-    if verdict.outcome != "reject" and approval is not None:
-        void = approval.answer == "approved" and approval.is_before(verdict)
-        return APPROVAL_WORDS["waiting" if void else approval.answer]
-    return VERDICT_WORDS[verdict.outcome]
+    approval = snapshot.approval
+    if verdict.outcome == "reject" or approval is None:
+        return VERDICT_WORDS[verdict.outcome]
+    return APPROVAL_WORDS[approval.answer if snapshot.published else approval.answer_to(verdict)]
 
 
 def judgement_state(judgement: Judgement) -> tuple[str, Tone]:
@@ -79,5 +78,5 @@ def _state(snapshot: Snapshot, place: int, key: str) -> tuple[str, Tone]:
     if key in snapshot.gates:
         return gate_state(snapshot.gates[key])
     if key == "release" and snapshot.verdict is not None:
-        return verdict_state(snapshot.verdict, snapshot.approval)
-    return ("Live" if key == "published" else "Done"), "good"
+        return verdict_state(snapshot.verdict, snapshot)
+    return ("Went live" if key == "published" else "Done"), "good"

@@ -228,7 +228,7 @@ def test_every_stage_has_a_page_that_shows_the_rest_as_not_run(
 def test_a_complete_run_is_released(run: Run) -> None:
     page = run.until("published").page()
     assert word(page) == "Released"
-    assert "“lightfm” met the one threshold and is live as version 20261124T1200-ab12" in page
+    assert "“lightfm” met the one threshold and went live as version 20261124T1200-ab12" in page
     assert "Not run" not in seen(page)
 
 
@@ -360,6 +360,29 @@ def test_a_review_that_nobody_approved_is_not_called_released(run: Run) -> None:
     page = run.until("published", release=DOUBTFUL).page()
     assert word(page) == "Records contradict"
     assert "although nobody approved it" in sentence(page)
+
+
+LATER = {"at": NOON + timedelta(hours=1)}
+
+
+@pytest.mark.parametrize(
+    ("decided", "again", "word_", "said"),
+    [
+        (APPROVAL, DOUBTFUL, "Released by approval", "missed 1 of 1 threshold"),
+        (None, DOUBTFUL, "Released", "missed 1 of 1 threshold"),
+        (None, verdict(candidate="other"), "Released", "“other” met the one threshold"),
+        (None, REJECTED, "Rejected", "went live before that"),
+    ],
+)
+def test_what_was_judged_again_went_live_by_its_own_verdict(
+    run: Run, decided: Approval | None, again: VerdictRecord, word_: str, said: str
+) -> None:
+    """Also where the question of the new verdict took the place of the approval."""
+    run.records.save_approval(approval(asked_at=NOON + timedelta(hours=2)))
+    release, live = again.model_copy(update=LATER), published(decided=decided)
+    page = run.until("published", release=release, published=live).page()
+    assert word(page) == word_ and said in sentence(page)
+    assert "call a data engineer" not in sentence(page)
 
 
 def test_an_approval_names_who_and_why(run: Run) -> None:
