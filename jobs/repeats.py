@@ -69,12 +69,11 @@ def may_hold_repeated(
 def _shared_hashes(events: DataFrame) -> DataFrame:
     """Return the hashes that stand more than once, each once.
 
-    Numbers that are nearly all different sort faster than they group; asked for the second of
-    each, not for all after the first, Spark would sort them twice.
+    Numbers that are nearly all different sort faster than they group.
     """
     order = Window.partitionBy(_HASH).orderBy(_HASH)
     turned = events.select(_HASH).withColumn(_TURN, F.row_number().over(order))
-    return turned.filter(F.col(_TURN) > 1).select(_HASH).distinct()
+    return turned.filter(F.col(_TURN) == 2).select(_HASH)
 
 
 def _turn() -> Column:

@@ -55,6 +55,9 @@ def _log_no_values() -> None:
 def _common_options() -> dict[str, str]:
     return {
         "spark.sql.session.timeZone": "UTC",
+        # Java's better compiler gave up on a whole query in one method, in silence: of ten million
+        # lines, reading them took twice as long. Beyond this many bytes Spark makes several of it.
+        "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
         "spark.sql.parquet.compression.codec": "zstd",
         # rows are kept to be read a few times and dropped: compressing them took a tenth of a job
