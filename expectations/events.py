@@ -49,7 +49,7 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     with open_reader(storage) as reader:
         checks = _judge(reader, batches, before, limits, run)
     stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
-    accepted = [batch for batch in (*before, *batches) if batch not in stopped]
+    accepted = [one for one in (*before, *batches) if _will_be_learnt_from(storage, one, stopped)]
     checks += _of_sources(storage, accepted, batches, limits, as_of)
     decided = _decided_since(storage, run)
     now = datetime.now(UTC)
@@ -115,6 +115,14 @@ def _illustrated(reader: Reader, batch: str, checks: Sequence[Check]) -> tuple[C
 def _nothing_new(manifest: dict[str, Any]) -> bool:
     """Tell whether every row repeats what is there, or is declared to be no event."""
     return bool(manifest["rows_read"] == manifest.get("duplicates", 0) + _declared(manifest))
+
+
+def _will_be_learnt_from(storage: Storage, batch: str, stopped: Sequence[str]) -> bool:
+    """Tell whether a batch counts as accepted; what a person said of it stands above the gate."""
+    known = storage.decision(batch)
+    if known is not None and known.by != GATE:
+        return known.decision == "accepted"
+    return batch not in stopped
 
 
 def _of(batch: str, checks: Sequence[Check]) -> list[Check]:

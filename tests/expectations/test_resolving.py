@@ -201,5 +201,10 @@ def test_the_page_for_data_engineers_shows_the_list_as_it_is_printed(
 def test_a_stop_written_by_hand_can_be_decided_on_too(shop: Storage) -> None:
     put_batch(shop, BATCH, events(10))
     shop.decide(BATCH, BatchDecision(decision="stopped", by="ben", why="wait for the shop"))
+    judge(shop, "run=second")
+    record = RunRecords(shop, "run=second").load_gate("events")
+    assert record is not None
+    (counted,) = (one.value for one in record.checks if one.name == "accepted_batches")
+    assert counted == 0, "it meets all rules, and nobody learns from it all the same"
     resolve(shop, BATCH, "accept", "anna", WHY)
     assert shop.accepted_batches() == (BATCH,)
