@@ -15,7 +15,7 @@ from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 
 LIVE = "live"
-CURE = "Restore it from the record of its run; nothing is published until then."
+CURE = "Restore it from a backup of the published folder; nothing is published until then."
 
 
 def live(storage: Storage) -> PublishRecord | None:

@@ -8,8 +8,8 @@ entries `claims/VERSION/0000000001.json` have one winner each:
   creates the pointer. A claim is open until pointer N exists, whoever created it.
 - Who wants to delete a version reads its log, then the pointers, and gives the version up, unless
   a claim is open or the version is needed. Only then, and whenever it likes, it deletes.
-- After a version was given up nobody claims it again. To be live it must be built anew, which
-  gives it another name.
+- After a version was given up nobody claims it again: the same bytes have the same name, and stay
+  out.
 
 So what is live is never deleted, however the steps of the two interleave and whoever dies where.
 Suppose a version was given up with entry E, and pointer N names it. Its claim has a smaller number

@@ -53,7 +53,7 @@ def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) ->
     elif mine is None or champion is None:
         yield _safe(f"Version {verdict.champion} is live and could not be judged beside it.")
     else:
-        yield f"Live is {_safe(verdict.champion)}, a {_safe(champion.name)}."
+        yield f"Live is {_safe(verdict.champion)}, made by {_safe(champion.name)}."
         yield _table(("Metric", "Candidate", "Champion", "Difference"), list(_rows(mine, champion)))
         yield _parameters(mine, champion)
 

@@ -51,6 +51,10 @@ def publish(run: str, storage: Storage) -> PublishRecord:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         manifest = verified(folder)
         require_publishable(verdict, storage, folder, manifest)
+        unrecorded = _unrecorded(storage, run, version_of(folder))
+        if unrecorded is not None:
+            RunRecords(storage, run).save_published(unrecorded)
+            return unrecorded
         standing = _already_live(storage, run, version_of(folder))
         record = standing or _next_pointer(verdict, storage, folder, manifest)
         if standing is None:
@@ -65,6 +69,14 @@ def publish(run: str, storage: Storage) -> PublishRecord:
 def _already_live(storage: Storage, run: str, version: str) -> PublishRecord | None:
     now = live(storage)
     return now if now is not None and (now.run, now.version) == (run, version) else None
+
+
+def _unrecorded(storage: Storage, run: str, version: str) -> PublishRecord | None:
+    """Return the pointer of a publisher that died before its record, if it is live no longer."""
+    if _already_live(storage, run, version) or RunRecords(storage, run).load_published():
+        return None
+    released = (one for one in history(storage) if one.action == "release")
+    return next((one for one in released if (one.run, one.version) == (run, version)), None)
 
 
 def _release(storage: Storage, record: PublishRecord) -> PublishRecord:

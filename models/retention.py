@@ -31,8 +31,9 @@ def retire(storage: Storage, now: datetime | None = None) -> list[str]:
     grace = _grace(storage, now)
     written: dict[str, datetime] = {}
     for key, at in storage.published.written(VERSIONS).items():
-        version = key.split("/")[1]
-        written[version] = max(at, written.get(version, at))
+        _, version, *inside = key.split("/")
+        if inside:  # a file that somebody laid there is no version
+            written[version] = max(at, written.get(version, at))
     gone = []
     for version in sorted(version for version, at in written.items() if at < grace):
         if give_up(storage, version, partial(_is_kept, storage, version, now)):

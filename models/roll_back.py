@@ -112,7 +112,10 @@ def _answered(asked_in: str, storage: Storage) -> PublishRecord:
     for record in history(storage):
         if record.asked_in == asked_in:
             return record
-    raise PublishError(f"The pointer that {asked_in} moved was deleted.", "It is not moved again.")
+    raise PublishError(
+        f"The pointer that {asked_in} moved was deleted.",
+        "Ask for a roll-back anew: start another run of roll_back_release.",
+    )
 
 
 def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:

@@ -92,7 +92,8 @@ def follow_pointer(storage: Storage) -> str | None:
         tracked = track(now.run, storage)
         if now.candidate not in tracked:
             raise StorageError(
-                f"{now.candidate} of {now.run} is not in MLflow.", "Run track_candidates first."
+                f"{now.candidate} of {now.run} is not in MLflow.",
+                "Restore the evaluation of that run in the reports from a backup.",
             )
     with _client(storage.settings) as client:
         number = number or _register(client, tracked[now.candidate], now.version)

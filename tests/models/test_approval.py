@@ -256,7 +256,7 @@ def test_the_form_shows_the_thresholds_and_what_differs() -> None:
         r"| ndcg\_at\_10 | 0.2 | 0.15 | \+0.05 \(\+0.01 to \+0.09: better\) |",
         "| auc | 0.5 | 0.5 |",
         "Parameters changed: epochs 20 to 40.",
-        "Live is version1, a hybrid.",
+        "Live is version1, made by hybrid.",
     ):
         assert said in text
 

@@ -87,7 +87,10 @@ def test_retention_keeps_what_is_needed_and_what_may_be_read(
     assert retire(keeping_only(shop, 3, 8.0), AS_OF) == ["never_live", *names[:6]]
     assert not (place / ".v99.0a1b2c3d").exists()
     assert retire(keeping_only(shop, 5, 0.5), AS_OF) == names[6:11]
+    shop.published.write("versions/readme.txt", b"no version")
+    os.utime(Path(shop.published.address, "versions/readme.txt"), (0, 0))
     assert retire(keeping_only(shop, 2, 0.5), AS_OF) == names[11:14]
+    Path(shop.published.address, "versions/readme.txt").unlink()
     assert retire(keeping_only(shop, 2, 0.5), AS_OF) == []
     assert standing(shop) == names[14:], "champion and previous"
 

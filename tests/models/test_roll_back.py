@@ -150,6 +150,16 @@ def test_the_same_model_under_another_name_stays_out(
     assert live(shop) is not None
 
 
+def test_a_publisher_that_died_before_its_record_writes_it_after_a_roll_back(
+    shop: Storage, two: Two
+) -> None:
+    first, second = two
+    Path(shop.reports.address, OTHER, "published.json").unlink()
+    back = roll_back(first.version, "anna", WHY, "run=back", shop)
+    assert publish(OTHER, shop) == second == RunRecords(shop, OTHER).load_published()
+    assert live(shop) == back
+
+
 def test_the_next_model_is_released_as_ever(shop: Storage, two: Two, write_run: WriteRun) -> None:
     first, second = two
     roll_back(first.version, "anna", WHY, "run=back", shop)
