@@ -42,9 +42,12 @@ _STRICT_JSON = {
     "allowSingleQuotes": "false",
     "allowNonNumericNumbers": "false",
 }
-_TWO_OBJECTS = r"\}\s*\{"
-_JSON_TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'  # possessive: no recursion, however long the text
-_CSV = {"escape": '"', "mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
+_CSV = {
+    "escape": '"',
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": _CORRUPT,
+    "maxColumns": str(LONGEST_ROW + 1),  # of more the parser makes an error that ends the run
+}
 
 
 def open_feed(
@@ -101,9 +104,19 @@ def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
     before_last = F.substring(raw.cast("binary"), F.lit(1), F.octet_length(raw) - 1)
     inner = before_last.cast("string").contains("}")  # cheap, and rare
-    outside = F.regexp_replace(raw, _JSON_TEXT, "")  # signs in a text are but words
-    wrong = ~framed | (inner & raw.rlike(_TWO_OBJECTS) & outside.rlike(_TWO_OBJECTS))
+    wrong = ~framed | F.coalesce(F.when(inner, ~_is_one_value(raw)), F.lit(False))
     return _parse_lines(frame, feed, row, wrong, "malformed_json")
+
+
+def _is_one_value(line: Column) -> Column:
+    """Tell a line that is one JSON value from one where more follows, which the parser ignores.
+
+    What follows a value would have to close a list or go on in it, and to close an object or go on
+    in it with a name: nothing does both.
+    """
+    listed = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
+    named = F.concat(F.lit('{"line":'), line, F.lit(',"end":0}'))
+    return F.coalesce(listed & F.get_json_object(named, "$.end").isNotNull(), F.lit(False))
 
 
 def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:

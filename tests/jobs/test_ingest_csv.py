@@ -52,6 +52,7 @@ BAD = [
     ('in the next line"', "malformed_csv"),
     (line(6, '"quoted; ""twice"""', pieces="  x "), "wrong_type"),
     (line(7, "x" * 70_000), "too_long"),
+    (";" * 65_000, "malformed_csv"),
     (line(8, "Gr\u00fc\u00dfe").encode("latin-1"), "not_utf8"),
 ]
 

@@ -51,6 +51,12 @@ def test_a_secret_longer_than_a_block_is_hashed_first(spark: SparkSession) -> No
 BAD = [
     ('{"event_id": "e1", ', "malformed_json"),
     (event() + event(event_id="e2"), "malformed_json"),
+    (event() + "," + event(event_id="e2"), "malformed_json"),
+    (event() + ', "b": ' + event(event_id="e2"), "malformed_json"),
+    (event() + "], [" + event(event_id="e2"), "malformed_json"),
+    (event() + event(event_id="torn")[1:], "malformed_json"),
+    (event() + "}", "malformed_json"),
+    (event() + " garbage }", "malformed_json"),
     (event() + " and more", "malformed_json"),
     (event().replace('"', "'"), "malformed_json"),
     (event(quantity=...).replace('"i1"', "NaN"), "malformed_json"),
@@ -81,6 +87,7 @@ ODD = [
     event(event_id="good", unit_price="9.5e0"),
     event(event_id="returned", event_type="return", quantity=-1),
     event(event_id="bracket", placement="[SALE] shirt"),
+    event(event_id="nested", debug={"deep": [{"a": 1}, {"}, {": None}]}) + " ",
     event(event_id="braces", placement='a \\ "} { b', session_id="x" * 60_000),
 ]
 

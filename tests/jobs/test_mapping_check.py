@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from infra.errors import SettingsError
+from infra.spark.faults import plain
 from infra.spark.session import run_here
 from infra.storage import Storage
 from jobs import ingest_events
@@ -84,7 +85,10 @@ def test_sql_that_ends_at_a_value_is_named_and_the_value_is_not(
 def test_no_line_of_spark_shows_a_value(spark: SparkSession) -> None:
     log4j = spark._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
     layout = log4j.LogManager.getContext(False).getConfiguration().getAppender("stderr").getLayout()
-    message = log4j.message.SimpleMessage("Failed: [CAST.X] 'anna\n' is bad. SQLSTATE: 22018 ==")
-    event = log4j.core.impl.Log4jLogEvent.newBuilder().setMessage(message)
-    line = layout.toSerializable(event.setLevel(log4j.Level.ERROR).setLoggerName("a.b").build())
-    assert line.endswith(" ERROR b: Failed: [CAST.X] ... SQLSTATE: 22018 ==\n")
+    for state in ("22018", "KD000"):
+        said = f"Failed: [CAST.X] 'anna\n' is bad. SQLSTATE: {state} =="
+        assert "anna" not in str(plain(RuntimeError(said)))
+        message = log4j.message.SimpleMessage(said)
+        event = log4j.core.impl.Log4jLogEvent.newBuilder().setMessage(message)
+        line = layout.toSerializable(event.setLevel(log4j.Level.ERROR).setLoggerName("a.b").build())
+        assert line.endswith(f" ERROR b: Failed: [CAST.X] ... SQLSTATE: {state} ==\n")
