@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,10 @@ def count_outcomes(judged: DataFrame) -> list[Row]:
 
 
 def count_files(
-    counted: Iterable[Row], planned: Iterable[str], sizes: Mapping[str, int]
+    counted: Iterable[Row],
+    planned: Iterable[str],
+    sizes: Mapping[str, int],
+    landed: Callable[[], Mapping[str, int]],
 ) -> list[dict[str, Any]]:
     """Return each file of a batch: its address, its bytes when it was read, its rows.
 
@@ -44,25 +47,45 @@ def count_files(
         Addresses of all files of the batch.
     sizes : mapping
         Bytes by address, from before any of them was read: the size of a file without rows.
+    landed : callable
+        Gives the bytes by address as they are now; asked only if a file gave no row.
 
     Raises
     ------
     InputError
-        A file without rows landed since: how much of it was read nobody knows.
+        A file without rows landed since, or is gone, or has another size: how much of it was read
+        nobody knows.
     """
     rows: Counter[tuple[str, int]] = Counter()
     for row in counted:
         rows[landed_name(row["file"]), row["file_size"]] += row["count"]
-    for file in set(planned) - {name for name, _ in rows}:
-        if file not in sizes:
-            raise InputError(
-                f"{file} landed while others were read, and gave no row.",
-                "Run again once its upload is over.",
-            )
+    silent = set(planned) - {name for name, _ in rows}
+    now = landed() if silent else {}
+    for file in silent:
+        _require_seen(file, sizes.get(file), now.get(file))
         rows[file, sizes[file]] = 0
     return [
         {"file": file, "bytes": size, "rows": count} for (file, size), count in sorted(rows.items())
     ]
+
+
+def _require_seen(file: str, before: int | None, now: int | None) -> None:
+    """Refuse a file without rows unless it was there, as it is, before any was read."""
+    if now is None:
+        raise InputError(
+            f"{file} was planned for this batch and is gone.",
+            "Put it back, or an empty file of that name (Parquet: one without rows).",
+        )
+    if before is None:
+        raise InputError(
+            f"{file} landed while others were read, and gave no row.",
+            "Run again once its upload is over.",
+        )
+    if before != now:
+        raise InputError(
+            f"{file} had {before} bytes before it was read and has {now} now, and gave no row.",
+            "Run again once its upload is over.",
+        )
 
 
 def files_read(storage: Storage, source: str) -> dict[str, int]:

@@ -66,7 +66,7 @@ def _plain(file: str, start: bytes) -> bytes:
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{file} cannot be read: {error}.",
-            "Put a whole file of that name in its place, or move it away.",
+            "Put a whole file of that name in its place, or an empty one.",
         ) from None
     return content
 

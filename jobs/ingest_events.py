@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
-from infra.errors import CatwalkError, SparkError, StorageError
+from infra.errors import CatwalkError, InputError, SparkError, StorageError
 from infra.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE
 from infra.settings import load_settings
@@ -33,10 +33,12 @@ from jobs.planned_files import planned_files
 from jobs.quarantine import count_reasons
 from jobs.reading import (
     batch_bound,
+    file_with_rows,
     landed_files,
     open_feed,
     parse,
     require_plain_names,
+    require_read,
     require_unchanged,
 )
 from jobs.repeats import may_hold_repeated, without_repeats
@@ -91,7 +93,9 @@ class Ingestion:
             if self._refusal:  # Spark buries it under its own plan
                 raise self._refusal from None
             raise
-        require_unchanged(self._landed(), books.files_read(self.storage, self.source))
+        landed, read = self._landed(), books.files_read(self.storage, self.source)
+        require_unchanged(landed, read)
+        require_read(new, landed, read)
 
     def _forget_a_checkpoint_that_planned_nothing(self) -> None:
         """Remove what a kill left before the first batch was planned: Spark would refuse it."""
@@ -125,7 +129,7 @@ class Ingestion:
     def write(self, batch: DataFrame, number: int) -> None:
         """Write one batch: clean events, quarantined rows, and last the manifest showing them."""
         key = batch_key(self.source, number)
-        if self._finished(key):
+        if self._finished(key, number):
             return
         read = Observation()
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
@@ -137,22 +141,26 @@ class Ingestion:
         finally:
             batch.sparkSession.catalog.clearCache()
 
-    def _finished(self, key: str) -> bool:
+    def _finished(self, key: str, number: int) -> bool:
         """Tell whether the batch was finished before the crash that brings it here again.
 
         Raises
         ------
         StorageError
-            A batch of that name was read under another checkpoint: this one was lost or replaced,
-            and would count its files as read without reading them.
+            A batch of that name was read under another checkpoint, or this one had it planned with
+            other files: it was lost or is older, and would count files as read without reading.
         """
         if key not in self.lake.partitions("events"):
             return False
-        if self.lake.manifest("events", key)["checkpoint"] == self._checkpoint():
+        manifest = self.lake.manifest("events", key)
+        planned = set(planned_files(self.lake, self.source, number))
+        same = manifest["checkpoint"] == self._checkpoint()
+        if same and planned == {one["file"] for one in manifest["files"]}:
             return True
         raise StorageError(
             f"{self.lake.address('events', key)} was read under another checkpoint than "
-            f"{self.storage.checkpoint(self.source)}.",
+            f"{self.storage.checkpoint(self.source)}"
+            f"{', or an earlier state of it' if same else ''}.",
             "Restore the lake and its checkpoints from the same backup.",
         )
 
@@ -174,13 +182,30 @@ class Ingestion:
         manifest |= {"batch": key, "source": self.source, "run": self.run}
         stopped = set(self.storage.stopped_batches())
         manifest["repeats_of_stopped"] = [one for one in near if duplicates and one in stopped]
-        planned = planned_files(self.lake, self.source, number)
-        files = books.count_files(found, planned, self._sizes)
+        files = self._files(found, number)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
         manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
         self._require_readable(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("events", key, manifest)
         print(books.summary(manifest), flush=True)
+
+    def _files(self, found: list[Row], number: int) -> list[dict[str, Any]]:
+        """Return the files of a batch; one that gave no row must not hold any.
+
+        Raises
+        ------
+        InputError
+            A file was away, or being written anew, just while the batch was read.
+        """
+        planned = planned_files(self.lake, self.source, number)
+        files = books.count_files(found, planned, self._sizes, self._landed)
+        silent = [one["file"] for one in files if one["bytes"] and not one["rows"]]
+        if silent and (file := file_with_rows(self.spark, self.feed, silent)):
+            raise InputError(
+                f"{file} gave no row when it was read and holds some now.",
+                "Run again once its upload is over.",
+            )
+        return files
 
     def _unknown_columns(
         self, odd: DataFrame, found: list[Row], files: list[dict[str, Any]]

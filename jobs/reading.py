@@ -16,7 +16,7 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StringType, StructField, StructType
 
-from infra.errors import InputError
+from infra.errors import InputError, StorageError
 from infra.settings import Settings
 from infra.spark.listing import FOLDER, matches
 from jobs.parquet_columns import as_text, parquet_schema
@@ -74,6 +74,15 @@ def open_feed(
         F.col("_metadata.file_size").alias(SIZE),
         F.col("_metadata.file_modification_time").alias(ARRIVED),
     )
+
+
+def file_with_rows(spark: SparkSession, feed: Feed, files: Collection[str]) -> str | None:
+    """Return one of the files that holds a row now, as `open_feed` would give it."""
+    frame = spark.read.format("parquet" if feed.format == "parquet" else "text").load(list(files))
+    if feed.format == "csv":
+        frame = frame.filter(~_is_header(feed))
+    found = frame.select("_metadata.file_path").first()
+    return landed_name(found[0]) if found else None
 
 
 def parse(frame: DataFrame, feed: Feed) -> DataFrame:
@@ -183,8 +192,7 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
         No file below the landing folder matches, or a folder stands where a file is expected.
     """
     pattern = f"{landing}/{feed.files}"
-    every = matches(spark, pattern)  # Spark passes over hidden names: half-uploads
-    found = {file: size for file, size in every.items() if file.rpartition("/")[2][0] not in "._"}
+    found = {file: size for file, size in matches(spark, pattern).items() if not _hidden(file)}
     if not found:
         raise InputError(
             f"No file matches {pattern}.",
@@ -197,6 +205,11 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
                 "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
             )
     return {_plain(file): size for file, size in found.items()}
+
+
+def _hidden(file: str) -> bool:
+    """Tell the name of a half-upload: Spark passes over it."""
+    return file.rpartition("/")[2][0] in "._" or file.endswith("._COPYING_")
 
 
 def batch_bound(sizes: Collection[int], settings: Settings) -> dict[str, str]:
@@ -246,6 +259,23 @@ def require_unchanged(landed: dict[str, int], read: dict[str, int]) -> None:
             raise InputError(
                 f"{file} had {read[file]} bytes when it was read and has {size} now.",
                 "Deliver it whole under a new name: repeated events are left out by their ids.",
+            )
+
+
+def require_read(new: Iterable[str], landed: Collection[str], read: Collection[str]) -> None:
+    """Hold the files that a run was to read, and that still lie there, against those in a batch.
+
+    Raises
+    ------
+    StorageError
+        The checkpoint counts a file as read, and no batch of the lake has it.
+    """
+    for file in new:
+        if file in landed and file not in read:
+            raise StorageError(
+                f"{file} was passed over: the checkpoint has it as read, and no batch holds it.",
+                "Restore the lake and its checkpoints from the same backup, or give the file "
+                "another name: repeated events are left out by their ids.",
             )
 
 

@@ -52,7 +52,7 @@ def plain(error: Exception) -> CatwalkError:
     if file:
         return InputError(
             f"{file[1].removeprefix('file:').replace('///', '/')} cannot be read: {cause}.",
-            "Put a whole file of that name in its place, or move it away.",
+            "Put a whole file of that name in its place, or an empty one (Parquet: without rows).",
         )
     return SparkError(f"Spark stopped: {cause}.", "The lines above say where.")
 

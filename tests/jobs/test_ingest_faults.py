@@ -46,6 +46,27 @@ def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(
         ingest(shop, "run=second")
 
 
+def test_a_checkpoint_that_is_older_or_newer_than_the_lake_is_an_error(
+    spark: object, shop: Storage, tmp_path: Path
+) -> None:
+    land(shop, [event()])
+    ingest(shop)
+    older = shutil.copytree(shop.checkpoint("shop"), tmp_path / "older")
+    land(shop, [event(event_id="e2")], "two.jsonl")
+    ingest(shop, "run=second")
+    _, batch = shop.lake.partitions("events")
+    folder = Path(shop.lake.address("events", batch))
+    manifest = folder.rename(tmp_path / "away")
+    with pytest.raises(StorageError, match=r"two\.jsonl was passed over"):
+        ingest(shop, "run=third")
+    manifest.rename(folder)
+    shutil.rmtree(shop.checkpoint("shop"))
+    shutil.copytree(older, shop.checkpoint("shop"))
+    land(shop, [event(event_id="e3")], "three.jsonl")
+    with pytest.raises(StorageError, match="another checkpoint .* or an earlier state of it"):
+        ingest(shop, "run=fourth")
+
+
 def test_a_folder_where_a_file_is_expected_is_an_error(spark: object, shop: Storage) -> None:
     land(shop, [event()])
     (Path(shop.landing) / "events/shop/day.jsonl").mkdir()
@@ -141,6 +162,8 @@ def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_
         run_here(ingest_events, ["--run", RUN])
     assert shop.lake.partitions("events") == []
     monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    with pytest.raises(InputError, match=r"one\.jsonl was planned for this batch and is gone"):
+        run_here(ingest_events, ["--run", RUN])
     away.rename(file)
     assert ingest(shop)["clean"] == 2
 
@@ -181,6 +204,7 @@ def test_odd_names_are_names_and_a_hidden_one_is_an_upload_that_goes_on(
     spark: object, shop: Storage
 ) -> None:
     land(shop, [event(event_id="half")], ".two.jsonl.Xy12Za")
+    land(shop, [event(event_id="half")], "three.jsonl._COPYING_")
     (Path(shop.landing) / "events/shop/.folder.jsonl").mkdir()
     for number, name in enumerate(
         ("a b", "gr\u00f6\u00dfe", "100%", "%41", "#1", "x;y&z=1", "'\"")

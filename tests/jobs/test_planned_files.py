@@ -37,9 +37,16 @@ def test_a_batch_has_the_files_up_to_where_it_goes(shop: Storage) -> None:
     assert found == [[f"/l/a {n}.jsonl" for n in batch] for batch in numbers]
 
 
-def test_a_file_without_rows_that_landed_since_is_not_taken_for_read() -> None:
+def test_a_file_without_rows_must_have_been_there_as_it_is() -> None:
     counted = [Row(file="file:///l/a.jsonl", file_size=9, count=2)]
-    files = books.count_files(counted, ["/l/a.jsonl", "/l/b.jsonl"], {"/l/b.jsonl": 3})
+    planned, before = ["/l/a.jsonl", "/l/b.jsonl"], {"/l/b.jsonl": 3}
+    files = books.count_files(counted, planned, before, lambda: before)
     assert [tuple(file.values()) for file in files] == [("/l/a.jsonl", 9, 2), ("/l/b.jsonl", 3, 0)]
-    with pytest.raises(InputError, match="b.jsonl landed while others were read, and gave no row"):
-        books.count_files(counted, ["/l/a.jsonl", "/l/b.jsonl"], {"/l/a.jsonl": 9})
+    for sizes, now, said in (
+        ({}, before, "b.jsonl landed while others were read, and gave no row"),
+        ({}, {}, "b.jsonl was planned for this batch and is gone"),
+        (before, {}, "b.jsonl was planned for this batch and is gone"),
+        (before, {"/l/b.jsonl": 0}, "b.jsonl had 3 bytes before it was read and has 0 now"),
+    ):
+        with pytest.raises(InputError, match=said):
+            books.count_files(counted, planned, sizes, lambda now=now: now)  # type: ignore[misc]
