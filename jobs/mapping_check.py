@@ -23,8 +23,8 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     Raises
     ------
     SettingsError
-        An expression names a column that is no field, is no SQL, or a rule is no condition; the
-        message names the file, the source and the key.
+        An expression names a column that is no field, is no SQL, makes several rows of one or
+        another value each time, or a rule is no condition; the message names the file, the source and the key.
     """
     rules = {
         "events": ("not_events", source.events.not_events),
@@ -43,12 +43,19 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
 def _require_expressions(empty: DataFrame, expressions: Mapping[str, str], origin: str) -> None:
     for key, sql in expressions.items():
         try:
-            empty.select("*", F.expr(sql))  # with a row's own columns, so that no sum passes
+            # with a row's own columns and inside a value, so that nothing passes that makes
+            # one row of several, or several of one
+            frame = empty.select("*", F.struct(F.expr(sql)))
         except PySparkException as error:
             raise SettingsError(
                 f"{origin}.{key}: {_fact(error)}.",
                 f"Correct the SQL; it may use the fields {', '.join(empty.columns)}.",
             ) from None
+        if not frame._jdf.queryExecution().analyzed().deterministic():
+            raise SettingsError(
+                f"{origin}.{key}: `{sql}` gives another value each time a row is read.",
+                "Make the value of the fields alone: a batch may be read again after a crash.",
+            )
 
 
 def _require_conditions(empty: DataFrame, conditions: Mapping[str, str], origin: str) -> None:

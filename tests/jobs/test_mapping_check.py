@@ -20,6 +20,8 @@ WRONG = [
     ("user_id: user_id", "user_id: customer", r"events\.columns\.user_id: .*`customer`"),
     ("item_id: item_id", "item_id: upper(item_id", r"events\.columns\.item_id: .*[Ss]yntax error"),
     ("rating: rating", "rating: max(rating)", r"events\.columns\.rating: "),
+    ("rating: rating", "rating: explode(array(rating))", r"columns\.rating: .*enerator"),
+    ("event_id: event_id", "event_id: uuid()", r"columns\.event_id: `uuid\(\)` gives another"),
     ("rating: rating", "rating: no_such(rating)", r"events\.columns\.rating: .*no_such"),
     ("in_stock: in_stock", "in_stock: stock > 0", r"items\.columns\.in_stock: .*`stock`"),
     ("fields: [event_id,", "fields: [event_id, event_id,", r"'event_id' stands twice"),
