@@ -26,8 +26,11 @@ def count_outcomes(judged: DataFrame) -> list[Row]:
     """
     micros = F.unix_micros("event_time")  # a datetime would come in the time zone of this process
     times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
-    groups = judged.groupBy("outcome", "reason", "event_type", "file", "file_size")
-    odd = (F.sum("masked").alias("masked"), F.count("unknown").alias("unknown"))
+    # what stands as type in a row that is refused may be anything, and another in each
+    kind = F.when(F.col("outcome") == CLEAN, F.col("event_type")).alias("event_type")
+    groups = judged.groupBy("outcome", "reason", kind, "file", "file_size")
+    unknown = F.count_if(F.size("unknown") > 0)
+    odd = (F.sum("masked").alias("masked"), unknown.alias("unknown"))
     return groups.agg(F.count("*").alias("count"), *times, *odd).collect()
 
 
@@ -175,10 +178,10 @@ def _details(manifest: dict[str, Any]) -> Iterator[str]:
         if counts:
             listed = ", ".join(f"{what} {rows:,}" for what, rows in counts)
             yield f"{name.replace('_', ' ')}: {listed}"
-    if stopped := ", ".join(manifest["repeats_of_stopped"]):
+    if undecided := ", ".join(manifest["repeats_of_undecided"]):
         yield (
-            f"some of the duplicates may repeat {stopped}, stopped: if it is discarded, "
-            "deliver these files again under new names"
+            f"some of the duplicates may repeat {undecided}, not accepted so far: if it is "
+            "discarded, deliver these files again under new names"
         )
     if manifest["masked"]:
         yield f"masked: {manifest['masked']:,} texts that looked like personal data"

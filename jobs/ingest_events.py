@@ -19,7 +19,7 @@ from pyspark.storagelevel import StorageLevel
 
 from infra.errors import CatwalkError, InputError, SparkError, StorageError
 from infra.run_records import RunRecords
-from infra.schemas import EVENTS, QUARANTINE
+from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.settings import load_settings
 from infra.spark import session as spark_session
 from infra.spark.faults import plain
@@ -43,10 +43,11 @@ from jobs.reading import (
 )
 from jobs.repeats import may_hold_repeated, without_repeats
 from jobs.sources import load_sources
-from jobs.unknown_columns import count_unknown
+from jobs.unknown_columns import count_unknown, no_unknown_keys
 
 _MOST_AGE = "36500d"  # of a file: after 7 days Spark would pass a late one over, silently
 _NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # of values that are all unlike
+_EVENT_IDS = Table("events", "event_id STRING NOT NULL")  # one column is read, not five
 _MOST_FILES = 8  # of a partition: many small ones slow every later reader
 
 
@@ -171,7 +172,7 @@ class Ingestion:
 
     def _write(self, number: int, judged: DataFrame, found: list[Row], seen: int) -> None:
         key = batch_key(self.source, number)
-        odd = judged.filter((F.col("outcome") == QUARANTINED) | F.col("unknown").isNotNull())
+        odd = judged.filter((F.col("outcome") == QUARANTINED) | (F.size("unknown") > 0))
         odd = odd.persist(StorageLevel.DISK_ONLY)  # few: the others are read no more than needed
         quarantined = self._write_quarantine(key, odd)
         clean = judged.filter(F.col("outcome") == CLEAN)
@@ -180,8 +181,8 @@ class Ingestion:
         written = books.count_outcomes(self._write_events(key, kept))
         manifest = books.write_up(found, written, quarantined, duplicates, seen)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
-        stopped = set(self.storage.stopped_batches())
-        manifest["repeats_of_stopped"] = [one for one in near if duplicates and one in stopped]
+        open_ = set(near) - set(self.storage.accepted_batches())  # of this run too: not judged yet
+        manifest["repeats_of_undecided"] = sorted(open_) if duplicates else []
         files = self._files(found, number)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
         manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
@@ -234,9 +235,10 @@ class Ingestion:
         writer = events.write.mode("overwrite").option(*_NO_DICTIONARY)
         writer.parquet(address)
         said = {"outcome": CLEAN, "masked": 0}
-        said |= dict.fromkeys(("reason", "unknown", "file", "file_size"))
+        said |= dict.fromkeys(("reason", "file", "file_size"))
         written = self.spark.read.schema(EVENTS.ddl).parquet(address)
-        return written.withColumns({name: F.lit(value) for name, value in said.items()})
+        written = written.withColumns({name: F.lit(value) for name, value in said.items()})
+        return written.withColumn("unknown", no_unknown_keys())
 
     def _near(self, found: list[Row]) -> list[str]:
         """Return the batches whose events a clean row of this one could repeat."""
@@ -249,7 +251,7 @@ class Ingestion:
 
     def _ids(self, batches: list[str]) -> DataFrame:
         addresses = [self.lake.address("events", batch) for batch in batches]
-        return spark_session.read_table(self.spark, EVENTS, addresses).select("event_id")
+        return spark_session.read_table(self.spark, _EVENT_IDS, addresses)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,7 +24,8 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     ------
     SettingsError
         An expression names a column that is no field, is no SQL, makes several rows of one or
-        another value each time, or a rule is no condition; the message names the file, the source and the key.
+        another value each time, or a rule is no condition; the message names the file, the source
+        and the key.
     """
     rules = {
         "events": ("not_events", source.events.not_events),

@@ -9,8 +9,8 @@ from infra.errors import CatwalkError, InputError, SettingsError, SparkError, St
 _CAUSE = re.compile(r"Caused by: (?:[\w.$]+: )*([^\n]+)")
 _FILE = re.compile(r"error while reading file (\S+?)\.\s")
 _COLON = re.compile(r"URISyntaxException: Relative path in absolute URI: (\S+)")
-# SQLSTATE class 22, data exception, or KD000, a line that is no CSV: Spark names the value too, which
-# may be personal and is never shown.
+# SQLSTATE class 22, data exception, or KD000, a line that is no CSV: Spark names the value too,
+# which may be personal and is never shown.
 # It may hold line ends; errors of other classes, which may stand before, are passed over.
 _CLASS = r"\[([A-Z_]+)[.\w]*\] "
 _VALUE = re.compile(rf"{_CLASS}(?:(?!{_CLASS})[\s\S])*?SQLSTATE: (?:22\w{{3}}|KD000)")

@@ -148,7 +148,7 @@ def test_a_discarded_batch_may_be_delivered_again_and_a_stopped_one_too_early(
     shop.decide(batch, BatchDecision(decision="stopped", by="gate"))
     land(shop, [event()], "early.jsonl")
     assert ingest(shop, "run=second")["duplicates"] == 1
-    assert f"may repeat {batch}, stopped: if it is discarded, deliver" in capsys.readouterr().out
+    assert f"may repeat {batch}, not accepted so far: if it is discarded" in capsys.readouterr().out
     shop.decide(batch, BatchDecision(decision="discarded", by="anna"))
     land(shop, [event()], "again.jsonl")
     assert ingest(shop, "run=third")["clean"] == 1
