@@ -70,7 +70,14 @@ def _typed(name: str, kind: object, feed: Feed) -> Column:
     if isinstance(kind, StringType):
         return text if feed.format == "csv" else F.when(~_nested(text), text)
     number = text.try_cast(kind)  # type: ignore[arg-type]
-    return F.when(F.abs(number) <= _LARGEST, number) if isinstance(kind, DoubleType) else number
+    if not isinstance(kind, DoubleType):
+        return number
+    return F.when((F.abs(number) <= _LARGEST) & ~_as_in_java(text), number)
+
+
+def _as_in_java(text: Column) -> Column:
+    """Tell a number as Java's programs write it, `100d` or `0x1p3`: Spark reads that as well."""
+    return (F.substring(text, -1, 1) > "9") | text.contains("p") | text.contains("P")
 
 
 def _nested(text: Column) -> Column:

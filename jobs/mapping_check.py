@@ -12,7 +12,7 @@ from pyspark.sql.types import BooleanType
 
 from infra.errors import SettingsError
 from jobs import reading
-from jobs.sources import FILE, Feed, Source
+from jobs.sources import FILE, Feed, Source, quoted
 
 _SUGGESTION = ". Did you mean"
 
@@ -34,7 +34,7 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     for kind, (key, conditions) in rules.items():
         feed: Feed = getattr(source, kind)
         names = (*feed.fields, reading.FILE)
-        empty = spark.createDataFrame([], ", ".join(f"`{one}` STRING" for one in names))
+        empty = spark.createDataFrame([], ", ".join(f"{quoted(one)} STRING" for one in names))
         origin = f"{file}, '{name}', {kind}"
         _require_expressions(empty, feed.columns, f"{origin}.columns")
         _require_expressions(empty, conditions, f"{origin}.{key}")

@@ -6,10 +6,17 @@ from collections.abc import Iterable, Mapping
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import (
+    BinaryType,
+    DataType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from infra.errors import InputError
-from jobs.sources import Feed
+from jobs.sources import Feed, quoted
 from jobs.unknown_columns import MOST_NAMES, masked_names
 
 
@@ -33,8 +40,17 @@ def parquet_schema(spark: SparkSession, files: Iterable[str], feed: Feed) -> Str
 def as_text(name: str, kind: DataType) -> Column:
     """Write a value as text; a moment in UTC with its offset."""
     if isinstance(kind, TimestampType):
-        return F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").alias(name)
-    return F.col(name).cast("string").alias(name)
+        return F.date_format(quoted(name), "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").alias(name)
+    return F.col(quoted(name)).cast("string").alias(name)
+
+
+def no_utf8(kinds: Mapping[str, DataType]) -> Column:
+    """Tell a row with a text that is not UTF-8: Parquet does not look at the bytes of a text."""
+    found = F.lit(False)
+    for name, kind in kinds.items():
+        if isinstance(kind, StringType | BinaryType):
+            found |= ~F.is_valid_utf8(F.col(quoted(name)).cast("string"))
+    return found
 
 
 def unknown_columns(spark: SparkSession, rows: Mapping[str, int], feed: Feed) -> dict[str, int]:

@@ -19,8 +19,8 @@ from pyspark.sql.types import StringType, StructField, StructType
 from infra.errors import InputError, StorageError
 from infra.settings import Settings
 from infra.spark.listing import FOLDER, matches
-from jobs.parquet_columns import as_text, parquet_schema
-from jobs.sources import Feed
+from jobs.parquet_columns import as_text, no_utf8, parquet_schema
+from jobs.sources import Feed, quoted
 from jobs.unknown_columns import UNKNOWN, no_unknown_keys, unknown_keys
 
 _PATTERN = frozenset("*?[]{}\\")
@@ -102,8 +102,10 @@ def parse(frame: DataFrame, feed: Feed) -> DataFrame:
 def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
     kinds = {name: frame.schema[name].dataType for name in feed.fields}
     texts = (as_text(name, kind) for name, kind in kinds.items())
-    rows = frame.select(FILE, SIZE, ARRIVED, F.to_json(F.struct(*kinds)).alias(RAW), *texts)
-    return rows.withColumns({BROKEN: F.lit(None).cast("string"), UNKNOWN: no_unknown_keys()})
+    raw = F.to_json(F.struct(*map(quoted, kinds))).alias(RAW)
+    broken = F.when(no_utf8(kinds), "not_utf8").alias(BROKEN)
+    rows = frame.select(FILE, SIZE, ARRIVED, raw, broken, *texts)
+    return rows.withColumn(UNKNOWN, no_unknown_keys())
 
 
 def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
@@ -129,7 +131,7 @@ def _is_one_value(line: Column) -> Column:
 
 
 def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:
-    schema = ", ".join(f"`{name}` STRING" for name in (*feed.fields, _CORRUPT))
+    schema = ", ".join(f"{quoted(name)} STRING" for name in (*feed.fields, _CORRUPT))
     row = F.from_csv(_short_line(), schema, {**_CSV, "sep": feed.separator})
     blank = F.trim(F.col(RAW)) == ""
     return _parse_lines(frame, feed, row, blank | _ends_inside_quotes(feed), "malformed_csv")

@@ -90,6 +90,11 @@ class Source(Rules):
     items: ItemFeed
 
 
+def quoted(field: str) -> str:
+    """Write the name of a field as SQL does: a dot in it is no step into a struct."""
+    return "`" + field.replace("`", "``") + "`"
+
+
 def replay_folder(source: str) -> str:
     """Name the folder below the landing folder where quarantined rows of a source land again."""
     return f"replayed/{source}"

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.masking import mask_text
-from jobs.sources import Feed
+from jobs.sources import Feed, quoted
 
 UNKNOWN = "_unknown"
 MOST_NAMES = 50  # of a batch: whatever lands, a manifest stays short
@@ -26,7 +26,7 @@ def unknown_keys(line: Column, feed: Feed) -> Column:
     """
     found = F.lit(0)
     for name in feed.fields:
-        found += F.col(name).isNotNull().cast("int")
+        found += F.col(quoted(name)).isNotNull().cast("int")
     upto = F.call_function("substring_index", line, F.lit('":'), found + 1)
     more = F.octet_length(upto) < F.octet_length(line)
     spaced = line.contains(" :") | line.contains("\t:")

@@ -7,6 +7,7 @@ row per item with a vector and its summed weight. Items are numbered by their or
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from pyspark.ml.feature import StringIndexer
@@ -104,4 +105,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(spark_session.run_submitted())

@@ -75,6 +75,8 @@ BAD = [
     (event(event_time="2001-01-01T00:00:00Z"), "too_old"),
     (event(event_type="cart", quantity=-1), "negative_quantity"),
     (event(unit_price="NaN"), "wrong_type"),
+    (event(unit_price="100d"), "wrong_type"),
+    (event(unit_price="0x1p3"), "wrong_type"),
     (event(unit_price="-Infinity"), "wrong_type"),
     (event(placement=["a"]), "wrong_type"),
     (event(placement=" } { ") + " {}", "malformed_json"),

@@ -44,6 +44,10 @@ def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(
     land(shop, [event(event_id="e2")], "two.jsonl")
     with pytest.raises(StorageError, match="was read under another checkpoint"):
         ingest(shop, "run=second")
+    shutil.rmtree(shop.checkpoint("shop"))  # the way out without a backup
+    for folder in Path(shop.settings.lake).glob("*/batch=shop-*"):
+        shutil.rmtree(folder)
+    assert ingest(shop, "run=third")["clean"] == 2
 
 
 def test_a_checkpoint_that_is_older_or_newer_than_the_lake_is_an_error(

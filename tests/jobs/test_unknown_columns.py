@@ -14,9 +14,11 @@ from pyspark.sql import SparkSession
 from infra.errors import InputError
 from infra.storage import Storage
 from jobs import books, ingest_events
+from jobs.judge_events import judge
+from jobs.reading import parse
 from jobs.sources import FILE, load_sources
 from jobs.unknown_columns import count_unknown
-from tests.jobs.landing import GOOD, event, ingest, land, rows
+from tests.jobs.landing import GOOD, event, ingest, land, opened, rows
 
 
 def test_unknown_keys_are_named_and_their_values_dropped(
@@ -84,6 +86,25 @@ def test_parquet_keeps_its_types_and_reports_what_it_has_beside(
     [row] = rows(parquet, "events")
     assert (row["quantity"], row["unit_price"]) == (2, 9.5)
     assert str(row["event_time"]) == "2025-11-20 10:00:00+00:00"
+
+
+@pytest.mark.parametrize("wanted", ["jsonl", "parquet"])
+def test_a_name_with_a_dot_is_one_field_and_bytes_of_parquet_are_text_or_none(
+    spark: SparkSession, wanted: str
+) -> None:
+    feed = load_sources(("shop",))["shop"].events
+    fields = tuple("user.id" if name == "user_id" else name for name in feed.fields)
+    change = {"format": wanted, "fields": fields}
+    feed = feed.model_copy(update={**change, "columns": {**feed.columns, "user_id": "`user.id`"}})
+    row = {**dict.fromkeys(fields), **GOOD, "user.id": "anna"}
+    lines = opened(spark, one=[json.dumps({name: row[name] for name in fields if row[name]})])
+    if wanted == "parquet":
+        good, bad = ([row[name] for name in fields[:-1]] + [end] for end in (b"4", b"\xff"))
+        ddl = ", ".join(f"`{name}` STRING" for name in fields[:-1]) + f", {fields[-1]} BINARY"
+        lines = spark.createDataFrame([good, bad], ddl).crossJoin(lines.drop("value"))
+    found = judge(parse(lines, feed), feed, "secret").orderBy("outcome").collect()
+    assert [row["reason"] for row in found] == [None, "not_utf8"][: len(found)]
+    assert found[0]["rating"] == (4 if wanted == "parquet" else None)
 
 
 def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
