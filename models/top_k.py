@@ -1,7 +1,7 @@
 """The best k items for many users at once, by blocked matrix products.
 
-Two Python threads with one BLAS thread each beat two BLAS threads by 1.4 times (12.1 s against
-17.4 s for 100,000 users x 20,000 items), since numpy's selection runs on one thread only.
+Two Python threads with one BLAS thread each beat two BLAS threads by 1.4 times, since numpy's
+selection runs on one thread only.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from models.recommender import NONE, Matrix
 
 Vectors: TypeAlias = NDArray[np.float32]
 Best: TypeAlias = tuple[NDArray[np.int32], Vectors]
+Places: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows, columns
 Score: TypeAlias = Callable[[slice], Vectors]
 
-BLOCK_SCORES = 2_000_000  # 8 MB of float32; a thread needs about four times that
+BLOCK_SCORES = 4_000_000  # 16 MB of float32; a thread needs about four times that
 THREADS = 2
 GROUP = 64  # columns of which only the best may count; smaller is slower, larger lets more through
+FEW = 20  # groups per one that holds a candidate: with fewer, looking at all is faster
 
 
 def top_k(
@@ -108,16 +110,19 @@ def _best_of_block(
 ) -> Best:
     scores = score(rows)
     if seen is not None:
-        _hide(scores, seen[rows])
+        _hide(scores, seen, rows)
     chosen = _choose(scores, min(k, scores.shape[1]))
     best = np.take_along_axis(scores, chosen, axis=1)
     found = np.where(np.isneginf(best), NONE, columns[chosen]) if chosen.size else chosen
     return _widen(found.astype(np.int32), k, NONE), _widen(best, k, -np.inf)
 
 
-def _hide(scores: Vectors, seen: Matrix) -> None:
-    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-    scores[rows, seen.indices] = -np.inf
+def _hide(scores: Vectors, seen: Matrix, rows: slice) -> None:
+    """Put the seen items of some rows below everything; by flat places, twice as fast as pairs."""
+    starts = seen.indptr[rows.start : rows.stop + 1]
+    before = np.arange(len(scores)) * scores.shape[1]
+    places = np.repeat(before, np.diff(starts)) + seen.indices[starts[0] : starts[-1]]
+    np.put(scores, places, -np.inf)
 
 
 def _choose(scores: Vectors, k: int) -> NDArray[np.intp]:
@@ -126,26 +131,45 @@ def _choose(scores: Vectors, k: int) -> NDArray[np.intp]:
     if not 0 < k < width:
         order = np.argsort(-scores[:, :k], axis=1, kind="stable")
         return order
-    places = np.flatnonzero(scores >= _floor(scores, k)[:, None])
-    row, column = np.divmod(places, width)
-    order = np.lexsort((column, -scores.ravel()[places], row))
-    starts = np.searchsorted(row, np.arange(rows))
+    row, column = _candidates(scores, k)
+    order = np.lexsort((column, -scores[row, column], row))
+    starts = np.searchsorted(row[order], np.arange(rows))
     chosen: NDArray[np.intp] = column[order][starts[:, None] + np.arange(k)]
     return chosen
 
 
-def _floor(scores: Vectors, k: int) -> Vectors:
-    """Return for every row a score that at least k of the row reach, and few more do.
+def _candidates(scores: Vectors, k: int) -> Places:
+    """Return the places of the k highest scores per row, and of few others.
 
-    That is the k-th highest of the maxima of `GROUP` columns each: a partition of a 64th of the
-    scores. Partitioning all of them takes longer than the product that made them.
+    At least k scores of a row reach the k-th highest of the maxima of `GROUP` columns each: a
+    partition of a 64th of the scores. Partitioning all of them takes longer than the product that
+    made them. Where few groups reach it, only these are looked at again.
     """
     rows, width = scores.shape
     groups = width // GROUP
-    if groups > k:
-        scores = scores[:, : groups * GROUP].reshape(rows, GROUP, groups).max(axis=1)
-    found: Vectors = np.partition(scores, -k, axis=1)[:, -k]
-    return found
+    if groups <= k:
+        return _places(scores >= _floor(scores, k))
+    grouped = scores[:, : groups * GROUP].reshape(rows, GROUP, groups)
+    maxima = grouped.max(axis=1)
+    floor = _floor(maxima, k)
+    if groups < FEW * k:
+        return _places(scores >= floor)
+    row, group = _places(maxima >= floor)
+    found, member = _places(grouped[row, :, group] >= floor[row])
+    rest, last = _places(scores[:, groups * GROUP :] >= floor)  # columns that fill no group
+    columns = (member * groups + group[found], groups * GROUP + last)
+    return np.concatenate([row[found], rest]), np.concatenate(columns)
+
+
+def _floor(scores: Vectors, k: int) -> Vectors:
+    """Return the k-th highest score of every row, shape (n, 1)."""
+    kth: Vectors = np.partition(scores, -k, axis=1)[:, -k, None]
+    return kth
+
+
+def _places(marks: NDArray[np.bool_]) -> Places:
+    """Return what `numpy.nonzero` does, in a quarter of its time."""
+    return np.divmod(np.flatnonzero(marks), max(1, marks.shape[1]))
 
 
 def _widen(block: Any, k: int, value: float) -> Any:

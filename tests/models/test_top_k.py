@@ -27,21 +27,24 @@ def slow(users, items, k, allowed, seen):  # type: ignore[no-untyped-def]
     return rows
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=160, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
     users=st.integers(1, 9),
     items=st.integers(1, 40),
     k=st.integers(1, 14),
     group=st.sampled_from([1, 2, 3, 32]),
+    few=st.sampled_from([1, 20]),
 )
-def test_same_as_sorting_everything(seed: int, users: int, items: int, k: int, group: int) -> None:
+def test_same_as_sorting_everything(
+    seed: int, users: int, items: int, k: int, group: int, few: int
+) -> None:
     random = np.random.default_rng(seed)
     left = random.integers(-2, 3, (users, 2)).astype(np.float32)  # small numbers: many ties
     right = random.integers(-2, 3, (items, 2)).astype(np.float32)
     allowed = random.random(items) < 0.8
     seen = random.random((users, items)) < 0.3
-    with mock.patch.object(module, "GROUP", group):
+    with mock.patch.multiple(module, GROUP=group, FEW=few):
         places, scores = top_k(left, right, k, allowed, csr_matrix(seen))
     assert places.tolist() == slow(left, right, k, allowed, seen)
     assert (np.isneginf(scores) == (places == -1)).all()
