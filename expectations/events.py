@@ -19,11 +19,9 @@ from expectations.gate import (
 )
 from expectations.suite import Limit, Profile, check
 from expectations.tables import Reader, Values, open_reader
-from infra.records import BatchDecision, Check, GateRecord
+from infra.records import GATE, BatchDecision, Check, GateRecord
 from infra.schemas import QUARANTINE_REASONS
 from infra.storage import Storage
-
-GATE = "gate"  # who decided, where no person did
 
 
 def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
@@ -189,10 +187,7 @@ def _decided_since(storage: Storage, run: str) -> dict[str, BatchDecision]:
 
 
 def _decide(storage: Storage, batch: str, word: str, record: GateRecord) -> None:
-    """Write what the gate decided, unless a person decided while it was judging."""
-    known = storage.decision(batch)
-    if known is not None and known.by != GATE:
-        return
+    """Write what the gate decided; where a person decided while it was judging, that counts."""
     written_at = storage.lake.manifest("events", batch)["written_at"]
     facts = {"decision": word, "by": GATE, "run": record.run, "at": record.at}
     storage.decide(batch, BatchDecision.model_validate({**facts, "written_at": written_at}))

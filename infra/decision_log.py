@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from infra.errors import StorageError
+from infra.records import GATE
 from infra.rules import Rules, describe
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
@@ -144,7 +145,7 @@ def of_approval(record: ApprovalRecord) -> Decision | None:
 
 def of_batch(batch: str, decision: BatchDecision) -> Decision | None:
     """Say what a person decided on a batch; None for what its gate decided."""
-    if decision.by == "gate" or decision.at is None:
+    if decision.by == GATE or decision.at is None:
         return None
     return Decision(
         at=decision.at,

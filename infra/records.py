@@ -15,6 +15,7 @@ from infra.rules import Rules
 Severity = Literal["critical", "warning", "info"]
 Example = dict[str, str | int | float | bool | None]
 MOST_EXAMPLES = 3
+GATE = "gate"  # who decided on a batch, where no person did
 Outcome = Literal["release", "review", "reject"]
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from infra import decision_log
 from infra.errors import StorageError
-from infra.records import BatchDecision, BatchProfile
+from infra.records import GATE, BatchDecision, BatchProfile
 from infra.rules import describe
 from infra.settings import Settings
 from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 LAKE_SCRATCH = "scratch"
-_DECISIONS = "decisions/events"
+_BY_PEOPLE = "decisions/events"
+_BY_GATE = "decisions/events_by_gate"  # so that it never overwrites a person's word
 
 
 def run_key(run_id: str) -> str:
@@ -153,12 +154,18 @@ class Storage:
     def decision(self, batch: str) -> BatchDecision | None:
         """Return what was decided on an event batch; None before that, or if it changed since.
 
+        A person's word stands above that of the gate, whoever wrote last.
+
         Raises
         ------
         StorageError
-            The decision cannot be understood.
+            A decision cannot be understood.
         """
-        key = _decision_key(batch)
+        found = (self._decision(folder, batch) for folder in (_BY_PEOPLE, _BY_GATE))
+        return next((one for one in found if one is not None), None)
+
+    def _decision(self, folder: str, batch: str) -> BatchDecision | None:
+        key = _decision_key(folder, batch)
         if not self.lake.store.exists(key):
             return None
         try:
@@ -176,9 +183,11 @@ class Storage:
         A decision without a time, written by hand, is of when its file was written.
         """
         decided = {batch: self.decision(batch) for batch in self.lake.partitions("events")}
-        written = self.lake.store.written(_DECISIONS)
+        written = self.lake.store.written(_BY_PEOPLE)
         return {
-            batch: one.model_copy(update={"at": one.at or written.get(_decision_key(batch))})
+            batch: one.model_copy(
+                update={"at": one.at or written.get(_decision_key(_BY_PEOPLE, batch))}
+            )
             for batch, one in decided.items()
             if one is not None
         }
@@ -189,7 +198,8 @@ class Storage:
         if noted is not None:
             decision_log.append(self.reports, noted)
         content = decision.model_dump_json(indent=1, exclude_none=True)
-        self.lake.store.write(_decision_key(batch), content.encode())
+        folder = _BY_GATE if decision.by == GATE else _BY_PEOPLE
+        self.lake.store.write(_decision_key(folder, batch), content.encode())
 
     def batch_profile(self, batch: str) -> BatchProfile | None:
         """Return how the events of a batch are spread; None if nobody counted it as it is."""
@@ -214,7 +224,7 @@ class Storage:
 
     def _is_own(self, batch: str, run: str) -> bool:
         decision = self.decision(batch)
-        return decision is not None and (decision.by, decision.run) == ("gate", run)
+        return decision is not None and (decision.by, decision.run) == (GATE, run)
 
     def _is_about(self, decision: BatchDecision, batch: str) -> bool:
         """Tell whether the batch is still the one that was decided on."""
@@ -252,8 +262,8 @@ def ensure_home(settings: Settings) -> None:
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
 
 
-def _decision_key(batch: str) -> str:
-    return f"{_DECISIONS}/{batch}.json"
+def _decision_key(folder: str, batch: str) -> str:
+    return f"{folder}/{batch}.json"
 
 
 def _profile_key(batch: str) -> str:

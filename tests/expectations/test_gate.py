@@ -171,6 +171,17 @@ def test_a_decision_that_cannot_be_meant_is_refused(shop: Storage, text: str) ->
         shop.accepted_batches()
 
 
+def test_the_gate_never_overwrites_a_person_who_was_first_by_a_moment(shop: Storage) -> None:
+    """It has looked, then the person decides, then it writes."""
+    put(shop, GOOD)
+    for word, by in (("discarded", "anna"), ("accepted", "gate")):
+        facts = {"decision": word, "by": by, "run": RUN, "why": "tests of the shop"}
+        shop.decide(BATCH, BatchDecision.model_validate(facts))
+    assert shop.accepted_batches() == ()
+    decided = shop.decision(BATCH)
+    assert decided is not None and decided.by == "anna"
+
+
 def test_a_person_may_accept_a_stopped_batch(shop: Storage) -> None:
     put(shop, [*GOOD, event(0)])
     with pytest.raises(GateError):
