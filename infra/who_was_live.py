@@ -42,10 +42,11 @@ def parse_moment(text: str, now: datetime) -> datetime:
     return moment
 
 
-def who_was_live(storage: Storage, moment: datetime) -> list[tuple[str, str]]:
+def who_was_live(storage: Storage, moment: datetime, now: datetime) -> list[tuple[str, str]]:
     """Return the answer as names and values; raises `PublishError` for a broken pointer.
 
-    Where a pointer of that time was deleted, nobody can tell, and the answer says so.
+    Where a pointer of that time was deleted, or the next one dates from the future, nobody can
+    tell, and the answer says so.
     """
     then: PublishRecord | None = None
     after: PublishRecord | None = None
@@ -59,9 +60,9 @@ def who_was_live(storage: Storage, moment: datetime) -> list[tuple[str, str]]:
             released = record
             break
     asked = ("Asked", f"{moment:{FORMAT}}")
-    deleted = _deleted_between(then, after, storage)
-    if deleted:
-        return [asked, ("Live", f"unknown: {deleted} deleted"), *_known_around(then, after)]
+    unknown = _deleted_between(then, after, storage) or _from_the_future(after, now)
+    if unknown:
+        return [asked, ("Live", f"unknown: {unknown}"), *_known_around(then, after)]
     if then is None:
         first = f"; the first went live {after.at:{FORMAT}}" if after else ""
         return [asked, ("Live", f"nothing yet{first}")]
@@ -71,13 +72,20 @@ def who_was_live(storage: Storage, moment: datetime) -> list[tuple[str, str]]:
 def _deleted_between(
     then: PublishRecord | None, after: PublishRecord | None, storage: Storage
 ) -> str:
-    """Name the pointers that are gone between two; empty if none is."""
+    """Say which pointers are gone between two; empty if none is."""
     known = numbers(storage.published, LIVE)
     first, end = then.number if then else 0, after.number if after else max(known, default=0)
     gone = [str(number) for number in missing(known) if first < number < end]
     if len(gone) == 1:
-        return f"pointer {gone[0]} was"
-    return f"pointers {', '.join(gone)} were" if gone else ""
+        return f"pointer {gone[0]} was deleted"
+    return f"pointers {', '.join(gone)} were deleted" if gone else ""
+
+
+def _from_the_future(after: PublishRecord | None, now: datetime) -> str:
+    """Name the next pointer if a clock ahead dated it: it went live before now, who knows when."""
+    if after is None or after.at <= now:
+        return ""
+    return f"pointer {after.number} dates from the future, by a clock that was ahead"
 
 
 def _known_around(
@@ -124,8 +132,8 @@ def _until(after: PublishRecord | None) -> str:
 def main() -> int:
     """Print the answer for the time given as the one argument."""
     given = sys.argv[1] if len(sys.argv) == 2 else ""
-    moment = parse_moment(given, datetime.now(UTC))
-    answer = who_was_live(Storage(open_home()), moment)
+    now = datetime.now(UTC)
+    answer = who_was_live(Storage(open_home()), parse_moment(given, now), now)
     width = max(len(name) for name, _ in answer)
     print("\n".join(f"{INDENT}{name.ljust(width)}  {value}" for name, value in answer))
     return 0

@@ -99,11 +99,12 @@ def render_decisions(page: DecisionsPage, frame: Frame) -> str:
 def _answer(storage: Storage, asked: str) -> tuple[tuple[tuple[str, str], ...], str]:
     if not asked:
         return (), ""
+    now = datetime.now(UTC)
     try:
-        moment = parse_moment(asked, datetime.now(UTC))
+        moment = parse_moment(asked, now)
     except InputError as error:
         return (), str(error)
-    return tuple(who_was_live(storage, moment)), ""
+    return tuple(who_was_live(storage, moment, now)), ""
 
 
 def _deleted(storage: Storage) -> list[tuple[str, str]]:

@@ -117,7 +117,7 @@ def three(shop: Storage) -> Storage:
 
 
 def answer(shop: Storage, hour: float) -> dict[str, str]:
-    return dict(who_was_live(shop, NOON + timedelta(hours=hour)))
+    return dict(who_was_live(shop, NOON + timedelta(hours=hour), NOON + timedelta(hours=9)))
 
 
 def test_who_was_live(three: Storage) -> None:
@@ -144,6 +144,18 @@ def test_a_deleted_pointer_is_not_papered_over(three: Storage) -> None:
     Path(three.published.address, "live/0000000001.json").unlink()
     assert answer(three, 0.5)["Live"] == "unknown: pointers 1, 2 were deleted"
     assert answer(three, 9)["Released"] == "unknown: the pointer of that release was deleted"
+
+
+def test_a_pointer_from_the_future_is_not_taken_for_one_that_is_not_live_yet(
+    three: Storage,
+) -> None:
+    """A clock that was ahead wrote it: it is live already, and nobody knows since when."""
+    point(three, 4, 24)
+    told = answer(three, 9)
+    assert told["Live"].startswith("unknown: pointer 4 dates from the future")
+    assert told["Known before"].startswith("v1 (pointer 3)") and "pointer 4" in told["Known after"]
+    assert "Model" not in told and "Until" not in told
+    assert answer(three, 1.5)["Live"].startswith("v2"), "what came before is known"
 
 
 def test_the_thresholds_and_their_author_are_in_every_decision(shop: Storage) -> None:

@@ -84,7 +84,7 @@ class Walk:
         do(self.run)
         assert live(self.shop) == (self.went_live[-1] if self.went_live else None)
         for place, record in enumerate(self.went_live[-3:], max(len(self.went_live) - 3, 0)):
-            told = dict(who_was_live(self.shop, record.at))
+            told = dict(who_was_live(self.shop, record.at, datetime.now(UTC)))
             assert told["Live"] == f"{record.version} (pointer {place + 1})"
 
     def judge(self, run: str) -> None:
