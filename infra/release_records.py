@@ -33,6 +33,7 @@ class ApprovalRecord(Rules):
     """What a person was asked about a `review` verdict, and the answer.
 
     `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
+    `form_sha256` names what the form showed.
     `by` is None while nobody answered, and for good if the time was over. `thresholds` are those
     of the verdict.
     """
@@ -40,6 +41,7 @@ class ApprovalRecord(Rules):
     run: str
     candidate: str
     manifest_sha256: str
+    form_sha256: str = ""
     asked: tuple[str, ...]
     asked_at: datetime
     thresholds: ThresholdsFile | None = None

@@ -34,8 +34,8 @@ def ask(run: str, storage: Storage) -> Question | None:
     Raises
     ------
     ReleaseError
-        The verdict says reject, the bundle was not seen to answer, or another bundle of this run
-        was asked about.
+        The verdict says reject, the bundle was not seen to answer, or this run asked before with
+        another bundle or another form, which Airflow would show again.
     """
     verdict, records = not_rejected(run, storage), RunRecords(storage, run)
     before = records.load_approval()
@@ -46,17 +46,21 @@ def ask(run: str, storage: Storage) -> Question | None:
         raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
     if _refusal(before, verdict, storage, digest) is None:
         return None
+    body = form(verdict, records.load_evaluation())
+    form_sha256 = hashlib.sha256(body.encode()).hexdigest()
+    if before is not None and before.form_sha256 != form_sha256:
+        raise ReleaseError(f"{run} was judged by other numbers since it asked.", ASK_AGAIN)
     asked = ApprovalRecord(
         run=run,
         candidate=verdict.candidate,
         manifest_sha256=digest,
+        form_sha256=form_sha256,
         asked=storage.settings.approvers,
         asked_at=datetime.now(UTC),
         thresholds=verdict.thresholds,
     )
     records.save_approval(asked)
-    subject = f"Release {verdict.candidate}?"
-    return Question(subject, form(verdict, records.load_evaluation()), digest)
+    return Question(f"Release {verdict.candidate}?", body, digest)
 
 
 def record_answer(run: str, storage: Storage, answer: Answer) -> dict[str, object]:
@@ -116,7 +120,7 @@ def require_approved(verdict: VerdictRecord, storage: Storage, manifest_sha256: 
 def _needs_nobody(verdict: VerdictRecord, found: ApprovalRecord | None) -> bool:
     """Tell a release that no person was asked about: one who was has the word from then on.
 
-    So judging a run again overrules no rejection, also after the question was asked anew.
+    So judging a run again overrules no rejection.
     """
     return verdict.outcome == "release" and found is None
 

@@ -11,13 +11,12 @@ from models.comparing import CHAMPION
 from models.metrics import METRICS
 
 RESULTS = {"met": "pass", "missed": "MISSED", "cannot tell": "cannot tell"}
-ASKED_BEFORE = "a person was asked about this run before it met every threshold."
 NOTHING_LIVE = "Nothing is live yet: this would be the first release."
 
 
 def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
     """Return the body of the form: the thresholds, and what differs from the champion."""
-    doubts = [one.reason for one in verdict.judgements if not one.passed] or [ASKED_BEFORE]
+    doubts = [one.reason for one in verdict.judgements if not one.passed]
     return "\n\n".join(
         [
             "A person decides, because:",

@@ -114,7 +114,7 @@ def _waiting(snapshot: Snapshot) -> Headline | None:
     if _said_yes(snapshot):
         why = "it was judged again after its approval, so a person decides anew"
     elif verdict.outcome == "release":
-        why = "as a person was asked about this run before, it goes live by an approval alone"
+        why = "a person was asked by other numbers before, so it takes a new run to go live"
     sentence = f"“{verdict.candidate}” {_met(snapshot)}: {why}. {STAYS}"
     return Headline("Needs an approval", "warn", sentence, "waiting")
 

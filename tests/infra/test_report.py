@@ -324,7 +324,7 @@ def test_a_review_waits_for_a_person(
 @pytest.mark.parametrize(
     ("record", "word_", "said", "state"),
     [
-        (approval(), "Needs an approval", "goes live by an approval alone", "Waits for a person"),
+        (approval(), "Needs an approval", "takes a new run to go live", "Waits for a person"),
         (APPROVED, "Judged, not live yet", "met the one threshold, was approved by", "Approved"),
         (
             APPROVED.model_copy(update={"asked_at": NOON - timedelta(hours=1)}),
