@@ -7,6 +7,7 @@ live is whole: a copy is claimed, then checked, then pointed to; see `infra.vers
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.errors import BundleError, PublishError, StorageError
@@ -73,7 +74,9 @@ def _already_live(storage: Storage, run: str, version: str) -> PublishRecord | N
 
 def _unrecorded(storage: Storage, run: str, version: str) -> PublishRecord | None:
     """Return the pointer of a publisher that died before its record, if it is live no longer."""
-    if _already_live(storage, run, version) or RunRecords(storage, run).load_published():
+    recorded = RunRecords(storage, run).load_published()
+    known = recorded is not None and recorded.version == version
+    if known or _already_live(storage, run, version):
         return None
     released = (one for one in history(storage) if one.action == "release")
     return next((one for one in released if (one.run, one.version) == (run, version)), None)
@@ -95,7 +98,7 @@ def _champion(storage: Storage, verdict: VerdictRecord) -> PublishRecord | None:
         raise PublishError(
             f"{version or 'nothing'} is live, but {verdict.run} was judged against "
             f"{verdict.champion or 'nothing'}.",
-            "Run evaluate and judge_release again, against what is live now.",
+            "Run evaluate again, and all that follows, against what is live now.",
         )
     return now
 
@@ -169,8 +172,9 @@ def _decided(verdict: VerdictRecord, storage: Storage) -> Approval | None:
 
 
 def _point(storage: Storage, record: PublishRecord) -> PublishRecord:
+    """Move the pointer; it is of now, since copying may have taken long."""
     try:
-        return point(storage, record)
+        return point(storage, record.model_copy(update={"at": max(record.at, datetime.now(UTC))}))
     except AlreadyExistsError as error:
         same = _already_live(storage, record.run, record.version)
         if same is not None:  # the same task, started twice

@@ -156,6 +156,21 @@ def test_a_copy_that_arrived_changed_never_goes_live(shop: Storage, write_run: W
     assert live(shop) is None
 
 
+def test_a_pointer_is_of_the_moment_it_moved(shop: Storage, write_run: WriteRun) -> None:
+    """Copying may take minutes, in which the version before it is still live."""
+    prepare_bundle(shop, write_run())
+    copied: list[datetime] = []
+    fill_folder = shop.published.fill_folder
+
+    def noted(source: Path, key: str) -> None:
+        fill_folder(source, key)
+        copied.append(datetime.now(UTC))
+
+    shop.published.fill_folder = noted  # type: ignore[method-assign]
+    record = publish(RUN, shop)
+    assert record.at > copied[0] and record == live(shop)
+
+
 def two_prepared(shop: Storage, write_run: WriteRun) -> None:
     for run, hours in ((RUN, 0), (OTHER, 6)):
         prepare_bundle(shop, write_run(run=run, as_of=AS_OF + timedelta(hours=hours)))

@@ -150,11 +150,15 @@ def test_the_same_model_under_another_name_stays_out(
     assert live(shop) is not None
 
 
+@pytest.mark.parametrize("published_before", [False, True])
 def test_a_publisher_that_died_before_its_record_writes_it_after_a_roll_back(
-    shop: Storage, two: Two
+    shop: Storage, two: Two, published_before: bool
 ) -> None:
+    """Also where the run had published another version before, whose record stands there."""
     first, second = two
     Path(shop.reports.address, OTHER, "published.json").unlink()
+    if published_before:
+        RunRecords(shop, OTHER).save_published(first.model_copy(update={"run": OTHER}))
     back = roll_back(first.version, "anna", WHY, "run=back", shop)
     assert publish(OTHER, shop) == second == RunRecords(shop, OTHER).load_published()
     assert live(shop) == back
