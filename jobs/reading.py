@@ -14,14 +14,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
-from pyspark.sql.types import StringType, StructField, StructType
 
 from infra.errors import InputError, StorageError
 from infra.settings import Settings
 from infra.spark.listing import FOLDER, matches
 from jobs.parquet_columns import as_text, no_utf8, parquet_schema
 from jobs.sources import Feed, quoted
-from jobs.unknown_columns import UNKNOWN, no_unknown_keys, unknown_keys
+from jobs.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, unknown_keys
 
 _PATTERN = frozenset("*?[]{}\\")
 LONGEST_ROW = 65_536
@@ -35,13 +34,9 @@ BROKEN_REASONS = (
     "missing_field",
     "wrong_type",
 )
-_CORRUPT = "_corrupt_record"
-_STRICT_JSON = {
-    "mode": "PERMISSIVE",
-    "columnNameOfCorruptRecord": _CORRUPT,
-    "allowSingleQuotes": "false",
-    "allowNonNumericNumbers": "false",
-}
+_OF_FILE = (FILE, SIZE, ARRIVED)
+_CORRUPT, _PARSED = "_corrupt_record", "_parsed"
+_STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 _CSV = {
     "escape": '"',
     "mode": "PERMISSIVE",
@@ -91,9 +86,7 @@ def parse(frame: DataFrame, feed: Feed) -> DataFrame:
     Beside them stand the names that no field asks for, in rows that could be read.
     """
     if feed.format == "jsonl":
-        rows = _parse_json(frame, feed)
-        unknown = F.when(F.col(BROKEN).isNull(), unknown_keys(F.col(RAW), feed))
-        return rows.withColumn(UNKNOWN, unknown)
+        return _parse_json(frame, feed)
     if feed.format == "csv":
         return _parse_csv(frame, feed).withColumn(UNKNOWN, no_unknown_keys())
     return _parse_parquet(frame, feed)
@@ -109,14 +102,27 @@ def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
 
 
 def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
-    row = F.from_json(_short_line(), _text(feed, corrupt=True), _STRICT_JSON)
-    raw = F.col(RAW)
+    """Read each line once, as a map: it gives the fields and the names that are none of them."""
+    raw, pairs = F.col(RAW), F.col(_PARSED)
     # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
     before_last = F.substring(raw.cast("binary"), F.lit(1), F.octet_length(raw) - 1)
     inner = before_last.cast("string").contains("}")  # cheap, and rare
-    wrong = ~framed | F.coalesce(F.when(inner, ~_is_one_value(raw)), F.lit(False))
-    return _parse_lines(frame, feed, row, wrong, "malformed_json")
+    more = F.coalesce(F.when(inner, ~_is_one_value(raw)), F.lit(False))
+    # not `pairs[name]`: that counts as cheap, and the search for a name is repeated at every use
+    fields = {name: F.element_at(pairs, F.lit(name)) for name in feed.fields}
+    unknown = unknown_keys(pairs, fields)
+    twice = F.coalesce(F.when(unknown.isNotNull(), names_twice(pairs)), F.lit(False))
+    wrong = pairs.isNull() | ~framed | more | twice
+    parsed = F.from_json(_short_line(), "map<string, string>", _STRICT_JSON)
+    broken = _broken("malformed_json", wrong)
+    return _lines(frame, parsed).select(
+        RAW,
+        *_OF_FILE,
+        *(field.alias(name) for name, field in fields.items()),
+        broken.alias(BROKEN),
+        F.when(unknown.isNotNull() & broken.isNull(), unknown).alias(UNKNOWN),
+    )
 
 
 def _is_one_value(line: Column) -> Column:
@@ -132,24 +138,26 @@ def _is_one_value(line: Column) -> Column:
 
 def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:
     schema = ", ".join(f"{quoted(name)} STRING" for name in (*feed.fields, _CORRUPT))
-    row = F.from_csv(_short_line(), schema, {**_CSV, "sep": feed.separator})
-    blank = F.trim(F.col(RAW)) == ""
-    return _parse_lines(frame, feed, row, blank | _ends_inside_quotes(feed), "malformed_csv")
+    parsed = F.from_csv(_short_line(), schema, {**_CSV, "sep": feed.separator})
+    row = F.col(_PARSED)
+    blank = row.isNull() | (F.trim(F.col(RAW)) == "")
+    broken = _broken("malformed_csv", blank | row[_CORRUPT].isNotNull() | _ends_inside_quotes(feed))
+    fields = (row[name].alias(name) for name in feed.fields)
+    return _lines(frame, parsed).select(RAW, *_OF_FILE, *fields, broken.alias(BROKEN))
 
 
-def _parse_lines(
-    frame: DataFrame, feed: Feed, row: Column, wrong: Column, malformed: str
-) -> DataFrame:
-    """Split each line into its fields by `row`; `wrong` is what the parser does not mind."""
-    raw, parsed = F.col(RAW), F.col("_row")
-    broken = (
+def _lines(frame: DataFrame, parsed: Column) -> DataFrame:
+    """Put each line beside what it was parsed to, so that it is parsed once."""
+    return frame.select(F.col("value").alias(RAW), *_OF_FILE, parsed.alias(_PARSED))
+
+
+def _broken(malformed: str, wrong: Column) -> Column:
+    """Return why a line cannot be read; `wrong` says what is malformed, the parser's view too."""
+    raw = F.col(RAW)
+    return (
         F.when(F.octet_length(raw) > LONGEST_ROW, "too_long")
         .when(~F.is_valid_utf8(raw), "not_utf8")
-        .when(parsed.isNull() | parsed[_CORRUPT].isNotNull() | wrong, malformed)
-    )
-    kept = (FILE, SIZE, ARRIVED)
-    return frame.select(F.col("value").alias(RAW), *kept, row.alias("_row")).select(
-        RAW, *kept, *(parsed[name].alias(name) for name in feed.fields), broken.alias(BROKEN)
+        .when(wrong, malformed)
     )
 
 
@@ -178,11 +186,6 @@ def _ends_inside_quotes(feed: Feed) -> Column:
     quotes = F.octet_length(raw) - F.octet_length(F.replace(raw, F.lit('"'), F.lit("")))
     opens = raw.startswith('"') | raw.contains(f'{feed.separator}"')
     return opens & (quotes % 2 == 1)
-
-
-def _text(feed: Feed, corrupt: bool = False) -> StructType:
-    names = (*feed.fields, _CORRUPT) if corrupt else feed.fields
-    return StructType([StructField(name, StringType()) for name in names])
 
 
 def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int]:

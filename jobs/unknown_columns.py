@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.masking import mask_text
-from jobs.sources import Feed, quoted
 
 UNKNOWN = "_unknown"
 MOST_NAMES = 50  # of a batch: whatever lands, a manifest stays short
@@ -17,24 +17,27 @@ LONGEST_NAME = 64  # characters; names are data of the shop too
 _A_ROW = 20  # names of one row
 
 
-def unknown_keys(line: Column, feed: Feed) -> Column:
+def unknown_keys(pairs: Column, fields: Mapping[str, Column]) -> Column:
     """Return the names that a JSON line has beyond the feed's fields; null or empty if none.
 
-    Reading the names means parsing again, so only a line that may have more keys than fields were
-    found in it is looked at. Quote and colon stand together once a key, and in a text never
-    without a backslash before them; a line with blanks between the two is looked at as well.
+    Parameters
+    ----------
+    pairs : Column
+        Map of the line's names to texts.
+    fields : mapping
+        The field of that name, taken from the map. Only a line with more names than fields that
+        hold something is looked at.
     """
-    found = F.lit(0)
-    for name in feed.fields:
-        found += F.col(quoted(name)).isNotNull().cast("int")
-    upto = F.call_function("substring_index", line, F.lit('":'), found + 1)
-    more = F.octet_length(upto) < F.octet_length(line)
-    spaced = line.contains(" :") | line.contains("\t:")
-    known = F.array(*(F.lit(name) for name in feed.fields))
-    names = F.array_except(F.json_object_keys(line), known)
-    short = F.transform(F.slice(names, 1, _A_ROW), lambda name: F.left(name, F.lit(LONGEST_NAME)))
-    # asking here whether there are any would make Spark read the names of every line: 6 us a row
-    return F.when(more | spaced, short)
+    held = reduce(Column.__add__, (field.isNotNull().cast("int") for field in fields.values()))
+    names = F.slice(F.array_except(F.map_keys(pairs), F.array(*map(F.lit, fields))), 1, _A_ROW)
+    # not by a lambda of Python: its name is another each time, and Spark would compile all anew
+    short = F.call_function("transform", names, F.expr(f"name -> left(name, {LONGEST_NAME})"))
+    return F.when(F.size(pairs) > held, short)
+
+
+def names_twice(pairs: Column) -> Column:
+    """Tell a JSON line in which a name stands twice: which of the two is meant nobody knows."""
+    return F.size(F.array_distinct(F.map_keys(pairs))) < F.size(pairs)
 
 
 def no_unknown_keys() -> Column:

@@ -60,6 +60,8 @@ BAD = [
     (event() + " and more", "malformed_json"),
     (event().replace('"', "'"), "malformed_json"),
     (event(quantity=...).replace('"i1"', "NaN"), "malformed_json"),
+    (event().replace('"item_id":', '"item_id": "i2", "item_id":'), "malformed_json"),
+    (event().replace('"item_id":', '"debug": 1, "debug": 1, "item_id":'), "malformed_json"),
     ("", "malformed_json"),
     ("[1, 2]", "malformed_json"),
     (event(user_id=...), "missing_field"),
