@@ -1,19 +1,19 @@
-"""What was decided and by whom, append-only: create-only numbered entries beside the reports.
+"""What was decided and by whom, append-only: numbered entries beside the reports.
 
 The pointers of the published folder are the other half: what went live and what was rolled back
-stands in them alone, so that a decision and its effect cannot be parted by a crash. Nothing here
-is ever rewritten; a number that is missing was deleted by somebody, and readers say so.
+stands in them alone, so that a decision and its effect cannot be parted by a crash. An entry that
+is missing was deleted by somebody, and readers say so; see `infra.numbered`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
 from infra.errors import StorageError
+from infra.numbered import ATTEMPTS, key, newest, numbers
 from infra.records import GATE
 from infra.rules import Rules, describe
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from infra.release_records import ApprovalRecord
 
 LOG = "decisions"
-ATTEMPTS = 20  # writers at the same moment; each attempt has one winner
 THRESHOLDS = "models/release.yaml"
 NO_MISS = "No threshold was missed"  # some may be within chance, or have nothing to compare with
 
@@ -59,11 +58,11 @@ def append(store: ObjectStore, decision: Decision) -> None:
     """
     content = decision.model_dump_json(indent=1).encode()
     for _ in range(ATTEMPTS):
-        number = max(numbers(store, LOG), default=0) + 1
-        if number > 1 and store.read(f"{LOG}/{number - 1:010d}.json") == content:
+        number = newest(store, LOG) + 1
+        if number > 1 and store.read(key(LOG, number - 1)) == content:
             return
         try:
-            store.create(f"{LOG}/{number:010d}.json", content)
+            store.create(key(LOG, number), content)
         except AlreadyExistsError:
             continue  # another writer was first with this number
         return
@@ -81,29 +80,12 @@ def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int
     for number in reversed(numbers(store, LOG)):
         if before is not None and number >= before:
             continue
-        key = f"{LOG}/{number:010d}.json"
+        place = key(LOG, number)
         try:
-            yield number, Decision.model_validate_json(store.read(key))
+            yield number, Decision.model_validate_json(store.read(place))
         except ValidationError as error:
-            fact = f"The entry {key} of the decision log cannot be read: {describe(error)}"
+            fact = f"The entry {place} of the decision log cannot be read: {describe(error)}"
             raise StorageError(fact, "Restore it from a backup of the reports.") from error
-
-
-def numbers(store: ObjectStore, folder: str) -> list[int]:
-    """Return the sorted numbers of the create-only objects in a folder; others are none."""
-    found = (
-        re.fullmatch(rf"{re.escape(folder)}/(\d{{10}})\.json", key) for key in store.list(folder)
-    )
-    return [int(one[1]) for one in found if one]
-
-
-def missing(known: list[int]) -> list[int]:
-    """Return the numbers that were deleted.
-
-    >>> missing([1, 2, 5])
-    [3, 4]
-    """
-    return sorted(set(range(1, max(known, default=0))) - set(known))
 
 
 def of_verdict(record: VerdictRecord) -> Decision:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
-from infra.decision_log import numbers
 from infra.errors import PublishError
+from infra.numbered import key, numbers
 from infra.release_records import PublishRecord
 from infra.rules import describe
 from infra.storage import Storage
@@ -64,7 +64,7 @@ def point(storage: Storage, record: PublishRecord) -> PublishRecord:
         Somebody else created this number first; read what is live and decide anew.
     """
     content = record.model_dump_json(indent=1).encode()
-    storage.published.create(_key(record.number), content)
+    storage.published.create(key(LIVE, record.number), content)
     return record
 
 
@@ -79,17 +79,13 @@ def lost(record: PublishRecord, error: AlreadyExistsError) -> PublishError:
     return found
 
 
-def _key(number: int) -> str:
-    return f"{LIVE}/{number:010d}.json"
-
-
 def _read(storage: Storage, number: int) -> PublishRecord:
-    key = _key(number)
+    place = key(LIVE, number)
     try:
-        record = PublishRecord.model_validate_json(storage.published.read(key))
+        record = PublishRecord.model_validate_json(storage.published.read(place))
     except ValidationError as error:
-        fact = f"The live pointer {key} cannot be read: {describe(error)}"
+        fact = f"The live pointer {place} cannot be read: {describe(error)}"
         raise PublishError(fact, CURE) from error
     if record.number != number:
-        raise PublishError(f"The live pointer {key} says it is number {record.number}.", CURE)
+        raise PublishError(f"The live pointer {place} says it is number {record.number}.", CURE)
     return record

@@ -26,9 +26,9 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from infra.decision_log import ATTEMPTS, numbers
 from infra.errors import PublishError
 from infra.live_pointer import LIVE
+from infra.numbered import ATTEMPTS, key, newest
 from infra.rules import Rules, describe
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
@@ -75,8 +75,8 @@ def give_up(storage: Storage, version: str, needed: Callable[[], bool]) -> bool:
     number, last = _newest(storage, version)
     if last is not None and last.pointer is None:
         return True
-    newest = max(numbers(storage.published, LIVE), default=0)
-    is_open = last is not None and last.pointer is not None and last.pointer > newest
+    moved_to = newest(storage.published, LIVE)
+    is_open = last is not None and last.pointer is not None and last.pointer > moved_to
     if is_open or needed():
         return False
     return _added(storage, version, number + 1, Claim(pointer=None))
@@ -84,25 +84,25 @@ def give_up(storage: Storage, version: str, needed: Callable[[], bool]) -> bool:
 
 def _newest(storage: Storage, version: str) -> tuple[int, Claim | None]:
     """Return the last entry and its number; 0 and None where there is none."""
-    number = max(numbers(storage.published, f"{CLAIMS}/{version}"), default=0)
+    number = newest(storage.published, _log(version))
     if number == 0:
         return 0, None
-    key = _key(version, number)
+    place = key(_log(version), number)
     try:
-        return number, Claim.model_validate_json(storage.published.read(key))
+        return number, Claim.model_validate_json(storage.published.read(place))
     except ValidationError as error:
-        fact = f"The claim {key} cannot be read: {describe(error)}"
+        fact = f"The claim {place} cannot be read: {describe(error)}"
         raise PublishError(fact, "Restore it from a backup of the published folder.") from error
 
 
 def _added(storage: Storage, version: str, number: int, entry: Claim) -> bool:
     """Write an entry; False where somebody else wrote this number first."""
     try:
-        storage.published.create(_key(version, number), entry.model_dump_json().encode())
+        storage.published.create(key(_log(version), number), entry.model_dump_json().encode())
     except AlreadyExistsError:
         return False
     return True
 
 
-def _key(version: str, number: int) -> str:
-    return f"{CLAIMS}/{version}/{number:010d}.json"
+def _log(version: str) -> str:
+    return f"{CLAIMS}/{version}"

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from infra.decision_log import NO_MISS, THRESHOLDS, missing, numbers
+from infra.decision_log import NO_MISS, THRESHOLDS
 from infra.errors import InputError
 from infra.live_pointer import LIVE, history
+from infra.numbered import missing, numbers
 from infra.program import run_program
 from infra.release_records import PublishRecord
 from infra.shop_home import open_home

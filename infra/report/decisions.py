@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from infra.decision_log import LOG, Decision, entries, missing, numbers
+from infra.decision_log import LOG, Decision, entries
 from infra.errors import InputError
 from infra.live_pointer import LIVE, history
+from infra.numbered import missing, numbers
 from infra.release_records import PublishRecord
 from infra.report.runs import is_run
 from infra.report.templates import Frame, fill

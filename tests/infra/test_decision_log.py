@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from infra import decision_log
-from infra.decision_log import Decision, entries, missing, numbers
+from infra.decision_log import Decision, entries
 from infra.errors import InputError, StorageError
+from infra.numbered import key, missing, numbers
 from infra.records import Approval, BatchDecision, Judgement, VerdictRecord
 from infra.release_records import ApprovalRecord, LearntFrom, PublishRecord
 from infra.run_records import RunRecords
@@ -102,7 +103,7 @@ def point(shop: Storage, number: int, hour: float, **change: object) -> None:
         **change,
     }
     content = PublishRecord.model_validate(record).model_dump_json()
-    shop.published.create(f"live/{number:010d}.json", content.encode())
+    shop.published.create(key("live", number), content.encode())
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from infra.demo.progress import counts_line, last_error
 from infra.demo.shops import ends_at, load_demo_shops
 from infra.demo.summary import is_live, summary
 from infra.errors import InputError, SettingsError
+from infra.numbered import key
 from infra.records import Judgement, VerdictRecord
 from infra.release_records import PublishRecord
 from infra.run_records import RunRecords
@@ -243,7 +244,7 @@ def published(number: int, run: str = RUN) -> PublishRecord:
 
 
 def point(shop: Storage, record: PublishRecord) -> None:
-    shop.published.create(f"live/{record.number:010d}.json", record.model_dump_json().encode())
+    shop.published.create(key("live", record.number), record.model_dump_json().encode())
 
 
 def table(shop: Storage, name: str, rows: Sequence[Mapping[str, object]]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from infra import live_pointer as pointer
 from infra.errors import PublishError, StorageError
 from infra.live_pointer import live
+from infra.numbered import key
 from infra.release_records import PublishRecord
 from infra.storage import Storage
 from infra.version_claims import claim
@@ -42,7 +43,7 @@ def point_many(shop: Storage, first: PublishRecord, amount: int) -> list[str]:
                 "at": AS_OF - timedelta(hours=amount - 1 - place),
             }
         )
-        shop.published.create(f"live/{place + 1:010d}.json", record.model_dump_json().encode())
+        shop.published.create(key("live", place + 1), record.model_dump_json().encode())
     shop.published.delete_folder(version_key(first.version))
     return names
 
