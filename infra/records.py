@@ -5,12 +5,13 @@ They are the only thing the gates, the models and the report page know of each o
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from infra.rules import Rules
+from infra.utc import in_utc
 
 Severity = Literal["critical", "warning", "info"]
 Example = dict[str, str | int | float | bool | None]
@@ -19,11 +20,7 @@ GATE = "gate"  # who decided on a batch, where no person did
 Outcome = Literal["release", "review", "reject"]
 
 
-def _in_utc(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_in_utc)]  # people leave the zone out: then it is UTC
+Moment = Annotated[datetime, AfterValidator(in_utc)]  # people leave the zone out
 
 
 class Approval(Rules):

@@ -20,6 +20,7 @@ from infra.release_records import PublishRecord
 from infra.shop_home import open_home
 from infra.storage import Storage
 from infra.text_table import INDENT
+from infra.utc import in_utc
 
 FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 EXAMPLE = 'Write it like "2026-11-24 14:05", in UTC, or with an offset: "2026-11-24 14:05+01:00".'
@@ -34,9 +35,8 @@ def parse_moment(text: str, now: datetime) -> datetime:
         It is no time, or lies in the future.
     """
     try:
-        found = datetime.fromisoformat(text.strip())
-        moment = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        moment = in_utc(datetime.fromisoformat(text.strip()))
+    except ValueError as error:
         raise InputError(f"'{text[:60]}' is no time.", EXAMPLE) from error
     if moment > now:
         raise InputError(f"{moment:{FORMAT}} lies in the future.", "Nobody knows yet.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix, hstack
 from infra.errors import InputError
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
+from infra.utc import in_utc
 from models.recommender import NONE, Interactions, ItemFeatures, ItemIds, UserIds, positions
 
 PRICE_BANDS = 5  # equal shares of the catalogue, cheapest to dearest
@@ -188,9 +189,8 @@ def price_bands(prices: pa.ChunkedArray) -> pa.Array:
 
 
 def _moment(facts: dict[str, Any], name: str) -> datetime:
-    """Read a time of a manifest; one without a zone is UTC."""
-    time = datetime.fromisoformat(str(facts[name]))
-    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    """Read a time of a manifest."""
+    return in_utc(datetime.fromisoformat(str(facts[name])))
 
 
 def require_weights(rows: pa.Table) -> None:

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from infra.errors import CatwalkError, InputError, SparkError
 from infra.settings import Settings, load_settings
 from infra.storage import Storage, run_key
+from infra.utc import in_utc
 
 Answer = TypeVar("Answer")
 Counts = dict[str, Any]  # what a task returns: addresses and counts, never data
@@ -68,8 +69,7 @@ def current_run() -> Run:
     dag_run = context["dag_run"]
     given = context["params"].get("as_of")
     moment = datetime.fromisoformat(given) if given else dag_run.run_after
-    as_of = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    return Run(run_key(dag_run.run_id), as_of, Storage(load_settings()))
+    return Run(run_key(dag_run.run_id), in_utc(moment), Storage(load_settings()))
 
 
 def dag_by_hand(

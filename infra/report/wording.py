@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+
+from infra.utc import in_utc
 
 NOTHING = "—"
 SHARE_WORDS = frozenset({"share", "shares", "coverage", "fraction", "percent", "percentage"})
@@ -129,7 +131,7 @@ def in_words(text: str, name: str) -> str:
 
 def moment(at: datetime) -> str:
     """Write a time of day with its date, in UTC."""
-    return f"{_utc(at):%-d %b %Y, %H:%M} UTC"
+    return f"{in_utc(at):%-d %b %Y, %H:%M} UTC"
 
 
 def size(amount: int) -> str:
@@ -151,10 +153,6 @@ def counted(amount: int, one: str, many: str = "") -> str:
     ('1 check', '1,200 checks')
     """
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"
-
-
-def _utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _acronym(word: str) -> str:
