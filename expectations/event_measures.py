@@ -101,8 +101,8 @@ OF_SOURCE = {
         "hours_since_last_event", "hours from the newest event to the time of the run"
     ),
     "accepted_batches": fact("accepted_batches", "batches of events that are accepted"),
-    "no_events_share": fact(
-        "no_events_share", "share of the new rows that are declared to be no events"
+    "not_events_share": fact(
+        "not_events_share", "share of the new rows that are declared to be no events"
     ),
 }
 

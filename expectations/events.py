@@ -146,13 +146,13 @@ def _of_sources(
         values: Values = {
             "hours_since_last_event": _hours(max(times, default=None), as_of),
             "accepted_batches": len(own.keys() & {*accepted}),
-            "no_events_share": _no_events([own[batch] for batch in new if batch in own]),
+            "not_events_share": _not_events_share([own[batch] for batch in new if batch in own]),
         }
         profiles.append(Profile(values, f"source={source}"))
     return check(profiles, OF_SOURCE, {name: limits[name] for name in OF_SOURCE})
 
 
-def _no_events(manifests: Sequence[dict[str, Any]]) -> float:
+def _not_events_share(manifests: Sequence[dict[str, Any]]) -> float:
     """Return the share of declared non-events of all rows, 0 where none came.
 
     It is looked at over all new batches, also those of nothing new, which no rule of a batch sees.

@@ -232,7 +232,7 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
         "clean": sum(manifest["clean"] for manifest in manifests),
         "duplicates": sum(manifest["duplicates"] for manifest in manifests),
         "quarantined": _add(manifest["quarantined"] for manifest in manifests),
-        "non_events": _add(manifest["not_events"] for manifest in manifests),
+        "not_events": _add(manifest["not_events"] for manifest in manifests),
         "by_type": _add(manifest["by_type"] for manifest in manifests),
         # left out by manifests of before these two were counted
         "unknown_columns": _add(manifest.get("unknown_columns", {}) for manifest in manifests),

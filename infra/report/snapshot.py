@@ -57,7 +57,7 @@ class IngestCounts(Rules):
     clean: NonNegativeInt
     quarantined: dict[str, NonNegativeInt]
     duplicates: NonNegativeInt
-    non_events: dict[str, NonNegativeInt]
+    not_events: dict[str, NonNegativeInt]
     by_type: dict[str, NonNegativeInt] = Field(default_factory=dict)
     unknown_columns: dict[str, NonNegativeInt] = Field(default_factory=dict)
     masked: NonNegativeInt = 0
@@ -73,7 +73,7 @@ class IngestCounts(Rules):
             "clean": self.clean,
             "quarantined": sum(self.quarantined.values()),
             "duplicates": self.duplicates,
-            "not events": sum(self.non_events.values()),
+            "not events": sum(self.not_events.values()),
         }
 
     @property

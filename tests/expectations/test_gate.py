@@ -127,7 +127,7 @@ def test_a_batch_of_declared_non_events_is_let_in_as_nothing_new_and_shown(shop:
     facts = {"duplicates": 2, "not_events": {"heartbeat": 5}}
     put(shop, [], "batch=shop-000001", rows_read=7, **facts)
     record = gate(shop, "run=second")
-    assert [check.name for check in record.checks if check.failed] == ["no_events_share"]
+    assert [check.name for check in record.checks if check.failed] == ["not_events_share"]
     assert (record.verdict, len(shop.accepted_batches())) == ("warned", 2)
     put(shop, [], "batch=shop-000002", rows_read=8, **facts)
     with pytest.raises(GateError, match="events in the batch in batch=shop-000002: 0"):

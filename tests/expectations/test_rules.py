@@ -436,9 +436,9 @@ def test_data_that_just_passes_and_data_that_just_fails(
         ("hours_since_last_event", "stale", False),
         ("accepted_batches", "fresh", True),
         ("accepted_batches", "stopped", False),
-        ("no_events_share", "few", True),
-        ("no_events_share", "many", False),
-        ("no_events_share", "silent", True),
+        ("not_events_share", "few", True),
+        ("not_events_share", "many", False),
+        ("not_events_share", "silent", True),
     ],
 )
 def test_a_rule_of_a_source_just_passes_and_just_fails(

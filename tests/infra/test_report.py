@@ -38,7 +38,7 @@ COUNTS: dict[str, Any] = {
     "clean": 1_180_000,
     "quarantined": {"unknown_event_type": 9_000, "unreadable_time": 3_000},
     "duplicates": 8_000,
-    "non_events": {"heartbeat": 4_000},
+    "not_events": {"heartbeat": 4_000},
     "files": 14,
     "batches": ["batch=shop-000012", "batch=shop-000013"],
 }
@@ -639,6 +639,6 @@ def test_a_tiny_part_stays_visible_and_the_bar_full() -> None:
 
 
 def test_an_empty_ingest_draws_an_empty_bar(run: Run) -> None:
-    empty = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "non_events": {}}
+    empty = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "not_events": {}}
     text = seen(run.until("ingest", ingest=empty).page())
     assert "0 rows read" in text

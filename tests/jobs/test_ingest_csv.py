@@ -150,7 +150,7 @@ def test_the_page_on_adding_a_source_is_true(
         os.utime(place, (then, then))
     record = ingest(shop)
     assert (record["clean"], record["quarantined"]) == (2, {})
-    assert record["non_events"] == {"test_order": 1}
+    assert record["not_events"] == {"test_order": 1}
     bought = next(row for row in rows(shop, "events") if row["event_type"] == "purchase")
     assert (bought["item_id"], bought["unit_price"]) == ("A-1", 1049.5)
     assert str(bought["event_time"]) == "2026-11-24 09:03:00+00:00"

@@ -273,7 +273,7 @@ def test_online_retail_is_read_as_its_description_says(
     monkeypatch.setenv("CATWALK_SOURCES", "online_retail")
     record = ingest(Storage(load_settings()))
     assert (record["read"], record["clean"], record["duplicates"]) == (541_909, 396_337, 0)
-    assert record["non_events"]["cancellation"] == 9_288  # type: ignore[index]
+    assert record["not_events"]["cancellation"] == 9_288  # type: ignore[index]
     events = shop.lake.dataset("events", *shop.lake.partitions("events"))
     table = events.to_table(columns=["user_key", "item_id", "event_time"]).to_pandas()
     assert (table["user_key"].nunique(), table["item_id"].nunique()) == (4_334, 3_659)
