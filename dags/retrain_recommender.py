@@ -36,7 +36,7 @@ from infra.airflow.notify import ReportNotifier
 from infra.leftovers import remove_leftovers
 from infra.records import GateRecord
 from infra.settings import load_settings
-from infra.spark.session import submit
+from infra.spark.submit import submit
 from infra.storage import Storage
 from models.candidates import load_candidates
 from models.tracking import follow_pointer, track

@@ -27,6 +27,7 @@ from infra.rules import Rules, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
 from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
+from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from jobs.cleaning import named, typed
 from jobs.csv_headers import require_headers
@@ -221,4 +222,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(spark_session.run_submitted())
+    sys.exit(run_submitted())

@@ -23,6 +23,7 @@ from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.settings import load_settings
 from infra.spark import session as spark_session
 from infra.spark.faults import plain
+from infra.spark.submit import run_submitted
 from infra.storage import Storage, batch_key
 from jobs import books
 from jobs.csv_headers import require_headers
@@ -271,4 +272,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(spark_session.run_submitted())
+    sys.exit(run_submitted())

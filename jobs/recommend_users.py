@@ -25,6 +25,7 @@ from infra.loading import load_named
 from infra.schemas import CATALOGUE, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.settings import load_settings
 from infra.spark import session as spark_session
+from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 
@@ -133,4 +134,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(spark_session.run_submitted())
+    sys.exit(run_submitted())

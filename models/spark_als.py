@@ -89,7 +89,7 @@ class SparkALS:
 
     def fit_table(self, pairs: str, items: ItemFeatures) -> Self:
         """See `models.capabilities.LearnsFromTable`."""
-        from infra.spark.session import submit
+        from infra.spark.submit import submit
         from models import spark_als_job
 
         storage = Storage(load_settings())

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from infra.spark import session as spark_session
+from infra.spark.submit import run_submitted
 
 PAIRS_PER_BLOCK = 250_000  # ten blocks, Spark's default, take four times as long on a small shop
 BLOCKS_PER_CORE = 4
@@ -105,4 +106,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(spark_session.run_submitted())
+    sys.exit(run_submitted())

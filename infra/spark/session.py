@@ -1,21 +1,15 @@
-"""The Spark session, reading and writing tables, and handing a job to a cluster."""
+"""The Spark session, and reading and writing tables."""
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from infra.errors import SparkError, StorageError
-from infra.program import run_program
 from infra.schemas import Table
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from infra.spark import class_archive
-from infra.spark.faults import plain
 from infra.spark.java import prepare_environment
 
 if TYPE_CHECKING:
@@ -27,7 +21,7 @@ _LATE_COMPILATION = (
     "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
-_LOG_OPTION = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
+LOG_OPTION = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
 
 
 def session(name: str, options: Mapping[str, str] | None = None) -> SparkSession:
@@ -97,81 +91,8 @@ def _local_options(settings: Settings) -> dict[str, str]:
 
 def _java_options(settings: Settings) -> str:
     """Options of the local JVM; generated code is large, and Java compiles it only if told to."""
-    ours = f"{_LOG_OPTION} -XX:-DontCompileHugeMethods {_LATE_COMPILATION}"
+    ours = f"{LOG_OPTION} -XX:-DontCompileHugeMethods {_LATE_COMPILATION}"
     return f"{ours} {class_archive.java_option()} {settings.spark_java_options}"
-
-
-def submit(job: ModuleType, arguments: Sequence[str]) -> None:
-    """Run a job: in this process on a local master, through spark-submit on a cluster.
-
-    Raises
-    ------
-    SparkError
-        spark-submit is missing, or the job ended with an error.
-    """
-    settings = load_settings()
-    if settings.spark_master.startswith("local"):
-        start_local(settings)
-        run_here(job, arguments)
-        return
-    command = submit_command(job, arguments, settings)
-    print(shlex.join(command), flush=True)
-    code = subprocess.run(command, check=False).returncode
-    if code != 0:
-        raise SparkError(
-            f"{job.__name__} ended with status {code} on {settings.spark_master}.",
-            "Its own lines above say why.",
-        )
-
-
-def submit_command(job: ModuleType, arguments: Sequence[str], settings: Settings) -> list[str]:
-    """Render the spark-submit command of a job; of an option given twice Spark takes the last.
-
-    The driver logs as a local one does, without values, unless the settings have other options
-    for its Java; what executors log stays on their machines.
-    """
-    program = str(Path(sys.executable).with_name("spark-submit"))
-    options = ["--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory]
-    options += ["--conf", f"spark.driver.extraJavaOptions={_LOG_OPTION}"]
-    extra = shlex.split(settings.spark_submit_options)
-    return [program, *options, *extra, str(job.__file__), *arguments]
-
-
-def run_here(job: ModuleType, arguments: Sequence[str]) -> None:
-    """Run a job's main in this process.
-
-    Raises
-    ------
-    CatwalkError
-        What the job refused, or what Spark found, in one line.
-    """
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    try:
-        job.main(list(arguments))
-    except (PySparkException, Py4JError, ConnectionError) as error:
-        told = plain(error)
-        if isinstance(told, SparkError):  # else it is understood, and the text may hold values
-            print(error, file=sys.stderr, flush=True)
-        raise told from None
-
-
-def run_submitted() -> int:
-    """Run the job that spark-submit started as its program, as `run_here` does.
-
-    Returns
-    -------
-    int
-        Exit status; an error is one line, as it is in the task.
-    """
-    job = sys.modules["__main__"]
-
-    def main() -> int:
-        run_here(job, sys.argv[1:])
-        return 0
-
-    return run_program(main)
 
 
 def start_local(settings: Settings) -> SparkSession:

@@ -14,7 +14,7 @@ import pytest
 from infra.errors import InputError, SparkError, StorageError
 from infra.settings import load_settings
 from infra.spark.faults import plain
-from infra.spark.session import run_here
+from infra.spark.submit import run_here
 from infra.storage import Storage
 from jobs import books, ingest_events
 from jobs.ingest_events import Ingestion

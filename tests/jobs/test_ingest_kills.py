@@ -19,7 +19,7 @@ from tests.jobs.landing import RUN, ago, event, ingest, land
 
 # what the task of the DAG does
 PROGRAM = f"""
-from infra.spark.session import submit
+from infra.spark.submit import submit
 from jobs import ingest_events
 submit(ingest_events, ["--run", "{RUN}"])
 """

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from infra.errors import SettingsError
 from infra.spark.faults import plain
-from infra.spark.session import run_here
+from infra.spark.submit import run_here
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.sources import FILE, load_sources

@@ -17,7 +17,7 @@ from infra.settings import load_settings
 from infra.spark import class_archive
 from infra.spark import session as spark_session
 from infra.spark.java import prepare_environment
-from infra.spark.session import submit_command
+from infra.spark.submit import submit_command
 from infra.storage import Storage
 from jobs import build_interactions, ingest_events, recommend_users
 from tests.conftest import JVM

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from infra.settings import load_settings
-from infra.spark.session import submit_command
+from infra.spark.submit import submit_command
 from infra.storage import Storage
 from models import spark_als_job
 from models.candidates import load_candidates
