@@ -23,7 +23,7 @@ from models.publish import publish, version_key
 from models.retention import retire
 from models.tracking import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.test_publish import OTHER, MortalStore, is_whole, mortal
+from tests.models.interrupted import OTHER, MortalStore, is_whole, mortal
 from tests.models.test_retention import grow_old, keeping_only, point_many, standing
 from tests.models.test_tracking import aliases
 

@@ -20,11 +20,10 @@ from infra.stores.object_store import MANIFEST
 from models.publish import live, publish, version_key
 from models.retention import retire
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.test_publish import MortalStore, is_whole, one_of_two_is_first
+from tests.models.interrupted import OTHER, MortalStore, is_whole, one_of_two_is_first
 from tests.models.test_publish_kills import kill_this_process, publish_in_a_child
 from tests.s3_server import BUCKET, BreakingProxy, S3Server
 
-OTHER = "run=other"
 BREAKS = (0.3, 0.6, 0.95)  # of the bytes that a whole publishing sends
 
 

@@ -32,7 +32,7 @@ from tests.models.conftest import (
     tastes,
     write_lists,
 )
-from tests.models.test_publish import is_whole
+from tests.models.interrupted import is_whole
 
 RUNS = [RUN, "run=other", "run=third"]
 STEPS = 250

@@ -24,7 +24,7 @@ from models.publish import publish, version_key
 from models.retention import retire
 from models.roll_back import roll_back
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.test_publish import OTHER, is_whole, once_at
+from tests.models.interrupted import OTHER, is_whole, once_at
 from tests.models.test_roll_back import WHY
 
 

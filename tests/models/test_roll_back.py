@@ -32,10 +32,10 @@ from tests.models.conftest import (
     tastes,
     write_lists,
 )
+from tests.models.interrupted import OTHER, meanwhile
 from tests.models.prepared import once
-from tests.models.test_publish import meanwhile
 
-OTHER, THIRD = "run=other", "run=third"
+THIRD = "run=third"
 WHY = "the front page shows nothing but socks"
 
 
