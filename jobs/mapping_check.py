@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType
+from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType
 
 from infra.errors import SettingsError
 from jobs import reading
 from jobs.sources import FILE, Feed, Source, quoted
 
 _SUGGESTION = ". Did you mean"
+# such a literal is a fixed moment before Spark hands on any plan
+_MOMENT = re.compile(r"\b(date|timestamp\w*)\s*r?['\"]\s*(now|today|tomorrow|yesterday)\b", re.I)
 
 
 def require_mapping(spark: SparkSession, name: str, source: Source, file: Path = FILE) -> None:
@@ -23,9 +26,9 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     Raises
     ------
     SettingsError
-        An expression names a column that is no field, is no SQL, makes several rows of one or
-        another value each time, or a rule is no condition; the message names the file, the source
-        and the key.
+        An expression names a column that is no field, is no SQL, makes several rows or values of
+        one or another value each time, or a rule is no condition; the message names the file, the
+        source and the key.
     """
     rules = {
         "events": ("not_events", source.events.not_events),
@@ -52,16 +55,37 @@ def _require_expressions(empty: DataFrame, expressions: Mapping[str, str], origi
                 f"{origin}.{key}: {_fact(error)}.",
                 f"Correct the SQL; it may use the fields {', '.join(empty.columns)}.",
             ) from None
-        if not frame._jdf.queryExecution().analyzed().deterministic():
+        kind = _kind(empty, sql, key)
+        if isinstance(kind, ArrayType | MapType | StructType):
+            raise SettingsError(
+                f"{origin}.{key}: it gives {kind.simpleString()}, which is several values.",
+                "Write SQL that gives one value, such as concat_ws or an element of the list.",
+            )
+        if _changes(frame) or _MOMENT.search(sql):
             raise SettingsError(
                 f"{origin}.{key}: `{sql}` gives another value each time a row is read.",
                 "Make the value of the fields alone: a batch may be read again after a crash.",
             )
 
 
+def _changes(frame: DataFrame) -> bool:
+    """Tell SQL that gives another value per row, or another one per query.
+
+    Of the latter Spark says itself that it is deterministic: the time, `cast('now' AS TIMESTAMP)`
+    and who asks stay what they are while one query runs, and it puts in the values as it plans.
+    """
+    plan = frame._jdf.queryExecution().analyzed()
+    jvm = frame.sparkSession._jvm
+    assert jvm is not None
+    catalyst = jvm.org.apache.spark.sql.catalyst
+    current = catalyst.trees.TreePattern.CURRENT_LIKE()
+    fixed = catalyst.optimizer.SpecialDatetimeValues.apply(plan)
+    return not plan.deterministic() or plan.containsPattern(current) or not plan.fastEquals(fixed)
+
+
 def _require_conditions(empty: DataFrame, conditions: Mapping[str, str], origin: str) -> None:
     for key, sql in conditions.items():
-        kind = empty.select(_named(sql, key)).schema[key].dataType
+        kind = _kind(empty, sql, key)
         if not isinstance(kind, BooleanType):
             raise SettingsError(
                 f"{origin}.{key}: it gives {kind.simpleString()}, which is no condition.",
@@ -69,8 +93,8 @@ def _require_conditions(empty: DataFrame, conditions: Mapping[str, str], origin:
             )
 
 
-def _named(sql: str, key: str) -> Column:
-    return F.expr(sql).alias(key)
+def _kind(empty: DataFrame, sql: str, key: str) -> DataType:
+    return empty.select(F.expr(sql).alias(key)).schema[key].dataType
 
 
 def _fact(error: PySparkException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from infra.spark.faults import plain
 from infra.spark.submit import run_here
 from infra.storage import Storage
 from jobs import ingest_events
+from jobs.mapping_check import require_mapping
 from jobs.sources import FILE, load_sources
 from tests.jobs.landing import RUN, event, ingest, land
 
@@ -22,6 +24,7 @@ WRONG = [
     ("rating: rating", "rating: max(rating)", r"events\.columns\.rating: "),
     ("rating: rating", "rating: explode(array(rating))", r"columns\.rating: .*enerator"),
     ("event_id: event_id", "event_id: uuid()", r"columns\.event_id: `uuid\(\)` gives another"),
+    ("rating: rating", "rating: array(rating)", r"columns\.rating: .* gives array<string>, which"),
     ("rating: rating", "rating: no_such(rating)", r"events\.columns\.rating: .*no_such"),
     ("in_stock: in_stock", "in_stock: stock > 0", r"items\.columns\.in_stock: .*`stock`"),
     ("fields: [event_id,", "fields: [event_id, event_id,", r"'event_id' stands twice"),
@@ -60,6 +63,35 @@ def test_a_wrong_mapping_is_refused_before_a_row_is_read(
         ingest(shop)
     assert "\n" not in str(error.value)
     assert not Path(shop.checkpoint("shop")).exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "changes"),
+    [
+        ("current_timestamp()", True),
+        ("coalesce(event_time, string(now()))", True),
+        ("date_diff(current_date, event_time) > 3", True),
+        ("unix_timestamp()", True),
+        ("current_user()", True),
+        ("CAST('now' AS TIMESTAMP)", True),
+        ("event_time > TIMESTAMP 'today'", True),
+        ("unix_timestamp(event_time)", False),
+        ("event_time > TIMESTAMP '2020-01-01'", False),
+        ("try_cast(event_time AS DATE) = to_date('today')", False),
+        ("event_type = 'today'", False),
+    ],
+)
+def test_sql_is_refused_that_gives_another_value_when_a_batch_is_read_again(
+    spark: SparkSession, sql: str, changes: bool
+) -> None:
+    source = load_sources(("shop",))["shop"]
+    columns = {**source.events.columns, "placement": sql}
+    source = source.model_copy(
+        update={"events": source.events.model_copy(update={"columns": columns})}
+    )
+    refused = pytest.raises(SettingsError, match="placement: .* gives another value each time")
+    with refused if changes else nullcontext():
+        require_mapping(spark, "shop", source)
 
 
 def test_sql_that_ends_at_a_value_is_named_and_the_value_is_not(
