@@ -40,6 +40,11 @@ def batch_key(source: str, number: int) -> str:
     return f"batch={source}-{number:06d}"
 
 
+def batch_source(batch: str) -> str:
+    """Return the source of a batch: `shop` of `batch=shop-000012`."""
+    return batch.removeprefix("batch=").rpartition("-")[0]
+
+
 class Lake:
     """The clean tables: folders of Parquet that exist once their manifest does."""
 

@@ -4,34 +4,53 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
 from infra.run_records import RunRecords
-from infra.storage import Storage
+from infra.storage import Storage, batch_source
 from jobs.judge_events import CLEAN, NOT_EVENT
-from jobs.reading import landed_name
+from jobs.landing_folder import landed_name
 
+_DAY = 86_400_000_000  # microseconds
 _MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names every one
 
 
 def count_outcomes(judged: DataFrame) -> list[Row]:
-    """Count judged rows by outcome, reason, type and file, with the times between which they lie.
+    """Count judged rows by outcome, reason and file, with the days of the clean ones.
 
     Beside them the texts that were masked and the rows with unknown columns.
     """
+    keys = ("outcome", "reason", "file", "file_size")
+    day = F.when(F.col("outcome") == CLEAN, _day()).alias("day")
+    unknown = F.count_if(F.size("unknown") > 0).alias("unknown")
+    sums = (F.count("*").alias("count"), F.sum("masked").alias("masked"), unknown)
+    by_day = judged.groupBy(*keys, day).agg(*sums)
+    added = (F.sum(name).alias(name) for name in ("count", "masked", "unknown"))
+    # of thousands of files with a year each only so much reaches this process
+    return by_day.groupBy(*keys).agg(*added, F.collect_set("day").alias("days")).collect()
+
+
+def count_written(events: DataFrame) -> list[Row]:
+    """Count events by type and day (UTC), with the times between which they lie."""
     micros = F.unix_micros("event_time")  # a datetime would come in the time zone of this process
     times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
-    # what stands as type in a row that is refused may be anything, and another in each
-    kind = F.when(F.col("outcome") == CLEAN, F.col("event_type")).alias("event_type")
-    groups = judged.groupBy("outcome", "reason", kind, "file", "file_size")
-    unknown = F.count_if(F.size("unknown") > 0)
-    odd = (F.sum("masked").alias("masked"), unknown.alias("unknown"))
-    return groups.agg(F.count("*").alias("count"), *times, *odd).collect()
+    groups = events.groupBy("event_type", _day().alias("day"))
+    return groups.agg(F.count("*").alias("count"), *times).collect()
+
+
+def _day() -> Column:
+    """Return the day of an event; `to_date` would ask the time zone for every row."""
+    return F.date_from_unix_date(F.floor(F.unix_micros("event_time") / _DAY).cast("int"))
+
+
+def days_of_clean(found: Iterable[Row]) -> set[date]:
+    """Return the days (UTC) of the clean rows of `count_outcomes`."""
+    return {day for row in found for day in row["days"]}
 
 
 def count_files(
@@ -91,11 +110,15 @@ def _require_seen(file: str, before: int | None, now: int | None) -> None:
         )
 
 
-def files_read(storage: Storage, source: str) -> dict[str, int]:
-    """Return the bytes of every file of a source when it was read, by address."""
-    every = (storage.lake.manifest("events", batch) for batch in storage.lake.partitions("events"))
-    mine = (manifest for manifest in every if manifest["source"] == source)
-    return {one["file"]: one["bytes"] for manifest in mine for one in manifest["files"]}
+def manifests(storage: Storage, source: str) -> dict[str, dict[str, Any]]:
+    """Return the manifest of every batch of a source, by batch."""
+    own = (one for one in storage.lake.partitions("events") if batch_source(one) == source)
+    return {batch: storage.lake.manifest("events", batch) for batch in own}
+
+
+def files_read(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the bytes of every file of some batches when it was read, by address."""
+    return {one["file"]: one["bytes"] for manifest in manifests for one in manifest["files"]}
 
 
 def write_up(
@@ -112,7 +135,7 @@ def write_up(
     found : list of Row
         `count_outcomes` of the judged rows.
     written : list of Row
-        The same of the events read back from where they were written.
+        `count_written` of the events read back from where they were written.
     quarantined : dict of str to int
         Rows by reason, as they stand in quarantine.
     duplicates : int
@@ -125,7 +148,6 @@ def write_up(
     InputError
         The sum does not hold: read = clean + quarantined + duplicates + rows that are no events.
     """
-    first, last = time_range(written)
     manifest = {
         "rows_read": rows_read,
         "clean": sum(row["count"] for row in written),
@@ -134,20 +156,13 @@ def write_up(
         "not_events": _not_events(found),
         "by_type": _add({row["event_type"]: row["count"]} for row in written),
         "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
-        "first_event": first,
-        "last_event": last,
+        "first_event": _time(min((row["first"] for row in written), default=None)),
+        "last_event": _time(max((row["last"] for row in written), default=None)),
+        "days": sorted({row["day"].isoformat() for row in written}),
         "written_at": datetime.now(UTC),
     }
     check_sum(manifest)
     return manifest
-
-
-def time_range(counted: list[Row]) -> tuple[datetime | None, datetime | None]:
-    """Return the first and the last event time (UTC) of clean rows that were counted."""
-    clean = [row for row in counted if row["outcome"] == CLEAN]
-    first = min((row["first"] for row in clean), default=None)
-    last = max((row["last"] for row in clean), default=None)
-    return _time(first), _time(last)
 
 
 def check_sum(manifest: dict[str, Any]) -> None:

@@ -31,8 +31,10 @@ from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from jobs.cleaning import named, typed
 from jobs.csv_headers import require_headers
+from jobs.landing_folder import landed_files
 from jobs.masking import MASKED, mask
-from jobs.reading import BROKEN, BROKEN_REASONS, landed_files, open_feed, parse
+from jobs.parquet_columns import footers
+from jobs.reading import BROKEN, BROKEN_REASONS, open_feed, parse
 from jobs.sources import ItemFeed, load_sources
 
 WEIGHTS = Path(__file__).with_name("event_weights.yaml")
@@ -125,7 +127,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
     landing = settings.landing
     files = landed_files(spark, feed, landing)
     require_headers(files, feed, settings)
-    rows = parse(open_feed(spark.read, feed, landing, files), feed)
+    rows = parse(open_feed(spark.read, feed, landing, footers(spark, files, feed)), feed)
     readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing
     marked = rows.withColumn("_no_item", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)

@@ -81,9 +81,11 @@ def _as_in_java(text: Column) -> Column:
 
 
 def _nested(text: Column) -> Column:
-    """Tell an object or a list, which JSON and Parquet hand on as text, from words in brackets."""
+    """Tell an object or a list, which reading hands on as JSON, from words in brackets."""
     list_ = text.startswith("[") & text.endswith("]")
-    return (text.startswith("{") & text.endswith("}")) | list_
+    bracketed = (text.startswith("{") & text.endswith("}")) | list_  # cheap, and rare
+    is_json = F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))) == 1
+    return F.coalesce(F.when(bracketed, is_json), F.lit(False))
 
 
 def _time(text: Column, zone: str) -> Column:

@@ -15,6 +15,7 @@ from typing import Any
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from pyspark.storagelevel import StorageLevel
 
 from infra.errors import CatwalkError, InputError, SparkError, StorageError
@@ -28,23 +29,21 @@ from infra.storage import Storage, batch_key
 from jobs import books
 from jobs.csv_headers import require_headers
 from jobs.judge_events import CLEAN, QUARANTINED, judge
-from jobs.mapping_check import require_mapping
-from jobs.parquet_columns import unknown_columns
-from jobs.planned_files import planned_files
-from jobs.quarantine import count_reasons
-from jobs.reading import (
+from jobs.landing_folder import (
     batch_bound,
-    file_with_rows,
     landed_files,
-    open_feed,
-    parse,
     require_plain_names,
     require_read,
     require_unchanged,
 )
+from jobs.mapping_check import require_mapping
+from jobs.parquet_columns import footers, parquet_schema, unknown_columns
+from jobs.planned_files import planned_files
+from jobs.quarantine import count_reasons
+from jobs.reading import file_with_rows, open_feed, parse
 from jobs.repeats import may_hold_repeated, without_repeats
 from jobs.sources import load_sources
-from jobs.unknown_columns import count_unknown, no_unknown_keys
+from jobs.unknown_columns import count_unknown
 
 _MOST_AGE = "36500d"  # of a file: after 7 days Spark would pass a late one over, silently
 _NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # of values that are all unlike
@@ -66,6 +65,8 @@ class Ingestion:
         self._refusal: CatwalkError | None = None
         self._checked: set[str] = set()
         self._sizes: dict[str, int] = {}  # of landed files, before any is read
+        self._footers: dict[str, StructType] = {}  # of the Parquet files among them
+        self._manifests: dict[str, dict[str, Any]] = {}  # of the source's batches
 
     def ingest(self) -> None:
         """Read every file that landed since the last time, batch by batch.
@@ -75,15 +76,17 @@ class Ingestion:
         CatwalkError
             What a batch was refused for; what was written before it stays.
         """
-        read = books.files_read(self.storage, self.source)
+        self._manifests = books.manifests(self.storage, self.source)
+        read = books.files_read(self._manifests.values())
         self._sizes = self._landed()
         new = {file: size for file, size in self._sizes.items() if file not in read}
         self._require_readable(new)
         self._forget_a_checkpoint_that_planned_nothing()
+        self._footers = footers(self.spark, new, self.feed)
         bound = batch_bound(new.values(), self.storage.settings)
         reader = self.spark.readStream.options(**bound, maxFileAge=_MOST_AGE)
         query = (
-            open_feed(reader, self.feed, self.storage.landing, new)
+            open_feed(reader, self.feed, self.storage.landing, self._footers)
             .writeStream.foreachBatch(self._write_or_remember_why_not)
             .option("checkpointLocation", self.storage.checkpoint(self.source))
             .trigger(availableNow=True)
@@ -95,7 +98,7 @@ class Ingestion:
             if self._refusal:  # Spark buries it under its own plan
                 raise self._refusal from None
             raise
-        landed, read = self._landed(), books.files_read(self.storage, self.source)
+        landed, read = self._landed(), books.files_read(self._manifests.values())
         require_unchanged(landed, read)
         require_read(new, landed, read)
 
@@ -152,9 +155,9 @@ class Ingestion:
             A batch of that name was read under another checkpoint, or this one had it planned with
             other files: it was lost or is older, and would count files as read without reading.
         """
-        if key not in self.lake.partitions("events"):
+        manifest = self._manifests.get(key)
+        if manifest is None:
             return False
-        manifest = self.lake.manifest("events", key)
         planned = set(planned_files(self.lake, self.source, number))
         same = manifest["checkpoint"] == self._checkpoint()
         if same and planned == {one["file"] for one in manifest["files"]}:
@@ -179,16 +182,17 @@ class Ingestion:
         clean = judged.filter(F.col("outcome") == CLEAN)
         near = self._near(found)
         kept, duplicates = without_repeats(clean, self._ids(near))
-        written = books.count_outcomes(self._write_events(key, kept))
+        written = books.count_written(self._write_events(key, kept))
         manifest = books.write_up(found, written, quarantined, duplicates, seen)
         manifest |= {"batch": key, "source": self.source, "run": self.run}
-        open_ = set(near) - set(self.storage.accepted_batches())  # of this run too: not judged yet
-        manifest["repeats_of_undecided"] = sorted(open_) if duplicates else []
+        open_ = [batch for batch, word in near.items() if word != "accepted"]
+        manifest["repeats_of_undecided"] = open_ if duplicates else []  # of this run too
         files = self._files(found, number)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
         manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
         self._require_readable(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("events", key, manifest)
+        self._manifests[key] = self.lake.manifest("events", key)
         print(books.summary(manifest), flush=True)
 
     def _files(self, found: list[Row], number: int) -> list[dict[str, Any]]:
@@ -215,7 +219,9 @@ class Ingestion:
         """Count the rows per column that no field asks for."""
         if self.feed.format == "parquet":
             rows = {file["file"]: file["rows"] for file in files if file["rows"]}
-            return unknown_columns(self.spark, rows, self.feed)
+            self._footers |= footers(self.spark, rows.keys() - self._footers.keys(), self.feed)
+            parquet_schema(self._footers, self.feed)  # also of those that landed in between
+            return unknown_columns(self._footers, rows, self.feed)
         return count_unknown(odd) if any(row["unknown"] for row in found) else {}
 
     def _write_quarantine(self, key: str, odd: DataFrame) -> dict[str, int]:
@@ -235,22 +241,17 @@ class Ingestion:
         events = kept.select(*EVENTS.columns).coalesce(_MOST_FILES)
         writer = events.write.mode("overwrite").option(*_NO_DICTIONARY)
         writer.parquet(address)
-        said = {"outcome": CLEAN, "masked": 0}
-        said |= dict.fromkeys(("reason", "file", "file_size"))
-        written = self.spark.read.schema(EVENTS.ddl).parquet(address)
-        written = written.withColumns({name: F.lit(value) for name, value in said.items()})
-        return written.withColumn("unknown", no_unknown_keys())
+        return self.spark.read.schema(EVENTS.ddl).parquet(address)
 
-    def _near(self, found: list[Row]) -> list[str]:
-        """Return the batches whose events a clean row of this one could repeat."""
-        times = books.time_range(found)
-        return [
-            batch
-            for batch in self.storage.kept_batches()
-            if may_hold_repeated(self.lake.manifest("events", batch), self.source, *times)
-        ]
+    def _near(self, found: list[Row]) -> dict[str, str | None]:
+        """Return the batches whose events a clean row of this one could repeat, as decided on."""
+        days = books.days_of_clean(found)
+        near = (one for one, said in self._manifests.items() if may_hold_repeated(said, days))
+        decided = {batch: self.storage.decision(batch) for batch in near}
+        words = {batch: one.decision if one else None for batch, one in decided.items()}
+        return {batch: word for batch, word in words.items() if word != "discarded"}
 
-    def _ids(self, batches: list[str]) -> DataFrame:
+    def _ids(self, batches: Iterable[str]) -> DataFrame:
         addresses = [self.lake.address("events", batch) for batch in batches]
         return spark_session.read_table(self.spark, _EVENT_IDS, addresses)
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
+    ArrayType,
     BinaryType,
     DataType,
+    MapType,
     StringType,
     StructField,
     StructType,
@@ -20,7 +22,17 @@ from jobs.sources import Feed, quoted
 from jobs.unknown_columns import MOST_NAMES, masked_names
 
 
-def parquet_schema(spark: SparkSession, files: Iterable[str], feed: Feed) -> StructType:
+def footers(spark: SparkSession, files: Iterable[str], feed: Feed) -> dict[str, StructType]:
+    """Return the columns of each Parquet file, as Spark would read them; other formats have none.
+
+    Spark looks into a file for them, in a job of its own.
+    """
+    if feed.format != "parquet":
+        return {}
+    return {file: spark.read.parquet(file).schema for file in files}
+
+
+def parquet_schema(footers: Mapping[str, StructType], feed: Feed) -> StructType:
     """Return the feed's fields with the types that all files agree on; text where there is none.
 
     Raises
@@ -29,8 +41,8 @@ def parquet_schema(spark: SparkSession, files: Iterable[str], feed: Feed) -> Str
         A file lacks a field, or has it with another type than the file before.
     """
     agreed: dict[str, DataType] = {}
-    for file in files:
-        found = {field.name: field.dataType for field in _schema(spark, file)}
+    for file, columns in footers.items():
+        found = {field.name: field.dataType for field in columns}
         for name in feed.fields:
             _require_same(file, name, found.get(name), agreed.get(name))
         agreed |= {name: found[name] for name in feed.fields}
@@ -38,9 +50,11 @@ def parquet_schema(spark: SparkSession, files: Iterable[str], feed: Feed) -> Str
 
 
 def as_text(name: str, kind: DataType) -> Column:
-    """Write a value as text; a moment in UTC with its offset."""
+    """Write a value as text; a moment in UTC with its offset, several values as JSON."""
     if isinstance(kind, TimestampType):
         return F.date_format(quoted(name), "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").alias(name)
+    if isinstance(kind, ArrayType | MapType | StructType):
+        return F.to_json(quoted(name)).alias(name)
     return F.col(quoted(name)).cast("string").alias(name)
 
 
@@ -53,18 +67,16 @@ def no_utf8(kinds: Mapping[str, DataType]) -> Column:
     return found
 
 
-def unknown_columns(spark: SparkSession, rows: Mapping[str, int], feed: Feed) -> dict[str, int]:
+def unknown_columns(
+    footers: Mapping[str, StructType], rows: Mapping[str, int], feed: Feed
+) -> dict[str, int]:
     """Count the rows per column that no field asks for, from the rows of each file."""
     counts = masked_names(
         (name, number)
         for file, number in rows.items()
-        for name in {field.name for field in _schema(spark, file)} - set(feed.fields)
+        for name in set(footers[file].names) - set(feed.fields)
     )
     return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMES])
-
-
-def _schema(spark: SparkSession, file: str) -> StructType:
-    return spark.read.parquet(file).schema
 
 
 def _require_same(file: str, name: str, kind: DataType | None, before: DataType | None) -> None:

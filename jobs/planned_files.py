@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.storage import Lake
-from jobs.reading import landed_name
+from jobs.landing_folder import landed_name
 
 _LOG = re.compile(r"(\d+)(\.compact)?")
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from infra.errors import InputError, StorageError
 from infra.rules import Rules, describe
-from infra.storage import Lake, Storage
+from infra.storage import Lake, Storage, batch_source
 from infra.stores.object_store import open_store
 from jobs.csv_headers import header
 from jobs.sources import Feed
@@ -31,8 +31,8 @@ class Group:
 
     @property
     def source(self) -> str:
-        """The source of the batch: `shop` of `batch=shop-000012`."""
-        return self.batch.removeprefix("batch=").rpartition("-")[0]
+        """The source of the batch."""
+        return batch_source(self.batch)
 
     @property
     def name(self) -> str:

@@ -7,22 +7,19 @@ invalid UTF-8, a field whose quote never ends), so the lines are held to more th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from urllib.parse import unquote
+from collections.abc import Collection, Mapping
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
+from pyspark.sql.types import StructType
 
-from infra.errors import InputError, StorageError
-from infra.settings import Settings
-from infra.spark.listing import FOLDER, matches
+from jobs.landing_folder import landed_name
 from jobs.parquet_columns import as_text, no_utf8, parquet_schema
 from jobs.sources import Feed, quoted
 from jobs.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, unknown_keys
 
-_PATTERN = frozenset("*?[]{}\\")
 LONGEST_ROW = 65_536
 LONGEST_RAW = 1_048_576  # bytes of a line that are kept: each is copied several times in the heap
 BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
@@ -46,18 +43,21 @@ _CSV = {
 
 
 def open_feed(
-    reader: DataFrameReader | DataStreamReader, feed: Feed, landing: str, new: Iterable[str]
+    reader: DataFrameReader | DataStreamReader,
+    feed: Feed,
+    landing: str,
+    footers: Mapping[str, StructType],
 ) -> DataFrame:
     """Open the files of a feed, as a table or as a stream, as their format gives them.
 
     Parameters
     ----------
-    new : iterable of str
-        Addresses of those that will be read: Parquet files say themselves what they hold.
+    footers : mapping
+        Columns by file, of those that will be read: Parquet files say themselves what they hold.
     """
     address = f"{landing}/{feed.files}"
     if feed.format == "parquet":
-        reader = reader.schema(parquet_schema(SparkSession.active(), new, feed))
+        reader = reader.schema(parquet_schema(footers, feed))
     frame = reader.format("parquet" if feed.format == "parquet" else "text").load(address)
     if feed.format != "parquet":
         frame = frame.withColumn("value", _cut(F.col("value")))
@@ -186,111 +186,3 @@ def _ends_inside_quotes(feed: Feed) -> Column:
     quotes = F.octet_length(raw) - F.octet_length(F.replace(raw, F.lit('"'), F.lit("")))
     opens = raw.startswith('"') | raw.contains(f'{feed.separator}"')
     return opens & (quotes % 2 == 1)
-
-
-def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int]:
-    """Return the sizes in bytes of the files a feed's glob matches now, by address.
-
-    Raises
-    ------
-    InputError
-        No file below the landing folder matches, or a folder stands where a file is expected.
-    """
-    pattern = f"{landing}/{feed.files}"
-    found = {file: size for file, size in matches(spark, pattern).items() if not _hidden(file)}
-    if not found:
-        raise InputError(
-            f"No file matches {pattern}.",
-            "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml.",
-        )
-    for file, size in found.items():
-        if size == FOLDER:
-            raise InputError(
-                f"{file} is a folder where a file is expected.",
-                "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
-            )
-    return {_plain(file): size for file, size in found.items()}
-
-
-def _hidden(file: str) -> bool:
-    """Tell the name of a half-upload: Spark passes over it."""
-    return file.rpartition("/")[2][0] in "._" or file.endswith("._COPYING_")
-
-
-def batch_bound(sizes: Collection[int], settings: Settings) -> dict[str, str]:
-    """Return what bounds a batch: Spark takes a limit in bytes or one in files, never both.
-
-    Where even the largest files, as many as the one limit lets into a batch, stay below the other,
-    files are the tighter bound and both hold. Else bytes are what fills the memory.
-
-    >>> from infra.settings import Settings
-    >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
-    >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
-    ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
-    """
-    most = settings.ingest_batch_files
-    largest = sorted(sizes)[-most:]
-    if len(sizes) > most and sum(largest) <= settings.ingest_batch_bytes:
-        return {"maxFilesPerTrigger": str(most)}
-    return {"maxBytesPerTrigger": str(settings.ingest_batch_bytes)}
-
-
-def require_plain_names(files: Iterable[str]) -> None:
-    """Refuse names that Spark's stream takes for patterns: it read their neighbours twice.
-
-    Raises
-    ------
-    InputError
-        A name holds a sign of a pattern.
-    """
-    for file in files:
-        if not _PATTERN.isdisjoint(file):
-            raise InputError(
-                f"{file} has one of the signs * ? [ ] {{ }} \\ in its name.",
-                "Rename it before it is read: Spark takes such a name for a pattern of many.",
-            )
-
-
-def require_unchanged(landed: dict[str, int], read: dict[str, int]) -> None:
-    """Hold the files as they are now against their sizes when they were read.
-
-    Raises
-    ------
-    InputError
-        A file has another size now: what came later was never read.
-    """
-    for file, size in landed.items():
-        if read.get(file, size) != size:
-            raise InputError(
-                f"{file} had {read[file]} bytes when it was read and has {size} now.",
-                "Deliver it whole under a new name: repeated events are left out by their ids.",
-            )
-
-
-def require_read(new: Iterable[str], landed: Collection[str], read: Collection[str]) -> None:
-    """Hold the files that a run was to read, and that still lie there, against those in a batch.
-
-    Raises
-    ------
-    StorageError
-        The checkpoint counts a file as read, and no batch of the lake has it.
-    """
-    for file in new:
-        if file in landed and file not in read:
-            raise StorageError(
-                f"{file} was passed over: the checkpoint has it as read, and no batch holds it.",
-                "Restore the lake and its checkpoints from the same backup, or give the file "
-                "another name: repeated events are left out by their ids.",
-            )
-
-
-def landed_name(address: str) -> str:
-    """Write the address of a file as the listing does; Spark's own column quotes it as a URL."""
-    return _plain(unquote(address))
-
-
-def _plain(address: str) -> str:
-    """Write a local address as a path: Hadoop says file:/x, Spark's columns say file:///x."""
-    if not address.startswith("file:"):
-        return address
-    return "/" + address.removeprefix("file:").lstrip("/")

@@ -6,7 +6,8 @@ stands more than once, in the batch or among recent events, are then compared by
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F
 
 from infra.schemas import EVENTS
 
-REMEMBERED = timedelta(days=7)
+REMEMBERED = 7  # days
 _HASH, _KNOWN, _TURN = "_id_hash", "_known", "_turn"
 
 
@@ -50,20 +51,18 @@ def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int
     return unique.select(*clean.columns).unionByName(first.select(*clean.columns)), repeats
 
 
-def may_hold_repeated(
-    manifest: dict[str, Any], source: str, first: datetime | None, last: datetime | None
-) -> bool:
-    """Tell whether events of a source, from `first` to `last`, could repeat those of a batch.
+def may_hold_repeated(manifest: Mapping[str, Any], days: Iterable[date]) -> bool:
+    """Tell whether events of some days could repeat those of a batch of their source.
 
-    An id is one event within its source alone, and for at least seven days: whole batches are
-    compared, so that an id is remembered as long as any event of its batch is that near.
+    An id is one event for at least seven days: whole batches are compared, so that an id is
+    remembered as long as any event of its batch is that near. Days between those of a batch do not
+    count: a single event with an odd time would make it near to all that come after.
     """
-    if manifest["source"] != source or manifest["first_event"] is None:
-        return False
-    if first is None or last is None:
-        return False
-    begins, ends = (datetime.fromisoformat(manifest[key]) for key in ("first_event", "last_event"))
-    return begins - REMEMBERED <= last and ends + REMEMBERED >= first
+    if "days" not in manifest:
+        return True  # it is of before they were noted
+    held = {date.fromisoformat(day) for day in manifest["days"]}
+    span = range(-REMEMBERED, REMEMBERED + 1)
+    return any(day + timedelta(shift) in held for day in days for shift in span)
 
 
 def _shared_hashes(events: DataFrame) -> DataFrame:

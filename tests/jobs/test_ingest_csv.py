@@ -81,7 +81,10 @@ def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
     alone = deliver(webshop, [HEADER], "alone.csv")
     record = ingest(webshop)
     assert record["read"] == record["clean"] == 5
-    assert books.files_read(webshop, "webshop")[str(alone)] == len(HEADER) + 1
+    assert (
+        books.files_read(books.manifests(webshop, "webshop").values())[str(alone)]
+        == len(HEADER) + 1
+    )
 
 
 WRONG = [

@@ -81,6 +81,8 @@ BAD = [
     (event(unit_price="0x1p3"), "wrong_type"),
     (event(unit_price="-Infinity"), "wrong_type"),
     (event(placement=["a"]), "wrong_type"),
+    (event(placement=[]), "wrong_type"),
+    (event(placement={"a": 1, "b": [{"c": None}]}), "wrong_type"),
     (event(placement=" } { ") + " {}", "malformed_json"),
     (event(placement="x" * 70_000), "too_long"),
     (event().encode().replace(b"anna", b"\xff\xfe"), "not_utf8"),
@@ -91,6 +93,8 @@ ODD = [
     event(event_id="good", unit_price="9.5e0"),
     event(event_id="returned", event_type="return", quantity=-1),
     event(event_id="bracket", placement="[SALE] shirt"),
+    event(event_id="brackets", placement="[SALE]", session_id="{new}"),
+    event(event_id="twice", placement="[1] and [2]", session_id='{} "a" {}'),
     event(event_id="nested", debug={"deep": [{"a": 1}, {"}, {": None}]}) + " ",
     event(event_id="braces", placement='a \\ "} { b', session_id="x" * 60_000),
 ]
@@ -119,12 +123,15 @@ def test_a_file_is_read_once_and_a_late_one_later(spark: object, shop: Storage) 
 
 
 def test_a_recent_event_is_not_taken_again_and_an_old_id_is(spark: object, shop: Storage) -> None:
-    land(shop, [event(), event(event_id="e2")])
+    odd = event(event_id="odd", event_time=ago(300))  # the days up to the others stay free
+    land(shop, [event(), event(event_id="e2"), odd])
     ingest(shop)
+    [batch] = shop.lake.partitions("events")
+    assert shop.lake.manifest("events", batch)["days"] == [ago(300)[:10], ago(4)[:10]]
     land(shop, [event(), event(event_id="e3"), event(event_id="e3")], "again.jsonl")
     record = ingest(shop, "run=second")
     assert (record["clean"], record["duplicates"]) == (1, 2)
-    land(shop, [event(event_time=ago(50))], "older.jsonl")
+    land(shop, [event(event_time=ago(50)), event(event_id="e4", event_time=ago(350))], "old.jsonl")
     assert ingest(shop, "run=third")["duplicates"] == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from infra.errors import InputError, SparkError, StorageError
 from infra.settings import load_settings
 from infra.spark.faults import plain
 from infra.spark.submit import run_here
-from infra.storage import Storage
+from infra.storage import Lake, Storage
 from jobs import books, ingest_events
 from jobs.ingest_events import Ingestion
 from jobs.reading import LONGEST_RAW
@@ -27,7 +28,7 @@ def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
 ) -> None:
     empty = [str(land(shop, [], f"empty.jsonl{packing}")) for packing in ("", ".gz", ".zst")]
     assert ingest(shop)["read"] == 0
-    assert books.files_read(shop, "shop") == dict.fromkeys(empty, 0)
+    assert books.files_read(books.manifests(shop, "shop").values()) == dict.fromkeys(empty, 0)
     land(shop, [event()])
     land(shop, [event(event_id="e2")], "empty.jsonl")
     with pytest.raises(InputError, match=r"empty\.jsonl had 0 bytes when it was read and has \d+"):
@@ -71,10 +72,13 @@ def test_a_checkpoint_that_is_older_or_newer_than_the_lake_is_an_error(
         ingest(shop, "run=fourth")
 
 
-def test_a_folder_where_a_file_is_expected_is_an_error(spark: object, shop: Storage) -> None:
+@pytest.mark.parametrize("name", ["day.jsonl", ".day.jsonl"])
+def test_a_folder_where_a_file_is_expected_is_an_error(
+    spark: object, shop: Storage, name: str
+) -> None:
     land(shop, [event()])
-    (Path(shop.landing) / "events/shop/day.jsonl").mkdir()
-    with pytest.raises(InputError, match="is a folder where a file is expected"):
+    land(shop, [event(event_id="half")], f"{name}/part")  # Spark would read it, hidden or not
+    with pytest.raises(InputError, match=rf"/{name} is a folder where a file is expected"):
         ingest(shop)
 
 
@@ -204,18 +208,30 @@ def test_a_name_that_is_a_pattern_is_an_error_before_it_reads_its_neighbours_twi
     assert shop.lake.partitions("events") == []
 
 
+def test_a_name_of_parquets_own_is_an_error_before_spark_reads_nothing_of_it(
+    spark: object, shop: Storage
+) -> None:
+    land(shop, [event()], "_metadata.jsonl")
+    with pytest.raises(InputError, match=r"/_metadata\.jsonl begins as the names of Parquet's own"):
+        ingest(shop)
+
+
 def test_odd_names_are_names_and_a_hidden_one_is_an_upload_that_goes_on(
     spark: object, shop: Storage
 ) -> None:
     land(shop, [event(event_id="half")], ".two.jsonl.Xy12Za")
     land(shop, [event(event_id="half")], "three.jsonl._COPYING_")
-    (Path(shop.landing) / "events/shop/.folder.jsonl").mkdir()
-    for number, name in enumerate(
-        ("a b", "gr\u00f6\u00dfe", "100%", "%41", "#1", "x;y&z=1", "'\"")
-    ):
-        land(shop, [event(event_id=f"e{number}")], f"{name}.jsonl")
+    land(shop, [event(event_id="half")], "_four.jsonl")
+    land(shop, [event(event_id="half")], "_a=b.jsonl._COPYING_")
+    names = ("a b", "gr\u00f6\u00dfe", "100%", "%41", "#1", "x;y&z=1", "'\"", "_a=b", "_metadata=")
+    landed = {
+        str(land(shop, [event(event_id=f"e{number}")], f"{name}.jsonl"))
+        for number, name in enumerate(names)
+    }
+    land(shop, [], "_empty=.jsonl")
     record = ingest(shop)
-    assert (record["read"], record["clean"], record["files"]) == (7, 7, 7)
+    assert (record["read"], record["clean"], record["files"]) == (9, 9, 10)
+    assert books.files_read(books.manifests(shop, "shop").values()).keys() > landed
     assert ingest(shop, "run=second")["read"] == 0
 
 
@@ -231,9 +247,21 @@ def test_tiny_files_are_read_so_many_at_a_time(
     monkeypatch.setenv("CATWALK_INGEST_BATCH_FILES", "2")
     for number in range(5):
         land(shop, [event(event_id=f"e{number}")], f"{number}.jsonl")
-    ingest(Storage(load_settings()))
-    manifests = [shop.lake.manifest("events", batch) for batch in shop.lake.partitions("events")]
-    assert [len(manifest["files"]) for manifest in manifests] == [2, 2, 1]
+    shop.lake.commit("events", "batch=other-000000", {"run": "run=other"})
+    read: Counter[str] = Counter()
+    manifest = Lake.manifest
+
+    def count(lake: Lake, table: str, batch: str) -> dict[str, object]:
+        read[batch] += table == "events"
+        return manifest(lake, table, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "manifest", count)
+        ingest(Storage(load_settings()))
+    own = books.manifests(shop, "shop")
+    assert [len(manifest["files"]) for manifest in own.values()] == [2, 2, 1]
+    # once when it is written, and once for the counts of the run
+    assert read == {**dict.fromkeys(own, 2), "batch=other-000000": 1}
 
 
 def test_thousands_of_tiny_files(

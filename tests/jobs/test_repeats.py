@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date
 
 import pytest
 from pyspark.sql import SparkSession
@@ -13,28 +13,29 @@ from jobs.repeats import may_hold_repeated, without_repeats
 from jobs.sources import load_sources
 from tests.jobs.landing import ago, event, opened
 
-FIRST, LAST = datetime.fromisoformat("2026-11-10T08Z"), datetime.fromisoformat("2026-11-10T20Z")
-WEEK, MOMENT = timedelta(days=7), timedelta(microseconds=1)
+DAY = date.fromisoformat
 
 
 @pytest.mark.parametrize(
-    ("source", "begins", "ends", "compared"),
+    ("held", "near"),
     [
-        ("shop", LAST + WEEK, LAST + 2 * WEEK, True),
-        ("shop", LAST + WEEK + MOMENT, LAST + 2 * WEEK, False),
-        ("shop", FIRST - 2 * WEEK, FIRST - WEEK, True),
-        ("shop", FIRST - 2 * WEEK, FIRST - WEEK - MOMENT, False),
-        ("shop", FIRST - 9 * WEEK, LAST + 9 * WEEK, True),
-        ("other", FIRST, LAST, False),
+        (["2026-11-03"], True),
+        (["2026-11-02"], False),
+        (["2026-11-19"], True),
+        (["2026-11-20"], False),
+        (["2025-12-24", "2026-12-24"], False),  # an odd event beside those of today
+        (["2025-12-24", "2026-11-11"], True),
+        (["2025-10-30"], True),
+        ([], False),
     ],
 )
-def test_events_are_compared_with_batches_of_their_source_within_seven_days(
-    source: str, begins: datetime, ends: datetime, compared: bool
+def test_events_are_compared_with_batches_that_hold_a_day_within_seven(
+    held: list[str], near: bool
 ) -> None:
-    batch = {"source": source, "first_event": f"{begins}", "last_event": f"{ends}"}
-    assert may_hold_repeated(batch, "shop", FIRST, LAST) is compared
-    assert not may_hold_repeated({**batch, "first_event": None}, "shop", FIRST, LAST)
-    assert not may_hold_repeated(batch, "shop", None, None)
+    days = {DAY("2026-11-10"), DAY("2026-11-12"), DAY("2025-11-01")}
+    assert may_hold_repeated({"days": held}, days) is near
+    assert not may_hold_repeated({"days": held}, set())
+    assert may_hold_repeated({}, days), "whoever wrote it did not note days"
 
 
 def test_of_equal_ids_the_first_by_time_stays_and_then_by_its_values_wherever_it_stands(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from infra.errors import InputError
 from infra.storage import Storage
-from jobs import books, ingest_events
+from jobs import books, ingest_events, parquet_columns, reading
 from jobs.judge_events import judge
 from jobs.reading import parse
-from jobs.sources import FILE, load_sources
+from jobs.sources import FILE, Feed, load_sources
 from jobs.unknown_columns import count_unknown
 from tests.jobs.landing import GOOD, event, ingest, land, opened, rows
 
@@ -75,16 +77,21 @@ def parquet_file(shop: Storage, name: str, **columns: list[object]) -> None:
 def test_parquet_keeps_its_types_and_reports_what_it_has_beside(
     spark: object, parquet: Storage
 ) -> None:
-    moment = pa.array([1_763_632_800_000_000], pa.timestamp("us", tz="UTC"))
-    parquet_file(parquet, "one.parquet", event_time=moment, quantity=[2], unit_price=[9.5], app=[1])
+    moment = pa.array([1_763_632_800_000_000] * 2, pa.timestamp("us", tz="UTC"))
+    texts = {"event_id": ["e1", "e2"], "placement": [None, ["a"]], "request_id": ["[SALE]", None]}
+    numbers = {"quantity": [2, 2], "unit_price": [9.5, 9.5], "app": [1, 1]}
+    parquet_file(parquet, "one.parquet", event_time=moment, **texts, **numbers)
     folder = Path(parquet.landing) / "events/shop"
     empty = pq.read_table(folder / "one.parquet").slice(0, 0).rename_columns({"app": "ab"})
     pq.write_table(empty, folder / "empty.parquet")
     record = ingest(parquet)
-    assert (record["clean"], record["unknown_columns"]) == (1, {"app": 1})
-    assert set(books.files_read(parquet, "shop")) == {str(file) for file in folder.iterdir()}
+    assert (record["clean"], record["unknown_columns"]) == (1, {"app": 2})
+    assert record["quarantined"] == {"wrong_type": 1}
+    assert set(books.files_read(books.manifests(parquet, "shop").values())) == {
+        str(file) for file in folder.iterdir()
+    }
     [row] = rows(parquet, "events")
-    assert (row["quantity"], row["unit_price"]) == (2, 9.5)
+    assert (row["quantity"], row["unit_price"], row["request_id"]) == (2, 9.5, "[SALE]")
     assert str(row["event_time"]) == "2025-11-20 10:00:00+00:00"
 
 
@@ -108,7 +115,7 @@ def test_a_name_with_a_dot_is_one_field_and_bytes_of_parquet_are_text_or_none(
 
 
 def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
-    spark: object, parquet: Storage
+    spark: object, parquet: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parquet_file(parquet, "one.parquet", event_id=["e1"], quantity=[1])
     parquet_file(parquet, "two.parquet", event_id=["e2"], quantity=["1"])
@@ -117,4 +124,21 @@ def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
     parquet_file(parquet, "two.parquet", event_id=["e2"], quantity=[1], user_id=...)
     with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
         ingest(parquet)
+    file = Path(parquet.landing) / "events/shop/two.parquet"
+    late = file.rename(file.with_name(".upload"))
+    asked: list[str] = []
+
+    def land_in_between(*given: object) -> DataFrame:
+        late.rename(file)
+        return reading.open_feed(*given)  # type: ignore[arg-type]
+
+    def look(spark: SparkSession, files: Iterable[str], feed: Feed) -> dict[str, StructType]:
+        asked.extend(files)
+        return parquet_columns.footers(spark, files, feed)
+
+    monkeypatch.setattr(ingest_events, "open_feed", land_in_between)
+    monkeypatch.setattr(ingest_events, "footers", look)
+    with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
+        ingest(parquet)
+    assert sorted(asked) == [str(file.with_name("one.parquet")), str(file)], "each is asked once"
     assert parquet.lake.partitions("events") == []
