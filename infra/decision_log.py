@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from infra.errors import StorageError
 from infra.numbered import ATTEMPTS, key, newest, numbers
 from infra.records import GATE
-from infra.rules import Rules, describe
+from infra.rules import Rules, parse_json
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infra.release_records import ApprovalRecord
 
 LOG = "decisions"
+CURE = "Restore it from a backup of the reports."
 THRESHOLDS = "models/release.yaml"
 NO_MISS = "No threshold was missed"  # some may be within chance, or have nothing to compare with
 
@@ -81,11 +82,8 @@ def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int
         if before is not None and number >= before:
             continue
         place = key(LOG, number)
-        try:
-            yield number, Decision.model_validate_json(store.read(place))
-        except ValidationError as error:
-            fact = f"The entry {place} of the decision log cannot be read: {describe(error)}"
-            raise StorageError(fact, "Restore it from a backup of the reports.") from error
+        name = f"The entry {place} of the decision log"
+        yield number, parse_json(store.read(place), Decision, name, CURE)
 
 
 def of_verdict(record: VerdictRecord) -> Decision:

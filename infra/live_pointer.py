@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from pydantic import ValidationError
-
 from infra.errors import PublishError
 from infra.numbered import key, numbers
 from infra.release_records import PublishRecord
-from infra.rules import describe
+from infra.rules import parse_json
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 
@@ -81,11 +79,8 @@ def lost(record: PublishRecord, error: AlreadyExistsError) -> PublishError:
 
 def _read(storage: Storage, number: int) -> PublishRecord:
     place = key(LIVE, number)
-    try:
-        record = PublishRecord.model_validate_json(storage.published.read(place))
-    except ValidationError as error:
-        fact = f"The live pointer {place} cannot be read: {describe(error)}"
-        raise PublishError(fact, CURE) from error
+    content, name = storage.published.read(place), f"The live pointer {place}"
+    record = parse_json(content, PublishRecord, name, CURE, PublishError)
     if record.number != number:
-        raise PublishError(f"The live pointer {place} says it is number {record.number}.", CURE)
+        raise PublishError(f"{name} says it is number {record.number}.", CURE)
     return record

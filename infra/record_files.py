@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from infra.errors import StorageError
-from infra.rules import Rules, describe
+from infra.rules import Rules, parse_json
 from infra.stores.object_store import ObjectStore
 
 RecordType = TypeVar("RecordType", bound=Rules)
@@ -22,6 +20,7 @@ SERVING = "serving.json"
 PUBLISHED = "published.json"
 SUMMARY = "summary.json"
 PAGE = "index.html"
+CURE = "Run the step that writes it again."
 
 
 def gate_file(gate: str) -> str:
@@ -54,7 +53,7 @@ class RecordFiles:
     def read(self, name: str, model: type[RecordType]) -> RecordType | None:
         """Return a record."""
         content = self._content(name)
-        return None if content is None else _parsed(content, model, self._key(name))
+        return None if content is None else self._parsed(name, content, model)
 
     def read_mapping(self, name: str) -> dict[str, Any] | None:
         """Return a record whose keys are not fixed."""
@@ -64,7 +63,7 @@ class RecordFiles:
     def write(self, name: str, record: Rules) -> None:
         """Write a record; one that could not be read again is refused."""
         content = record.model_dump_json(indent=1).encode()
-        _parsed(content, type(record), self._key(name))  # NaN becomes null: the writer must fail
+        self._parsed(name, content, type(record))  # NaN becomes null: the writer must fail
         self._store.write(self._key(name), content)
 
     def write_mapping(self, name: str, content: dict[str, Any]) -> None:
@@ -78,16 +77,12 @@ class RecordFiles:
     def _key(self, name: str) -> str:
         return f"{self.run}/{name}"
 
+    def _parsed(self, name: str, content: bytes, model: type[RecordType]) -> RecordType:
+        return parse_json(content, model, f"The record {self._key(name)}", CURE)
+
     def _content(self, name: str) -> bytes | None:
         key = self._key(name)
         return self._store.read(key) if self._store.exists(key) else None
-
-
-def _parsed(content: bytes, model: type[RecordType], key: str) -> RecordType:
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        raise _unreadable(key, describe(error)) from error
 
 
 def _mapping(content: bytes, key: str) -> dict[str, Any]:
@@ -101,6 +96,4 @@ def _mapping(content: bytes, key: str) -> dict[str, Any]:
 
 
 def _unreadable(key: str, reason: str) -> StorageError:
-    return StorageError(
-        f"The record {key} cannot be read: {reason}", "Run the step that writes it again."
-    )
+    return StorageError(f"The record {key} cannot be read: {reason}", CURE)

@@ -1,4 +1,4 @@
-"""Reading the YAML files that people edit: strict, and clear about what is wrong in them."""
+"""Reading the YAML files that people edit, and records: strict, and clear about what is wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra.errors import SettingsError
+from infra.errors import CatwalkError, SettingsError, StorageError
 
 
 class Rules(BaseModel):
@@ -99,6 +99,20 @@ def parse_rules(content: object, model: type[RulesType], origin: str) -> RulesTy
         return model.model_validate(content)
     except ValidationError as error:
         raise SettingsError(f"{origin}: {describe(error)}", "Correct it and run again.") from error
+
+
+def parse_json(
+    content: bytes,
+    model: type[RulesType],
+    name: str,
+    cure: str,
+    refuse: type[CatwalkError] = StorageError,
+) -> RulesType:
+    """Parse a record; raise `refuse`, which says that `name` cannot be read, and why."""
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise refuse(f"{name} cannot be read: {describe(error)}", cure) from error
 
 
 def describe(error: ValidationError) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from infra import decision_log
 from infra.errors import StorageError
 from infra.records import GATE, BatchDecision, BatchProfile
-from infra.rules import describe
+from infra.rules import parse_json
 from infra.settings import Settings
 from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store
 
@@ -173,13 +173,12 @@ class Storage:
         key = _decision_key(folder, batch)
         if not self.lake.store.exists(key):
             return None
-        try:
-            decision = BatchDecision.model_validate_json(self.lake.store.read(key))
-        except ValidationError as error:
-            raise StorageError(
-                f"The decision {self.lake.address(key)} cannot be read: {describe(error)}",
-                "Correct the file: decision is accepted, stopped or discarded, by is your name.",
-            ) from error
+        decision = parse_json(
+            self.lake.store.read(key),
+            BatchDecision,
+            f"The decision {self.lake.address(key)}",
+            "Correct the file: decision is accepted, stopped or discarded, by is your name.",
+        )
         return decision if self._is_about(decision, batch) else None
 
     def decisions(self) -> dict[str, BatchDecision]:

@@ -24,16 +24,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from infra.errors import PublishError
 from infra.live_pointer import LIVE
 from infra.numbered import ATTEMPTS, key, newest
-from infra.rules import Rules, describe
+from infra.rules import Rules, parse_json
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 
 CLAIMS = "claims"
+CURE = "Restore it from a backup of the published folder."
 
 
 class Claim(Rules):
@@ -88,11 +87,8 @@ def _newest(storage: Storage, version: str) -> tuple[int, Claim | None]:
     if number == 0:
         return 0, None
     place = key(_log(version), number)
-    try:
-        return number, Claim.model_validate_json(storage.published.read(place))
-    except ValidationError as error:
-        fact = f"The claim {place} cannot be read: {describe(error)}"
-        raise PublishError(fact, "Restore it from a backup of the published folder.") from error
+    content = storage.published.read(place)
+    return number, parse_json(content, Claim, f"The claim {place}", CURE, PublishError)
 
 
 def _added(storage: Storage, version: str, number: int, entry: Claim) -> bool:
