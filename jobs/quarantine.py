@@ -7,7 +7,7 @@ lake, can be created once only; that is what keeps two people, or two runs, from
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,13 +94,14 @@ def count_reasons(lake: Lake, batch: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def raw_rows(storage: Storage, group: Group) -> list[bytes]:
-    """Return the rows of a group, byte by byte as they came, in the order they stand."""
+def raw_rows(storage: Storage, group: Group) -> Iterator[bytes]:
+    """Give the rows of a group, byte by byte as they came, in the order they stand."""
     from pyarrow.dataset import field
 
     quarantine = storage.lake.dataset("quarantine", group.batch)
-    table = quarantine.to_table(columns=["raw"], filter=field("reason") == group.reason)
-    return [bytes(raw) for raw in table.column("raw").to_pylist()]
+    wanted = {"columns": ["raw"], "filter": field("reason") == group.reason}
+    for part in quarantine.to_batches(**wanted):
+        yield from part.column("raw").to_pylist()
 
 
 def replay_of(storage: Storage, group: Group) -> Replay | None:
@@ -135,7 +136,9 @@ def edited_name(group: Group, feed: Feed) -> str:
     return f"{group.name}.{'csv' if feed.format == 'csv' else 'jsonl'}"
 
 
-def to_edit(rows: list[bytes], feed: Feed) -> bytes:
-    """Write rows as a file that a person can edit."""
-    lines = [header(feed).encode(), *rows] if feed.format == "csv" else rows
-    return b"".join(line + b"\n" for line in lines)
+def to_edit(rows: Iterable[bytes], feed: Feed) -> Iterator[bytes]:
+    """Give the lines of a file in which a person can edit rows."""
+    if feed.format == "csv":
+        yield header(feed).encode() + b"\n"
+    for row in rows:
+        yield row + b"\n"

@@ -32,7 +32,7 @@ from infra.text_table import text_table
 from jobs import quarantine
 from jobs.csv_headers import require_headers
 from jobs.quarantine import Group, Replay
-from jobs.sources import EventFeed, load_sources, replay_folder
+from jobs.sources import EventFeed, UnknownSourceError, load_sources, replay_folder
 
 
 class Desk:
@@ -59,7 +59,10 @@ class Desk:
         replay = quarantine.replay_of(self.storage, group)
         if replay and quarantine.is_landed(self.storage, replay):
             return f"{replay.at:%Y-%m-%d %H:%M} by {replay.by}"
-        file = self._edited(group)
+        try:
+            file = self._edited(group)
+        except UnknownSourceError:
+            return "no; its source is gone"
         return f"no; exported to {file}" if file.exists() else "no"
 
     def open(self, found: Sequence[Group]) -> list[Group]:
@@ -133,7 +136,8 @@ class Desk:
     def _write(self, group: Group, folder: Path) -> Path:
         feed = _feed(group)
         file = folder / quarantine.edited_name(group, feed)
-        file.write_bytes(quarantine.to_edit(quarantine.raw_rows(self.storage, group), feed))
+        with file.open("wb") as lines:
+            lines.writelines(quarantine.to_edit(quarantine.raw_rows(self.storage, group), feed))
         return file
 
     def _checked(self, file: Path, feed: EventFeed) -> bytes:
@@ -189,7 +193,12 @@ def _write_note(file: Path, fix: str) -> None:
 
 
 def _feed(group: Group) -> EventFeed:
-    return load_sources((group.source,))[group.source].events
+    try:
+        return load_sources((group.source,))[group.source].events
+    except UnknownSourceError as error:
+        raise UnknownSourceError(
+            error.fact, "Put it back until its rows are replayed, or choose others: SOURCE=name."
+        ) from None
 
 
 def _run(fix: str, files: Sequence[Path]) -> None:

@@ -15,6 +15,10 @@ from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
 FILE = Path(__file__).with_name("sources.yaml")
 
 
+class UnknownSourceError(SettingsError):
+    """A source is asked for that the file does not have."""
+
+
 class Feed(Rules):
     """Files of one kind and the mapping of their columns."""
 
@@ -105,13 +109,15 @@ def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]
 
     Raises
     ------
+    UnknownSourceError
+        A name is not in the file.
     SettingsError
-        The file is wrong, or a name is not in it.
+        The file is wrong.
     """
     known = load_mapping(file, Source)
     for name in names:
         if name not in known:
-            raise SettingsError(
+            raise UnknownSourceError(
                 f"The source '{name}' is not in {file}.",
                 f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(known)}.",
             )

@@ -175,6 +175,23 @@ def test_rows_of_a_discarded_batch_are_not_offered(shop: Storage) -> None:
         replay_quarantine.main(["replay", "--batch", BATCH])
 
 
+def test_rows_of_a_source_that_is_gone_are_listed_and_wait_for_it(
+    shop: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    put(shop, RAW)
+    others = tmp_path / "sources.yaml"
+    others.write_text(WEBSHOP)
+    monkeypatch.setattr(replay_quarantine, "load_sources", partial(load_sources, file=others))
+    assert replay_quarantine.main(["list"]) == 0
+    assert f"{BATCH}  missing_field  4     no; its source is gone" in capsys.readouterr().out
+    with pytest.raises(SettingsError, match="'shop' is not in .* Put it back until its rows are"):
+        replay_quarantine.main(["replay", "--reason", "missing_field"])
+    assert landed(shop) == {}
+
+
 def test_a_fix_that_fails_lands_nothing(shop: Storage) -> None:
     put(shop, RAW)
     with pytest.raises(InputError, match="'false' ended with status 1; nothing was landed"):
