@@ -55,6 +55,8 @@ def _log_no_values() -> None:
 def _common_options() -> dict[str, str]:
     return {
         "spark.sql.session.timeZone": "UTC",
+        # PySpark notes for every column where it was asked for, in three calls to the JVM each
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         # an ingestion makes 93 classes: of 100 kept, the next batch had to compile most anew
         "spark.sql.codegen.cache.maxEntries": "1000",
         # Java's better compiler gave up on a whole query in one method, in silence: of ten million
