@@ -44,6 +44,7 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     batches = storage.undecided_batches(run)
     before = [batch for batch in storage.accepted_batches() if batch not in batches]
     limits = limits_of("events", MEASURES)
+    judged = {batch: storage.lake.manifest("events", batch)["written_at"] for batch in batches}
     with open_reader(storage) as reader:
         checks = _judge(reader, batches, before, limits, run)
     stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
@@ -52,8 +53,10 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     decided = _decided_since(storage, run)
     now = datetime.now(UTC)
     record = write_record(storage, run, "events", now, batches, checks, stopped, decided)
-    for batch in batches:
-        _decide(storage, batch, "stopped" if batch in stopped else "accepted", record)
+    for batch, written_at in judged.items():
+        word = "stopped" if batch in stopped else "accepted"
+        facts = {"decision": word, "by": GATE, "run": run, "at": now, "written_at": written_at}
+        storage.decide(batch, BatchDecision.model_validate(facts))
     enforce(record, "Nothing was released. Land new events of that source.")
     return record
 
@@ -184,10 +187,3 @@ def _decided_since(storage: Storage, run: str) -> dict[str, BatchDecision]:
         for batch, one in every.items()
         if one.by != GATE and (last is None or one.at is None or one.at > last)
     }
-
-
-def _decide(storage: Storage, batch: str, word: str, record: GateRecord) -> None:
-    """Write what the gate decided; where a person decided while it was judging, that counts."""
-    written_at = storage.lake.manifest("events", batch)["written_at"]
-    facts = {"decision": word, "by": GATE, "run": record.run, "at": record.at}
-    storage.decide(batch, BatchDecision.model_validate({**facts, "written_at": written_at}))

@@ -163,6 +163,20 @@ def test_a_decision_holds_only_for_the_batch_that_was_judged(shop: Storage) -> N
         gate(shop, "run=second")
 
 
+def test_a_batch_that_is_written_anew_while_it_is_judged_is_not_accepted(shop: Storage) -> None:
+    put(shop, GOOD)
+    write = shop.reports.write
+
+    def after_another_ingest(key: str, content: bytes) -> None:
+        if key.endswith("gates/events.json"):
+            put(shop, [*GOOD, event(0)], written_at=WRITTEN + timedelta(minutes=1))
+        write(key, content)
+
+    shop.reports.write = after_another_ingest  # type: ignore[method-assign]
+    gate(shop)
+    assert shop.accepted_batches() == ()
+
+
 @pytest.mark.parametrize("text", ['{"decision": "accept", "by": "anna"}', "{", '{"by": "anna"}'])
 def test_a_decision_that_cannot_be_meant_is_refused(shop: Storage, text: str) -> None:
     put(shop, GOOD)
