@@ -110,10 +110,12 @@ def _require_seen(file: str, before: int | None, now: int | None) -> None:
         )
 
 
-def manifests(storage: Storage, source: str) -> dict[str, dict[str, Any]]:
-    """Return the manifest of every batch of a source, by batch."""
+def manifests(
+    storage: Storage, source: str, known: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the manifest of every batch of a source, by batch; those known are not read again."""
     own = (one for one in storage.lake.partitions("events") if batch_source(one) == source)
-    return {batch: storage.lake.manifest("events", batch) for batch in own}
+    return {one: (known or {}).get(one) or storage.lake.manifest("events", one) for one in own}
 
 
 def files_read(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:

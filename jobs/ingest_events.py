@@ -76,8 +76,7 @@ class Ingestion:
         CatwalkError
             What a batch was refused for; what was written before it stays.
         """
-        self._manifests = books.manifests(self.storage, self.source)
-        read = books.files_read(self._manifests.values())
+        read = books.files_read(self._batches().values())
         self._sizes = self._landed()
         new = {file: size for file, size in self._sizes.items() if file not in read}
         self._require_readable(new)
@@ -98,7 +97,7 @@ class Ingestion:
             if self._refusal:  # Spark buries it under its own plan
                 raise self._refusal from None
             raise
-        landed, read = self._landed(), books.files_read(self._manifests.values())
+        landed, read = self._landed(), books.files_read(self._batches().values())
         require_unchanged(landed, read)
         require_read(new, landed, read)
 
@@ -107,6 +106,11 @@ class Ingestion:
         place = f"checkpoints/{self.source}"
         if not any(self.lake.store.list(f"{place}/{log}") for log in ("offsets", "commits")):
             self.lake.store.delete_folder(place)
+
+    def _batches(self) -> dict[str, dict[str, Any]]:
+        """Return the manifests of the source's batches, also of what another run finished since."""
+        self._manifests = books.manifests(self.storage, self.source, self._manifests)
+        return self._manifests
 
     def _landed(self) -> dict[str, int]:
         return landed_files(self.spark, self.feed, self.storage.landing)
@@ -155,7 +159,7 @@ class Ingestion:
             A batch of that name was read under another checkpoint, or this one had it planned with
             other files: it was lost or is older, and would count files as read without reading.
         """
-        manifest = self._manifests.get(key)
+        manifest = self._batches().get(key)
         if manifest is None:
             return False
         planned = set(planned_files(self.lake, self.source, number))
@@ -189,10 +193,9 @@ class Ingestion:
         manifest["repeats_of_undecided"] = open_ if duplicates else []  # of this run too
         files = self._files(found, number)
         manifest |= {"checkpoint": self._checkpoint(), "files": files}
+        self._require_readable(file["file"] for file in files)  # landed in between
         manifest["unknown_columns"] = self._unknown_columns(odd, found, files)
-        self._require_readable(file["file"] for file in manifest["files"])  # landed in between
         self.lake.commit("events", key, manifest)
-        self._manifests[key] = self.lake.manifest("events", key)
         print(books.summary(manifest), flush=True)
 
     def _files(self, found: list[Row], number: int) -> list[dict[str, Any]]:
@@ -246,7 +249,7 @@ class Ingestion:
     def _near(self, found: list[Row]) -> dict[str, str | None]:
         """Return the batches whose events a clean row of this one could repeat, as decided on."""
         days = books.days_of_clean(found)
-        near = (one for one, said in self._manifests.items() if may_hold_repeated(said, days))
+        near = (one for one, said in self._batches().items() if may_hold_repeated(said, days))
         decided = {batch: self.storage.decision(batch) for batch in near}
         words = {batch: one.decision if one else None for batch, one in decided.items()}
         return {batch: word for batch, word in words.items() if word != "discarded"}

@@ -74,10 +74,11 @@ def _changes(frame: DataFrame) -> bool:
     Of the latter Spark says itself that it is deterministic: the time, `cast('now' AS TIMESTAMP)`
     and who asks stay what they are while one query runs, and it puts in the values as it plans.
     """
-    plan = frame._jdf.queryExecution().analyzed()
     jvm = frame.sparkSession._jvm
     assert jvm is not None
     catalyst = jvm.org.apache.spark.sql.catalyst
+    # `to_date('today')` is a cast only after this
+    plan = catalyst.optimizer.ReplaceExpressions.apply(frame._jdf.queryExecution().analyzed())
     current = catalyst.trees.TreePattern.CURRENT_LIKE()
     fixed = catalyst.optimizer.SpecialDatetimeValues.apply(plan)
     return not plan.deterministic() or plan.containsPattern(current) or not plan.fastEquals(fixed)

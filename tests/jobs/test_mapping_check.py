@@ -77,7 +77,9 @@ def test_a_wrong_mapping_is_refused_before_a_row_is_read(
         ("event_time > TIMESTAMP 'today'", True),
         ("unix_timestamp(event_time)", False),
         ("event_time > TIMESTAMP '2020-01-01'", False),
-        ("try_cast(event_time AS DATE) = to_date('today')", False),
+        ("try_cast(event_time AS DATE) = to_date('today')", True),
+        ("to_timestamp(event_time) < to_timestamp('now')", True),
+        ("to_date(event_time) > to_date('2020-01-01')", False),
         ("event_type = 'today'", False),
     ],
 )
