@@ -54,7 +54,8 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' 
 install() {
     $python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
         -r requirements-setup.lock
-    $python -m uv pip sync --quiet --python $python --require-hashes \
+    # compiled now: where PYTHONDONTWRITEBYTECODE is set, every process would do it again, seconds each
+    $python -m uv pip sync --quiet --compile-bytecode --python $python --require-hashes \
         --build-constraints requirements-compile.lock requirements-dev.lock
     $python -m uv pip install --quiet --python $python --no-deps --no-build-isolation -e .
 }
