@@ -106,9 +106,14 @@ def no_wait_for_the_disk() -> Iterator[None]:
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     """Return the places of an empty shop; the settings in the environment point to it."""
-    monkeypatch.setenv("CATWALK_HOME", str(tmp_path / "shop"))
-    monkeypatch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
-    monkeypatch.setenv("CATWALK_HOLDOUT_DAYS", "3")
+    return shop_at(tmp_path / "shop", monkeypatch)
+
+
+def shop_at(home: Path, patch: pytest.MonkeyPatch) -> Storage:
+    """Let the settings in the environment point to a shop, and return its places."""
+    patch.setenv("CATWALK_HOME", str(home))
+    patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
+    patch.setenv("CATWALK_HOLDOUT_DAYS", "3")
     settings = load_settings()
     ensure_home(settings)
     return Storage(settings)

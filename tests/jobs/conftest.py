@@ -1,8 +1,9 @@
-"""A disk that is soon full, and a shop of another kind."""
+"""A disk that is soon full, a shop that ingested before, and one of another kind."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +14,8 @@ import pytest
 from infra.storage import Storage
 from jobs import ingest_events, replay_quarantine
 from jobs.sources import load_sources
-from tests.jobs.landing import WEBSHOP
+from tests.conftest import shop_at
+from tests.jobs.landing import FIRST, WEBSHOP, ingest, land
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +40,26 @@ def small_disk() -> Iterator[Callable[[Path], None]]:
     for folder in mounted:
         # lazy: Spark may hold a file of it open for some moments more
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def ingested_once(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home of a shop that ingested `FIRST`; what it left is kept beside it."""
+    home = tmp_path_factory.mktemp("ingested") / "shop"
+    with pytest.MonkeyPatch.context() as patch:
+        shop = shop_at(home, patch)
+        land(shop, FIRST)
+        assert ingest(shop)["clean"] == len(FIRST)
+    shutil.copytree(home, home.with_name("kept"))
+    return home
+
+
+@pytest.fixture
+def ingested(ingested_once: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Return a shop that ingested `FIRST` before, always at the address its checkpoint names."""
+    shutil.rmtree(ingested_once)
+    shutil.copytree(ingested_once.with_name("kept"), ingested_once)
+    return shop_at(ingested_once, monkeypatch)
 
 
 @pytest.fixture

@@ -70,6 +70,13 @@ def event(**changes: object) -> str:
     return json.dumps({name: value for name, value in row.items() if value is not ...})
 
 
+FIRST: list[str | bytes] = [
+    event(),
+    event(event_id="e2"),
+    event(event_id="odd", event_time=ago(300)),  # the days up to the others stay free
+]
+
+
 def land(
     shop: Storage, lines: list[str | bytes], name: str = "one.jsonl", source: str = "shop"
 ) -> Path:

@@ -36,40 +36,34 @@ def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
     assert [row["event_id"] for row in rows(shop, "events")] == ["e1"]
 
 
-def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(
-    spark: object, shop: Storage
-) -> None:
-    land(shop, [event()])
-    ingest(shop)
-    shutil.rmtree(shop.checkpoint("shop"))
-    land(shop, [event(event_id="e2")], "two.jsonl")
+def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(ingested: Storage) -> None:
+    shutil.rmtree(ingested.checkpoint("shop"))
+    land(ingested, [event(event_id="e3")], "two.jsonl")
     with pytest.raises(StorageError, match="was read under another checkpoint"):
-        ingest(shop, "run=second")
-    shutil.rmtree(shop.checkpoint("shop"))  # the way out without a backup
-    for folder in Path(shop.settings.lake).glob("*/batch=shop-*"):
+        ingest(ingested, "run=second")
+    shutil.rmtree(ingested.checkpoint("shop"))  # the way out without a backup
+    for folder in Path(ingested.settings.lake).glob("*/batch=shop-*"):
         shutil.rmtree(folder)
-    assert ingest(shop, "run=third")["clean"] == 2
+    assert ingest(ingested, "run=third")["clean"] == 4
 
 
 def test_a_checkpoint_that_is_older_or_newer_than_the_lake_is_an_error(
-    spark: object, shop: Storage, tmp_path: Path
+    ingested: Storage, tmp_path: Path
 ) -> None:
-    land(shop, [event()])
-    ingest(shop)
-    older = shutil.copytree(shop.checkpoint("shop"), tmp_path / "older")
-    land(shop, [event(event_id="e2")], "two.jsonl")
-    ingest(shop, "run=second")
-    _, batch = shop.lake.partitions("events")
-    folder = Path(shop.lake.address("events", batch))
+    older = shutil.copytree(ingested.checkpoint("shop"), tmp_path / "older")
+    land(ingested, [event(event_id="e3")], "two.jsonl")
+    ingest(ingested, "run=second")
+    _, batch = ingested.lake.partitions("events")
+    folder = Path(ingested.lake.address("events", batch))
     manifest = folder.rename(tmp_path / "away")
     with pytest.raises(StorageError, match=r"two\.jsonl was passed over"):
-        ingest(shop, "run=third")
+        ingest(ingested, "run=third")
     manifest.rename(folder)
-    shutil.rmtree(shop.checkpoint("shop"))
-    shutil.copytree(older, shop.checkpoint("shop"))
-    land(shop, [event(event_id="e3")], "three.jsonl")
+    shutil.rmtree(ingested.checkpoint("shop"))
+    shutil.copytree(older, ingested.checkpoint("shop"))
+    land(ingested, [event(event_id="e4")], "three.jsonl")
     with pytest.raises(StorageError, match="another checkpoint .* or an earlier state of it"):
-        ingest(shop, "run=fourth")
+        ingest(ingested, "run=fourth")
 
 
 def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
@@ -114,33 +108,27 @@ def test_a_full_disk_is_one_line_and_shows_nothing_half_written(
     assert shop.lake.partitions("events") == []
 
 
-def test_a_batch_that_never_committed_is_written_again(spark: object, shop: Storage) -> None:
-    land(shop, [event(), event(event_id="e2")])
-    ingest(shop)
-    [batch] = shop.lake.partitions("events")
-    (Path(shop.lake.address("events", batch)) / "_manifest.json").unlink()
-    for file in (Path(shop.checkpoint("shop")) / "commits").iterdir():
+def test_a_batch_that_never_committed_is_written_again(ingested: Storage) -> None:
+    [batch] = ingested.lake.partitions("events")
+    (Path(ingested.lake.address("events", batch)) / "_manifest.json").unlink()
+    for file in (Path(ingested.checkpoint("shop")) / "commits").iterdir():
         file.unlink()  # as after a kill before the commit
-    assert shop.lake.partitions("events") == []
-    assert ingest(shop)["clean"] == 2
-    assert len(rows(shop, "events")) == 2
+    assert ingested.lake.partitions("events") == []
+    assert ingest(ingested)["clean"] == 3
+    assert len(rows(ingested, "events")) == 3
 
 
-def test_a_kill_before_the_first_batch_is_planned_stops_no_later_run(
-    spark: object, shop: Storage
-) -> None:
-    land(shop, [event(), event(event_id="e2")])
-    ingest(shop)
-    [batch] = shop.lake.partitions("events")
-    shop.lake.begin("events", batch)
-    checkpoint = Path(shop.checkpoint("shop"))
+def test_a_kill_before_the_first_batch_is_planned_stops_no_later_run(ingested: Storage) -> None:
+    [batch] = ingested.lake.partitions("events")
+    ingested.lake.begin("events", batch)
+    checkpoint = Path(ingested.checkpoint("shop"))
     half = "98933e3c-05d1-42de-997e-982058011498.tmp"
     (checkpoint / "offsets/0").rename(checkpoint / f"offsets/.0.{half}")
     (checkpoint / "offsets/.0.crc").rename(checkpoint / f"offsets/..0.{half}.crc")
     for file in (checkpoint / "commits").iterdir():
         file.unlink()
-    assert ingest(shop)["clean"] == 2
-    assert ingest(shop, "run=second")["read"] == 0
+    assert ingest(ingested)["clean"] == 3
+    assert ingest(ingested, "run=second")["read"] == 0
 
 
 def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_is_back(
@@ -260,11 +248,9 @@ def test_a_java_that_is_gone_is_one_line() -> None:
         assert "CATWALK_SPARK_DRIVER_MEMORY" in found.cure
 
 
-def test_json_whose_columns_change_is_quarantined_row_by_row(spark: object, shop: Storage) -> None:
-    land(shop, [event()])
-    ingest(shop)
-    renamed = json.dumps({**json.loads(event(event_id="e2", user_id=...)), "customer": "anna"})
-    retyped = event(event_id="e3", item_id={"id": 1})
-    land(shop, [renamed, retyped, event(event_id="e4", colour="red")], "two.jsonl")
-    record = ingest(shop, "run=second")
+def test_json_whose_columns_change_is_quarantined_row_by_row(ingested: Storage) -> None:
+    renamed = json.dumps({**json.loads(event(event_id="e3", user_id=...)), "customer": "anna"})
+    retyped = event(event_id="e4", item_id={"id": 1})
+    land(ingested, [renamed, retyped, event(event_id="e5", colour="red")], "two.jsonl")
+    record = ingest(ingested, "run=second")
     assert (record["clean"], record["quarantined"]) == (1, {"missing_field": 1, "wrong_type": 1})

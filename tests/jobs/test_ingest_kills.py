@@ -108,7 +108,7 @@ def test_tables_are_those_of_an_undisturbed_run(
     spark: object, shop: Storage, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     kills = request.config.getoption("kills", 0) or 1
-    files = 2 * (kills + 2)  # two in a batch
+    files = 2 * (kills + 1)  # two in a batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_INGEST_BATCH_BYTES", "8000")
         patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", QUICK_JAVA)
