@@ -35,18 +35,19 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     Raw text stays on quarantined rows alone; user ids leave here as keys.
     """
     readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing: it is quarantined
-    no_event = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
+    asked = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
     kept = (BROKEN, RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")
     judged = (
-        no_event.transform(typed, feed, table, required, kept)
+        asked.transform(typed, feed, table, required, kept)
         .transform(_rename_types, feed)
+        .withColumn("_reason", _reason(feed))
         .transform(mask, EVENTS)
     )
-    reason = _reason(feed)
+    no_event, reason = F.col("_no_event"), F.col("_reason")
     outcome = (
-        F.when(F.col("_no_event").isNotNull(), NOT_EVENT)
+        F.when(no_event.isNotNull(), NOT_EVENT)
         .when(reason.isNotNull(), QUARANTINED)
         .otherwise(CLEAN)
     )
@@ -54,7 +55,7 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         *(F.col(name) for name in EVENTS.columns if name != "user_key"),
         user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
         outcome.alias("outcome"),
-        F.coalesce(F.col("_no_event"), reason).alias("reason"),
+        F.coalesce(no_event, reason).alias("reason"),
         F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
         F.col(FILE).alias("file"),
         F.col(SIZE).alias("file_size"),
@@ -75,12 +76,12 @@ def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
 def _reason(feed: EventFeed) -> Column:
     """Return why a row is no event: what reading found first, then what its values say."""
     time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
-    return (
-        F.when(F.col(BROKEN).isNotNull(), F.col(BROKEN))
-        .when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
+    return F.coalesce(
+        BROKEN,
+        F.when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
         .when(time > arrived + _AHEAD, "future_time")
         .when(time < arrived - feed.max_age_days * _DAY, "too_old")
-        .when(_less_than_nothing(), "negative_quantity")
+        .when(_less_than_nothing(), "negative_quantity"),
     )
 
 

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from infra.schemas import Table
 
 MASKED = "_masked"
-_SIGNS = "_signs"
+_FOUND = "_found"
 _BETWEEN = "\x1f"  # no sign itself
 # Every pattern below needs one of these; nearly all values have none and pay for this test alone.
 SIGNS = r"[@:.+ (/-]"
@@ -56,16 +56,13 @@ def mask(frame: DataFrame, table: Table) -> DataFrame:
     """
     texts = [name for name in table.texts if name in frame.columns]
     signs = F.concat_ws(_BETWEEN, *texts).rlike(SIGNS)  # once a row, not once a value
-    found = {_found(name): F.when(F.col(_SIGNS), _replaced(name)) for name in texts}
-    changed = [F.coalesce(F.col(_found(name)) != F.col(name), F.lit(False)) for name in texts]
-    kept = {name: F.coalesce(_found(name), name) for name in texts}
+    # one column for all: every column that a row carries through a step costs a copy
+    marked = frame.withColumn(_FOUND, F.when(signs, F.array(*map(_replaced, texts))))
+    found = {name: F.col(_FOUND)[place] for place, name in enumerate(texts)}
+    kept = {name: F.coalesce(one, name) for name, one in found.items()}
+    changed = [F.coalesce(one != F.col(name), F.lit(False)) for name, one in found.items()]
     number = reduce(Column.__add__, (one.cast("int") for one in changed))
-    marked = frame.withColumn(_SIGNS, signs).withColumns(found)
-    return marked.withColumns({**kept, MASKED: number}).drop(_SIGNS, *found)
-
-
-def _found(name: str) -> str:
-    return f"_found_{name}"
+    return marked.withColumns({**kept, MASKED: number}).drop(_FOUND)
 
 
 def _replaced(name: str) -> Column:
