@@ -131,7 +131,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
     readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing
     marked = rows.withColumn("_no_item", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)
-    clean = marked.transform(typed, feed, table, ITEMS.required, (BROKEN, "_no_item"))
+    clean = marked.transform(typed, feed, table, ITEMS.required, ("_no_item",))
     reason: Column = F.coalesce("_no_item", BROKEN)
     return mask(clean.withColumn("reason", reason), ITEMS).select(*ITEMS.columns, "reason", MASKED)
 

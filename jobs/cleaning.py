@@ -16,8 +16,8 @@ from jobs.sources import Feed
 # A date and a time, seconds and their fraction optional; Spark's own cast takes far more.
 _TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
 _LARGEST = sys.float_info.max  # Spark reads "NaN" and "Infinity" as numbers, NaN above all others
-_GIVEN = "_given"
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
+_GIVEN = "_given"
 
 
 def typed(
@@ -31,16 +31,16 @@ def typed(
 
     The first of these goes into `_broken` of rows that had no reason yet: `missing_field`
     (a required column is null or empty), `wrong_type` (a text that is not of the column's type).
+    `_broken` is passed on unasked.
     """
     mapped = frame.select(
-        *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
+        BROKEN, *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
     )
     values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
     blank = [F.coalesce(F.trim(_text(name)), F.lit("")) == "" for name in required]
     given = _number_held(_text(name) for name in feed.columns)
-    passed = (name for name in kept if name != BROKEN)
     rows = mapped.select(
-        *passed,
+        *kept,
         F.coalesce(BROKEN, F.when(_any(blank), "missing_field")).alias(BROKEN),
         given.alias(_GIVEN),
         *(value.alias(name) for name, value in values.items()),
@@ -70,6 +70,7 @@ def _text(name: str) -> Column:
 
 
 def _typed(name: str, kind: object, feed: Feed) -> Column:
+    """Return the value of a column; null of a null text, which counting the held ones rests on."""
     if name not in feed.columns:
         return F.lit(None).cast(kind)  # type: ignore[arg-type]
     text = _text(name)

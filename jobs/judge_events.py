@@ -35,12 +35,12 @@ def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     Raw text stays on quarantined rows alone; user ids leave here as keys.
     """
     readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing: it is quarantined
-    asked = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
+    marked = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
-    kept = (BROKEN, RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")
+    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")
     judged = (
-        asked.transform(typed, feed, table, required, kept)
+        marked.transform(typed, feed, table, required, kept)
         .transform(_rename_types, feed)
         .withColumn("_reason", _reason(feed))
         .transform(mask, EVENTS)
@@ -74,7 +74,7 @@ def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
 
 
 def _reason(feed: EventFeed) -> Column:
-    """Return why a row is no event: what reading found first, then what its values say."""
+    """Return why a row is quarantined: what reading found first, then what its values say."""
     time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
     return F.coalesce(
         BROKEN,

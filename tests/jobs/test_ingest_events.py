@@ -87,6 +87,12 @@ BAD = [
     (event(placement=" } { ") + " {}", "malformed_json"),
     (event(placement="x" * 70_000), "too_long"),
     (event().encode().replace(b"anna", b"\xff\xfe"), "not_utf8"),
+    # of several reasons the first is told
+    (event(user_id=..., quantity="two"), "missing_field"),
+    (event(rating=None, quantity="two", event_time="2001-01-01T00:00:00Z"), "wrong_type"),
+    (event(event_type="hover", event_time="2099-01-02T00:00:00Z"), "unknown_type"),
+    (event(event_type="cart", quantity=-1, event_time="2099-01-03T00:00:00Z"), "future_time"),
+    (event(event_type="cart", quantity=-1, event_time="2001-01-04T00:00:00Z"), "too_old"),
 ]
 
 

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,24 +38,28 @@ def deliver(shop: Storage, count: int) -> None:
         os.utime(file, (time.time() - 600 + number,) * 2)  # Spark takes the oldest first
 
 
-def tables(shop: Storage) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of every finished partition, sorted; landing files by their names alone."""
-    found = {}
+def tables(shop: Storage) -> dict[str, Counter[tuple[str, ...]]]:
+    """Return the rows of the finished partitions of every table; landing files by their names.
+
+    Which files share a partition is left out: a kill may join what would have been two batches.
+    """
+    found: dict[str, Counter[tuple[str, ...]]] = {}
+    batches = shop.lake.partitions("events")
     for table in ("events", "quarantine"):
-        for batch in shop.lake.partitions("events"):
-            rows = shop.lake.dataset(table, batch).to_table().to_pylist()
-            for row in rows:
-                row["file"] = Path(str(row.get("file", ""))).name
-            found[f"{table}/{batch}"] = sorted(tuple(map(str, row.values())) for row in rows)
+        rows = [
+            row for one in batches for row in shop.lake.dataset(table, one).to_table().to_pylist()
+        ]
+        for row in rows:
+            row["file"] = Path(str(row.get("file", ""))).name
+        found[table] = Counter(tuple(map(str, row.values())) for row in rows)
     return found
 
 
-def kill_later(shop: Storage, moments: random.Random, with_java: bool) -> str:
-    """Run the ingestion, kill it some time after it began to write; say when, or that it ended.
+def kill_later(begun: Callable[[], bool], delay: float, with_java: bool) -> str:
+    """Run the ingestion, kill it some seconds after it has begun; say so, or that it ended.
 
     Without its Java, that one finds out for itself that it is alone.
     """
-    began = time.time()
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         cwd=REPOSITORY,
@@ -60,9 +67,7 @@ def kill_later(shop: Storage, moments: random.Random, with_java: bool) -> str:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    delay = moments.uniform(0, 1.5)
-    offsets = Path(shop.checkpoint("shop")) / "offsets"
-    while process.poll() is None and not wrote_since(offsets, began):
+    while process.poll() is None and not begun():
         time.sleep(0.01)
     time.sleep(delay)
     ended = process.poll() is not None
@@ -71,7 +76,7 @@ def kill_later(shop: Storage, moments: random.Random, with_java: bool) -> str:
     process.kill()
     process.wait()
     what = "ended before" if ended else f"killed {'with' if with_java else 'without'} its Java"
-    return f"{what} {delay:.2f} s after its first write"
+    return f"{what} {delay:.2f} s after it began"
 
 
 def wrote_since(folder: Path, moment: float) -> bool:
@@ -107,7 +112,8 @@ def test_a_line_beyond_the_memory_is_an_error_that_says_so(
 def test_tables_are_those_of_an_undisturbed_run(
     spark: object, shop: Storage, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    kills = request.config.getoption("kills", 0) or 1
+    soak = request.config.getoption("kills", 0)
+    kills = soak or 1
     files = 2 * (kills + 1)  # two in a batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_INGEST_BATCH_BYTES", "8000")
@@ -122,15 +128,47 @@ def test_tables_are_those_of_an_undisturbed_run(
         expected = tables(calm)
         patch.setenv("CATWALK_HOME", str(shop.settings.home))
         seed = random.randrange(10**6)
-        print(f"\nseed {seed}, {len(expected) // 2} batches")
+        print(f"\nseed {seed}, {len(calm.lake.partitions('events'))} batches")
         moments = random.Random(seed)
+        offsets = Path(disturbed.checkpoint("shop")) / "offsets"
+        died = []
         for number in range(kills):
-            what = kill_later(disturbed, moments, with_java=moments.random() < 0.7)
-            seen = tables(disturbed)
-            print(f"{number + 1}: {what}; {len(seen) // 2} batches stand", flush=True)
-            assert seen.items() <= expected.items()
+            if soak:
+                begun, delay = partial(wrote_since, offsets, time.time()), moments.uniform(0, 1.5)
+            else:  # a batch stands, and Spark does not know yet
+                begun, delay = partial(has_batch, disturbed), 0.0
+            died.append(kill_later(begun, delay, with_java=moments.random() < 0.7))
+            seen, stand = tables(disturbed), len(disturbed.lake.partitions("events"))
+            print(f"{number + 1}: {died[-1]}; {stand} batches stand", flush=True)
+            assert all(rows <= expected[table] for table, rows in seen.items())
+            assert soak or stand, "no batch stood that could be seen half"
+        assert any(one.startswith("killed") for one in died)
         record = ingest(disturbed)
     assert tables(disturbed) == expected
-    ids = [row for name, rows in expected.items() if name.startswith("events/") for row in rows]
-    assert len({row[0] for row in ids}) == len(ids) == record["clean"] == 20 * (files)
+    ids = {row[0] for row in expected["events"]}
+    assert len(ids) == expected["events"].total() == record["clean"] == 20 * files
     assert record["quarantined"] == {"malformed_json": files, "unknown_type": files}
+
+
+def has_batch(shop: Storage) -> bool:
+    return bool(shop.lake.partitions("events"))
+
+
+def test_a_kill_between_seeing_files_and_planning_their_batch_joins_them_to_the_next(
+    ingested: Storage,
+) -> None:
+    land(ingested, [event(event_id="second"), event()], "second.jsonl")
+    ingest(ingested)
+    kept = ingested.lake.partitions("events")[0]
+    for log in ("offsets", "commits"):  # what is in `sources` was seen
+        for name in ("1", ".1.crc"):
+            (Path(ingested.checkpoint("shop")) / log / name).unlink()
+    for table in ("events", "quarantine"):
+        ingested.lake.store.delete_folder(f"{table}/batch=shop-000001")
+    land(ingested, [event(event_id="third"), event(event_id="second")], "third.jsonl")
+    ingest(ingested)
+    assert ingested.lake.partitions("events") == [kept, "batch=shop-000001"]
+    manifest = ingested.lake.manifest("events", "batch=shop-000001")
+    names = [Path(file["file"]).name for file in manifest["files"]]
+    assert names == ["second.jsonl", "third.jsonl"]
+    assert (manifest["rows_read"], manifest["clean"], manifest["duplicates"]) == (4, 2, 2)
