@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -157,32 +155,8 @@ def airflow_shop(tmp_path_factory: pytest.TempPathFactory, told: Inbox) -> Stora
 
 
 @pytest.fixture(scope="session")
-def migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Let Airflow's first database be made by the first worker, and copied by the other: 8 s."""
-    of_worker = tmp_path_factory.getbasetemp()
-    shared = of_worker.parent if "PYTEST_XDIST_WORKER" in os.environ else of_worker
-    kept, migrate = shared / "migrated", AirflowServer._migrate
-
-    def once(server: AirflowServer) -> None:
-        home = server.settings.airflow_home
-        if kept.exists():
-            shutil.copytree(kept, home, dirs_exist_ok=True)
-        migrate(server)
-        if not kept.exists():
-            made = tmp_path_factory.mktemp("migrated")
-            for file in (home / "airflow.db", *home.glob(".migrated-*")):
-                shutil.copy(file, made)
-            with suppress(OSError):  # the other worker was as quick
-                made.rename(kept)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AirflowServer, "_migrate", once)
-        yield kept
-
-
-@pytest.fixture(scope="session")
 def airflow_server(
-    airflow_shop: Storage, migrated_once: Path, tmp_path_factory: pytest.TempPathFactory
+    airflow_shop: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowServer]:
     """Return the one Airflow of a worker, with the DAGs and one to rehearse; nothing of it stays.
 
