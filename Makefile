@@ -8,6 +8,9 @@ PYTHON ?=
 export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
 run := .venv/bin/python -m
 ready := .venv/.ready
+# another Java, or a newer build of it, needs another archive of Spark's classes
+java_home := $(or $(JAVA_HOME),$(patsubst %/bin/java,%,$(realpath $(shell command -v java 2>/dev/null))))
+java_files := $(if $(java_home),$(wildcard $(java_home)/lib/server))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up waiting quarantine replay who-was-live test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings java clean
@@ -18,7 +21,7 @@ help: ## This list
 
 setup: $(ready) ## Make .venv with everything in it, pinned and hashed; instant when nothing changed
 
-$(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requirements-compile.lock requirements-java.lock infra/deployment/setup.sh
+$(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requirements-compile.lock requirements-java.lock infra/deployment/setup.sh $(java_files)
 	@infra/deployment/setup.sh $(PYTHON)
 
 demo: $(ready) ## One whole retraining in about two minutes, on simulated data or on DATA=folder

@@ -16,7 +16,6 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
-from pyspark.storagelevel import StorageLevel
 
 from infra.errors import CatwalkError, InputError, SparkError, StorageError
 from infra.run_records import RunRecords
@@ -24,6 +23,7 @@ from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.settings import load_settings
 from infra.spark import session as spark_session
 from infra.spark.faults import plain
+from infra.spark.kept_rows import drop_kept, keep
 from infra.spark.submit import run_submitted
 from infra.storage import Storage, batch_key
 from jobs import books
@@ -142,13 +142,13 @@ class Ingestion:
             return
         read = Observation()
         rows = parse(batch.observe(read, F.count(F.lit(1)).alias("rows")), self.feed)
-        judged = judge(rows, self.feed, self._secret).persist(StorageLevel.DISK_ONLY)
         try:
+            judged = keep(judge(rows, self.feed, self._secret))
             found = books.count_outcomes(judged)
             seen = int(read.get["rows"]) if found else batch.count()  # no row, no observation
             self._write(number, judged, found, seen)
         finally:
-            batch.sparkSession.catalog.clearCache()
+            drop_kept(batch.sparkSession)
 
     def _finished(self, key: str, number: int) -> bool:
         """Tell whether the batch was finished before the crash that brings it here again.
@@ -180,11 +180,8 @@ class Ingestion:
 
     def _write(self, number: int, judged: DataFrame, found: list[Row], seen: int) -> None:
         key = batch_key(self.source, number)
-        odd = (  # few rows, and five columns of nineteen: the others are read once less
-            judged.filter((F.col("outcome") == QUARANTINED) | (F.size("unknown") > 0))
-            .select("outcome", "reason", "raw", "file", "unknown")
-            .persist(StorageLevel.DISK_ONLY)
-        )
+        unusual = (F.col("outcome") == QUARANTINED) | (F.size("unknown") > 0)
+        odd = keep(judged.filter(unusual).select("outcome", "reason", "raw", "file", "unknown"))
         quarantined = self._write_quarantine(key, odd)
         clean = judged.filter(F.col("outcome") == CLEAN)
         near = self._near(found)

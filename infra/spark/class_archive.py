@@ -7,13 +7,15 @@ and its first queries take a third less CPU. Without the file everything works, 
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.spark.java import java_home, java_version, prepare_environment
+from infra.spark.java import java_build, java_home, prepare_environment
+from infra.spark.kept_rows import SERIALIZATION, keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 
 @cache
 def archive_file() -> Path:
-    """Return where the archive of this environment's Spark and Java stands, or would stand."""
+    """Return where the archive of this environment's Spark and Java stands, or would stand.
+
+    Java passes over the archive of any other build of it, in silence.
+    """
     from importlib.metadata import version
 
-    name = f"spark-{version('pyspark')}-java-{java_version(java_home() / 'bin/java')}.jsa"
-    return Path(sys.prefix) / "share/catwalk-java" / name
+    build = re.sub(r"[^\w.+-]", "_", java_build(java_home() / "bin/java"))
+    return Path(sys.prefix) / "share/catwalk-java" / f"spark-{version('pyspark')}-java-{build}.jsa"
 
 
 def java_option() -> str:
@@ -47,6 +52,8 @@ def build() -> None:
         unfinished = Path(folder) / "classes.jsa"
         _run_everything(unfinished, Path(folder))
         unfinished.rename(file)
+    for other in set(file.parent.glob("*.jsa")) - {file}:
+        other.unlink(missing_ok=True)  # of an earlier Java or Spark, 200 MB each
 
 
 def _run_everything(archive: Path, folder: Path) -> None:
@@ -55,6 +62,8 @@ def _run_everything(archive: Path, folder: Path) -> None:
     prepare_environment()
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
+    for key, value in SERIALIZATION.items():
+        builder = builder.config(key, value)
     builder = builder.config("spark.sql.warehouse.dir", str(folder / "warehouse"))
     options = f"-XX:ArchiveClassesAtExit={archive} -Xlog:disable -XX:TieredStopAtLevel=1"
     options += f" -Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
@@ -84,7 +93,8 @@ def _write(rows: DataFrame, folder: Path) -> None:
     from pyspark.sql import functions as F
 
     parsed = F.from_json("value", "id STRING, n STRING", {"mode": "PERMISSIVE"}).alias("row")
-    cached = rows.select(parsed).select("row.*", F.sha2("row.id", 256).alias("key")).persist()
+    read = keep(rows.select(parsed).select("row.*", F.sha2("row.id", 256).alias("key")))
+    cached = read.filter("id is not null").persist()
     cached.groupBy("id").agg(F.max("n"), F.count("*")).collect()
     turn = F.row_number().over(Window.partitionBy("id").orderBy("n"))
     known = F.broadcast(cached.select(F.col("id").alias("other")))

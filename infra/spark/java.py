@@ -50,12 +50,22 @@ def prepare_environment() -> None:
 
 def java_version(java: Path) -> int:
     """Ask a java for its major version; 0 where it does not run."""
+    found = re.search(r'version "(\d+)', _told_of_itself(java))
+    return int(found[1]) if found else 0
+
+
+def java_build(java: Path) -> str:
+    """Ask a java which build it is, as in `17.0.15+6-Debian-1deb12u1`; empty where it is silent."""
+    found = re.search(r"VM \(build ([^,)]+)", _told_of_itself(java))
+    return found[1] if found else ""
+
+
+def _told_of_itself(java: Path) -> str:
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    found = re.search(r'version "(\d+)', answer.stderr)
-    return int(found[1]) if found else 0
+        return ""
+    return answer.stderr
 
 
 def _from_environment() -> Path | None:

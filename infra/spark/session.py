@@ -11,6 +11,7 @@ from infra.schemas import Table
 from infra.settings import Settings
 from infra.spark import class_archive
 from infra.spark.java import prepare_environment
+from infra.spark.kept_rows import SERIALIZATION
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -54,6 +55,7 @@ def _log_no_values() -> None:
 
 def _common_options() -> dict[str, str]:
     return {
+        **SERIALIZATION,
         "spark.sql.session.timeZone": "UTC",
         # PySpark notes for every column where it was asked for, in three calls to the JVM each
         "spark.python.sql.dataFrameDebugging.enabled": "false",
@@ -71,6 +73,8 @@ def _common_options() -> dict[str, str]:
         # 10,000 landing files: a listing in 8 tasks instead of 10,000, and 80 tasks to read them
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
         "spark.sql.files.openCostInBytes": "1m",
+        # of 128 MB, as is the default, the last task of a job ran ten seconds by itself
+        "spark.sql.files.maxPartitionBytes": "32m",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     }
 

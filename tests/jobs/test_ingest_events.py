@@ -196,7 +196,7 @@ def test_files_are_named_with_their_sizes_the_largest_first_and_not_without_end(
 
 
 def test_a_lost_row_fails_the_batch_and_hides_it(
-    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose_an_event(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
         return clean.filter("event_id <> 'e2'"), 0
@@ -218,7 +218,14 @@ def test_a_lost_row_fails_the_batch_and_hides_it(
             patch.setattr(place, name, broken)
             ingest_events.main(["--run", RUN])
         assert f"3 rows were read and {kept} accounted for" in str(error.value)
+        assert not spark.sparkContext._jsc.getPersistentRDDs()
     assert shop.lake.partitions("events") == []
+
+
+def test_no_row_stays_in_the_session(spark: SparkSession, shop: Storage) -> None:
+    land(shop, [event(), "no json"])
+    ingest(shop)
+    assert not spark.sparkContext._jsc.getPersistentRDDs()
 
 
 def test_an_empty_landing_folder_is_an_error(spark: object, shop: Storage) -> None:

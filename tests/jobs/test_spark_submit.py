@@ -11,12 +11,13 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from infra.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark import class_archive
 from infra.spark import session as spark_session
-from infra.spark.java import prepare_environment
+from infra.spark.java import java_build, java_home, prepare_environment
 from infra.spark.submit import submit_command
 from infra.storage import Storage
 from jobs import build_interactions, ingest_events, recommend_users
@@ -36,6 +37,12 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
         *("--py-files", "a b.zip"),
         *(str(ingest_events.__file__), "--run", "run=x"),
     ]
+
+
+def test_the_archive_of_classes_is_named_by_the_very_build_of_java(spark: SparkSession) -> None:
+    build = spark._jvm.java.lang.System.getProperty("java.vm.version")
+    assert java_build(java_home() / "bin/java") == build
+    assert class_archive.archive_file().name.endswith(f"-java-{build}.jsa")
 
 
 @pytest.mark.parametrize("job", [ingest_events, build_interactions, recommend_users])
