@@ -8,9 +8,6 @@ PYTHON ?=
 export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
 run := .venv/bin/python -m
 ready := .venv/.ready
-# another Java, or a newer build of it, needs another archive of Spark's classes
-java_home := $(or $(JAVA_HOME),$(patsubst %/bin/java,%,$(realpath $(shell command -v java 2>/dev/null))))
-java_files := $(if $(java_home),$(wildcard $(java_home)/lib/server))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up waiting quarantine replay who-was-live test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings java clean
@@ -20,14 +17,15 @@ help: ## This list
 	@echo "  Variables: DATA=folder SHOP=name PYTHON=python3.12 (see the first lines of the Makefile)"
 
 setup: $(ready) ## Make .venv with everything in it, pinned and hashed; instant when nothing changed
+	@$(run) infra.spark.class_archive 2>/dev/null || echo "Spark's classes could not be archived; everything works, only slower."
 
-$(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requirements-compile.lock requirements-java.lock infra/deployment/setup.sh $(java_files)
+$(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requirements-compile.lock requirements-java.lock infra/deployment/setup.sh
 	@infra/deployment/setup.sh $(PYTHON)
 
-demo: $(ready) ## One whole retraining in about two minutes, on simulated data or on DATA=folder
+demo: setup ## One whole retraining in about two minutes, on simulated data or on DATA=folder
 	@$(run) infra.demo $(if $(DATA),--data "$(DATA)")
 
-up: $(ready) ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
+up: setup ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
 	@$(run) infra.up
 
 waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
@@ -42,13 +40,13 @@ replay: $(ready) ## Read quarantined rows again: REASON= BATCH= SOURCE=, FIX="se
 who-was-live: $(ready) ## Which model was live AT="2026-11-24 14:05" (UTC), on which data, who let it
 	@$(run) infra.who_was_live "$$AT"
 
-test: $(ready) ## All tests, two at a time
+test: setup ## All tests, two at a time
 	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-soak-ingest: $(ready) ## Kill the ingestion KILLS=30 times at random moments; its tables must not show it
+soak-ingest: setup ## Kill the ingestion KILLS=30 times at random moments; its tables must not show it
 	@$(run) pytest -s tests/jobs/test_ingest_kills.py tests/jobs/test_ingest_faults.py --kills $(or $(KILLS),30)
 
-bench-ingest: $(ready) ## Ingesting EVENTS=10000000 with 1% dirt, against DuckDB doing the same on the same files
+bench-ingest: setup ## Ingesting EVENTS=10000000 with 1% dirt, against DuckDB doing the same on the same files
 	@$(run) jobs.bench_ingest $(if $(EVENTS),--events $(EVENTS))
 
 bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop

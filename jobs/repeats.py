@@ -25,7 +25,7 @@ def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int
     Parameters
     ----------
     clean : DataFrame
-        Events of the batch, persisted: it is read several times.
+        Events of the batch, kept: it is read several times.
     recent : DataFrame
         Column `event_id` of the events that were kept before.
 

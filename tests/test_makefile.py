@@ -56,13 +56,9 @@ def test_each_shop_has_a_home_of_its_own() -> None:
     assert homes == [f"{var}/simulated", f"{var}/my_shop", f"{var}/other", "/x"]
 
 
-def test_another_java_is_set_up_anew(tmp_path: Path) -> None:
-    installed = tmp_path / "lib/server"
-    installed.mkdir(parents=True)
-    plan = ("--dry-run", ".venv/.ready", f"JAVA_HOME={tmp_path}")
-    assert "infra/deployment/setup.sh" in make(*plan)
-    os.utime(installed, (0, 0))
-    assert "infra/deployment/setup.sh" not in make(*plan)
+@pytest.mark.parametrize("target", ["setup", "demo", "up", "test", "bench-ingest"])
+def test_each_java_has_its_archive_before_spark_starts(target: str) -> None:
+    assert "-m infra.spark.class_archive" in make("--dry-run", target)
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.name))

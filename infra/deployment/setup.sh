@@ -67,17 +67,11 @@ ensure_java() {
     fi
 }
 
-archive_classes() { # halves the start of every Spark session from now on
-    $python -m infra.spark.class_archive >/dev/null 2>&1 ||
-        echo "Spark's classes could not be archived; everything works, only slower."
-}
-
 base=$(choose_python "${1:-}")
 echo "Setting up .venv with $("$base" --version) ..."
 make_venv "$base"
 need_compiler
 install
 ensure_java
-archive_classes
 touch $venv/.ready
 echo "Ready. Next: make demo"

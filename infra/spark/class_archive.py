@@ -32,7 +32,7 @@ def archive_file() -> Path:
     """
     from importlib.metadata import version
 
-    build = re.sub(r"[^\w.+-]", "_", java_build(java_home() / "bin/java"))
+    build = re.sub(r"[^\w.+-]+", "_", java_build(java_home() / "bin/java"))
     return Path(sys.prefix) / "share/catwalk-java" / f"spark-{version('pyspark')}-java-{build}.jsa"
 
 
@@ -47,6 +47,7 @@ def build() -> None:
     file = archive_file()
     if file.exists():
         return
+    print("Archiving Spark's classes for this Java, once: half a minute ...", flush=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         unfinished = Path(folder) / "classes.jsa"

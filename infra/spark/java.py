@@ -55,11 +55,12 @@ def java_version(java: Path) -> int:
 
 
 def java_build(java: Path) -> str:
-    """Ask a java which build it is, as in `17.0.15+6-Debian-1deb12u1`; empty where it is silent."""
-    found = re.search(r"VM \(build ([^,)]+)", _told_of_itself(java))
-    return found[1] if found else ""
+    """Ask a java for its maker and build, `Temurin-25.0.3+9 25.0.3+9-LTS`; empty if silent."""
+    found = re.search(r"VM (.*)\(build ([^,)]+)", _told_of_itself(java))
+    return f"{found[1]}{found[2]}" if found else ""
 
 
+@cache
 def _told_of_itself(java: Path) -> str:
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)

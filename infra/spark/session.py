@@ -66,13 +66,11 @@ def _common_options() -> dict[str, str]:
         "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
         "spark.sql.parquet.compression.codec": "zstd",
-        # rows are kept to be read a few times and dropped: compressing them took a tenth of a job
-        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.icu.caseMappings.enabled": "false",  # `lower` by Java, not by a call of ICU each
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # 10,000 landing files: a listing in 8 tasks instead of 10,000, and 80 tasks to read them
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
-        "spark.sql.files.openCostInBytes": "1m",
+        "spark.sql.files.openCostInBytes": "256k",
         # of 128 MB, as is the default, the last task of a job ran ten seconds by itself
         "spark.sql.files.maxPartitionBytes": "32m",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from infra.errors import InputError, SparkError, StorageError
 from infra.settings import load_settings
@@ -89,12 +90,15 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_packed_file_that_is_broken_is_one_line(spark: object, shop: Storage, name: str) -> None:
+def test_a_packed_file_that_is_broken_is_one_line(
+    spark: SparkSession, shop: Storage, name: str
+) -> None:
     land(shop, [event()], "whole.jsonl")
     land(shop, [], name).write_bytes(BROKEN[name])
     with pytest.raises(InputError, match=rf"^/\S+{name} cannot be read: [^\n]+$"):
         run_here(ingest_events, ["--run", RUN])
     assert shop.lake.partitions("events") == []
+    assert not spark.sparkContext._jsc.getPersistentRDDs()
 
 
 def test_a_full_disk_is_one_line_and_shows_nothing_half_written(

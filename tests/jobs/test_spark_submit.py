@@ -41,8 +41,34 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
 
 def test_the_archive_of_classes_is_named_by_the_very_build_of_java(spark: SparkSession) -> None:
     build = spark._jvm.java.lang.System.getProperty("java.vm.version")
-    assert java_build(java_home() / "bin/java") == build
-    assert class_archive.archive_file().name.endswith(f"-java-{build}.jsa")
+    assert java_build(java_home() / "bin/java").endswith(build)
+    assert class_archive.archive_file().name.endswith(f"{build}.jsa")
+
+
+@pytest.mark.parametrize(
+    ("said", "build"),
+    [
+        (
+            "OpenJDK 64-Bit Server VM (build 17.0.15+6-Debian-1deb12u1, mixed mode, sharing)",
+            "17.0.15+6-Debian-1deb12u1",
+        ),
+        (
+            "OpenJDK 64-Bit Server VM Temurin-25.0.3+9 (build 25.0.3+9-LTS, mixed mode)",
+            "Temurin-25.0.3+9 25.0.3+9-LTS",
+        ),
+        (
+            "OpenJDK 64-Bit Server VM (Red_Hat-17.0.9.0.9-1) (build 17.0.9+9-LTS, mixed mode)",
+            "(Red_Hat-17.0.9.0.9-1) 17.0.9+9-LTS",
+        ),
+        ("Eclipse OpenJ9 VM (build openj9-0.40.0, JRE 17 Linux amd64-64-Bit)", "openj9-0.40.0"),
+        ("no Java at all", ""),
+    ],
+)
+def test_the_build_is_found_in_what_any_java_says(said: str, build: str, tmp_path: Path) -> None:
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    java.chmod(0o755)
+    assert java_build(java) == build
 
 
 @pytest.mark.parametrize("job", [ingest_events, build_interactions, recommend_users])
