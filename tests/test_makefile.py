@@ -56,7 +56,7 @@ def test_each_shop_has_a_home_of_its_own() -> None:
     assert homes == [f"{var}/simulated", f"{var}/my_shop", f"{var}/other", "/x"]
 
 
-@pytest.mark.parametrize("target", ["setup", "demo", "up", "test", "bench-ingest"])
+@pytest.mark.parametrize("target", ["setup", "demo", "up", "test", "soak-ingest", "bench-ingest"])
 def test_each_java_has_its_archive_before_spark_starts(target: str) -> None:
     assert "-m infra.spark.class_archive" in make("--dry-run", target)
 
