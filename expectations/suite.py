@@ -124,15 +124,17 @@ def _validate(profiles: Sequence[Profile], limits: Mapping[str, Limit]) -> dict[
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    suite = context.suites.add(gx.ExpectationSuite("gate"))
+    expectations: list[gxe.Expectation] = []
     for name, limit in limits.items():
         note: dict[str, Any] = {"severity": limit.severity, "notes": limit.why}
-        suite.add_expectation(gxe.ExpectColumnValuesToNotBeNull(column=name, **note))
-        suite.add_expectation(
+        expectations.append(gxe.ExpectColumnValuesToNotBeNull(column=name, **note))
+        expectations.append(
             gxe.ExpectColumnValuesToBeBetween(
                 column=name, min_value=limit.min, max_value=limit.max, **note
             )
         )
+    # all at once: of a suite in a context, every single one that is added saves the whole suite
+    suite = context.suites.add(gx.ExpectationSuite("gate", expectations=expectations))
     rows = pd.DataFrame([dict(profile.values) for profile in profiles], dtype="float64")
     asset = context.data_sources.add_pandas("profile").add_dataframe_asset("profile")
     batch = asset.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": rows})
