@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -75,12 +76,16 @@ def _changes(frame: DataFrame) -> bool:
     and who asks stay what they are while one query runs, and it puts in the values as it plans.
     """
     jvm = frame.sparkSession._jvm
-    assert jvm is not None
-    catalyst = jvm.org.apache.spark.sql.catalyst
+
+    def catalyst(name: str) -> Any:
+        # by its whole name: part by part, Java looks each part up in all of Spark's jars
+        return getattr(jvm, f"org.apache.spark.sql.catalyst.{name}")
+
     # `to_date('today')` is a cast only after this
-    plan = catalyst.optimizer.ReplaceExpressions.apply(frame._jdf.queryExecution().analyzed())
-    current = catalyst.trees.TreePattern.CURRENT_LIKE()
-    fixed = catalyst.optimizer.SpecialDatetimeValues.apply(plan)
+    analyzed = frame._jdf.queryExecution().analyzed()
+    plan = catalyst("optimizer.ReplaceExpressions").apply(analyzed)
+    current = catalyst("trees.TreePattern").CURRENT_LIKE()
+    fixed = catalyst("optimizer.SpecialDatetimeValues").apply(plan)
     return not plan.deterministic() or plan.containsPattern(current) or not plan.fastEquals(fixed)
 
 
