@@ -1,60 +1,68 @@
-"""What leads to a bundle takes a second: a second test that starts from equal files copies it."""
+"""What leads to a bundle takes seconds: a second test that starts from equal files copies it."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from infra.storage import Storage
-from infra.stores.object_store import LocalStore
+from infra.stores.object_store import LocalStore, ObjectStore
 
 Answer = TypeVar("Answer")
+Files = dict[str, bytes]
 
-_KEPT: dict[str, Any] = {}  # what was returned, by what it began with
+_KEPT: dict[str, tuple[Any, list[Files]]] = {}  # what was returned and left, by what was there
 
 
 def once(shop: Storage, given: tuple[object, ...], work: Callable[[], Answer]) -> Answer:
     """Do the work, or copy what it left in an equal shop before.
 
-    A shop is equal if all its files are, and its settings but for where things stand. Work in a
-    bucket, or that writes down an address of its shop, is done each time.
+    A shop is equal if all its files are, and its settings but for where things stand. Work that
+    writes down an address of its shop is done each time.
     """
     stores = (shop.lake.store, shop.published, shop.reports)
-    places = [store.root for store in stores if isinstance(store, LocalStore)]
-    if len(places) < len(stores):
-        return work()
-    key = _digest(shop, given, places)
-    kept = shop.settings.home.parents[1] / "prepared" / key  # where pytest cleans up
+    before = [_files(store) for store in stores]
+    key = _digest(shop, given, before)
     if key in _KEPT:
-        for place in places:
-            shutil.copytree(kept / place.name, place, dirs_exist_ok=True)
-        return _KEPT[key]  # type: ignore[no-any-return]
+        answer, after = _KEPT[key]
+        for store, files in zip(stores, after, strict=True):
+            _put(store, files)
+        return answer  # type: ignore[no-any-return]
     answer = work()
-    for place in places:
-        shutil.copytree(place, kept / place.name)
-    if _hold(kept, str(shop.settings.home).encode()):
-        shutil.rmtree(kept)
-    else:
-        _KEPT[key] = answer
+    after = [_files(store) for store in stores]
+    addresses = [str(shop.settings.home), *(store.address for store in stores)]
+    if not any(one.encode() in content for one in addresses for content in _contents(after)):
+        _KEPT[key] = answer, after
     return answer
 
 
-def _digest(shop: Storage, given: tuple[object, ...], places: list[Path]) -> str:
+def _digest(shop: Storage, given: tuple[object, ...], found: list[Files]) -> str:
     where = {"home", "landing", "lake", "published", "reports", "mlflow_uri", "s3_endpoint"}
-    found = hashlib.sha256(repr((given, shop.settings.model_dump_json(exclude=where))).encode())
-    for place in places:
-        for file in _files(place):
-            found.update(f"{place.name}/{file.relative_to(place)}".encode())
-            found.update(hashlib.sha256(file.read_bytes()).digest())
-    return found.hexdigest()
+    said = hashlib.sha256(repr((given, shop.settings.model_dump_json(exclude=where))).encode())
+    for place, files in enumerate(found):
+        for name, content in sorted(files.items()):
+            said.update(f"{place}/{name}".encode())
+            said.update(hashlib.sha256(content).digest())
+    return said.hexdigest()
 
 
-def _hold(folder: Path, address: bytes) -> bool:
-    return any(address in file.read_bytes() for file in _files(folder))
+def _contents(found: list[Files]) -> list[bytes]:
+    return [content for files in found for content in files.values()]
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def _files(store: ObjectStore) -> Files:
+    if not isinstance(store, LocalStore):
+        return {key: store.read(key) for key in store.list("")}
+    paths = (path for path in store.root.rglob("*") if path.is_file())
+    return {path.relative_to(store.root).as_posix(): path.read_bytes() for path in paths}
+
+
+def _put(store: ObjectStore, files: Files) -> None:
+    for key, content in files.items():
+        if not isinstance(store, LocalStore):
+            store.write(key, content)
+            continue
+        path = store.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
