@@ -203,3 +203,24 @@ def test_a_person_may_accept_a_stopped_batch(shop: Storage) -> None:
     shop.decide(BATCH, BatchDecision(decision="accepted", by="anna", why="counted by hand"))
     assert gate(shop, "run=second").verdict == "passed"
     assert shop.accepted_batches() == (BATCH,)
+
+
+def test_a_rule_that_great_expectations_drops_is_not_taken_as_passed(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It drops a rule that it cannot build, with a line in the log, and goes on."""
+    from great_expectations.core.expectation_suite import ExpectationSuite
+    from great_expectations.exceptions import InvalidExpectationConfigurationError
+
+    build = ExpectationSuite._build_expectation
+
+    def build_but_one(self: ExpectationSuite, expectation_configuration: Any) -> Any:
+        if expectation_configuration["kwargs"]["column"] == "repeated_ids":
+            raise InvalidExpectationConfigurationError("no such rule")
+        return build(self, expectation_configuration)
+
+    monkeypatch.setattr(ExpectationSuite, "_build_expectation", build_but_one)
+    put(shop, GOOD)
+    with pytest.raises(GateError, match="left repeated_ids unanswered"):
+        gate(shop)
+    assert shop.accepted_batches() == ()
