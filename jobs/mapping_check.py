@@ -76,6 +76,7 @@ def _changes(frame: DataFrame) -> bool:
     and who asks stay what they are while one query runs, and it puts in the values as it plans.
     """
     jvm = frame.sparkSession._jvm
+    assert jvm is not None
 
     def catalyst(name: str) -> Any:
         # by its whole name: part by part, Java looks each part up in all of Spark's jars
