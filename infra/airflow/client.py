@@ -96,8 +96,21 @@ class AirflowClient:
         return str(found[0]["dag_run_id"]) if found else None
 
     def give_up(self, dag: str, run: str) -> None:
-        """Mark a run failed, which stops its tasks."""
-        self._call("PATCH", f"{_run(dag, run)}?update_mask=state", {"state": "failed"})
+        """Mark a run failed, which stops its tasks; returns when it has stayed so for two seconds.
+
+        A scheduler that read the run before the mark may call it a success after it, since it finds
+        the tasks that never began skipped. It leaves a run alone that is over: a second mark holds.
+
+        Raises
+        ------
+        AirflowError
+            The run did not stay failed.
+        """
+        for _ in range(5):
+            self._call("PATCH", f"{_run(dag, run)}?update_mask=state", {"state": "failed"})
+            if not wait_until(lambda: self.run_state(dag, run) != "failed", seconds=2):
+                return
+        raise AirflowError(f"Airflow does not let {run} fail.", "Mark it failed in its UI.")
 
     def tasks(self, dag: str, run: str) -> list[TaskInstance]:
         """Return all task instances of a run, those that ended first at the front."""

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
 
-from infra.airflow.client import AirflowClient
+from infra.airflow.client import AirflowClient, wait_until
 from infra.airflow.home import PLUGINS_FOLDER, Keys, airflow_keys, environment, inherited, passwords
 from infra.airflow.server import AirflowServer, client_of, require_free_port
 from infra.demo.progress import RunProgress
@@ -178,7 +180,7 @@ def test_a_real_airflow_runs_a_dag(
     assert client.unfinished_runs("rehearse") == [], "nothing runs by the clock"
     _shows_each_step(client, airflow_server, settings, capsys)
     _shows_why_one_failed(client, airflow_server, settings, capsys)
-    _gives_up_a_running_task(client)
+    _gives_up_a_running_task(client, settings)
     assert client_of(settings, "analyst").runs("rehearse") == 3
     with pytest.raises(AirflowError, match="403"):
         client_of(settings, "analyst").trigger("rehearse", {})
@@ -220,12 +222,22 @@ def _shows_why_one_failed(
     assert "Half the prices are missing" in Path(log.strip()).read_text()
 
 
-def _gives_up_a_running_task(client: AirflowClient) -> None:
+def _gives_up_a_running_task(client: AirflowClient, settings: Settings) -> None:
     run = client.trigger("rehearse", {"wait": True})
     assert _wait(lambda: _running("sleep 86399"), seconds=60)
     assert client.unfinished_runs("rehearse") == [run]
-    client.give_up("rehearse", run)
+    with ThreadPoolExecutor(1) as late_scheduler:
+        overwritten = late_scheduler.submit(_called_a_success, settings, run)
+        client.give_up("rehearse", run)
+    assert overwritten.result(), "as a scheduler does that read the run before it was given up"
     assert client.run_state("rehearse", run) == "failed"
+
+
+def _called_a_success(settings: Settings, run: str) -> bool:
+    client = client_of(settings)
+    failed = wait_until(lambda: client.run_state("rehearse", run) == "failed", 20, pause=0.05)
+    client._call("PATCH", f"/dags/rehearse/dagRuns/{quote(run)}", {"state": "success"})
+    return failed
 
 
 def _running(words: str) -> list[int]:
