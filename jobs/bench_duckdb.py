@@ -8,13 +8,13 @@ The lake is empty before, so no earlier batch is compared. It knows flat JSON li
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from infra.schemas import EVENT_TYPES, EVENTS
+from jobs.judge_events import hmac_keys
 from jobs.masking import SIGNS, mask_text
 from jobs.reading import LONGEST_ROW
 from jobs.sources import EventFeed
@@ -125,9 +125,7 @@ def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
 
 def _users(secret: str) -> str:
     """Hash every user once (HMAC, RFC 2104)."""
-    key = secret.encode()
-    key = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    inner, outer = (bytes(byte ^ pad for byte in key).hex() for pad in (0x36, 0x5C))
+    inner, outer = (key.hex() for key in hmac_keys(secret))
     return f"""create temp table users as select user_id,
         sha256(unhex('{outer}') || unhex(sha256(unhex('{inner}') || user_id::blob)))[:32]
         as user_key from (select distinct user_id from judged where reason is null)"""
