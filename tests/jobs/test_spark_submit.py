@@ -17,7 +17,7 @@ from infra.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark import class_archive
 from infra.spark import session as spark_session
-from infra.spark.java import java_build, java_home, prepare_environment
+from infra.spark.java import java_build, java_home, prepare_environment, suits
 from infra.spark.submit import submit_command
 from infra.storage import Storage
 from jobs import build_interactions, ingest_events, recommend_users
@@ -69,6 +69,30 @@ def test_the_build_is_found_in_what_any_java_says(said: str, build: str, tmp_pat
     java.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
     java.chmod(0o755)
     assert java_build(java) == build
+
+
+@pytest.mark.parametrize(
+    ("version", "good"),
+    [
+        ("1.8.0_392", False),
+        ("11.0.25", False),
+        ("17.0.15", True),
+        ("21.0.8", True),
+        ("22", False),
+        ("24.0.2", False),
+        ("25", False),
+        ("25.0.2", False),
+        ("25.0.3", True),
+        ("26-ea", True),
+    ],
+)
+def test_a_java_that_damages_what_zstd_writes_is_passed_over(
+    version: str, good: bool, tmp_path: Path
+) -> None:
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2026-01-20' >&2\n")
+    java.chmod(0o755)
+    assert suits(java) is good
 
 
 @pytest.mark.parametrize("job", [ingest_events, build_interactions, recommend_users])
