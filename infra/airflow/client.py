@@ -98,8 +98,8 @@ class AirflowClient:
     def give_up(self, dag: str, run: str) -> None:
         """Mark a run failed, which stops its tasks; returns when it has stayed so for two seconds.
 
-        A scheduler that read the run before the mark may call it a success after it, since it finds
-        the tasks that never began skipped. It leaves a run alone that is over: a second mark holds.
+        A scheduler that read the run before may overwrite the mark with a success, as the tasks
+        that never began are skipped. It leaves runs alone that are over, so marking again holds.
 
         Raises
         ------
@@ -110,7 +110,9 @@ class AirflowClient:
             self._call("PATCH", f"{_run(dag, run)}?update_mask=state", {"state": "failed"})
             if not wait_until(lambda: self.run_state(dag, run) != "failed", seconds=2):
                 return
-        raise AirflowError(f"Airflow does not let {run} fail.", "Mark it failed in its UI.")
+        raise AirflowError(
+            f"The run {run} does not stay failed.", "Start `make up`, mark it there."
+        )
 
     def tasks(self, dag: str, run: str) -> list[TaskInstance]:
         """Return all task instances of a run, those that ended first at the front."""

@@ -62,7 +62,7 @@ install() {
 
 ensure_java() {
     if ! $python -m infra.spark.java >/dev/null 2>&1; then
-        echo "No Java 17, 21 or 25 (from 25.0.3) here; taking the one that pip has."
+        echo "No Java 17 to 21, or 25 from 25.0.3 on, here; taking the one that pip has."
         infra/deployment/java.sh || true # it says what to install; all but Spark works without
     fi
 }

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from infra.errors import SparkError
 
-_OLDEST = (17,)
-_CORRUPTING = ((22,), (25, 0, 3))  # from, below: G1 moves bytes while zstd writes them, JDK-8377811
+# Spark runs on 17, 21 and 25; of 25 to 25.0.2 G1 may move bytes that zstd writes (JDK-8377811).
+_SOUND = (((17,), (22,)), ((25, 0, 3), (26,)))  # from, below
 _SHIM = """#!/bin/sh
 # The pip Java lacks the incubator-vector module that Spark asks for, and runs without it.
 for a do shift; case "$a" in --add-modules=jdk.incubator.vector) ;; *) set -- "$@" "$a";; esac; done
@@ -38,7 +38,8 @@ def java_home() -> Path:
     if packaged:
         return packaged
     raise SparkError(
-        "Spark needs Java 17, 21, or 25 from 25.0.3 on, and none was found.",
+        "Spark needs Java 17 to 21, or 25 from 25.0.3 on (before, it may damage compressed files), "
+        "and none was found.",
         "Install it (Debian: apt-get install openjdk-17-jre-headless) or run `make java`.",
     )
 
@@ -50,11 +51,10 @@ def prepare_environment() -> None:
 
 
 def suits(java: Path) -> bool:
-    """Tell whether a java runs, is new enough for Spark, and does not damage what Spark writes."""
+    """Tell whether a java runs, runs Spark, and does not damage what Spark writes."""
     found = re.search(r'version "([\d.]+)', _told_of_itself(java))
     version = tuple(map(int, found[1].split("."))) if found else ()
-    first, cured = _CORRUPTING
-    return version >= _OLDEST and not first <= version < cured
+    return any(first <= version < end for first, end in _SOUND)
 
 
 def java_build(java: Path) -> str:

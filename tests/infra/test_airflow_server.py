@@ -8,8 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -153,10 +151,10 @@ def test_nothing_survives_a_killed_launcher(tmp_path: Path) -> None:
         "time.sleep(100)\n"
     )
     launcher = subprocess.Popen([sys.executable, "-c", program])
-    assert _wait(lambda: _running("sleep 86397") and _running("sleep 86396"))
+    assert wait_until(lambda: _running("sleep 86397") and _running("sleep 86396"), 20)
     launcher.kill()
     launcher.wait()
-    assert _wait(lambda: not _running("sleep 86397") and not _running("sleep 86396"))
+    assert wait_until(lambda: not _running("sleep 86397") and not _running("sleep 86396"), 20)
 
 
 def test_a_server_that_ends_is_told_with_its_last_words(shop: Storage, tmp_path: Path) -> None:
@@ -164,7 +162,7 @@ def test_a_server_that_ends_is_told_with_its_last_words(shop: Storage, tmp_path:
     server._lock.take("test", 1)
     server._environment = dict(os.environ)
     server.launch("broken", ["sh", "-c", "echo no such table; exit 3"])
-    assert _wait(lambda: server._processes[0].status is not None)
+    assert wait_until(lambda: server._processes[0].status is not None, 20)
     with pytest.raises(AirflowError, match=r"(?s)broken ended with status 3:\nno such table.*log"):
         server.check()
     server.stop()
@@ -184,7 +182,7 @@ def test_a_real_airflow_runs_a_dag(
     assert client_of(settings, "analyst").runs("rehearse") == 3
     with pytest.raises(AirflowError, match="403"):
         client_of(settings, "analyst").trigger("rehearse", {})
-    assert _wait(lambda: not _running("sleep 86399"))
+    assert wait_until(lambda: not _running("sleep 86399"), 20)
 
 
 def _shows_each_step(
@@ -224,17 +222,19 @@ def _shows_why_one_failed(
 
 def _gives_up_a_running_task(client: AirflowClient, settings: Settings) -> None:
     run = client.trigger("rehearse", {"wait": True})
-    assert _wait(lambda: _running("sleep 86399"), seconds=60)
+    assert wait_until(lambda: _running("sleep 86399"), 60)
     assert client.unfinished_runs("rehearse") == [run]
+    other = client_of(settings)
+    assert other.run_state("rehearse", run) == "running"
     with ThreadPoolExecutor(1) as late_scheduler:
-        overwritten = late_scheduler.submit(_called_a_success, settings, run)
+        overwritten = late_scheduler.submit(_called_a_success, other, run)
         client.give_up("rehearse", run)
-    assert overwritten.result(), "as a scheduler does that read the run before it was given up"
+    assert overwritten.result(), "never seen failed"
     assert client.run_state("rehearse", run) == "failed"
 
 
-def _called_a_success(settings: Settings, run: str) -> bool:
-    client = client_of(settings)
+def _called_a_success(client: AirflowClient, run: str) -> bool:
+    """Do what a scheduler does that read the run before it was given up."""
     failed = wait_until(lambda: client.run_state("rehearse", run) == "failed", 20, pause=0.05)
     client._call("PATCH", f"/dags/rehearse/dagRuns/{quote(run)}", {"state": "success"})
     return failed
@@ -244,15 +244,6 @@ def _running(words: str) -> list[int]:
     """Return the processes whose command line starts with some words."""
     found = psutil.process_iter(["cmdline"])
     return [p.pid for p in found if " ".join(p.info["cmdline"] or []).startswith(words)]
-
-
-def _wait(condition: Callable[[], object], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def _free_port() -> int:

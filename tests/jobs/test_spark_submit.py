@@ -83,10 +83,11 @@ def test_the_build_is_found_in_what_any_java_says(said: str, build: str, tmp_pat
         ("25", False),
         ("25.0.2", False),
         ("25.0.3", True),
-        ("26-ea", True),
+        ("25.0.3.1", True),
+        ("26", False),
     ],
 )
-def test_a_java_that_damages_what_zstd_writes_is_passed_over(
+def test_only_a_java_that_is_new_enough_and_sound_suits(
     version: str, good: bool, tmp_path: Path
 ) -> None:
     java = tmp_path / "java"
