@@ -29,7 +29,7 @@ up: setup ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C
 	@$(run) infra.up
 
 waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
-	@$(run) expectations.resolving
+	@$(run) expectations.resolve_batch
 
 quarantine: $(ready) ## What stands in quarantine of var/SHOP, by batch and reason
 	@$(run) jobs.replay_quarantine list

@@ -30,7 +30,7 @@ def resolve_batch() -> None:
 
     @step(Owner.DATA_ENGINEERING)
     def write_decision(run: Run) -> Counts:
-        from expectations.resolving import resolve
+        from expectations.resolve_batch import resolve
 
         given = form()
         words = given["batch"], given["decision"], triggered_by(), given["reason"]

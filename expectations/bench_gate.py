@@ -22,8 +22,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from expectations import events
+from expectations.checking.tables import open_reader
 from expectations.deliveries import latest_catalogue
-from expectations.tables import open_reader
 from infra.errors import GateError, InputError
 from infra.program import run_program
 from infra.records import GateRecord

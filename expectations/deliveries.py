@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from expectations.checking.suite import Limit
+from expectations.checking.tables import Reader, Tables
 from expectations.past import HOUR, MEASURES, Comparison, compare
-from expectations.suite import Limit
-from expectations.tables import Reader, Tables
 from infra.records import BatchProfile
 from infra.storage import Storage
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from expectations import past
-from expectations.gate import WRONG_COLUMNS
-from expectations.measure import Measure, count, fact, repeats, share
+from expectations.checking.gate import WRONG_COLUMNS
+from expectations.checking.measure import Measure, count, fact, repeats, share
 from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE_REASONS
 
 _TABLE = "events"

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from expectations.deliveries import compare_deliveries, count_spread, latest_catalogue
-from expectations.event_measures import BATCH, MEASURES, OF_SOURCE, OTHER_REASONS, TABLES
-from expectations.gate import (
+from expectations.checking.gate import (
     enforce,
     inform,
     limits_of,
@@ -17,8 +15,10 @@ from expectations.gate import (
     with_examples,
     write_record,
 )
-from expectations.suite import Limit, Profile, check
-from expectations.tables import Reader, Values, open_reader
+from expectations.checking.suite import Limit, Profile, check
+from expectations.checking.tables import Reader, Values, open_reader
+from expectations.deliveries import compare_deliveries, count_spread, latest_catalogue
+from expectations.event_measures import BATCH, MEASURES, OF_SOURCE, OTHER_REASONS, TABLES
 from infra.records import GATE, BatchDecision, Check, GateRecord
 from infra.schemas import QUARANTINE_REASONS
 from infra.storage import Storage

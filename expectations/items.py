@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from expectations.gate import WRONG_COLUMNS, Gate
-from expectations.measure import Measure, count, fact, incomplete, repeats, share
+from expectations.checking.gate import WRONG_COLUMNS, Gate
+from expectations.checking.measure import Measure, count, fact, incomplete, repeats, share
 from infra.records import GateRecord
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from expectations.measure import Measure
-from expectations.suite import Limit
+from expectations.checking.measure import Measure
+from expectations.checking.suite import Limit
 from infra.records import BatchProfile
 
 PAST = "past"  # these numbers come from profiles, not from SQL

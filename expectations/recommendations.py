@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from expectations.gate import WRONG_COLUMNS, Gate
-from expectations.measure import Measure, count, repeats
+from expectations.checking.gate import WRONG_COLUMNS, Gate
+from expectations.checking.measure import Measure, count, repeats
 from infra.records import GateRecord
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage

@@ -9,9 +9,9 @@ from math import log
 
 import pytest
 
+from expectations.checking.gate import limits_of
 from expectations.event_measures import MEASURES
 from expectations.events import gate_events
-from expectations.gate import limits_of
 from expectations.past import Comparison, compare, stability_index
 from infra.errors import GateError
 from infra.records import BatchDecision, BatchProfile, Check, GateRecord

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from expectations.events import gate_events
-from expectations.resolving import main, resolve, waiting
+from expectations.resolve_batch import main, resolve, waiting
 from infra.errors import GateError, InputError
 from infra.records import BatchDecision
 from infra.run_records import RunRecords

@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from expectations import interactions
-from expectations.suite import Profile
-from expectations.tables import open_reader
+from expectations.checking.suite import Profile
+from expectations.checking.tables import open_reader
 from infra.storage import Storage
 from tests.expectations import lake
 from tests.s3_server import BUCKET, S3Server

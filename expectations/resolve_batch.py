@@ -1,6 +1,6 @@
 """Stopped batches: who waits for a decision, and the decision of a person.
 
-python -m expectations.resolving     every batch that waits, and what it was stopped for
+python -m expectations.resolve_batch     every batch that waits, and what it was stopped for
 """
 
 from __future__ import annotations

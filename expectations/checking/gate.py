@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from expectations.measure import FACTS, Measure
-from expectations.suite import Limit, Profile, check, load_limits
-from expectations.tables import Tables, Values, open_reader
+from expectations.checking.measure import FACTS, Measure
+from expectations.checking.suite import Limit, Profile, check, load_limits
+from expectations.checking.tables import Tables, Values, open_reader
 from infra.errors import GateError
 from infra.records import BatchDecision, Check, GateRecord
 from infra.report.wording import limit
@@ -74,7 +74,7 @@ class Gate:
 
 def limits_of(gate: str, measures: Mapping[str, Measure]) -> dict[str, Limit]:
     """Return the limits of a gate, from the file of its name in this folder."""
-    return load_limits(Path(__file__).with_name(f"{gate}.yaml"), measures)
+    return load_limits(Path(__file__).parents[1] / f"{gate}.yaml", measures)
 
 
 def measured(

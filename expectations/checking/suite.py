@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from expectations.measure import Measure
-from expectations.tables import Values
+from expectations.checking.measure import Measure
+from expectations.checking.tables import Values
 from infra.errors import GateError, SettingsError
 from infra.records import Check, Severity
 from infra.rules import Rules, load_mapping

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from expectations import interactions, items, recommendations
+from expectations.checking.gate import Gate, inform, limits_of, with_examples
+from expectations.checking.suite import Profile, check
+from expectations.checking.tables import Reader, open_reader
 from expectations.event_measures import MEASURES as EVENT_MEASURES
 from expectations.event_measures import OF_SOURCE
 from expectations.events import gate_events
-from expectations.gate import Gate, inform, limits_of, with_examples
-from expectations.suite import Profile, check
-from expectations.tables import Reader, open_reader
 from infra.errors import GateError
 from infra.records import BatchDecision, Check
 from infra.report.wording import is_share

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from expectations.measure import FACTS, Measure
+from expectations.checking.measure import FACTS, Measure
 from infra.records import MOST_EXAMPLES, Example
 from infra.schemas import Table
 from infra.storage import Storage

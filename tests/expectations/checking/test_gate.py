@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from expectations import suite
+from expectations.checking import suite
 from expectations.event_measures import MEASURES
 from expectations.events import gate_events
 from expectations.interactions import gate_interactions

@@ -1,0 +1,1 @@
+"""Measuring a table, holding it to its limits, and saying what failed."""
