@@ -26,7 +26,7 @@ demo: setup ## One whole retraining in about two minutes, on simulated data or o
 	@$(run) infra.demo $(if $(DATA),--data "$(DATA)")
 
 up: setup ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
-	@$(run) infra.up
+	@$(run) infra.shop.up
 
 waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
 	@$(run) expectations.resolve_batch
@@ -38,7 +38,7 @@ replay: $(ready) ## Read quarantined rows again: REASON= BATCH= SOURCE=, FIX="se
 	@$(run) jobs.replay_quarantine replay --reason "$$REASON" --batch "$$BATCH" --source "$$SOURCE" --fix "$$FIX"
 
 who-was-live: $(ready) ## Which model was live AT="2026-11-24 14:05" (UTC), on which data, who let it
-	@$(run) infra.who_was_live "$$AT"
+	@$(run) infra.ledger.who_was_live "$$AT"
 
 test: setup ## All tests, two at a time
 	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder

@@ -34,7 +34,7 @@ from infra.airflow.defaults import Counts, Owner, Run, Tag, step, task_defaults
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
 from infra.leftovers import remove_leftovers
-from infra.records import GateRecord
+from infra.records.gates import GateRecord
 from infra.settings import load_settings
 from infra.spark.submit import submit
 from infra.storage import Storage

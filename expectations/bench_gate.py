@@ -26,7 +26,7 @@ from expectations.checking.tables import open_reader
 from expectations.deliveries import latest_catalogue
 from infra.errors import GateError, InputError
 from infra.program import run_program
-from infra.records import GateRecord
+from infra.records.gates import GateRecord
 from infra.settings import Settings
 from infra.storage import Storage, ensure_home
 

@@ -9,7 +9,7 @@ from typing import Any
 from expectations.checking.suite import Limit
 from expectations.checking.tables import Reader, Tables
 from expectations.past import HOUR, MEASURES, Comparison, compare
-from infra.records import BatchProfile
+from infra.records.gates import BatchProfile
 from infra.storage import Storage
 
 _KEPT = timedelta(days=60)  # of the hours of a batch: more than any limit may look back

@@ -19,7 +19,7 @@ from expectations.checking.suite import Limit, Profile, check
 from expectations.checking.tables import Reader, Values, open_reader
 from expectations.deliveries import compare_deliveries, count_spread, latest_catalogue
 from expectations.event_measures import BATCH, MEASURES, OF_SOURCE, OTHER_REASONS, TABLES
-from infra.records import GATE, BatchDecision, Check, GateRecord
+from infra.records.gates import GATE, BatchDecision, Check, GateRecord
 from infra.schemas import QUARANTINE_REASONS
 from infra.storage import Storage
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from expectations.checking.gate import WRONG_COLUMNS, Gate
 from expectations.checking.measure import Measure, count, fact, incomplete, repeats, share
-from infra.records import GateRecord
+from infra.records.gates import GateRecord
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
 

@@ -15,7 +15,7 @@ from statistics import median
 
 from expectations.checking.measure import Measure
 from expectations.checking.suite import Limit
-from infra.records import BatchProfile
+from infra.records.gates import BatchProfile
 
 PAST = "past"  # these numbers come from profiles, not from SQL
 _FEWEST = 1e-4  # share that an absent kind counts as, so that its logarithm exists

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from infra.command_line import text_table
 from infra.errors import InputError
+from infra.ledger.run_records import RunRecords
 from infra.program import run_program
-from infra.records import BatchDecision, Check
-from infra.run_records import RunRecords
+from infra.records.gates import BatchDecision, Check
 from infra.shop_home import open_home
 from infra.storage import Storage
-from infra.text_table import text_table
 
 Word = Literal["accept", "discard"]
 WORDS: dict[str, Literal["accepted", "discarded"]] = {"accept": "accepted", "discard": "discarded"}

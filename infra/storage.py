@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from infra import decision_log
 from infra.errors import StorageError
-from infra.records import GATE, BatchDecision, BatchProfile
+from infra.ledger import decision_log
+from infra.records.gates import GATE, BatchDecision, BatchProfile
 from infra.rules import parse_json
 from infra.settings import Settings
 from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store

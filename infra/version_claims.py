@@ -25,10 +25,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from infra.errors import PublishError
-from infra.live_pointer import LIVE
-from infra.numbered import ATTEMPTS, key, newest
+from infra.ledger.live_pointer import LIVE
 from infra.rules import Rules, parse_json
 from infra.storage import Storage
+from infra.stores.numbered import ATTEMPTS, key, newest
 from infra.stores.object_store import AlreadyExistsError
 
 CLAIMS = "claims"

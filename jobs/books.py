@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage, batch_source
 from jobs.judge_events import CLEAN, NOT_EVENT
 from jobs.landing_folder import landed_name

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.errors import CatwalkError, InputError, SparkError, StorageError
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.settings import load_settings
 from infra.spark import session as spark_session

@@ -23,12 +23,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.command_line import text_table
 from infra.errors import InputError, SettingsError
 from infra.program import run_program
 from infra.shop_home import home_folder, open_home
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError, open_store
-from infra.text_table import text_table
 from jobs import quarantine
 from jobs.csv_headers import require_headers
 from jobs.quarantine import Group, Replay

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from infra.asking import Answer, Question
 from infra.errors import PublishError, ReleaseError
-from infra.records import VerdictRecord
-from infra.release_records import ApprovalRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
+from infra.records.release import ApprovalRecord
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.approval_form import form

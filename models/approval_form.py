@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-from infra.records import EvaluationRecord, Score, VerdictRecord
+from infra.records.gates import EvaluationRecord, Score, VerdictRecord
 from models.comparing import CHAMPION
 from models.metrics import METRICS
 

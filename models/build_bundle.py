@@ -11,10 +11,11 @@ import numpy as np
 
 from infra.bundle_records import RefitRecord
 from infra.errors import BundleError, ReleaseError
-from infra.records import VerdictRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
+from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
 from models.bundle import (
     CARD,
@@ -33,7 +34,6 @@ from models.bundle import (
     version_of,
 )
 from models.card import card_page, model_card
-from models.digests import write_manifest
 from models.items import ServedItems, read_served_items
 from models.train import Fit, candidates_of, model_folder, read_fit
 

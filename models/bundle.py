@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.errors import BundleError, ReleaseError
-from infra.records import VerdictRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
 from infra.storage import Storage
+from infra.stores.digests import MAX_FILE_BYTES, FolderManifest, verified
 from infra.stores.object_store import MANIFEST
-from models.digests import MAX_FILE_BYTES, FolderManifest, verified
 from models.items import ServedItems
 from models.judging import outcome_of
 from models.recommender import Recommendations, Recommender, UserIds, positions

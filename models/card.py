@@ -10,8 +10,8 @@ from typing import Any
 
 from infra.bundle_records import RefitRecord
 from infra.errors import ReleaseError
-from infra.records import Score, VerdictRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Score, VerdictRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.train import Fit

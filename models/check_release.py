@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.command_line import text_table
 from infra.errors import CatwalkError
 from infra.file_history import last_change
+from infra.ledger.run_records import RunRecords
 from infra.program import run_program
-from infra.records import EvaluationRecord, Judgement, VerdictRecord
+from infra.records.gates import EvaluationRecord, Judgement, VerdictRecord
 from infra.rules import read_rules
-from infra.run_records import RunRecords
 from infra.shop_home import open_home
 from infra.storage import Storage
-from infra.text_table import text_table
 from models.data_columns import NAME as COLUMNS
 from models.judging import outcome_of
 from models.release import judge_all

@@ -20,7 +20,7 @@ import numpy as np
 import models
 from infra.bundle_records import ServingRecord
 from infra.errors import BundleError, CatwalkError
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
-from infra.records import Score
+from infra.records.gates import Score
 from models.candidates import load_candidates
 from models.confidence import compare, intervals, larger_noise
 from models.holdout import Holdout

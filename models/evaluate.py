@@ -13,14 +13,14 @@ import logging
 from datetime import UTC, datetime
 
 from infra.errors import BundleError, InputError, SettingsError, StorageError
-from infra.live_pointer import live
-from infra.records import EvaluationRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import EvaluationRecord
 from infra.storage import Storage
+from infra.stores.digests import verified
 from models.bundle import JUDGED, MODEL
 from models.candidates import load_candidates
 from models.comparing import CHAMPION, Judged, compared, score_of
-from models.digests import verified
 from models.holdout import Holdout, left_out, select
 from models.measure import measure, measure_champion
 from models.publish import version_key

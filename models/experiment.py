@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from infra.errors import InputError, SettingsError
-from infra.record_files import PAGE, RecordFiles
-from infra.records import ExperimentRecord
+from infra.ledger.record_files import PAGE, RecordFiles
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import ExperimentRecord
 from infra.rules import Rules, parse_rules
-from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make

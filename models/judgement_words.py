@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.records import Judgement, Outcome
+from infra.records.gates import Judgement, Outcome
 from models.confidence import Verdict
 from models.thresholds import Amount, Missed
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infra.records import EvaluationRecord, Judgement, Outcome, Score, Slice
+from infra.records.gates import EvaluationRecord, Judgement, Outcome, Score, Slice
 from models.comparing import CHAMPION
 from models.confidence import larger_noise, verdict
 from models.judgement_words import Margin, Words

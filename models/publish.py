@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.errors import BundleError, PublishError, StorageError
-from infra.live_pointer import history, live, lost, next_time, point
-from infra.records import Approval, VerdictRecord
-from infra.release_records import LearntFrom, PublishRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import history, live, lost, next_time, point
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Approval, VerdictRecord
+from infra.records.release import LearntFrom, PublishRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
+from infra.stores.digests import FolderManifest, verified
 from infra.stores.object_store import AlreadyExistsError
 from infra.version_claims import claim
 from models.bundle import MODEL, bundle_key, manifest_sha256, not_rejected, version_of
-from models.digests import FolderManifest, verified
 from models.publishable import require_gates, require_publishable
 from models.train import FIT
 

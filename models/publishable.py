@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from infra.errors import PublishError
-from infra.records import GateRecord, VerdictRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import GateRecord, VerdictRecord
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.storage import Storage
+from infra.stores.digests import FolderManifest
 from models.approval import require_approved
 from models.build_bundle import refit_of
 from models.bundle import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
-from models.digests import FolderManifest
 from models.tables import written_at
 from models.train import read_fit
 

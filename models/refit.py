@@ -18,9 +18,9 @@ from pydantic import Field
 
 from infra.bundle_records import RefitRecord
 from infra.errors import ReleaseError
-from infra.records import VerdictRecord
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
 from infra.rules import Rules, load_rules
-from infra.run_records import RunRecords
 from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
 from models.bundle import not_rejected

@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError
 from infra.file_history import UNKNOWN, Change, last_change
-from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import EvaluationRecord, Judgement, Score, VerdictRecord
 from infra.rules import read_rules
-from infra.run_records import RunRecords
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import load_candidates

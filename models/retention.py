@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from infra.live_pointer import before_live, history, live
+from infra.ledger.live_pointer import before_live, history, live
 from infra.storage import Storage
 from infra.version_claims import give_up
 from models.publish import VERSIONS, version_key

@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from infra.errors import BundleError, InputError, PublishError
-from infra.live_pointer import before_live, history, live, lost, next_time, point
-from infra.records import Approval
-from infra.release_records import PublishRecord, Withdrawn
+from infra.ledger.live_pointer import before_live, history, live, lost, next_time, point
+from infra.records.gates import Approval
+from infra.records.release import PublishRecord, Withdrawn
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from infra.version_claims import claim

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
-from infra.records import Slice
+from infra.records.gates import Slice
 from models.holdout import Holdout, marked
 from models.metrics import RANKING, K
 from models.recommender import Recommendations, positions

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
-from infra.live_pointer import live
-from infra.record_files import PAGE
-from infra.records import Score
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.record_files import PAGE
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Score
 from infra.settings import Settings
 from infra.storage import Storage
 

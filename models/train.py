@@ -17,9 +17,9 @@ from infra.rules import Rules
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.settings import Settings
 from infra.storage import Storage
+from infra.stores.digests import FolderManifest, verified, write_manifest
 from models.candidates import Candidate, candidate_named, make, model_class, require_sound
 from models.capabilities import LearnsFromTable, SettlesParameters
-from models.digests import FolderManifest, verified, write_manifest
 from models.holdout import select
 from models.noise import Learn, seed_noise
 from models.outline import read_outline

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.airflow.client import AirflowClient
-from infra.airflow.home import DAG, DAGS_FOLDER
-from infra.airflow.server import AirflowServer, client_of, require_free_port
-from infra.home_lock import HomeLock
 from infra.settings import load_settings
+from infra.shop.airflow_client import AirflowClient
+from infra.shop.airflow_home import DAG, DAGS_FOLDER
+from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
+from infra.shop.home_lock import HomeLock
 from infra.storage import Storage, ensure_home
 from tests.message_servers import Inbox, Webhook, serving
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.processes import GuardedProcess, stop_all
+from infra.shop.processes import GuardedProcess, stop_all
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "monmaptool", "radosgw")
 PACKAGES = "radosgw ceph-mon ceph-osd ceph-common"

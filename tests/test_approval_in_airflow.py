@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from infra.airflow.client import AirflowClient, TaskInstance, wait_until
-from infra.airflow.home import DAG
-from infra.airflow.server import client_of
 from infra.errors import AirflowError
-from infra.live_pointer import live
-from infra.release_records import ApprovalRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
+from infra.records.release import ApprovalRecord
+from infra.shop.airflow_client import AirflowClient, TaskInstance, wait_until
+from infra.shop.airflow_home import DAG
+from infra.shop.airflow_server import client_of
 from infra.storage import Storage, run_key
 from tests.models.conftest import prepare_bundle, write_tables
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from infra.airflow.client import AirflowClient
-from infra.airflow.home import DAG, passwords
 from infra.airflow.report_links import report_link
+from infra.ledger.run_records import RunRecords
 from infra.report.snapshot import STEPS
-from infra.run_records import RunRecords
+from infra.shop.airflow_client import AirflowClient
+from infra.shop.airflow_home import DAG, passwords
 from infra.storage import Storage, run_key
-from tests.infra.test_report import EVALUATION, check, gate, verdict
-from tests.infra.test_report_history import LIGHT_USERS, compared
+from tests.infra.report.test_report import EVALUATION, check, gate, verdict
+from tests.infra.report.test_report_history import LIGHT_USERS, compared
 
 HOSTILE = "<script>top.hacked=1</script><img src=x onerror=top.hacked=1>"
 RUN_SCRIPT = """() => {

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from infra.airflow.client import AirflowClient, wait_until
-from infra.airflow.server import client_of
 from infra.errors import AirflowError
-from infra.live_pointer import live
-from infra.release_records import PublishRecord
+from infra.ledger.live_pointer import live
+from infra.records.release import PublishRecord
+from infra.shop.airflow_client import AirflowClient, wait_until
+from infra.shop.airflow_server import client_of
 from infra.storage import Storage, run_key
 from models.publish import publish
 from models.tracking import VERSION_TAG, follow_pointer

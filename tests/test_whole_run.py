@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.airflow.client import AirflowClient, TaskInstance, wait_until
-from infra.airflow.home import DAG
 from infra.errors import AirflowError
-from infra.live_pointer import live
+from infra.ledger.live_pointer import live
+from infra.shop.airflow_client import AirflowClient, TaskInstance, wait_until
+from infra.shop.airflow_home import DAG
 from infra.storage import Storage, run_key
 from jobs.simulate_shop import SimulationOptions, simulate
 from models.tracking import VERSION_TAG

@@ -12,9 +12,9 @@ from expectations.checking.measure import FACTS, Measure
 from expectations.checking.suite import Limit, Profile, check, load_limits
 from expectations.checking.tables import Tables, Values, open_reader
 from infra.errors import GateError
-from infra.records import BatchDecision, Check, GateRecord
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import BatchDecision, Check, GateRecord
 from infra.report.wording import limit
-from infra.run_records import RunRecords
 from infra.schemas import Table
 from infra.storage import Storage
 

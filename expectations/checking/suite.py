@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from expectations.checking.measure import Measure
 from expectations.checking.tables import Values
 from infra.errors import GateError, SettingsError
-from infra.records import Check, Severity
+from infra.records.gates import Check, Severity
 from infra.rules import Rules, load_mapping
 
 _SAMPLE = ("least_events", "last_batches", "last_days")

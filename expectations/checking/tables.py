@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from expectations.checking.measure import FACTS, Measure
-from infra.records import MOST_EXAMPLES, Example
+from infra.records.gates import MOST_EXAMPLES, Example
 from infra.schemas import Table
 from infra.storage import Storage
 

@@ -18,10 +18,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from infra.airflow.home import DAG
 from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
-from infra.record_files import RecordFiles
+from infra.ledger.record_files import RecordFiles
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
 from infra.report.page import earlier_runs, render
@@ -29,6 +28,7 @@ from infra.report.runs import find_runs, is_run, render_runs
 from infra.report.snapshot import take_snapshot
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
+from infra.shop.airflow_home import DAG
 from infra.storage import Storage, run_key
 
 LINKS = (Link("All reports", "/"), Link("Decisions", "/decisions"))

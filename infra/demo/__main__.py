@@ -1,7 +1,7 @@
 """One whole retraining from landing files to a published model, shown step by step.
 
 python -m infra.demo                      a simulated shop
-python -m infra.demo --data FOLDER        a shop's own files; see infra/demo/shops.yaml
+python -m infra.demo --data FOLDER        a shop's own files; see infra/shop/historic_shops.yaml
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.airflow.client import AirflowClient
-from infra.airflow.home import DAG
-from infra.airflow.server import AirflowServer, client_of
 from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import RunProgress
 from infra.demo.summary import is_live, summary
 from infra.errors import AirflowError
-from infra.home_lock import HomeLock
 from infra.program import run_program
 from infra.settings import PREFIX, Settings
+from infra.shop.airflow_client import AirflowClient
+from infra.shop.airflow_home import DAG
+from infra.shop.airflow_server import AirflowServer, client_of
+from infra.shop.home_lock import HomeLock
 from infra.shop_home import home_folder, is_remembered, open_home
 from infra.storage import Storage, run_key
 

@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from infra.demo.shops import demo_shop
 from infra.errors import InputError
 from infra.private_files import read_private, write_private
 from infra.settings import Settings
+from infra.shop.historic_shops import demo_shop
 
 EVENTS, DAYS, SEED = 300_000, 14, 7
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.airflow.client import FINISHED, AirflowClient, TaskInstance
-from infra.text_table import INDENT
+from infra.command_line import INDENT
+from infra.shop.airflow_client import FINISHED, AirflowClient, TaskInstance
 
 _PARKED = "awaiting_input"
 _WORDS = {

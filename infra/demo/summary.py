@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from infra.airflow.home import REPOSITORY
-from infra.live_pointer import live
-from infra.record_files import PAGE
-from infra.records import Judgement, VerdictRecord
-from infra.release_records import PublishRecord
-from infra.run_records import RunRecords
+from infra.command_line import INDENT, text_table
+from infra.ledger.live_pointer import live
+from infra.ledger.record_files import PAGE
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Judgement, VerdictRecord
+from infra.records.release import PublishRecord
+from infra.shop.airflow_home import REPOSITORY
 from infra.storage import Storage
-from infra.text_table import INDENT, text_table
 
 EXAMPLE_USERS, EXAMPLE_ITEMS = 5, 3
 WHY_WIDTH = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infra.records import Check, Example, GateRecord
+from infra.records.gates import Check, Example, GateRecord
 from infra.report import wording
 
 LONGEST_CELL = 60  # letters of one value of an example row

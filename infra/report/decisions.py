@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from infra.decision_log import LOG, Decision, entries
 from infra.errors import InputError
-from infra.live_pointer import LIVE, history
-from infra.numbered import missing, numbers
-from infra.release_records import PublishRecord
+from infra.ledger.decision_log import LOG, Decision, entries
+from infra.ledger.live_pointer import LIVE, history
+from infra.ledger.who_was_live import decided_by, parse_moment, who_was_live
+from infra.records.release import PublishRecord
 from infra.report.runs import is_run
 from infra.report.templates import Frame, fill
 from infra.storage import Storage
-from infra.who_was_live import decided_by, parse_moment, who_was_live
+from infra.stores.numbered import missing, numbers
 
 SHOWN = 25  # entries on one page; each is one object to read
 KINDS = {"verdict": "Verdict", "approval": "Review", "batch": "Batch"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.records import GateRecord, Judgement, VerdictRecord
+from infra.records.gates import GateRecord, Judgement, VerdictRecord
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import counted, plain_name
 

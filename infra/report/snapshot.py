@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, NonNegativeInt
 
 from infra.bundle_records import RefitRecord
 from infra.errors import SettingsError, StorageError
-from infra.record_files import (
+from infra.ledger.record_files import (
     APPROVAL,
     EVALUATION,
     INGEST,
@@ -21,8 +21,8 @@ from infra.record_files import (
     RecordFiles,
     gate_file,
 )
-from infra.records import EvaluationRecord, GateRecord, VerdictRecord
-from infra.release_records import ApprovalRecord, PublishRecord
+from infra.records.gates import EvaluationRecord, GateRecord, VerdictRecord
+from infra.records.release import ApprovalRecord, PublishRecord
 from infra.rules import Rules, parse_rules
 
 Found = TypeVar("Found")

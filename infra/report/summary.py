@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from infra.errors import StorageError
-from infra.record_files import SUMMARY, RecordFiles
-from infra.records import Check
+from infra.ledger.record_files import SUMMARY, RecordFiles
+from infra.records.gates import Check
 from infra.report.checks import series
 from infra.report.headline import Ending, Tone, headline
 from infra.report.snapshot import Snapshot, take_snapshot

@@ -1,7 +1,8 @@
 """The object store in an S3 bucket, through boto3.
 
 Credentials and region come from where boto3 looks for them; only the address of a service other
-than AWS is a setting. `tests/infra/test_object_store.py` holds it to its promises on a Ceph RGW
+than AWS is a setting.
+`tests/infra/stores/test_object_store.py` holds it to its promises on a Ceph RGW
 16; no server there verified checksums on upload, so readers verify sha256 themselves.
 """
 

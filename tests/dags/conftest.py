@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.airflow.home import PLUGINS_FOLDER
+from infra.shop.airflow_home import PLUGINS_FOLDER
 from tests.conftest import REPOSITORY
 
 _HOME = tempfile.mkdtemp(prefix="catwalk-airflow-")

@@ -11,7 +11,7 @@ import pytest
 
 from expectations import bench_gate, events
 from infra.errors import InputError
-from infra.records import GateRecord
+from infra.records.gates import GateRecord
 
 pytestmark = pytest.mark.xdist_group("test_rules")  # whose process has paid for Great Expectations
 ROWS = 100_000

@@ -22,9 +22,9 @@ from expectations.event_measures import MEASURES as EVENT_MEASURES
 from expectations.event_measures import OF_SOURCE
 from expectations.events import gate_events
 from infra.errors import GateError
-from infra.records import BatchDecision, Check
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import BatchDecision, Check
 from infra.report.wording import is_share
-from infra.run_records import RunRecords
 from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Table
 from infra.schemas import INTERACTIONS as PAIRS
 from infra.schemas import ITEMS as ITEMS_TABLE

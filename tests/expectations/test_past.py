@@ -14,8 +14,8 @@ from expectations.event_measures import MEASURES
 from expectations.events import gate_events
 from expectations.past import Comparison, compare, stability_index
 from infra.errors import GateError
-from infra.records import BatchDecision, BatchProfile, Check, GateRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import BatchDecision, BatchProfile, Check, GateRecord
 from infra.storage import Storage
 from tests.expectations.lake import AS_OF, WRITTEN, event, item, put_batch, put_items
 

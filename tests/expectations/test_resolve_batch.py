@@ -10,8 +10,8 @@ import pytest
 from expectations.events import gate_events
 from expectations.resolve_batch import main, resolve, waiting
 from infra.errors import GateError, InputError
-from infra.records import BatchDecision
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import BatchDecision
 from infra.storage import Storage
 from tests.conftest import REPOSITORY
 from tests.expectations.lake import AS_OF, WRITTEN, event, events, put_batch

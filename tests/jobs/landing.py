@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.judge_events import judge

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.errors import InputError, SettingsError
-from infra.records import BatchDecision
+from infra.records.gates import BatchDecision
 from infra.schemas import EVENTS
 from infra.storage import Storage
 from jobs import build_interactions as job

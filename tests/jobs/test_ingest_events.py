@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from infra.errors import InputError, SettingsError
-from infra.records import BatchDecision
+from infra.records.gates import BatchDecision
 from infra.settings import load_settings
 from infra.storage import Storage
 from jobs import books, ingest_events

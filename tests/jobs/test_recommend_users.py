@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.storage import Storage
+from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
 from jobs.recommend_users import recommend
-from models.digests import write_manifest
 from models.popularity import Popularity
 from tests.models.conftest import INTERACTION_TYPES, ITEM_TYPES, RUN, arrays, tastes
 

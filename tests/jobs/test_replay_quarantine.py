@@ -18,7 +18,7 @@ import pytest
 from pyarrow import parquet
 
 from infra.errors import InputError, SettingsError
-from infra.records import BatchDecision
+from infra.records.gates import BatchDecision
 from infra.schemas import QUARANTINE
 from infra.storage import Storage
 from jobs import ingest_events, replay_quarantine, sources

@@ -13,7 +13,7 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark import class_archive
 from infra.spark import session as spark_session

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.bundle_records import ServingRecord
-from infra.records import Check, GateRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Check, GateRecord
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.recommender import Interactions, ItemFeatures, Recommender

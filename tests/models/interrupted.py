@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.errors import PublishError
-from infra.live_pointer import live
-from infra.release_records import PublishRecord
+from infra.ledger.live_pointer import live
+from infra.records.release import PublishRecord
 from infra.storage import Storage
 from models.bundle import manifest_sha256, open_bundle
 from models.publish import publish, version_key

@@ -14,14 +14,14 @@ import pytest
 from infra.asking import Answer
 from infra.bundle_records import ServingRecord
 from infra.errors import PublishError, ReleaseError, StorageError
-from infra.records import (
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import (
     Comparison,
     EvaluationRecord,
     Judgement,
     Score,
     VerdictRecord,
 )
-from infra.run_records import RunRecords
 from infra.storage import Storage
 from models.approval import ask, record_answer, require_approved
 from models.approval_form import form

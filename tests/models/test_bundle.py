@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 from infra.errors import BundleError, ReleaseError, SettingsError
-from infra.live_pointer import live
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
 from infra.settings import load_settings
 from infra.storage import Storage
+from infra.stores.digests import verified, write_manifest
 from infra.stores.object_store import MANIFEST, LocalStore
 from models.build_bundle import build_bundle
 from models.bundle import bundle_key, load_recommender, open_bundle
 from models.check_serving import check, check_serving
-from models.digests import verified, write_manifest
 from models.evaluate import evaluate
 from models.publish import publish
 from models.refit import refit

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import BundleError, StorageError
-from infra.live_pointer import live
+from infra.ledger.live_pointer import live
 from infra.storage import Storage
 from models import measure
 from models.bundle import JUDGED, load_recommender

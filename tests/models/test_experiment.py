@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from infra.errors import CatwalkError, InputError, SettingsError
-from infra.records import ExperimentRecord
+from infra.records.gates import ExperimentRecord
 from infra.storage import Storage
 from models import experiment, tracking
 from models.build_bundle import build_bundle

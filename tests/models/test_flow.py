@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.live_pointer import live
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from models.check_serving import check_serving
 from models.publish import publish

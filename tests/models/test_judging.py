@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.records import Comparison, Judgement, Score, Slice
+from infra.records.gates import Comparison, Judgement, Score, Slice
 from models.judging import Rivals, judge, outcome_of
 from models.thresholds import Doubt, ReleaseRules, Threshold
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.records import Comparison, Slice
+from infra.records.gates import Comparison, Slice
 from models.judging import Rivals, judge, outcome_of
 from models.metrics import METRICS, RANKING
 from models.thresholds import Doubt, ReleaseRules, Threshold

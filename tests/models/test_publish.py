@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from infra.errors import PublishError
-from infra.live_pointer import live
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.publish import publish, version_key

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from infra.live_pointer import live
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST, LocalStore
 from models.publish import publish, version_key

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.errors import BundleError, InputError, PublishError, ReleaseError, StorageError
-from infra.live_pointer import live
-from infra.records import VerdictRecord
-from infra.release_records import ApprovalRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
+from infra.records.release import ApprovalRecord
 from infra.storage import Storage
 from models.build_bundle import build_bundle
 from models.bundle import bundle_key

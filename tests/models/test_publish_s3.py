@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import PublishError, StorageError
-from infra.live_pointer import next_time, point
-from infra.release_records import PublishRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import next_time, point
+from infra.ledger.run_records import RunRecords
+from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.publish import live, publish, version_key

@@ -12,7 +12,7 @@ import pytest
 
 from infra.bundle_records import RefitRecord
 from infra.errors import ReleaseError, SettingsError
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.schemas import CATALOGUE, HISTORY
 from infra.settings import load_settings
 from infra.storage import Storage

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError, StorageError
-from infra.records import EvaluationRecord, Judgement, Score, VerdictRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import EvaluationRecord, Judgement, Score, VerdictRecord
 from infra.storage import Storage
 from models import release
 from models.data_columns import columns_of

@@ -13,11 +13,11 @@ import pytest
 
 from infra.asking import Answer
 from infra.errors import CatwalkError, ReleaseError
-from infra.live_pointer import history, live
-from infra.release_records import PublishRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import history, live
+from infra.ledger.run_records import RunRecords
+from infra.ledger.who_was_live import who_was_live
+from infra.records.release import PublishRecord
 from infra.storage import Storage
-from infra.who_was_live import who_was_live
 from models.approval import ask, record_answer
 from models.build_bundle import build_bundle
 from models.publish import publish

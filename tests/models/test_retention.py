@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import live_pointer as pointer
 from infra.errors import PublishError, StorageError
-from infra.live_pointer import live
-from infra.numbered import key
-from infra.release_records import PublishRecord
+from infra.ledger import live_pointer as pointer
+from infra.ledger.live_pointer import live
+from infra.records.release import PublishRecord
 from infra.storage import Storage
+from infra.stores.numbered import key
 from infra.version_claims import claim
 from models.bundle import bundle_key
 from models.publish import publish, version_key

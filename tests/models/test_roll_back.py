@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import BundleError, InputError, PublishError
-from infra.live_pointer import before_live, history, live, live_at
-from infra.release_records import PublishRecord
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import before_live, history, live, live_at
+from infra.ledger.run_records import RunRecords
+from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.build_bundle import build_bundle

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from infra.errors import StorageError
-from infra.record_files import PAGE
-from infra.records import EvaluationRecord, Score
-from infra.run_records import RunRecords
+from infra.ledger.record_files import PAGE
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import EvaluationRecord, Score
 from infra.storage import Storage
 from models import tracking
 from models.candidates import load_candidates

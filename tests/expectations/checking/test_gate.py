@@ -13,8 +13,8 @@ from expectations.event_measures import MEASURES
 from expectations.events import gate_events
 from expectations.interactions import gate_interactions
 from infra.errors import GateError, SettingsError, StorageError
-from infra.records import BatchDecision, GateRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import BatchDecision, GateRecord
 from infra.settings import load_settings
 from infra.storage import Storage
 from tests.expectations.lake import AS_OF, WRITTEN, event, events, put_batch

@@ -14,16 +14,16 @@ import pytest
 
 from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import counts_line, last_error
-from infra.demo.shops import ends_at, load_demo_shops
 from infra.demo.summary import is_live, summary
 from infra.errors import InputError, SettingsError
-from infra.numbered import key
-from infra.records import Judgement, VerdictRecord
-from infra.release_records import PublishRecord
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Judgement, VerdictRecord
+from infra.records.release import PublishRecord
 from infra.settings import Settings, load_settings
+from infra.shop.historic_shops import ends_at, load_demo_shops
 from infra.shop_home import is_remembered, open_home
 from infra.storage import Storage
+from infra.stores.numbered import key
 from tests.conftest import SECRET
 
 RUN = "run=manual__2026"

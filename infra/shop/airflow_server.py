@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.airflow.client import AirflowClient
-from infra.airflow.home import DAGS_FOLDER, airflow_keys, environment, inherited, passwords
 from infra.errors import AirflowError
-from infra.home_lock import HomeLock
-from infra.processes import GuardedProcess, stop_all
 from infra.settings import Settings
+from infra.shop.airflow_client import AirflowClient
+from infra.shop.airflow_home import DAGS_FOLDER, airflow_keys, environment, inherited, passwords
+from infra.shop.home_lock import HomeLock
+from infra.shop.processes import GuardedProcess, stop_all
 
 PARTS = {  # started together; no triggerer, for approvals need none
     "api-server": ("api-server",),

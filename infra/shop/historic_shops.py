@@ -1,4 +1,4 @@
-"""The shops of `infra/demo/shops.yaml`: real data that ended at a known moment."""
+"""The shops of `infra/shop/historic_shops.yaml`: real data that ended at a known moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.errors import InputError
 from infra.rules import Rules, load_mapping
 from infra.settings import PREFIX, Settings
 
-FILE = Path(__file__).with_name("shops.yaml")
+FILE = Path(__file__).with_name("historic_shops.yaml")
 
 
 class DemoShop(Rules):

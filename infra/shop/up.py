@@ -1,6 +1,6 @@
 """Run one shop: Airflow that retrains on the schedule, and MLflow's pages. Ctrl-C stops all.
 
-CATWALK_HOME=var/my_shop python -m infra.up
+CATWALK_HOME=var/my_shop python -m infra.shop.up
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import time
 import urllib.error
 import urllib.request
 
-from infra.airflow.client import AirflowClient
-from infra.airflow.home import DAG, ROLES, USERS, passwords
-from infra.airflow.server import AirflowServer, client_of, require_free_port
-from infra.demo.shops import ends_at
+from infra.command_line import text_table
 from infra.program import run_program
 from infra.settings import Settings
+from infra.shop.airflow_client import AirflowClient
+from infra.shop.airflow_home import DAG, ROLES, USERS, passwords
+from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
+from infra.shop.historic_shops import ends_at
 from infra.shop_home import open_home
-from infra.text_table import text_table
 
 
 def main() -> int:
     """Start everything and stay until told to stop."""
-    argparse.ArgumentParser(prog="infra.up", description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(prog="infra.shop.up", description=__doc__.splitlines()[0]).parse_args()
     settings = open_home()
     require_free_port(settings.mlflow_port, "CATWALK_MLFLOW_PORT")
     print(f"Starting Airflow and MLflow for {settings.home} ...", flush=True)

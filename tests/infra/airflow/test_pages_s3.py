@@ -7,9 +7,9 @@ import uuid
 import pytest
 from fastapi.testclient import TestClient
 
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
-from tests.dags.test_report_pages import RUN, RUN_PAGE, gate
+from tests.infra.airflow.test_pages import RUN, RUN_PAGE, gate
 from tests.s3_server import BUCKET, S3Server
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from infra.errors import PublishError
-from infra.numbered import key, numbers
-from infra.release_records import PublishRecord
+from infra.records.release import PublishRecord
 from infra.rules import parse_json
 from infra.storage import Storage
+from infra.stores.numbered import key, numbers
 from infra.stores.object_store import AlreadyExistsError
 
 LIVE = "live"

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from infra.records import Approval, ThresholdsFile, VerdictRecord
+from infra.records.gates import Approval, ThresholdsFile, VerdictRecord
 from infra.rules import Rules
 
 Answered = Literal["waiting", "approved", "rejected"]

@@ -11,7 +11,7 @@ STOP_SECONDS = 6.0  # a server that has not ended by then is killed
 
 
 class GuardedProcess:
-    """A command under `infra.process_guard`: it ends when told, or when this process does.
+    """A command under `infra.shop.process_guard`: it ends when told, or when this process does.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class GuardedProcess:
         logs.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
-        guard = [sys.executable, "-m", "infra.process_guard", str(STOP_SECONDS), *command]
+        guard = [sys.executable, "-m", "infra.shop.process_guard", str(STOP_SECONDS), *command]
         with self.log.open("wb") as log:
             self._guard = subprocess.Popen(
                 guard,

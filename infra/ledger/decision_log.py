@@ -2,7 +2,7 @@
 
 The pointers of the published folder are the other half: what went live and what was rolled back
 stands in them alone, so that a decision and its effect cannot be parted by a crash. An entry that
-is missing was deleted by somebody, and readers say so; see `infra.numbered`.
+is missing was deleted by somebody, and readers say so; see `infra.stores.numbered`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import AwareDatetime, Field
 
 from infra.errors import StorageError
-from infra.numbered import ATTEMPTS, key, newest, numbers
-from infra.records import GATE
+from infra.records.gates import GATE
 from infra.rules import Rules, parse_json
+from infra.stores.numbered import ATTEMPTS, key, newest, numbers
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 if TYPE_CHECKING:
-    from infra.records import BatchDecision, VerdictRecord
-    from infra.release_records import ApprovalRecord
+    from infra.records.gates import BatchDecision, VerdictRecord
+    from infra.records.release import ApprovalRecord
 
 LOG = "decisions"
 CURE = "Restore it from a backup of the reports."

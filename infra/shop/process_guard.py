@@ -1,6 +1,6 @@
 """Runs one command and lets nothing of it outlive the process that asked for it.
 
-    python -m infra.process_guard GRACE COMMAND...
+    python -m infra.shop.process_guard GRACE COMMAND...
 
 The asking process holds the other end of this one's standard input. When that closes, be it on
 purpose or because the process was killed, the command gets SIGTERM, GRACE seconds later SIGKILL,

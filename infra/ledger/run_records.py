@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra import decision_log
 from infra.bundle_records import RefitRecord, ServingRecord
-from infra.record_files import (
+from infra.ledger import decision_log
+from infra.ledger.record_files import (
     APPROVAL,
     EVALUATION,
     INGEST,
@@ -17,8 +17,8 @@ from infra.record_files import (
     RecordFiles,
     gate_file,
 )
-from infra.records import EvaluationRecord, GateRecord, VerdictRecord
-from infra.release_records import ApprovalRecord, PublishRecord
+from infra.records.gates import EvaluationRecord, GateRecord, VerdictRecord
+from infra.records.release import ApprovalRecord, PublishRecord
 from infra.report.page import write_report
 from infra.rules import Rules
 from infra.storage import Storage

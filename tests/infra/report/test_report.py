@@ -13,7 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from infra.errors import StorageError
-from infra.records import (
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import (
     Approval,
     BatchDecision,
     Check,
@@ -23,11 +24,10 @@ from infra.records import (
     Score,
     VerdictRecord,
 )
-from infra.release_records import ApprovalRecord, PublishRecord
+from infra.records.release import ApprovalRecord, PublishRecord
 from infra.report import headline, wording
 from infra.report.charts import stack
 from infra.report.page import write_report
-from infra.run_records import RunRecords
 from infra.settings import Settings
 from infra.storage import Storage, run_key
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from infra import decision_log
-from infra.decision_log import Decision, entries
 from infra.errors import InputError, StorageError
-from infra.numbered import key, missing, numbers
-from infra.records import Approval, BatchDecision, Judgement, VerdictRecord
-from infra.release_records import ApprovalRecord, LearntFrom, PublishRecord
-from infra.run_records import RunRecords
+from infra.ledger import decision_log
+from infra.ledger.decision_log import Decision, entries
+from infra.ledger.run_records import RunRecords
+from infra.ledger.who_was_live import parse_moment, who_was_live
+from infra.records.gates import Approval, BatchDecision, Judgement, VerdictRecord
+from infra.records.release import ApprovalRecord, LearntFrom, PublishRecord
 from infra.storage import Storage
-from infra.who_was_live import parse_moment, who_was_live
+from infra.stores.numbered import key, missing, numbers
 from tests.conftest import REPOSITORY
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -224,7 +224,7 @@ def test_no_such_moment(text: str, said: str) -> None:
 
 def test_the_program_answers_or_says_why_not(three: Storage) -> None:
     def ask(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "infra.who_was_live", *words]
+        command = [sys.executable, "-m", "infra.ledger.who_was_live", *words]
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
 
     done = ask("2001-01-01 00:00")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from infra.airflow.home import DAG
 from infra.airflow.notify import ReportNotifier
 from infra.errors import SettingsError
-from infra.run_records import RunRecords
+from infra.ledger.run_records import RunRecords
 from infra.settings import load_settings
+from infra.shop.airflow_home import DAG
 from infra.storage import Storage, run_key
-from tests.infra.test_report import CRITICAL, gate
+from tests.infra.report.test_report import CRITICAL, gate
 from tests.message_servers import Inbox, Mail, Webhook, serving
 
 RUN_ID = "manual__2026-11-24T12:00:00+00:00"

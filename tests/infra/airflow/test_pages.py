@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from infra import decision_log
-from infra.airflow.home import DAG
-from infra.live_pointer import point
-from infra.records import Approval, Check, GateRecord
-from infra.release_records import PublishRecord
+from infra.ledger import decision_log
+from infra.ledger.live_pointer import point
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import Approval, Check, GateRecord
+from infra.records.release import PublishRecord
 from infra.report.decisions import SHOWN
-from infra.run_records import RunRecords
+from infra.shop.airflow_home import DAG
 from infra.storage import Storage, run_key
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -18,7 +18,7 @@ from infra.settings import PREFIX, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS_FOLDER = REPOSITORY / "dags"
-PLUGINS_FOLDER = Path(__file__).parent / "plugins"
+PLUGINS_FOLDER = REPOSITORY / "infra/airflow/plugins"
 DAG = "retrain_recommender"
 USERS = {"admin": "admin", "pm": "user", "ds": "user", "de": "op", "analyst": "viewer"}
 ROLES = {  # what Airflow's SimpleAuthManager lets them do

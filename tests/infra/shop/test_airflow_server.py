@@ -15,14 +15,21 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from infra.airflow.client import AirflowClient, wait_until
-from infra.airflow.home import PLUGINS_FOLDER, Keys, airflow_keys, environment, inherited, passwords
-from infra.airflow.server import AirflowServer, client_of, require_free_port
 from infra.demo.progress import RunProgress
 from infra.errors import AirflowError, SettingsError
-from infra.home_lock import HomeLock
-from infra.processes import GuardedProcess
 from infra.settings import Settings
+from infra.shop.airflow_client import AirflowClient, wait_until
+from infra.shop.airflow_home import (
+    PLUGINS_FOLDER,
+    Keys,
+    airflow_keys,
+    environment,
+    inherited,
+    passwords,
+)
+from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
+from infra.shop.home_lock import HomeLock
+from infra.shop.processes import GuardedProcess
 from infra.storage import Storage
 
 KEYS = Keys(jwt="j", session="s", fernet="f")
@@ -145,7 +152,7 @@ def test_nothing_survives_a_killed_launcher(tmp_path: Path) -> None:
     program = (
         "import os, time\n"
         "from pathlib import Path\n"
-        "from infra.processes import GuardedProcess\n"
+        "from infra.shop.processes import GuardedProcess\n"
         f"command = ['sh', '-c', {orphan!r}]\n"
         f"GuardedProcess('shell', command, os.environ, Path({str(tmp_path)!r}))\n"
         "time.sleep(100)\n"

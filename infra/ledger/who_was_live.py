@@ -1,6 +1,6 @@
 """Answers which model was live at a moment, on which data, and who let it go live.
 
-    python -m infra.who_was_live "2026-11-24 14:05"
+    python -m infra.ledger.who_was_live "2026-11-24 14:05"
 
 A time is UTC unless it says another offset: "2026-11-24 14:05+01:00".
 """
@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from infra.decision_log import NO_MISS, THRESHOLDS
+from infra.command_line import INDENT
 from infra.errors import InputError
-from infra.live_pointer import LIVE, history
-from infra.numbered import missing, numbers
+from infra.ledger.decision_log import NO_MISS, THRESHOLDS
+from infra.ledger.live_pointer import LIVE, history
 from infra.program import run_program
-from infra.release_records import PublishRecord
+from infra.records.release import PublishRecord
 from infra.shop_home import open_home
 from infra.storage import Storage
-from infra.text_table import INDENT
+from infra.stores.numbered import missing, numbers
 from infra.utc import in_utc
 
 FORMAT = "%Y-%m-%d %H:%M:%S UTC"

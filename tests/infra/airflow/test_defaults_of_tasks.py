@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from infra.live_pointer import live, point
-from infra.run_records import RunRecords
+from infra.ledger.live_pointer import live, point
+from infra.ledger.run_records import RunRecords
 from infra.storage import Storage, run_key
 from tests.expectations import lake
-from tests.infra.test_report import published
+from tests.infra.report.test_report import published
 
 # Gates that run side by side are broken together: a run of the real DAG costs ten seconds.
 BESIDE = [("gate_items", "gate_interactions"), ("gate_recommendations",)]
@@ -96,7 +96,7 @@ def test_no_gate_is_left_out(dag: Any) -> None:
 
 def test_a_person_decides_by_the_form_and_is_named(airflow_database: None, shop: Storage) -> None:
     from dags.resolve_batch import resolve_batch
-    from infra.records import BatchDecision
+    from infra.records.gates import BatchDecision
 
     batch = "batch=shop-000000"
     lake.put_batch(shop, batch, lake.events(5))

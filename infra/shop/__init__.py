@@ -1,0 +1,1 @@
+"""One shop from outside: its Airflow, its processes, the lock on its home."""
