@@ -44,10 +44,10 @@ test: setup ## All tests, two at a time
 	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 soak-ingest: setup ## Kill the ingestion KILLS=30 times at random moments; its tables must not show it
-	@$(run) pytest -s tests/jobs/test_ingest_kills.py tests/jobs/test_ingest_faults.py --kills $(or $(KILLS),30)
+	@$(run) pytest -s tests/jobs/test_ingest_events_kills.py tests/jobs/test_ingest_events_faults.py --kills $(or $(KILLS),30)
 
 bench-ingest: setup ## Ingesting EVENTS=10000000 with 1% dirt, against DuckDB doing the same on the same files
-	@$(run) jobs.bench_ingest $(if $(EVENTS),--events $(EVENTS))
+	@$(run) jobs.benches.bench_ingest $(if $(EVENTS),--events $(EVENTS))
 
 bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop
 	@$(run) models.bench_quality

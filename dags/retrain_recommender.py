@@ -60,7 +60,8 @@ def retrain_recommender() -> None:
 
     @step(ENGINEERING)
     def ingest_events(run: Run) -> Counts:
-        from jobs import books, ingest_events
+        from jobs import ingest_events
+        from jobs.batches import books
 
         remove_leftovers(run.storage)
         submit(ingest_events, ["--run", run.key])

@@ -29,13 +29,13 @@ from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
-from jobs.cleaning import named, typed
-from jobs.csv_headers import require_headers
-from jobs.landing_folder import landed_files
-from jobs.masking import MASKED, mask
-from jobs.parquet_columns import footers
-from jobs.reading import BROKEN, BROKEN_REASONS, open_feed, parse
-from jobs.sources import ItemFeed, load_sources
+from jobs.cleaning.typed_rows import named, typed
+from jobs.landing.csv_headers import require_headers
+from jobs.landing.landing_folder import landed_files
+from jobs.landing.masking import MASKED, mask
+from jobs.landing.parquet_columns import footers
+from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
+from jobs.landing.sources import ItemFeed, load_sources
 
 WEIGHTS = Path(__file__).with_name("event_weights.yaml")
 TRAIN, HOLDOUT = "train", "holdout"

@@ -26,24 +26,24 @@ from infra.spark.faults import plain
 from infra.spark.kept_rows import drop_kept, keep
 from infra.spark.submit import run_submitted
 from infra.storage import Storage, batch_key
-from jobs import books
-from jobs.csv_headers import require_headers
-from jobs.judge_events import CLEAN, QUARANTINED, judge
-from jobs.landing_folder import (
+from jobs.batches import books
+from jobs.batches.quarantine import count_reasons
+from jobs.cleaning.repeats import may_hold_repeated, without_repeats
+from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, judge
+from jobs.landing.csv_headers import require_headers
+from jobs.landing.landing_folder import (
     batch_bound,
     landed_files,
     require_plain_names,
     require_read,
     require_unchanged,
 )
-from jobs.mapping_check import require_mapping
-from jobs.parquet_columns import footers, parquet_schema, unknown_columns
-from jobs.planned_files import planned_files
-from jobs.quarantine import count_reasons
-from jobs.reading import file_with_rows, open_feed, parse
-from jobs.repeats import may_hold_repeated, without_repeats
-from jobs.sources import load_sources
-from jobs.unknown_columns import count_unknown
+from jobs.landing.mapping_check import require_mapping
+from jobs.landing.parquet_columns import footers, parquet_schema, unknown_columns
+from jobs.landing.planned_files import planned_files
+from jobs.landing.reading import file_with_rows, open_feed, parse
+from jobs.landing.sources import load_sources
+from jobs.landing.unknown_columns import count_unknown
 
 _MOST_AGE = "36500d"  # of a file: after 7 days Spark would pass a late one over, silently
 _NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # of values that are all unlike

@@ -29,10 +29,10 @@ from infra.program import run_program
 from infra.shop_home import home_folder, open_home
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError, open_store
-from jobs import quarantine
-from jobs.csv_headers import require_headers
-from jobs.quarantine import Group, Replay
-from jobs.sources import EventFeed, UnknownSourceError, load_sources, replay_folder
+from jobs.batches import quarantine
+from jobs.batches.quarantine import Group, Replay
+from jobs.landing.csv_headers import require_headers
+from jobs.landing.sources import EventFeed, UnknownSourceError, load_sources, replay_folder
 
 
 class Desk:

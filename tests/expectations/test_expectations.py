@@ -495,7 +495,7 @@ def test_every_reason_of_ingestion_has_a_limit() -> None:
     sources = "".join(
         (Path("jobs") / name).read_text() for name in ("judge_events.py", "reading.py")
     )
-    from jobs.reading import BROKEN_REASONS
+    from jobs.landing.reading import BROKEN_REASONS
 
     assert set(BROKEN_REASONS) <= set(QUARANTINE_REASONS)
     assert all(f'"{reason}"' in sources for reason in QUARANTINE_REASONS)

@@ -13,9 +13,9 @@ import pytest
 
 from infra.storage import Storage
 from jobs import ingest_events, replay_quarantine
-from jobs.sources import load_sources
+from jobs.landing.sources import load_sources
 from tests.conftest import shop_at
-from tests.jobs.landing import FIRST, WEBSHOP, ingest, land
+from tests.jobs.shop_files import FIRST, WEBSHOP, ingest, land
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

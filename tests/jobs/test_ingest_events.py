@@ -20,14 +20,15 @@ from infra.errors import InputError, SettingsError
 from infra.records.gates import BatchDecision
 from infra.settings import load_settings
 from infra.storage import Storage
-from jobs import books, ingest_events
+from jobs import ingest_events
+from jobs.batches import books
+from jobs.cleaning.row_outcome import hmac_keys, judge, user_key
 from jobs.ingest_events import Ingestion
-from jobs.judge_events import hmac_keys, judge, user_key
-from jobs.reading import parse
+from jobs.landing.reading import parse
+from jobs.landing.sources import load_sources
 from jobs.simulate_shop import SimulationOptions, simulate
-from jobs.sources import load_sources
 from tests.conftest import SECRET
-from tests.jobs.landing import RUN, TODAY, ago, event, ingest, land, opened, rows
+from tests.jobs.shop_files import RUN, TODAY, ago, event, ingest, land, opened, rows
 
 RETAIL = Path(__file__).parents[3] / "shared/data/online_retail"
 

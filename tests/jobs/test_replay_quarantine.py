@@ -21,11 +21,12 @@ from infra.errors import InputError, SettingsError
 from infra.records.gates import BatchDecision
 from infra.schemas import QUARANTINE
 from infra.storage import Storage
-from jobs import ingest_events, replay_quarantine, sources
-from jobs.quarantine import Group, replay_of
-from jobs.sources import load_sources
+from jobs import ingest_events, replay_quarantine
+from jobs.batches.quarantine import Group, replay_of
+from jobs.landing import sources
+from jobs.landing.sources import load_sources
 from tests.conftest import REPOSITORY
-from tests.jobs.landing import HEADER, WEBSHOP, ago, event, ingest, land, rows
+from tests.jobs.shop_files import HEADER, WEBSHOP, ago, event, ingest, land, rows
 
 BATCH = "batch=shop-000000"
 RAW = [b'{"event_id": "1"}', b'{"event_id": "\\xff\\xfe\xff"}', b"", b'{"event_id": "1"}']

@@ -1,0 +1,279 @@
+"""The books of ingestion: every row that was read is accounted for, or the batch is not shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from infra.errors import InputError
+from infra.ledger.run_records import RunRecords
+from infra.storage import Storage, batch_source
+from jobs.cleaning.row_outcome import CLEAN, NOT_EVENT
+from jobs.landing.landing_folder import landed_name
+
+_DAY = 86_400_000_000  # microseconds
+_MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names every one
+
+
+def count_outcomes(judged: DataFrame) -> list[Row]:
+    """Count judged rows by outcome, reason and file, with the days of the clean ones.
+
+    Beside them the texts that were masked and the rows with unknown columns.
+    """
+    keys = ("outcome", "reason", "file", "file_size")
+    day = F.when(F.col("outcome") == CLEAN, _day()).alias("day")
+    unknown = F.count_if(F.size("unknown") > 0).alias("unknown")
+    sums = (F.count("*").alias("count"), F.sum("masked").alias("masked"), unknown)
+    by_day = judged.groupBy(*keys, day).agg(*sums)
+    added = (F.sum(name).alias(name) for name in ("count", "masked", "unknown"))
+    # of thousands of files with a year each only so much reaches this process
+    return by_day.groupBy(*keys).agg(*added, F.collect_set("day").alias("days")).collect()
+
+
+def count_written(events: DataFrame) -> list[Row]:
+    """Count events by type and day (UTC), with the times between which they lie."""
+    micros = F.unix_micros("event_time")  # a datetime would come in the time zone of this process
+    times = (F.min(micros).alias("first"), F.max(micros).alias("last"))
+    groups = events.groupBy("event_type", _day().alias("day"))
+    return groups.agg(F.count("*").alias("count"), *times).collect()
+
+
+def _day() -> Column:
+    """Return the day of an event; `to_date` would ask the time zone for every row."""
+    return F.date_from_unix_date(F.floor(F.unix_micros("event_time") / _DAY).cast("int"))
+
+
+def days_of_clean(found: Iterable[Row]) -> set[date]:
+    """Return the days (UTC) of the clean rows of `count_outcomes`."""
+    return {day for row in found for day in row["days"]}
+
+
+def count_files(
+    counted: Iterable[Row],
+    planned: Iterable[str],
+    sizes: Mapping[str, int],
+    landed: Callable[[], Mapping[str, int]],
+) -> list[dict[str, Any]]:
+    """Return each file of a batch: its address, its bytes when it was read, its rows.
+
+    Parameters
+    ----------
+    counted : iterable of Row
+        `count_outcomes`; a file that gave no row is not in it.
+    planned : iterable of str
+        Addresses of all files of the batch.
+    sizes : mapping
+        Bytes by address, from before any of them was read: the size of a file without rows.
+    landed : callable
+        Gives the bytes by address as they are now; asked only if a file gave no row.
+
+    Raises
+    ------
+    InputError
+        A file without rows landed since, or is gone, or has another size: how much of it was read
+        nobody knows.
+    """
+    rows: Counter[tuple[str, int]] = Counter()
+    for row in counted:
+        rows[landed_name(row["file"]), row["file_size"]] += row["count"]
+    silent = set(planned) - {name for name, _ in rows}
+    now = landed() if silent else {}
+    for file in silent:
+        _require_seen(file, sizes.get(file), now.get(file))
+        rows[file, sizes[file]] = 0
+    return [
+        {"file": file, "bytes": size, "rows": count} for (file, size), count in sorted(rows.items())
+    ]
+
+
+def _require_seen(file: str, before: int | None, now: int | None) -> None:
+    """Refuse a file without rows unless it was there, as it is, before any was read."""
+    if now is None:
+        raise InputError(
+            f"{file} was planned for this batch and is gone.",
+            "Put it back, or an empty file of that name (Parquet: one without rows).",
+        )
+    if before is None:
+        raise InputError(
+            f"{file} landed while others were read, and gave no row.",
+            "Run again once its upload is over.",
+        )
+    if before != now:
+        raise InputError(
+            f"{file} had {before} bytes before it was read and has {now} now, and gave no row.",
+            "Run again once its upload is over.",
+        )
+
+
+def manifests(
+    storage: Storage, source: str, known: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the manifest of every batch of a source, by batch; those known are not read again."""
+    own = (one for one in storage.lake.partitions("events") if batch_source(one) == source)
+    return {one: (known or {}).get(one) or storage.lake.manifest("events", one) for one in own}
+
+
+def files_read(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the bytes of every file of some batches when it was read, by address."""
+    return {one["file"]: one["bytes"] for manifest in manifests for one in manifest["files"]}
+
+
+def write_up(
+    found: list[Row],
+    written: list[Row],
+    quarantined: dict[str, int],
+    duplicates: int,
+    rows_read: int,
+) -> dict[str, Any]:
+    """Return the books of a batch, from five counts that do not know of each other.
+
+    Parameters
+    ----------
+    found : list of Row
+        `count_outcomes` of the judged rows.
+    written : list of Row
+        `count_written` of the events read back from where they were written.
+    quarantined : dict of str to int
+        Rows by reason, as they stand in quarantine.
+    duplicates : int
+        Rows left out for their event id.
+    rows_read : int
+        Rows the files gave, counted before anything looked at them.
+
+    Raises
+    ------
+    InputError
+        The sum does not hold: read = clean + quarantined + duplicates + rows that are no events.
+    """
+    manifest = {
+        "rows_read": rows_read,
+        "clean": sum(row["count"] for row in written),
+        "duplicates": duplicates,
+        "quarantined": quarantined,
+        "not_events": _not_events(found),
+        "by_type": _add({row["event_type"]: row["count"]} for row in written),
+        "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
+        "first_event": _time(min((row["first"] for row in written), default=None)),
+        "last_event": _time(max((row["last"] for row in written), default=None)),
+        "days": sorted({row["day"].isoformat() for row in written}),
+        "written_at": datetime.now(UTC),
+    }
+    check_sum(manifest)
+    return manifest
+
+
+def check_sum(manifest: dict[str, Any]) -> None:
+    """Hold the books: rows read = clean + quarantined + duplicates + rows that are no events.
+
+    Raises
+    ------
+    InputError
+        The sum does not hold; the batch must not be shown.
+    """
+    refused = sum(manifest["quarantined"].values()) + sum(manifest["not_events"].values())
+    accounted = manifest["clean"] + manifest["duplicates"] + refused
+    if accounted != manifest["rows_read"]:
+        raise InputError(
+            f"{manifest['rows_read']} rows were read and {accounted} accounted for.",
+            "A file changed while it was read: run again once the upload is over.",
+        )
+
+
+def summary(manifest: dict[str, Any]) -> str:
+    """Say what became of a batch's rows, one line for all and one for each kind of detail."""
+    return "\n  ".join((_totals_line(manifest), *_details(manifest)))
+
+
+def _details(manifest: dict[str, Any]) -> Iterator[str]:
+    for name in ("by_type", "quarantined", "not_events", "unknown_columns"):
+        counts = sorted(manifest[name].items(), key=lambda one: -one[1])
+        if counts:
+            listed = ", ".join(f"{what} {rows:,}" for what, rows in counts)
+            yield f"{name.replace('_', ' ')}: {listed}"
+    if undecided := ", ".join(manifest["repeats_of_undecided"]):
+        yield (
+            f"some of the duplicates may repeat {undecided}, not accepted so far: if it is "
+            "discarded, deliver these files again under new names"
+        )
+    if manifest["masked"]:
+        yield f"masked: {manifest['masked']:,} texts that looked like personal data"
+    yield from _files(manifest["files"])
+
+
+def _files(files: list[dict[str, Any]]) -> Iterator[str]:
+    """Say how many they are, and name the largest; a name may hold whatever the shop likes."""
+    yield f"files: {len(files):,}, {sum(file['bytes'] for file in files):,} bytes"
+    for file in _largest(files, _MOST_LOGGED):
+        name = "".join(letter if letter.isprintable() else "?" for letter in file["file"])
+        yield f"  {file['bytes']:>15,} bytes {file['rows']:>12,} rows  {name}"
+    if len(files) > _MOST_LOGGED:
+        yield f"  and {len(files) - _MOST_LOGGED:,} smaller ones; the manifest names them all"
+
+
+def _largest(files: Iterable[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    return sorted(files, key=lambda file: (-file["bytes"], file["file"]))[:most]
+
+
+def _totals_line(manifest: dict[str, Any]) -> str:
+    parts = (
+        f"{manifest['rows_read']:,} rows read",
+        f"{manifest['clean']:,} clean",
+        f"{sum(manifest['quarantined'].values()):,} quarantined",
+        f"{manifest['duplicates']:,} duplicates",
+        f"{sum(manifest['not_events'].values()):,} no events",
+    )
+    return f"{manifest['batch']}: " + ", ".join(parts)
+
+
+def totals(storage: Storage, run: str) -> dict[str, Any]:
+    """Add up the manifests of the batches a run ingested, also by attempts that died later."""
+    batches = storage.lake.partitions("events")
+    every = (storage.lake.manifest("events", batch) for batch in batches)
+    manifests = [manifest for manifest in every if manifest["run"] == run]
+    files = [file for manifest in manifests for file in manifest["files"]]
+    start = f"{storage.landing}/"
+    return {
+        "batches": [manifest["batch"] for manifest in manifests],
+        "files": len(files),
+        "bytes": sum(file["bytes"] for file in files),
+        "largest_files": [
+            {**file, "file": file["file"].removeprefix(start)}
+            for file in _largest(files, _MOST_SHOWN)
+        ],
+        "read": sum(manifest["rows_read"] for manifest in manifests),
+        "clean": sum(manifest["clean"] for manifest in manifests),
+        "duplicates": sum(manifest["duplicates"] for manifest in manifests),
+        "quarantined": _add(manifest["quarantined"] for manifest in manifests),
+        "not_events": _add(manifest["not_events"] for manifest in manifests),
+        "by_type": _add(manifest["by_type"] for manifest in manifests),
+        # left out by manifests of before these two were counted
+        "unknown_columns": _add(manifest.get("unknown_columns", {}) for manifest in manifests),
+        "masked": sum(manifest.get("masked", 0) for manifest in manifests),
+    }
+
+
+def counts(storage: Storage, run: str) -> dict[str, Any]:
+    """Return what Airflow shows of a run's ingestion: counts, no rows."""
+    record = RunRecords(storage, run).load_ingest() or {}
+    return {name: record.get(name) for name in ("read", "clean", "duplicates", "batches")}
+
+
+def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(sorted(total.items()))
+
+
+def _not_events(found: Iterable[Row]) -> dict[str, int]:
+    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == NOT_EVENT)
+    return _add({reason: count} for reason, count in rows)
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)

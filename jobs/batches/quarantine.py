@@ -1,0 +1,144 @@
+"""What stands in quarantine, and what of it was replayed: by groups, each replayed at most once.
+
+A group is the rows of one batch with one reason. Its record, `replays/BATCH/REASON.json` in the
+lake, can be created once only; that is what keeps two people, or two runs, from replaying it twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from infra.errors import InputError, StorageError
+from infra.rules import Rules, describe
+from infra.storage import Lake, Storage, batch_source
+from infra.stores.object_store import open_store
+from jobs.landing.csv_headers import header
+from jobs.landing.sources import Feed
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one batch that were quarantined for one reason."""
+
+    batch: str
+    reason: str
+    rows: int
+
+    @property
+    def source(self) -> str:
+        """The source of the batch."""
+        return batch_source(self.batch)
+
+    @property
+    def name(self) -> str:
+        """Name of its files, without their ending."""
+        return f"{self.batch}.{self.reason}"
+
+    @property
+    def key(self) -> str:
+        """Where the lake keeps the record of its replay."""
+        return f"replays/{self.batch}/{self.reason}.json"
+
+
+class Replay(Rules):
+    """The record of a replay: which rows, how many of them, and below landing the new file."""
+
+    batch: str
+    reason: str
+    rows: int
+    by: str
+    at: datetime
+    file: str
+
+
+def groups(
+    storage: Storage, source: str | None, batch: str | None, reason: str | None
+) -> Iterator[Group]:
+    """Give the groups of finished batches that nobody discarded; None stands for any."""
+    for name in storage.kept_batches():
+        for why, rows in storage.lake.manifest("events", name)["quarantined"].items():
+            group = Group(name, why, rows)
+            facts = zip((source, batch, reason), (group.source, name, why), strict=True)
+            if all(wanted in (None, fact) for wanted, fact in facts):
+                yield group
+
+
+def group_of(storage: Storage, file_name: str) -> Group:
+    """Return the group that an exported file is named after.
+
+    Raises
+    ------
+    InputError
+        No quarantined rows belong to the name.
+    """
+    batch, _, reason = file_name.rpartition(".")[0].rpartition(".")
+    for group in groups(storage, None, batch, reason):
+        return group
+    raise InputError(
+        f"'{file_name}' is named after no quarantined rows.",
+        "Keep the name that the export gave the file.",
+    )
+
+
+def count_reasons(lake: Lake, batch: str) -> dict[str, int]:
+    """Count the rows of a batch by reason, as they stand on disk; nothing else of them is read."""
+    counts: Counter[str] = Counter()
+    for part in lake.dataset("quarantine", batch).to_batches(columns=["reason"]):
+        for pair in part.column("reason").value_counts().to_pylist():
+            counts[pair["values"]] += pair["counts"]
+    return dict(sorted(counts.items()))
+
+
+def raw_rows(storage: Storage, group: Group) -> Iterator[bytes]:
+    """Give the rows of a group, byte by byte as they came, in the order they stand."""
+    from pyarrow.dataset import field
+
+    quarantine = storage.lake.dataset("quarantine", group.batch)
+    wanted = {"columns": ["raw"], "filter": field("reason") == group.reason}
+    for part in quarantine.to_batches(**wanted):
+        yield from part.column("raw").to_pylist()
+
+
+def replay_of(storage: Storage, group: Group) -> Replay | None:
+    """Return the record of a group's replay.
+
+    Raises
+    ------
+    StorageError
+        It cannot be understood.
+    """
+    if not storage.lake.store.exists(group.key):
+        return None
+    try:
+        return Replay.model_validate_json(storage.lake.store.read(group.key))
+    except ValidationError as error:
+        raise StorageError(
+            f"The record {storage.lake.address(group.key)} cannot be read: {describe(error)}",
+            "Restore it: without it the rows could be replayed twice.",
+        ) from error
+
+
+def is_landed(storage: Storage, replay: Replay) -> bool:
+    """Tell whether the file of a replay is in the landing folder, or was read from there."""
+    if open_store(storage.landing, storage.settings).exists(replay.file):
+        return True
+    every = (storage.lake.manifest("events", batch) for batch in storage.lake.partitions("events"))
+    return any(file["file"].endswith(f"/{replay.file}") for one in every for file in one["files"])
+
+
+def edited_name(group: Group, feed: Feed) -> str:
+    """Name the file in which a group's rows are edited; rows of Parquet become lines of JSON."""
+    return f"{group.name}.{'csv' if feed.format == 'csv' else 'jsonl'}"
+
+
+def to_edit(rows: Iterable[bytes], feed: Feed) -> Iterator[bytes]:
+    """Give the lines of a file in which a person can edit rows."""
+    if feed.format == "csv":
+        yield header(feed).encode() + b"\n"
+    for row in rows:
+        yield row + b"\n"

@@ -1,0 +1,186 @@
+"""The work of `ingest_events` on simulated JSONL, done by DuckDB: what the job is measured against.
+
+The same rules, key, masking, duplicates, quarantine and counts, as good as DuckDB does them: every
+line read once, its fields taken out at once, users hashed once each, files written in parallel.
+The lake is empty before, so no earlier batch is compared. It knows flat JSON lines only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from infra.schemas import EVENT_TYPES, EVENTS
+from jobs.cleaning.row_outcome import hmac_keys
+from jobs.landing.masking import SIGNS, mask_text
+from jobs.landing.reading import LONGEST_ROW
+from jobs.landing.sources import EventFeed
+
+THREADS = 2
+_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)"
+_NUMBERS = {"quantity": "INTEGER", "unit_price": "DOUBLE", "rating": "INTEGER"}
+_REQUIRED = ("event_id", "event_type", "event_time", "user_id", "item_id")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be ingested, by which rules, and where it goes."""
+
+    landing: Path
+    lake: Path
+    feed: EventFeed
+    secret: str
+
+
+def ingest(work: Work) -> dict[str, Any]:
+    """Write clean events and quarantined rows as Parquet and return the counts of the books."""
+    (work.lake / "quarantine").mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(config={"threads": THREADS, "temp_directory": str(work.lake)}) as base:
+        base.execute("set preserve_insertion_order = false; set timezone = 'UTC'")
+        _arrivals(base, work)
+        base.execute(_judged(work))
+        masked = sum(_mask(base, name) for name in EVENTS.texts)
+        base.execute(_users(work.secret))
+        base.execute(_repeats())
+        base.execute(_copy_events(work.lake))
+        unreadable = _quarantine_unreadable(base)
+        base.execute(f"copy bad to '{work.lake}/quarantine/rows.parquet' (compression zstd)")
+        return {**_counts(base, work, unreadable), "masked": masked}
+
+
+def _arrivals(base: duckdb.DuckDBPyConnection, work: Work) -> None:
+    files = sorted(work.landing.glob(work.feed.files))
+    base.execute("create temp table files (filename text, arrived timestamptz)")
+    rows = [(str(file), file.stat().st_mtime) for file in files]
+    base.executemany("insert into files values (?, to_timestamp(?))", rows)
+
+
+def _judged(work: Work) -> str:
+    """Read every line once into a table: the fields, the reason, and the line where it is bad."""
+    fields = work.feed.fields
+    paths = ", ".join(f"'$.{name}'" for name in fields)
+    taken = ", ".join(f"found[{place}] as {name}" for place, name in enumerate(fields, 1))
+    typed = ", ".join(f"try_cast({name} as {kind}) as {name}_" for name, kind in _NUMBERS.items())
+    names = [name for name in fields if name not in (*_NUMBERS, "event_time")]
+    numbers = ", ".join(f"{name}_ as {name}" for name in _NUMBERS)
+    texts = EVENTS.texts
+    known = ", ".join(f"'{name}'" for name in fields)
+    signs = " or ".join(f"regexp_matches({name}, '{SIGNS}')" for name in texts)
+    return f"""
+        create temp table judged as
+        with lines as (select line, filename, json_valid(line) and line like '%}}' as good
+            from read_csv('{work.landing}/{work.feed.files}', columns = {{'line': 'VARCHAR'}},
+                delim = '\x01', quote = '', escape = '', header = false, auto_detect = false,
+                filename = true, ignore_errors = true, store_rejects = true, rejects_limit = 0)),
+        parsed as (select line, filename, good, case when good then json_keys(line) end as keys,
+            json_extract_string(case when good then line end, [{paths}]) as found from lines),
+        flat as (select line, filename, good, keys, {taken} from parsed),
+        typed as (select *, try_cast(event_time as timestamptz) as time_, {typed} from flat)
+        select {", ".join(names)}, time_ as event_time, {numbers}, filename,
+            {_reason(work.feed)} as reason,
+            case when reason is not null then line end as raw,
+            coalesce({signs}, false) as odd_text,
+            list_filter(keys, lambda key: key not in ({known})) as unknown
+        from typed join files using (filename)"""
+
+
+def _reason(feed: EventFeed) -> str:
+    blank = " or ".join(f"coalesce(trim({name}), '') = ''" for name in _REQUIRED)
+    texts = [name for name in feed.fields if name not in (*_NUMBERS, "event_time")]
+    nested = " or ".join(f"coalesce({name}[1] in ('{{', '['), false)" for name in texts)
+    number = " or ".join(f"({name} is not null and {name}_ is null)" for name in _NUMBERS)
+    types = ", ".join(f"'{kind}'" for kind in EVENT_TYPES)
+    # DuckDB takes a bare NaN for JSON
+    no_number = " or ".join(
+        f"coalesce(isnan(try_cast({name} as double)), false)" for name in _NUMBERS
+    )
+    return f"""case when octet_length(line::blob) > {LONGEST_ROW} then 'too_long'
+        when not good or {no_number} then 'malformed_json' when {blank} then 'missing_field'
+        when time_ is null or not regexp_full_match(event_time, '{_TIME}') or {number} or {nested}
+            then 'wrong_type'
+        when event_type not in ({types}) then 'unknown_type'
+        when time_ > arrived + interval 5 minute then 'future_time'
+        when time_ < arrived - interval {feed.max_age_days} day then 'too_old'
+        when quantity_ < 0 and event_type <> 'return' then 'negative_quantity' end"""
+
+
+def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Mask one column; the few texts with a sign of personal data go through the same patterns."""
+    of = f"from judged where odd_text and reason is null and {name} is not null"
+    found = [text for (text,) in base.execute(f"select distinct {name} {of}").fetchall()]
+    masked = [(text, mask_text(text)) for text in found if mask_text(text) != text]
+    if not masked:
+        return 0
+    base.execute("create or replace temp table masks (text text, masked text)")
+    base.executemany("insert into masks values (?, ?)", masked)
+    done = base.execute(
+        f"update judged set {name} = masked from masks where odd_text and reason is null "
+        f"and {name} = text"
+    ).fetchone()
+    return int(done[0]) if done else 0
+
+
+def _users(secret: str) -> str:
+    """Hash every user once (HMAC, RFC 2104)."""
+    inner, outer = (key.hex() for key in hmac_keys(secret))
+    return f"""create temp table users as select user_id,
+        sha256(unhex('{outer}') || unhex(sha256(unhex('{inner}') || user_id::blob)))[:32]
+        as user_key from (select distinct user_id from judged where reason is null)"""
+
+
+def _repeats() -> str:
+    """Choose the row that stays of each event id that stands more than once."""
+    return """create temp table repeats as
+        with ids as (select event_id from judged where reason is null
+            group by event_id having count(*) > 1)
+        select event_id, min_by(judged.rowid, (event_time, user_id, item_id, filename)) as stays
+        from judged semi join ids using (event_id) where reason is null group by 1"""
+
+
+def _copy_events(lake: Path) -> str:
+    columns = ", ".join(EVENTS.columns)
+    return f"""copy (select {columns} from judged join users using (user_id)
+        where reason is null and (event_id not in (select event_id from repeats)
+            or judged.rowid in (select stays from repeats)))
+        to '{lake}/events' (format parquet, compression zstd, per_thread_output)"""
+
+
+def _quarantine_unreadable(base: duckdb.DuckDBPyConnection) -> int:
+    """Collect the bad rows; of those that are no UTF-8 the exact bytes, which DuckDB dropped."""
+    base.execute("""create temp table bad as select reason, raw::blob as raw, filename as file
+        from judged where reason is not null""")
+    found = base.execute("""select distinct file_path, line_byte_position from reject_errors
+        join reject_scans using (scan_id, file_id) where error_type = 'INVALID ENCODING'""")
+    places = found.fetchall()
+    for path, start in places:
+        with Path(path).open("rb") as file:
+            file.seek(start - 1)
+            row = (file.readline().rstrip(b"\n"), path)
+        base.execute("insert into bad values ('not_utf8', ?, ?)", row)
+    return len(places)
+
+
+def _counts(base: duckdb.DuckDBPyConnection, work: Work, unreadable: int) -> dict[str, Any]:
+    """Return the counts under the names of `books.totals`; clean rows are counted on disk."""
+
+    def table(sql: str) -> dict[str, int]:
+        return dict(base.execute(sql).fetchall())
+
+    by_type = table(
+        f"select event_type, count(*) from '{work.lake}/events/*.parquet' group by event_type"
+    )
+    judged = table("select reason is null, count(*) from judged group by 1")
+    clean = sum(by_type.values())
+    return {
+        "read": sum(judged.values()) + unreadable,
+        "clean": clean,
+        "duplicates": judged[True] - clean,  # type: ignore[index]
+        "quarantined": table("select reason, count(*) from bad group by 1"),
+        "by_type": by_type,
+        "unknown_columns": table(
+            "select name, count(*) from (select unnest(unknown) as name from judged) group by 1"
+        ),
+    }

@@ -1,0 +1,104 @@
+"""From a parsed row of the shop to its outcome: clean, quarantined with a reason, or no event."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from infra.schemas import EVENT_TYPES, EVENTS
+from jobs.cleaning.typed_rows import named, typed
+from jobs.landing.masking import MASKED, mask
+from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
+from jobs.landing.sources import EventFeed
+from jobs.landing.unknown_columns import UNKNOWN
+
+CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
+_DAY = 86_400_000_000  # microseconds: interval arithmetic goes by the calendar and takes longer
+_AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
+_KEY_BYTES = 16  # 128 bits of the HMAC, as RFC 4868 truncates it
+_BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
+
+
+def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
+    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex.
+
+    Two hashes, as it is defined: Spark's own `hmac` looks its algorithm up anew for every row. The
+    keys enter as one-row tables, not as literals: Spark prints literals in its plans.
+    """
+    inner, outer = (
+        spark.createDataFrame([(bytearray(key),)], "key BINARY").scalar()
+        for key in hmac_keys(secret)
+    )
+    inner_hash = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
+    return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * _KEY_BYTES))
+
+
+def hmac_keys(secret: str) -> tuple[bytes, bytes]:
+    """Return the inner and outer key of HMAC-SHA256: the secret XOR ipad and opad (RFC 2104)."""
+    key = secret.encode()
+    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
+
+
+def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
+    """Give every row its outcome and, unless it is clean, the reason; keep only Catwalk's columns.
+
+    Raw text stays on quarantined rows alone; user ids leave here as keys.
+    """
+    readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing: it is quarantined
+    marked = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
+    table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
+    required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
+    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")
+    judged = (
+        marked.transform(typed, feed, table, required, kept)
+        .transform(_rename_types, feed)
+        .withColumn("_reason", _reason(feed))
+        .transform(mask, EVENTS)
+    )
+    no_event, reason = F.col("_no_event"), F.col("_reason")
+    outcome = (
+        F.when(no_event.isNotNull(), NOT_EVENT)
+        .when(reason.isNotNull(), QUARANTINED)
+        .otherwise(CLEAN)
+    )
+    return judged.select(
+        *(F.col(name) for name in EVENTS.columns if name != "user_key"),
+        user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
+        outcome.alias("outcome"),
+        F.coalesce(no_event, reason).alias("reason"),
+        F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
+        F.col(FILE).alias("file"),
+        F.col(SIZE).alias("file_size"),
+        F.col(MASKED).alias("masked"),
+        F.col(UNKNOWN).alias("unknown"),
+    )
+
+
+def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
+    word = F.col("event_type")
+    if not feed.event_types:
+        return frame
+    pairs = [F.lit(part) for pair in feed.event_types.items() for part in pair]
+    known = F.coalesce(F.create_map(*pairs)[word], F.lit(""))  # another word is of no known type
+    return frame.withColumn("event_type", F.when(word.isNotNull(), known))
+
+
+def _reason(feed: EventFeed) -> Column:
+    """Return why a row is quarantined: what reading found first, then what its values say."""
+    time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
+    return F.coalesce(
+        BROKEN,
+        F.when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
+        .when(time > arrived + _AHEAD, "future_time")
+        .when(time < arrived - feed.max_age_days * _DAY, "too_old")
+        .when(_less_than_nothing(), "negative_quantity"),
+    )
+
+
+def _less_than_nothing() -> Column:
+    """Tell a quantity below zero; a shop may write the pieces of a return so."""
+    return (F.col("quantity") < 0) & (F.col("event_type") != "return")

@@ -1,0 +1,112 @@
+"""From a parsed row to a typed one, or to the reason why it is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, StringType, StructType, TimestampType
+
+from jobs.landing.reading import BROKEN
+from jobs.landing.sources import Feed
+
+# A date and a time, seconds and their fraction optional; Spark's own cast takes far more.
+_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
+_LARGEST = sys.float_info.max  # Spark reads "NaN" and "Infinity" as numbers, NaN above all others
+_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
+_GIVEN = "_given"
+
+
+def typed(
+    frame: DataFrame,
+    feed: Feed,
+    table: StructType,
+    required: Sequence[str],
+    kept: Sequence[str],
+) -> DataFrame:
+    """Map the feed's fields to a table's columns and types; pass the columns `kept` on.
+
+    The first of these goes into `_broken` of rows that had no reason yet: `missing_field`
+    (a required column is null or empty), `wrong_type` (a text that is not of the column's type).
+    `_broken` is passed on unasked.
+    """
+    mapped = frame.select(
+        BROKEN, *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
+    )
+    values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
+    blank = [F.coalesce(F.trim(_text(name)), F.lit("")) == "" for name in required]
+    given = _number_held(_text(name) for name in feed.columns)
+    rows = mapped.select(
+        *kept,
+        F.coalesce(BROKEN, F.when(_any(blank), "missing_field")).alias(BROKEN),
+        given.alias(_GIVEN),
+        *(value.alias(name) for name, value in values.items()),
+    )
+    # counted, not asked of each text: Spark would read every value a second time
+    wrong = F.col(_GIVEN) > _number_held(F.col(name) for name in feed.columns)
+    return rows.withColumn(BROKEN, F.coalesce(BROKEN, F.when(wrong, "wrong_type"))).drop(_GIVEN)
+
+
+def _number_held(columns: Iterable[Column]) -> Column:
+    """Count the columns of a row that are not null."""
+    return reduce(Column.__add__, (one.isNotNull().cast("int") for one in columns))
+
+
+def named(rules: dict[str, str]) -> Column:
+    """Return the name of the first SQL rule a row meets, or null."""
+    empty = F.lit(None).cast("string")
+    return F.coalesce(*(F.when(F.expr(sql), F.lit(name)) for name, sql in rules.items()), empty)
+
+
+def _mapped(name: str) -> str:
+    return f"_mapped_{name}"
+
+
+def _text(name: str) -> Column:
+    return F.col(_mapped(name)).cast("string")
+
+
+def _typed(name: str, kind: object, feed: Feed) -> Column:
+    """Return the value of a column; null of a null text, which counting the held ones rests on."""
+    if name not in feed.columns:
+        return F.lit(None).cast(kind)  # type: ignore[arg-type]
+    text = _text(name)
+    if isinstance(kind, TimestampType):
+        return _time(text, feed.time_zone)
+    if isinstance(kind, StringType):
+        return text if feed.format == "csv" else F.when(~_nested(text), text)
+    number = text.try_cast(kind)  # type: ignore[arg-type]
+    if not isinstance(kind, DoubleType):
+        return number
+    return F.when((F.abs(number) <= _LARGEST) & ~_as_in_java(text), number)
+
+
+def _as_in_java(text: Column) -> Column:
+    """Tell a number as Java's programs write it, `100d` or `0x1p3`: Spark reads that as well."""
+    return (F.substring(text, -1, 1) > "9") | text.contains("p") | text.contains("P")
+
+
+def _nested(text: Column) -> Column:
+    """Tell an object or a list, which reading hands on as JSON, from words in brackets."""
+    list_ = text.startswith("[") & text.endswith("]")
+    bracketed = (text.startswith("{") & text.endswith("}")) | list_  # cheap, and rare
+    is_json = F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))) == 1
+    return F.coalesce(F.when(bracketed, is_json), F.lit(False))
+
+
+def _time(text: Column, zone: str) -> Column:
+    """Read a time in UTC; null for anything but a date with a time, and an offset if asked."""
+    if zone == "in_text":
+        # of a zone's name Spark makes a zone anew for each value; of UTC it need not know more
+        utc = F.left(text, F.length(text) - 1).try_cast("timestamp_ntz").cast("timestamp")
+        read = F.when(text.endswith("Z"), utc).otherwise(text.try_cast("timestamp"))
+        return F.when(text.rlike(_TIME + _OFFSET), read)
+    local = text.try_cast("timestamp_ntz").cast("timestamp")
+    return F.when(text.rlike(_TIME + "$"), F.to_utc_timestamp(local, zone))
+
+
+def _any(conditions: list[Column]) -> Column:
+    return reduce(lambda left, right: left | right, conditions, F.lit(False))

@@ -1,0 +1,1 @@
+"""What the shop dropped: which files, how they are read, what a source may say."""

@@ -1,0 +1,112 @@
+"""Every SQL expression of a source is tried on an empty table before any row is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType
+
+from infra.errors import SettingsError
+from jobs.landing import reading
+from jobs.landing.sources import FILE, Feed, Source, quoted
+
+_SUGGESTION = ". Did you mean"
+# such a literal is a fixed moment before Spark hands on any plan
+_MOMENT = re.compile(r"\b(date|timestamp\w*)\s*r?['\"]\s*(now|today|tomorrow|yesterday)\b", re.I)
+
+
+def require_mapping(spark: SparkSession, name: str, source: Source, file: Path = FILE) -> None:
+    """Check that the mapping of a source can be computed from its fields.
+
+    Raises
+    ------
+    SettingsError
+        An expression names a column that is no field, is no SQL, makes several rows or values of
+        one or another value each time, or a rule is no condition; the message names the file, the
+        source and the key.
+    """
+    rules = {
+        "events": ("not_events", source.events.not_events),
+        "items": ("not_items", source.items.not_items),
+    }
+    for kind, (key, conditions) in rules.items():
+        feed: Feed = getattr(source, kind)
+        names = (*feed.fields, reading.FILE)
+        empty = spark.createDataFrame([], ", ".join(f"{quoted(one)} STRING" for one in names))
+        origin = f"{file}, '{name}', {kind}"
+        _require_expressions(empty, feed.columns, f"{origin}.columns")
+        _require_expressions(empty, conditions, f"{origin}.{key}")
+        _require_conditions(empty, conditions, f"{origin}.{key}")
+
+
+def _require_expressions(empty: DataFrame, expressions: Mapping[str, str], origin: str) -> None:
+    for key, sql in expressions.items():
+        try:
+            # with a row's own columns and inside a value, so that nothing passes that makes
+            # one row of several, or several of one
+            frame = empty.select("*", F.struct(F.expr(sql)))
+        except PySparkException as error:
+            raise SettingsError(
+                f"{origin}.{key}: {_fact(error)}.",
+                f"Correct the SQL; it may use the fields {', '.join(empty.columns)}.",
+            ) from None
+        kind = _kind(empty, sql, key)
+        if isinstance(kind, ArrayType | MapType | StructType):
+            raise SettingsError(
+                f"{origin}.{key}: it gives {kind.simpleString()}, which is several values.",
+                "Write SQL that gives one value, such as concat_ws or an element of the list.",
+            )
+        if _changes(frame) or _MOMENT.search(sql):
+            raise SettingsError(
+                f"{origin}.{key}: `{sql}` gives another value each time a row is read.",
+                "Make the value of the fields alone: a batch may be read again after a crash.",
+            )
+
+
+def _changes(frame: DataFrame) -> bool:
+    """Tell SQL that gives another value per row, or another one per query.
+
+    Of the latter Spark says itself that it is deterministic: the time, `cast('now' AS TIMESTAMP)`
+    and who asks stay what they are while one query runs, and it puts in the values as it plans.
+    """
+    jvm = frame.sparkSession._jvm
+    assert jvm is not None
+
+    def catalyst(name: str) -> Any:
+        # by its whole name: part by part, Java looks each part up in all of Spark's jars
+        return getattr(jvm, f"org.apache.spark.sql.catalyst.{name}")
+
+    # `to_date('today')` is a cast only after this
+    analyzed = frame._jdf.queryExecution().analyzed()
+    plan = catalyst("optimizer.ReplaceExpressions").apply(analyzed)
+    current = catalyst("trees.TreePattern").CURRENT_LIKE()
+    fixed = catalyst("optimizer.SpecialDatetimeValues").apply(plan)
+    return not plan.deterministic() or plan.containsPattern(current) or not plan.fastEquals(fixed)
+
+
+def _require_conditions(empty: DataFrame, conditions: Mapping[str, str], origin: str) -> None:
+    for key, sql in conditions.items():
+        kind = _kind(empty, sql, key)
+        if not isinstance(kind, BooleanType):
+            raise SettingsError(
+                f"{origin}.{key}: it gives {kind.simpleString()}, which is no condition.",
+                "Write SQL that is true or false.",
+            )
+
+
+def _kind(empty: DataFrame, sql: str, key: str) -> DataType:
+    return empty.select(F.expr(sql).alias(key)).schema[key].dataType
+
+
+def _fact(error: PySparkException) -> str:
+    """Give the first sentence of what Spark says, without its class and the plan below."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else "Spark cannot read it"
+    text = text.partition("] ")[2] or text
+    return text.partition(_SUGGESTION)[0].partition(" SQLSTATE")[0].rstrip(".")

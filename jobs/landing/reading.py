@@ -1,0 +1,188 @@
+"""Opening landing files: every source column arrives as text, every broken row with its reason.
+
+JSON and CSV are read line by line as bytes, so a bad line is kept exactly as it came. `from_json`
+and `from_csv` alone accept too much (two objects on a line, trailing garbage, single quotes, NaN,
+invalid UTF-8, a field whose quote never ends), so the lines are held to more than they ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.readwriter import DataFrameReader
+from pyspark.sql.streaming.readwriter import DataStreamReader
+from pyspark.sql.types import StructType
+
+from jobs.landing.landing_folder import landed_name
+from jobs.landing.parquet_columns import as_text, no_utf8, parquet_schema
+from jobs.landing.sources import Feed, quoted
+from jobs.landing.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, unknown_keys
+
+LONGEST_ROW = 65_536
+LONGEST_RAW = 1_048_576  # bytes of a line that are kept: each is copied several times in the heap
+BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
+BROKEN_REASONS = (
+    "not_utf8",
+    "too_long",
+    "malformed_json",
+    "malformed_csv",
+    "missing_field",
+    "wrong_type",
+)
+_OF_FILE = (FILE, SIZE, ARRIVED)
+_CORRUPT, _PARSED = "_corrupt_record", "_parsed"
+_STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+_CSV = {
+    "escape": '"',
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": _CORRUPT,
+    "maxColumns": str(LONGEST_ROW + 1),  # of more the parser makes an error that ends the run
+}
+
+
+def open_feed(
+    reader: DataFrameReader | DataStreamReader,
+    feed: Feed,
+    landing: str,
+    footers: Mapping[str, StructType],
+) -> DataFrame:
+    """Open the files of a feed, as a table or as a stream, as their format gives them.
+
+    Parameters
+    ----------
+    footers : mapping
+        Columns by file, of those that will be read: Parquet files say themselves what they hold.
+    """
+    address = f"{landing}/{feed.files}"
+    if feed.format == "parquet":
+        reader = reader.schema(parquet_schema(footers, feed))
+    frame = reader.format("parquet" if feed.format == "parquet" else "text").load(address)
+    if feed.format != "parquet":
+        frame = frame.withColumn("value", _cut(F.col("value")))
+    if feed.format == "csv":
+        frame = frame.filter(~_is_header(feed))
+    return frame.select(
+        "*",
+        F.col("_metadata.file_path").alias(FILE),
+        F.col("_metadata.file_size").alias(SIZE),
+        F.col("_metadata.file_modification_time").alias(ARRIVED),
+    )
+
+
+def file_with_rows(spark: SparkSession, feed: Feed, files: Collection[str]) -> str | None:
+    """Return one of the files that holds a row now, as `open_feed` would give it."""
+    frame = spark.read.format("parquet" if feed.format == "parquet" else "text").load(list(files))
+    if feed.format == "csv":
+        frame = frame.filter(~_is_header(feed))
+    found = frame.select("_metadata.file_path").first()
+    return landed_name(found[0]) if found else None
+
+
+def parse(frame: DataFrame, feed: Feed) -> DataFrame:
+    """Bring opened rows to one shape: the feed's fields as text, raw text, why it is broken.
+
+    Beside them stand the names that no field asks for, in rows that could be read.
+    """
+    if feed.format == "jsonl":
+        return _parse_json(frame, feed)
+    if feed.format == "csv":
+        return _parse_csv(frame, feed).withColumn(UNKNOWN, no_unknown_keys())
+    return _parse_parquet(frame, feed)
+
+
+def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
+    kinds = {name: frame.schema[name].dataType for name in feed.fields}
+    texts = (as_text(name, kind) for name, kind in kinds.items())
+    raw = F.to_json(F.struct(*map(quoted, kinds))).alias(RAW)
+    broken = F.when(no_utf8(kinds), "not_utf8").alias(BROKEN)
+    rows = frame.select(FILE, SIZE, ARRIVED, raw, broken, *texts)
+    return rows.withColumn(UNKNOWN, no_unknown_keys())
+
+
+def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
+    """Read each line once, as a map: it gives the fields and the names that are none of them."""
+    raw, pairs = F.col(RAW), F.col(_PARSED)
+    # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
+    framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
+    before_last = F.substring(raw.cast("binary"), F.lit(1), F.octet_length(raw) - 1)
+    inner = before_last.cast("string").contains("}")  # cheap, and rare
+    more = F.coalesce(F.when(inner, ~_is_one_value(raw)), F.lit(False))
+    # not `pairs[name]`: that counts as cheap, and the search for a name is repeated at every use
+    fields = {name: F.element_at(pairs, F.lit(name)) for name in feed.fields}
+    unknown = unknown_keys(pairs, fields)
+    twice = F.coalesce(F.when(unknown.isNotNull(), names_twice(pairs)), F.lit(False))
+    wrong = pairs.isNull() | ~framed | more | twice
+    parsed = F.from_json(_short_line(), "map<string, string>", _STRICT_JSON)
+    broken = _broken("malformed_json", wrong)
+    return _lines(frame, parsed).select(
+        RAW,
+        *_OF_FILE,
+        *(field.alias(name) for name, field in fields.items()),
+        broken.alias(BROKEN),
+        F.when(unknown.isNotNull() & broken.isNull(), unknown).alias(UNKNOWN),
+    )
+
+
+def _is_one_value(line: Column) -> Column:
+    """Tell a line that is one JSON value from one where more follows, which the parser ignores.
+
+    What follows a value would have to close a list or go on in it, and to close an object or go on
+    in it with a name: nothing does both.
+    """
+    listed = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
+    named = F.concat(F.lit('{"line":'), line, F.lit(',"end":0}'))
+    return F.coalesce(listed & F.get_json_object(named, "$.end").isNotNull(), F.lit(False))
+
+
+def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:
+    schema = ", ".join(f"{quoted(name)} STRING" for name in (*feed.fields, _CORRUPT))
+    parsed = F.from_csv(_short_line(), schema, {**_CSV, "sep": feed.separator})
+    row = F.col(_PARSED)
+    blank = row.isNull() | (F.trim(F.col(RAW)) == "")
+    broken = _broken("malformed_csv", blank | row[_CORRUPT].isNotNull() | _ends_inside_quotes(feed))
+    fields = (row[name].alias(name) for name in feed.fields)
+    return _lines(frame, parsed).select(RAW, *_OF_FILE, *fields, broken.alias(BROKEN))
+
+
+def _lines(frame: DataFrame, parsed: Column) -> DataFrame:
+    """Put each line beside what it was parsed to, so that it is parsed once."""
+    return frame.select(F.col("value").alias(RAW), *_OF_FILE, parsed.alias(_PARSED))
+
+
+def _broken(malformed: str, wrong: Column) -> Column:
+    """Return why a line cannot be read; `wrong` says what is malformed, the parser's view too."""
+    raw = F.col(RAW)
+    return (
+        F.when(F.octet_length(raw) > LONGEST_ROW, "too_long")
+        .when(~F.is_valid_utf8(raw), "not_utf8")
+        .when(wrong, malformed)
+    )
+
+
+def _cut(line: Column) -> Column:
+    """Bound a monstrous line; whoever needs all of it finds it in its file."""
+    start = F.substring(line.cast("binary"), 1, LONGEST_RAW).cast("string")
+    note = F.concat(start, F.lit(" [cut; "), F.octet_length(line), F.lit(" bytes in all]"))
+    return F.when(F.octet_length(line) <= LONGEST_RAW, line).otherwise(note)
+
+
+def _short_line() -> Column:
+    """Give the parsers null for a line that is too long: they take several times its memory."""
+    line = F.col("value")
+    return F.when(F.octet_length(line) <= LONGEST_ROW, line)
+
+
+def _is_header(feed: Feed) -> Column:
+    """Tell a header, quoted or not; also inside a file, where files were joined end to end."""
+    names = feed.separator.join(feed.fields).replace('"', "")
+    return F.replace("value", F.lit('"'), F.lit("")) == names
+
+
+def _ends_inside_quotes(feed: Feed) -> Column:
+    """Tell a line whose last quoted field goes on after a line break: half a row, not a row."""
+    raw = F.col(RAW)
+    quotes = F.octet_length(raw) - F.octet_length(F.replace(raw, F.lit('"'), F.lit("")))
+    opens = raw.startswith('"') | raw.contains(f'{feed.separator}"')
+    return opens & (quotes % 2 == 1)

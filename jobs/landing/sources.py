@@ -1,0 +1,131 @@
+"""The sources of `jobs/sources.yaml`: what lands where, and how it maps to Catwalk's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from infra.errors import SettingsError
+from infra.rules import Rules, load_mapping
+from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
+
+FILE = Path(__file__).parents[1] / "sources.yaml"
+
+
+class UnknownSourceError(SettingsError):
+    """A source is asked for that the file does not have."""
+
+
+class Feed(Rules):
+    """Files of one kind and the mapping of their columns."""
+
+    files: str = Field(min_length=1)
+    format: Literal["jsonl", "csv", "parquet"]
+    separator: str = Field(",", min_length=1, max_length=1)
+    time_zone: str
+    fields: tuple[str, ...] = Field(min_length=1)
+    columns: dict[str, str]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone != "in_text":
+            try:
+                ZoneInfo(zone)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"the time zone '{zone}' does not exist") from error
+        return zone
+
+    @field_validator("fields")
+    @classmethod
+    def _distinct(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        for name in fields:
+            if fields.count(name) > 1:
+                raise ValueError(f"'{name}' stands twice")
+        return fields
+
+    @field_validator("files")
+    @classmethod
+    def _below_landing(cls, glob: str) -> str:
+        if glob.startswith("/") or ".." in Path(glob).parts or "://" in glob:
+            raise ValueError("the glob must stay below the landing folder")
+        return glob
+
+
+class EventFeed(Feed):
+    """The events of a source."""
+
+    max_age_days: int = Field(gt=0)
+    event_types: dict[str, str] = Field(default_factory=dict)
+    not_events: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _maps_to_events(self) -> EventFeed:
+        optional = set(EVENTS.columns) - {"user_key"}
+        _check_columns(self.columns, {*EVENTS.required, "user_id"} - {"user_key"}, optional)
+        strange = set(self.event_types.values()) - set(EVENT_TYPES)
+        if strange:
+            raise ValueError(f"'{sorted(strange)[0]}' is none of {', '.join(EVENT_TYPES)}")
+        return self
+
+    def with_replays(self, source: str) -> EventFeed:
+        """Return the feed that reads, beside what the shop delivers, what was replayed of it."""
+        return self.model_copy(update={"files": f"{{{self.files},{replay_folder(source)}/*}}"})
+
+
+class ItemFeed(Feed):
+    """The catalogue of a source; of several rows of an item the latest before the cut counts."""
+
+    not_items: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _maps_to_items(self) -> ItemFeed:
+        _check_columns(self.columns, set(ITEMS.required), set(ITEMS.columns))
+        return self
+
+
+class Source(Rules):
+    """One shop system that delivers files."""
+
+    events: EventFeed
+    items: ItemFeed
+
+
+def quoted(field: str) -> str:
+    """Write the name of a field as SQL does: a dot in it is no step into a struct."""
+    return "`" + field.replace("`", "``") + "`"
+
+
+def replay_folder(source: str) -> str:
+    """Name the folder below the landing folder where quarantined rows of a source land again."""
+    return f"replayed/{source}"
+
+
+def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]:
+    """Return the sources an installation ingests.
+
+    Raises
+    ------
+    UnknownSourceError
+        A name is not in the file.
+    SettingsError
+        The file is wrong.
+    """
+    known = load_mapping(file, Source)
+    for name in names:
+        if name not in known:
+            raise UnknownSourceError(
+                f"The source '{name}' is not in {file}.",
+                f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(known)}.",
+            )
+    return {name: known[name] for name in names}
+
+
+def _check_columns(columns: dict[str, str], required: set[str], optional: set[str]) -> None:
+    for name in sorted(required - set(columns)):
+        raise ValueError(f"the required column '{name}' is not mapped")
+    for name in sorted(set(columns) - required - optional):
+        raise ValueError(f"'{name}' is no column of Catwalk's table")

@@ -1,0 +1,60 @@
+"""Which events are compared with which, and which of several with one id stays."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.cleaning.repeats import may_hold_repeated, without_repeats
+from jobs.cleaning.row_outcome import judge
+from jobs.landing.reading import parse
+from jobs.landing.sources import load_sources
+from tests.jobs.shop_files import ago, event, opened
+
+DAY = date.fromisoformat
+
+
+@pytest.mark.parametrize(
+    ("held", "near"),
+    [
+        (["2026-11-03"], True),
+        (["2026-11-02"], False),
+        (["2026-11-19"], True),
+        (["2026-11-20"], False),
+        (["2025-12-24", "2026-12-24"], False),  # an odd event beside those of today
+        (["2025-12-24", "2026-11-11"], True),
+        (["2025-10-30"], True),
+        ([], False),
+    ],
+)
+def test_events_are_compared_with_batches_that_hold_a_day_within_seven(
+    held: list[str], near: bool
+) -> None:
+    days = {DAY("2026-11-10"), DAY("2026-11-12"), DAY("2025-11-01")}
+    assert may_hold_repeated({"days": held}, days) is near
+    assert not may_hold_repeated({"days": held}, set())
+    assert may_hold_repeated({}, days), "whoever wrote it did not note days"
+
+
+def test_of_equal_ids_the_first_by_time_stays_and_then_by_its_values_wherever_it_stands(
+    spark: SparkSession,
+) -> None:
+    early, late = {"event_time": ago(4, hour=9)}, {"event_time": ago(4, hour=11)}
+    lower, upper, empty = {"item_id": "i1"}, {"item_id": "i2"}, {"session_id": None}
+    pairs = [(early, late), (late, early), (lower, upper), (upper, lower), (empty, {})]
+    pairs += [({**early, **upper}, {**late, **lower}), ({**late, **lower}, {**early, **upper})]
+    firsts = [event(event_id=f"e{n}", **one) for n, (one, _) in enumerate(pairs)]
+    seconds = [event(event_id=f"e{n}", **one) for n, (_, one) in enumerate(pairs)]
+    known = [event(event_id="known", **early), event(event_id="known", **late)]
+    feed = load_sources(("shop",))["shop"].events
+    lines = opened(spark, b=[*firsts, *known], a=[*seconds, event(event_id="alone")])
+    recent = spark.createDataFrame([("known",), ("other",)], "event_id STRING")
+    kept, left_out = without_repeats(judge(parse(lines, feed), feed, "secret").persist(), recent)
+    found = {row["event_id"]: (row["event_time"].hour, row["item_id"]) for row in kept.collect()}
+    assert found == {
+        **{"e0": (9, "i1"), "e1": (9, "i1"), "e2": (10, "i1"), "e3": (10, "i1")},
+        **{"e4": (10, "i1"), "e5": (9, "i2"), "e6": (9, "i2"), "alone": (10, "i1")},
+    }
+    assert left_out == len(pairs) + len(known)

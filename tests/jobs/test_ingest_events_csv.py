@@ -1,0 +1,180 @@
+"""CSV files are read line by line: every bad line keeps its bytes, every header is checked."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import re
+import textwrap
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from infra.errors import InputError
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.batches import books
+from jobs.build_interactions import read_items
+from jobs.landing.csv_headers import require_headers
+from jobs.landing.sources import EventFeed, load_sources
+from tests.conftest import REPOSITORY
+from tests.jobs.shop_files import HEADER, ago, ingest, judged, land, rows
+
+
+def line(number: int, note: str = "", pieces: str = "2") -> str:
+    time = ago(4).replace("T", " ").removesuffix("Z")
+    return f"{number};gekauft;{time};anna;i{number};{pieces};9,50;{note}"
+
+
+def deliver(shop: Storage, lines: list[str | bytes], name: str = "day.csv") -> Path:
+    return land(shop, lines, name, source="webshop")
+
+
+def test_rows_are_read_by_their_mapping(spark: object, webshop: Storage) -> None:
+    deliver(webshop, [HEADER, line(1, 'ganz "oben"'), line(2, '"a ""b""; c"'), line(3, "[A]")])
+    assert ingest(webshop)["clean"] == 3
+    found = sorted(rows(webshop, "events"), key=lambda row: str(row["event_id"]))
+    assert [row["placement"] for row in found] == ['ganz "oben"', 'a "b"; c', "[A]"]
+    assert {(row["event_type"], row["unit_price"]) for row in found} == {("purchase", 9.5)}
+
+
+BAD = [
+    (line(1, pieces="zwei"), "wrong_type"),
+    (line(2).replace("anna", ""), "missing_field"),
+    ("3;gekauft", "malformed_csv"),
+    (line(4) + ";zu viel", "malformed_csv"),
+    ("", "malformed_csv"),
+    ("   ", "malformed_csv"),
+    (line(5, '"a note that goes on'), "malformed_csv"),
+    ('in the next line"', "malformed_csv"),
+    (line(6, '"quoted; ""twice"""', pieces="  x "), "wrong_type"),
+    (line(7).replace("gekauft", "view"), "unknown_type"),
+    (line(7).replace("gekauft", "getragen"), "unknown_type"),
+    (line(7, "x" * 70_000), "too_long"),
+    (";" * 65_000, "malformed_csv"),
+    (line(8, "Gr\u00fc\u00dfe").encode("latin-1"), "not_utf8"),
+]
+
+
+def test_a_bad_line_keeps_its_bytes(spark: object, webshop: Storage) -> None:
+    raw = [text if isinstance(text, bytes) else text.encode() for text, _ in BAD]
+    for number, ending in enumerate([b"\n", b"\r\n"]):
+        content = ending.join([HEADER.encode(), line(90 + number).encode(), *raw, b""])
+        deliver(webshop, [], f"{number}.csv").write_bytes(content)
+    record = ingest(webshop)
+    assert (record["read"], record["clean"]) == (2 + 2 * len(BAD), 2)
+    found = [(row["raw"], row["reason"]) for row in rows(webshop, "quarantine")]
+    assert sorted(found) == sorted(2 * list(zip(raw, (reason for _, reason in BAD), strict=True)))
+
+
+def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
+    quoted = ";".join(f'"{name}"' for name in HEADER.split(";"))
+    joined = [HEADER, line(2), HEADER, line(3)]
+    deliver(webshop, [quoted, line(1)], "quoted.csv")
+    deliver(webshop, joined, "joined.csv")  # type: ignore[arg-type]
+    deliver(webshop, [codecs.BOM_UTF8 + HEADER.encode(), line(4)], "mark.csv")
+    content = gzip.compress(f"{HEADER}\n{line(5)}\n".encode())
+    deliver(webshop, [], "packed.csv.gz").write_bytes(content)
+    alone = deliver(webshop, [HEADER], "alone.csv")
+    record = ingest(webshop)
+    assert record["read"] == record["clean"] == 5
+    assert (
+        books.files_read(books.manifests(webshop, "webshop").values())[str(alone)]
+        == len(HEADER) + 1
+    )
+
+
+WRONG = [
+    (HEADER.replace("Kunde", "Kundin"), "its header has 'Kundin' and lacks 'Kunde'"),
+    (HEADER.removesuffix(";Notiz"), "its header lacks 'Notiz'"),
+    (HEADER + ";Farbe", "its header has 'Farbe', which `fields` does not"),
+    (HEADER.replace("Nr;Art", "Art;Nr"), "in another order than Nr;Art;Zeit"),
+    (HEADER.replace(";", ","), "its first line is not the header Nr;Art;Zeit"),
+    (line(1), "its first line is not the header Nr;Art;Zeit"),
+]
+
+
+@pytest.mark.parametrize(("first", "said"), WRONG)
+def test_a_wrong_header_is_an_error_that_names_file_and_column(
+    shop: Storage, webshop: Storage, first: str, said: str
+) -> None:
+    feed: EventFeed = ingest_events.load_sources(("webshop",))["webshop"].events
+    good = deliver(webshop, [HEADER, line(1)], "good.csv")
+    empty = deliver(webshop, [], "empty.csv")
+    require_headers([str(good), str(empty)], feed, shop.settings)
+    wrong = str(deliver(webshop, [first, line(2)], "wrong.csv"))
+    with pytest.raises(InputError, match=f"wrong[.]csv: .*{said}") as error:
+        require_headers([str(good), wrong], feed, shop.settings)
+    assert "anna" not in str(error.value)
+
+
+def test_nothing_is_read_while_a_header_is_wrong(spark: object, webshop: Storage) -> None:
+    deliver(webshop, [HEADER, line(1)])
+    wrong = deliver(webshop, [HEADER.replace("Kunde", "Kundin"), line(2)], "wrong.csv")
+    with pytest.raises(InputError, match="lacks 'Kunde'"):
+        ingest(webshop)
+    assert webshop.lake.partitions("events") == []
+    wrong.write_text(f"{HEADER}\n{line(2)}\n")
+    assert ingest(webshop)["clean"] == 2
+
+
+def test_a_file_that_lands_after_the_check_is_checked_before_its_batch_is_shown(
+    spark: object, webshop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def land_another(reader: object, *rest: object) -> object:
+        deliver(webshop, [HEADER.replace("Kunde", "Kundin"), line(2)], "late.csv")
+        return open_feed(reader, *rest)  # type: ignore[arg-type]
+
+    open_feed = ingest_events.open_feed
+    monkeypatch.setattr(ingest_events, "open_feed", land_another)
+    deliver(webshop, [HEADER, line(1)])
+    with pytest.raises(InputError, match="late[.]csv: its header has 'Kundin'"):
+        ingest(webshop)
+    assert webshop.lake.partitions("events") == []
+
+
+def test_the_page_on_adding_a_source_is_true(
+    spark: SparkSession, shop: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs/how-to/add_a_source.md").read_text(encoding="utf-8")
+    events, items, rules = re.findall(r"   ```(?:csv|yaml)\n(.*?)\n   ```", page, flags=re.DOTALL)
+    file = tmp_path / "page.yaml"
+    file.write_text(textwrap.dedent(rules), encoding="utf-8")
+    monkeypatch.setenv("CATWALK_SOURCES", "webshop")
+    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    for folder, content in (("events", events), ("items", items)):
+        place = Path(shop.landing) / folder / "webshop/2026-11-24.csv"
+        place.parent.mkdir(parents=True)
+        place.write_text(textwrap.dedent(content) + "\n", encoding="utf-8")
+        then = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # judged by when it arrived
+        os.utime(place, (then, then))
+    record = ingest(shop)
+    assert (record["clean"], record["quarantined"]) == (2, {})
+    assert record["not_events"] == {"test_order": 1}
+    bought = next(row for row in rows(shop, "events") if row["event_type"] == "purchase")
+    assert (bought["item_id"], bought["unit_price"]) == ("A-1", 1049.5)
+    assert str(bought["event_time"]) == "2026-11-24 09:03:00+00:00"
+    feed = load_sources(("webshop",), file)["webshop"].items
+    found = read_items(spark, feed, shop.settings).orderBy("item_id").collect()
+    values = [(row["item_id"], row["has_picture"], row["in_stock"], row["reason"]) for row in found]
+    assert values == [("A-1", True, True, None), ("A-2", False, False, None)]
+
+
+def test_a_broken_row_is_never_taken_for_no_event(spark: SparkSession) -> None:
+    good = "536365,85123A,WHITE HEART,6,2010-12-01 08:26:00,2.55,17850,United Kingdom"
+    nobody = good.replace("17850", "")
+    broken = ["", "536367,85123A,WHITE", "536368,85123A," + "x" * 70_000]  # no customer to be seen
+    feed = load_sources(("online_retail",))["online_retail"].events
+    found = {
+        (row["outcome"], row["reason"], row["raw"])
+        for row in judged(spark, feed, day=[good, nobody, *broken])
+    }
+    reasons = ("malformed_csv", "malformed_csv", "too_long")
+    assert found == {
+        *(("clean", None, None), ("not_event", "no_customer", None)),
+        *(("quarantined", *pair) for pair in zip(reasons, map(str.encode, broken), strict=True)),
+    }

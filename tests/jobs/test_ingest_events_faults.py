@@ -1,0 +1,261 @@
+"""Whatever machine and shop do, ingestion ends in a clear error or a quarantined row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from infra.errors import InputError, SparkError, StorageError
+from infra.settings import load_settings
+from infra.spark.faults import plain
+from infra.spark.submit import run_here
+from infra.storage import Lake, Storage
+from jobs import ingest_events
+from jobs.batches import books
+from jobs.ingest_events import Ingestion
+from jobs.landing.reading import LONGEST_RAW
+from tests.jobs.shop_files import RUN, event, ingest, land, rows
+
+
+def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
+    spark: object, shop: Storage
+) -> None:
+    empty = [str(land(shop, [], f"empty.jsonl{packing}")) for packing in ("", ".gz", ".zst")]
+    assert ingest(shop)["read"] == 0
+    assert books.files_read(books.manifests(shop, "shop").values()) == dict.fromkeys(empty, 0)
+    land(shop, [event()])
+    land(shop, [event(event_id="e2")], "empty.jsonl")
+    with pytest.raises(InputError, match=r"empty\.jsonl had 0 bytes when it was read and has \d+"):
+        ingest(shop, "run=second")
+    assert [row["event_id"] for row in rows(shop, "events")] == ["e1"]
+
+
+def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(ingested: Storage) -> None:
+    shutil.rmtree(ingested.checkpoint("shop"))
+    land(ingested, [event(event_id="e3")], "two.jsonl")
+    with pytest.raises(StorageError, match="was read under another checkpoint"):
+        ingest(ingested, "run=second")
+    shutil.rmtree(ingested.checkpoint("shop"))  # the way out without a backup
+    for folder in Path(ingested.settings.lake).glob("*/batch=shop-*"):
+        shutil.rmtree(folder)
+    assert ingest(ingested, "run=third")["clean"] == 4
+
+
+def test_a_checkpoint_that_is_older_or_newer_than_the_lake_is_an_error(
+    ingested: Storage, tmp_path: Path
+) -> None:
+    older = shutil.copytree(ingested.checkpoint("shop"), tmp_path / "older")
+    land(ingested, [event(event_id="e3")], "two.jsonl")
+    ingest(ingested, "run=second")
+    _, batch = ingested.lake.partitions("events")
+    folder = Path(ingested.lake.address("events", batch))
+    manifest = folder.rename(tmp_path / "away")
+    with pytest.raises(StorageError, match=r"two\.jsonl was passed over"):
+        ingest(ingested, "run=third")
+    manifest.rename(folder)
+    shutil.rmtree(ingested.checkpoint("shop"))
+    shutil.copytree(older, ingested.checkpoint("shop"))
+    land(ingested, [event(event_id="e4")], "three.jsonl")
+    with pytest.raises(StorageError, match="another checkpoint .* or an earlier state of it"):
+        ingest(ingested, "run=fourth")
+
+
+def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
+    spark: object, shop: Storage
+) -> None:
+    whole = gzip.compress("".join(event(event_id=f"e{n}") + "\n" for n in range(5000)).encode())
+    folder = Path(shop.landing) / "events/shop"
+    folder.mkdir(parents=True)
+    (folder / "day.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"^/\S+day\.jsonl\.gz cannot be read: [^\n]+$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+    (folder / "day.jsonl.gz").write_bytes(whole)
+    assert ingest(shop, "run=second")["clean"] == 5000
+
+
+LINES = "".join(event(event_id=f"e{n}") + "\n" for n in range(5000)).encode()
+ZSTD: bytes = pa.compress(LINES, codec="zstd", asbytes=True)
+BROKEN = {
+    "half.jsonl.zst": ZSTD[: len(ZSTD) // 2],
+    "sum.jsonl.gz": gzip.compress(LINES)[:-8] + b"12345678",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_packed_file_that_is_broken_is_one_line(
+    spark: SparkSession, shop: Storage, name: str
+) -> None:
+    land(shop, [event()], "whole.jsonl")
+    land(shop, [], name).write_bytes(BROKEN[name])
+    with pytest.raises(InputError, match=rf"^/\S+{name} cannot be read: [^\n]+$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+    assert not spark.sparkContext._jsc.getPersistentRDDs()
+
+
+def test_a_full_disk_is_one_line_and_shows_nothing_half_written(
+    spark: object, shop: Storage, small_disk: Callable[[Path], None]
+) -> None:
+    land(shop, [event(event_id=f"e{n}", user_id=f"u{n}") for n in range(50_000)])
+    lake = Path(shop.settings.lake)
+    small_disk(lake)
+    with pytest.raises(StorageError, match="The disk is full"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+
+
+def test_a_batch_that_never_committed_is_written_again(ingested: Storage) -> None:
+    [batch] = ingested.lake.partitions("events")
+    (Path(ingested.lake.address("events", batch)) / "_manifest.json").unlink()
+    for file in (Path(ingested.checkpoint("shop")) / "commits").iterdir():
+        file.unlink()  # as after a kill before the commit
+    assert ingested.lake.partitions("events") == []
+    assert ingest(ingested)["clean"] == 3
+    assert len(rows(ingested, "events")) == 3
+
+
+def test_a_kill_before_the_first_batch_is_planned_stops_no_later_run(ingested: Storage) -> None:
+    [batch] = ingested.lake.partitions("events")
+    ingested.lake.begin("events", batch)
+    checkpoint = Path(ingested.checkpoint("shop"))
+    half = "98933e3c-05d1-42de-997e-982058011498.tmp"
+    (checkpoint / "offsets/0").rename(checkpoint / f"offsets/.0.{half}")
+    (checkpoint / "offsets/.0.crc").rename(checkpoint / f"offsets/..0.{half}.crc")
+    for file in (checkpoint / "commits").iterdir():
+        file.unlink()
+    assert ingest(ingested)["clean"] == 3
+    assert ingest(ingested, "run=second")["read"] == 0
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_is_back(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = land(shop, [event()])
+    land(shop, [event(event_id="e2")], "two.jsonl")
+    away = file.with_suffix(".away")
+    write = ingest_events.Ingestion.write
+
+    def vanish(*given: object) -> None:
+        file.rename(away)
+        write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ingest_events.Ingestion, "write", vanish)
+    with pytest.raises(InputError, match=r"one\.jsonl cannot be read: [^\n]*$"):
+        run_here(ingest_events, ["--run", RUN])
+    assert shop.lake.partitions("events") == []
+    monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    with pytest.raises(InputError, match=r"one\.jsonl was planned for this batch and is gone"):
+        run_here(ingest_events, ["--run", RUN])
+    away.rename(file)
+    assert ingest(shop)["clean"] == 2
+
+
+def test_a_file_that_grows_while_it_is_read_is_an_error_that_names_it(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = land(shop, [event()])
+    write = ingest_events.Ingestion.write
+
+    def grow(*given: object) -> None:
+        with file.open("a") as stream:
+            stream.write(event(event_id="e2") + "\n")
+        write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ingest_events.Ingestion, "write", grow)
+    with pytest.raises(InputError, match=r"one\.jsonl had \d+ bytes when it was read and has"):
+        ingest(shop)
+    monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    file.rename(file.with_name("whole.jsonl"))
+    ingest(shop, "run=second")
+    assert sorted(str(row["event_id"]) for row in rows(shop, "events")) == ["e1", "e2"]
+
+
+def test_a_file_that_is_empty_just_while_it_is_read_is_an_error(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(shop, [event(event_id="other")], "other.jsonl")
+    file = land(shop, [event()])
+    content = file.read_bytes()
+    write, write_quarantine = Ingestion.write, Ingestion._write_quarantine
+
+    def empty(*given: object) -> None:
+        file.write_bytes(b"")
+        write(*given)  # type: ignore[arg-type]
+
+    def fill(*given: object) -> dict[str, int]:
+        file.write_bytes(content)  # the rows were read, the files not yet counted
+        return write_quarantine(*given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ingestion, "write", empty)
+        patch.setattr(Ingestion, "_write_quarantine", fill)
+        with pytest.raises(InputError, match=r"one\.jsonl gave no row when it was read and holds"):
+            ingest(shop)
+    assert shop.lake.partitions("events") == []
+    assert ingest(shop)["clean"] == 2
+
+
+def test_tiny_files_are_read_so_many_at_a_time(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_INGEST_BATCH_FILES", "2")
+    for number in range(5):
+        land(shop, [event(event_id=f"e{number}")], f"{number}.jsonl")
+    shop.lake.commit("events", "batch=other-000000", {"run": "run=other"})
+    read: Counter[str] = Counter()
+    manifest = Lake.manifest
+
+    def count(lake: Lake, table: str, batch: str) -> dict[str, object]:
+        read[batch] += table == "events"
+        return manifest(lake, table, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "manifest", count)
+        ingest(Storage(load_settings()))
+    own = books.manifests(shop, "shop")
+    assert [len(manifest["files"]) for manifest in own.values()] == [2, 2, 1]
+    # once when it is written, and once for the counts of the run
+    assert read == {**dict.fromkeys(own, 2), "batch=other-000000": 1}
+
+
+def test_thousands_of_tiny_files(
+    spark: object, shop: Storage, request: pytest.FixtureRequest
+) -> None:
+    count = 10_000 if request.config.getoption("kills", 0) else 1_000
+    for number in range(count):
+        land(shop, [event(event_id=f"e{number}")], f"{number}.jsonl")
+    record = ingest(shop)
+    assert (record["files"], record["clean"]) == (count, count)
+
+
+def test_a_monstrous_line_is_too_long_and_its_start_is_kept(spark: object, shop: Storage) -> None:
+    monster = b'{"event_id": "' + b"x" * 20_000_000
+    land(shop, [event(), monster, event(event_id="e2")])
+    record = ingest(shop)
+    assert (record["clean"], record["quarantined"]) == (2, {"too_long": 1})
+    [row] = rows(shop, "quarantine")
+    assert row["raw"] == monster[:LONGEST_RAW] + b" [cut; 20000014 bytes in all]"
+
+
+def test_a_java_that_is_gone_is_one_line() -> None:
+    for error in (ConnectionRefusedError(), RuntimeError("x.reflection does not exist in the JVM")):
+        found = plain(error)
+        assert isinstance(found, SparkError)
+        assert "CATWALK_SPARK_DRIVER_MEMORY" in found.cure
+
+
+def test_json_whose_columns_change_is_quarantined_row_by_row(ingested: Storage) -> None:
+    renamed = json.dumps({**json.loads(event(event_id="e3", user_id=...)), "customer": "anna"})
+    retyped = event(event_id="e4", item_id={"id": 1})
+    land(ingested, [renamed, retyped, event(event_id="e5", colour="red")], "two.jsonl")
+    record = ingest(ingested, "run=second")
+    assert (record["clean"], record["quarantined"]) == (1, {"missing_field": 1, "wrong_type": 1})
