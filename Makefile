@@ -50,16 +50,16 @@ bench-ingest: setup ## Ingesting EVENTS=10000000 with 1% dirt, against DuckDB do
 	@$(run) jobs.benches.bench_ingest $(if $(EVENTS),--events $(EVENTS))
 
 bench-quality: $(ready) ## LightFM's published numbers through our code, and all models on a real shop
-	@$(run) models.bench_quality
+	@$(run) models.benches.quality
 
 bench-models: $(ready) ## What evaluating, recommending and training cost, against LightFM and implicit
-	@$(run) models.bench_models
+	@$(run) models.benches.costs
 
 bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000000 for a quick one
 	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))
 
 check-release: $(ready) ## Check models/release.yaml and replay it on the last runs; RUNS=20 takes more
-	@$(run) models.check_release $(if $(RUNS),--runs $(RUNS))
+	@$(run) models.release.check_release $(if $(RUNS),--runs $(RUNS))
 
 lint: $(ready) ## ruff: style, docstrings, formatting
 	@$(run) ruff check .

@@ -42,19 +42,19 @@ def experiment() -> None:
 
     @step(SCIENCE)
     def plan_experiment(run: Run) -> list[str]:
-        from models.experiment import plan
+        from models.experiments.experiment import plan
 
         return plan(run.key, form(), run.storage)
 
     @step(SCIENCE, map_index_template="{{ variant }}")
     def try_variant(run: Run, variant: str) -> Counts:
-        from models.experiment import try_variant
+        from models.experiments.experiment import try_variant
 
         return try_variant(run.key, variant, run.storage)
 
     @step(SCIENCE)
     def compare_variants(run: Run) -> Counts:
-        from models.experiment import compare_variants
+        from models.experiments.experiment import compare_variants
 
         return compare_variants(run.key, run.storage)
 

@@ -80,19 +80,19 @@ def retrain_recommender() -> None:
 
     @step(SCIENCE, map_index_template="{{ candidate }}")
     def train(run: Run, candidate: str) -> Counts:
-        from models.train import train
+        from models.training.train import train
 
         return train(candidate, run.key, run.storage)
 
     @step(SCIENCE)
     def evaluate(run: Run) -> Counts:
-        from models.evaluate import evaluate
+        from models.evaluation.evaluate import evaluate
 
         return evaluate(run.key, run.storage).counts()
 
     @step(PRODUCT)
     def judge_release(run: Run) -> Counts:
-        from models.release import decide
+        from models.release.judge_release import decide
 
         return decide(run.key, run.storage).counts()
 
@@ -103,7 +103,7 @@ def retrain_recommender() -> None:
 
     @step(SCIENCE)
     def refit_winner(run: Run) -> Counts:
-        from models.refit import refit
+        from models.bundle.refit_winner import refit
 
         return refit(run.key, run.storage).counts()
 
@@ -111,27 +111,27 @@ def retrain_recommender() -> None:
     def recommend_users(run: Run, winner: Counts) -> Counts:
         from jobs import recommend_users
 
-        loader = "models.bundle:load_recommender"
+        loader = "models.bundle.bundle:load_recommender"
         model = ["--model", winner["candidate"], "--folder", winner["folder"], "--loader", loader]
         submit(recommend_users, ["--run", run.key, *model])
         return run.storage.lake.counts("recommendations", run.key)
 
     @step(SCIENCE)
     def build_bundle(run: Run) -> Counts:
-        from models.build_bundle import build_bundle
+        from models.bundle.build_bundle import build_bundle
 
         return build_bundle(run.key, run.storage)
 
     @step(SCIENCE)
     def check_serving(run: Run) -> Counts:
-        from models.check_serving import check_serving
+        from models.bundle.check_serving import check_serving
 
         return check_serving(run.key, run.storage)
 
     @step(PRODUCT, trigger_rule="none_failed")
     def publish(run: Run) -> Counts:
-        from models.publish import publish
-        from models.retention import retire
+        from models.publishing.publish import publish
+        from models.publishing.retention import retire
 
         record = publish(run.key, run.storage)
         follow_pointer(run.storage)
@@ -149,7 +149,8 @@ def retrain_recommender() -> None:
 
     fitted = train.expand(candidate=[candidate.name for candidate in load_candidates()])
     approval = HumanApproval(
-        **{"task_id": "approve_release", "owner": PRODUCT.value, "about": "models.approval"},
+        **{"task_id": "approve_release", "owner": PRODUCT.value},
+        about="models.release.approve_release",
         approvers=SETTINGS.approvers,
         hours=SETTINGS.approval_hours,
         notifiers=[ReportNotifier("waits for a person", over=False)],

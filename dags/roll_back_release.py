@@ -33,7 +33,7 @@ def roll_back_release() -> None:
 
     @step(Owner.PRODUCT)
     def roll_back(run: Run) -> Counts:
-        from models.roll_back import roll_back
+        from models.publishing.roll_back_release import roll_back
         from models.tracking import follow_pointer
 
         given = form()

@@ -17,6 +17,16 @@ from infra.settings import Settings
 CANDIDATES = Path(__file__).with_name("candidates.yaml")
 TAKEN = {"champion"}  # among candidates it would be compared with as what is live
 METHODS = ("fit", "recommend", "save", "load")
+MOVED = {  # published bundles name their class by where it stood when they were trained
+    f"models.{file}:{name}": f"models.recommenders.{file}:{name}"
+    for file, name in {
+        "also_bought": "AlsoBought",
+        "content": "Content",
+        "lightfm_hybrid": "LightFMHybrid",
+        "popularity": "Popularity",
+        "spark_als": "SparkALS",
+    }.items()
+}
 CLASS_PATH = r"^models(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
 
 
@@ -123,6 +133,7 @@ def model_class(path: str) -> Any:
     SettingsError
         The path leads elsewhere, there is no such class, or it lacks a method.
     """
+    path = MOVED.get(path, path)
     if not re.fullmatch(CLASS_PATH, path):
         raise SettingsError(f"'{path}' is no class of Catwalk.", "Write models.FILE:CLASS.")
     found = load_named(path)

@@ -130,7 +130,7 @@ class Recommendations:
 
 @runtime_checkable
 class Recommender(Protocol):
-    """All that a model needs to be; `tests/models/test_contract.py` says it as tests."""
+    """All that a model needs to be; `test_recommender_contract.py` says it as tests."""
 
     def fit(self, train: Interactions, items: ItemFeatures) -> Self:
         """Learn; whatever an earlier fit learnt is forgotten. Returns itself.

@@ -14,7 +14,7 @@ from infra.records.release import PublishRecord
 from infra.shop.airflow_client import AirflowClient, wait_until
 from infra.shop.airflow_server import client_of
 from infra.storage import Storage, run_key
-from models.publish import publish
+from models.publishing.publish import publish
 from models.tracking import VERSION_TAG, follow_pointer
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables
 

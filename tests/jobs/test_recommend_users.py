@@ -14,7 +14,7 @@ from infra.storage import Storage
 from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
 from jobs.recommend_users import recommend
-from models.popularity import Popularity
+from models.recommenders.popularity import Popularity
 from tests.models.conftest import INTERACTION_TYPES, ITEM_TYPES, RUN, arrays, tastes
 
 MODEL = "popularity"

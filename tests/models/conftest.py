@@ -18,9 +18,9 @@ from infra.ledger.run_records import RunRecords
 from infra.records.gates import Check, GateRecord
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
+from models.data.run_tables import interactions, item_features
 from models.recommender import Interactions, ItemFeatures, Recommender
-from models.tables import interactions, item_features
-from models.thresholds import RELEASE
+from models.release.thresholds import RELEASE
 from tests.conftest import JVM
 from tests.models import prepared
 
@@ -220,9 +220,9 @@ def write_lists(
     shop: Storage, run: str, candidate: str, k: int = 5, written_at: datetime = AS_OF
 ) -> None:
     """Write the table `recommendations` as the Spark job does, with the refitted candidate."""
-    from models.bundle import manifest_sha256
-    from models.tables import read_run
-    from models.train import candidates_of, model_folder, read_model
+    from models.bundle.bundle import manifest_sha256
+    from models.data.run_tables import read_run
+    from models.training.train import candidates_of, model_folder, read_model
 
     train = read_run(shop, run).train
     made = RunRecords(shop, run).load_refit()
@@ -266,7 +266,7 @@ def save_gate(
 
 def save_serving(shop: Storage, run: str) -> None:
     """Write the record of a bundle that answers, without the seconds of a fresh process."""
-    from models.bundle import bundle_key, manifest_sha256
+    from models.bundle.bundle import bundle_key, manifest_sha256
 
     with shop.scratch() as scratch:
         sha256 = manifest_sha256(shop.lake.store.fetch_folder(bundle_key(run), scratch))
@@ -294,11 +294,11 @@ def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
 
 
 def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
-    from models.build_bundle import build_bundle
-    from models.evaluate import evaluate
-    from models.refit import refit
-    from models.release import decide
-    from models.train import train
+    from models.bundle.build_bundle import build_bundle
+    from models.bundle.refit_winner import refit
+    from models.evaluation.evaluate import evaluate
+    from models.release.judge_release import decide
+    from models.training.train import train
 
     for candidate in load_candidates():
         train(candidate.name, run, shop)

@@ -11,8 +11,8 @@ from infra.errors import PublishError
 from infra.ledger.live_pointer import live
 from infra.records.release import PublishRecord
 from infra.storage import Storage
-from models.bundle import manifest_sha256, open_bundle
-from models.publish import publish, version_key
+from models.bundle.bundle import manifest_sha256, open_bundle
+from models.publishing.publish import publish, version_key
 from tests.models.conftest import (
     RUN,
 )

@@ -12,12 +12,12 @@ from infra.errors import SettingsError
 from infra.storage import Storage
 from models import candidates
 from models.candidates import Candidate, candidate_named, load_candidates, make, model_class
-from models.lightfm_hybrid import LightFMHybrid
-from models.train import train
+from models.recommenders.lightfm_hybrid import LightFMHybrid
+from models.training.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import RUN, WriteRun
 
-LIGHTFM = "models.lightfm_hybrid:LightFMHybrid"
+LIGHTFM = "models.recommenders.lightfm_hybrid:LightFMHybrid"
 
 
 def test_dag_parsing_imports_nothing_heavy() -> None:
@@ -31,7 +31,7 @@ def test_dag_parsing_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-ENTRY = "class: models.popularity:Popularity, why: w"
+ENTRY = "class: models.recommenders.popularity:Popularity, why: w"
 BAD_FILES = {
     f"a: {{{ENTRY}, baseline: true}}": "every enabled candidate is a baseline",
     f"a: {{{ENTRY}, enabled: false}}": "every enabled candidate is a baseline",
@@ -39,7 +39,7 @@ BAD_FILES = {
     f"a: {{{ENTRY}}}\nchampion: {{{ENTRY}}}": "no candidate may be called 'champion'",
     f"a: {{{ENTRY}, name: b}}": "unknown key 'name'",
     "a: {class: os:system, why: w}": "class",
-    "a: {class: models.popularity:Popularity}": "'why' is missing",
+    "a: {class: models.recommenders.popularity:Popularity}": "'why' is missing",
     "": "holds no keys",
 }
 
@@ -61,10 +61,10 @@ def test_an_unknown_candidate_lists_the_known() -> None:
     ("path", "said"),
     [
         ("models.absent:Model", "models.absent:Model"),
-        ("models.popularity:Absent", "models.popularity:Absent"),
+        ("models.recommenders.popularity:Absent", "models.recommenders.popularity:Absent"),
         ("models.recommender:Interactions", "no method 'fit'"),
         ("subprocess:Popen", "no class of Catwalk"),
-        ("models.popularity:annotations.x", "no class of Catwalk"),
+        ("models.recommenders.popularity:annotations.x", "no class of Catwalk"),
     ],
 )
 def test_classes_that_are_no_recommender(path: str, said: str) -> None:
@@ -107,7 +107,7 @@ def test_a_parameter_that_nobody_gave(shop: Storage, monkeypatch: pytest.MonkeyP
         def __init__(self, *, depth: int) -> None:
             super().__init__(components=depth)
 
-    monkeypatch.setattr("models.lightfm_hybrid.LightFMHybrid", Choosy)
+    monkeypatch.setattr("models.recommenders.lightfm_hybrid.LightFMHybrid", Choosy)
     entry = {"name": "a", "class": LIGHTFM, "why": "w"}
     with pytest.raises(SettingsError, match="missing a required argument: 'depth'"):
         make(Candidate.model_validate(entry), shop.settings)

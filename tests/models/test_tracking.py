@@ -13,7 +13,7 @@ from infra.records.gates import EvaluationRecord, Score
 from infra.storage import Storage
 from models import tracking
 from models.candidates import load_candidates
-from models.publish import publish
+from models.publishing.publish import publish
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 
 NAMES = {candidate.name for candidate in load_candidates()}

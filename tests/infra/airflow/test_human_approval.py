@@ -46,7 +46,9 @@ def test_a_strange_answer(change: dict[str, Any], expected: dict[str, Any]) -> N
 
 
 def test_the_form_has_a_default_that_rejects(airflow_database: None) -> None:
-    asked = HumanApproval(task_id="ask", about="models.approval", approvers=("pm", "ada"), hours=2)
+    asked = HumanApproval(
+        task_id="ask", about="models.release.approve_release", approvers=("pm", "ada"), hours=2
+    )
     assert asked.defaults == ["Reject"]
     assert asked.response_timeout is not None
     assert asked.response_timeout.total_seconds() == 7200

@@ -1,0 +1,1 @@
+"""The folder that serves one model: made, described, and seen to answer."""

@@ -1,0 +1,171 @@
+"""Assemble what goes live: the model, its lists, the items, a card, and a manifest of all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infra.bundle_records import RefitRecord
+from infra.errors import BundleError, ReleaseError
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
+from infra.schemas import RECOMMENDATIONS
+from infra.storage import Storage
+from infra.stores.digests import write_manifest
+from infra.stores.object_store import MANIFEST
+from models.bundle.bundle import (
+    CARD,
+    CARD_PAGE,
+    FALLBACK,
+    JUDGED,
+    LISTS,
+    LISTS_WRITTEN_AT,
+    MODEL,
+    STRANGER,
+    answer,
+    bundle_key,
+    load_recommender,
+    manifest_sha256,
+    not_rejected,
+    version_of,
+)
+from models.bundle.card import card_page, model_card
+from models.bundle.served_items import ServedItems, read_served_items
+from models.training.train import Fit, candidates_of, model_folder, read_fit
+
+
+def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
+    """Assemble the winner of a run and write `bundles/RUN` of the lake in one step.
+
+    The same inputs give the same bytes, so a rerun changes nothing.
+
+    Returns
+    -------
+    dict
+        Address, version, number of files and their bytes.
+
+    Raises
+    ------
+    ReleaseError
+        The run has no verdict, or it says reject, or no refit belongs to it.
+    StorageError
+        The model, its lists or the tables of the run are missing.
+    BundleError
+        The model or the lists are not those that were judged.
+    """
+    verdict = not_rejected(run, storage)
+    made = refit_of(verdict, storage)
+    with storage.scratch() as scratch:
+        model = _copy_models(made, storage, scratch)
+        written_at = _copy_lists(verdict, storage, model, scratch / LISTS)
+        items = read_served_items(storage, run, as_of_now=made.refitted)
+        items.save(scratch)
+        _write_fallback(items, storage.settings.recommendations_per_user, scratch)
+        fit = read_fit(scratch / MODEL)
+        _write_card(model_card(verdict, made, storage, fit), scratch)
+        manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
+        version = version_of(scratch)
+        storage.lake.begin("bundles", run)  # a bucket keeps files of before
+        storage.lake.store.put_folder(scratch, bundle_key(run))
+    return {
+        "address": storage.lake.address(bundle_key(run)),
+        "version": version,
+        "files": len(manifest.files),
+        "bytes": manifest.total_bytes(),
+    }
+
+
+def refit_of(verdict: VerdictRecord, storage: Storage) -> RefitRecord:
+    """Return the record of the model that goes live; raise `ReleaseError` unless it may.
+
+    It may if it was made from the very model that the verdict judged, and is like it.
+    """
+    made = RunRecords(storage, verdict.run).load_refit()
+    known = made is not None and (made.run, made.candidate, made.judged_sha256)
+    if made is None or known != (verdict.run, verdict.candidate, verdict.model_sha256):
+        raise ReleaseError(
+            f"{verdict.candidate} of {verdict.run} was not refitted since it was judged.",
+            "Run refit_winner first.",
+        )
+    if not made.passed or (not made.refitted and made.model_sha256 != made.judged_sha256):
+        raise ReleaseError(
+            f"The refit of {verdict.run} is not the model that was judged: {made.reason}",
+            "Read its report; what is live stays live.",
+        )
+    return made
+
+
+def _facts(fit: Fit) -> dict[str, str]:
+    times = {name: getattr(fit, name).isoformat() for name in ("as_of", "cut")}
+    return {"run": fit.run, "candidate": fit.candidate, **times}
+
+
+def _copy_models(made: RefitRecord, storage: Storage, scratch: Path) -> str:
+    """Copy the model that goes live and, if that is another one, the one that was judged.
+
+    Returns
+    -------
+    str
+        Hash of the manifest of the model that goes live: its lists name it.
+    """
+    sha256 = _copy_model(storage, made.folder, made.model_sha256, scratch / MODEL)
+    if made.refitted:
+        judged = f"{candidates_of(made.run)}/{made.candidate}"
+        _copy_model(storage, judged, made.judged_sha256, scratch / JUDGED)
+    return sha256
+
+
+def _copy_model(storage: Storage, key: str, sha256: str, target: Path) -> str:
+    with model_folder(storage, *key.rsplit("/", 1)) as (folder, manifest):
+        if manifest.model_sha256() != sha256:
+            raise BundleError(
+                f"{key} was trained again after it was judged.",
+                "Run evaluate, judge_release and refit_winner again.",
+            )
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(MANIFEST))
+        return manifest_sha256(folder)
+
+
+def _copy_lists(verdict: VerdictRecord, storage: Storage, model: str, target: Path) -> str:
+    """Copy the lists that `model` made, and return when they were written.
+
+    Only the Parquet files; Spark leaves checksums and markers beside them.
+    """
+    table = RECOMMENDATIONS.name
+    said = storage.lake.manifest(table, verdict.run)
+    _require_made_by(verdict, model, said)
+    target.mkdir()
+    with storage.scratch() as scratch:
+        folder = storage.lake.store.fetch_folder(f"{table}/{verdict.run}", scratch)
+        for number, file in enumerate(sorted(folder.glob("*.parquet"))):
+            shutil.copyfile(file, target / f"part-{number:05d}.parquet")
+    return str(said["written_at"])
+
+
+def _require_made_by(verdict: VerdictRecord, model: str, said: dict[str, Any]) -> None:
+    run, name = verdict.run, said.get("model")
+    if name != verdict.candidate:
+        fact = f"The lists of {run} come from {name}, released is {verdict.candidate}."
+    elif said.get("model_manifest_sha256") != model:
+        fact = f"The lists of {run} come from another training of {name} than goes live."
+    elif "written_at" not in said:
+        fact = f"The lists of {run} do not say when they were written."
+    else:
+        return
+    raise BundleError(fact, "Run recommend_users again.")
+
+
+def _write_fallback(items: ServedItems, k: int, scratch: Path) -> None:
+    """Write what everybody is shown whom the model does not know."""
+    given = answer(load_recommender(scratch / MODEL), items, np.array([STRANGER]), k)
+    content = json.dumps({"item_ids": given.item_ids(0)}, indent=1)
+    (scratch / FALLBACK).write_text(content, encoding="utf-8")
+
+
+def _write_card(card: dict[str, Any], scratch: Path) -> None:
+    (scratch / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
+    (scratch / CARD_PAGE).write_text(card_page(card), encoding="utf-8")

@@ -1,0 +1,199 @@
+"""Prove that a bundle answers, in a process that knows nothing but its folder.
+
+Called as `python -m models.bundle.check_serving FOLDER MEGABYTES`: prints one JSON line;
+exits with 1 and one line on standard error if an answer is wrong, or if it takes more memory than
+that.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import models
+from infra.bundle_records import ServingRecord
+from infra.errors import BundleError, CatwalkError
+from infra.ledger.run_records import RunRecords
+from infra.settings import Settings
+from infra.storage import Storage
+from infra.stores.object_store import MANIFEST
+from models.bundle.bundle import LISTS, STRANGER, Bundle, bundle_key, manifest_sha256, open_bundle
+from models.recommender import NONE, Recommendations, UserIds, positions
+from models.training.peak_memory import peak_memory_mb
+
+SAMPLE = 50
+AGREEMENT = 0.9  # of ready and fresh lists; equal scores may swap in the last bits
+
+
+def check_serving(run: str, storage: Storage) -> dict[str, Any]:
+    """Open the bundle of a run in a fresh process and record what that process measured.
+
+    The record names the manifest that stood there before the process started: a bundle that is
+    built anew meanwhile counts as unchecked.
+
+    Raises
+    ------
+    BundleError
+        The process failed, or needed more time or memory than the settings allow.
+    """
+    with storage.scratch() as scratch:
+        folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
+        sha256 = manifest_sha256(folder) if (folder / MANIFEST).exists() else ""
+        answer = answers(f"The bundle of {run}", folder, storage.settings)
+    record = ServingRecord(run=run, at=datetime.now(UTC), manifest_sha256=sha256, **answer)
+    RunRecords(storage, run).save_serving(record)
+    return record.counts()
+
+
+def answers(name: str, folder: Path, settings: Settings) -> dict[str, Any]:
+    """Ask a bundle in a fresh process with the memory and the seconds of the settings.
+
+    Raises
+    ------
+    BundleError
+        It does not answer, or not within them; `name` says in the message which bundle it is.
+    """
+    seconds, megabytes = settings.serving_seconds, settings.serving_memory_mb
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "models.bundle.check_serving", str(folder), str(megabytes)],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            cwd=Path(models.__file__).parent.parent,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(
+            f"{name} gave no answer in {seconds} s.",
+            "Look at its size and CATWALK_SERVING_SECONDS.",
+        ) from error
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}."])[-1]
+        raise BundleError(f"{name} does not serve: {said}", "Build it again.")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """Open a bundle and ask it sample questions.
+
+    Returns
+    -------
+    dict
+        Seconds to open, seconds per answer, users asked, mean overlap with the ready lists.
+
+    Raises
+    ------
+    BundleError
+        The bundle is broken, or an answer is.
+    """
+    started = time.perf_counter()
+    bundle = open_bundle(folder)
+    opened = time.perf_counter() - started
+    users, ready = _ready_lists(folder)
+    k = max(map(len, ready), default=0)
+    if k == 0:
+        raise BundleError(f"{folder} holds no lists.", "Run recommend_users again.")
+    started = time.perf_counter()
+    known = _ask(bundle, users, k)
+    answered = (time.perf_counter() - started) / len(users)
+    stranger = _ask(bundle, np.array([STRANGER]), k)
+    _ask(bundle, users[:1], 1)
+    if known.fallback.all() or not stranger.fallback.all() or not stranger.item_ids(0):
+        raise BundleError(f"{folder} does not tell known users from strangers.", "Train again.")
+    if list(bundle.fallback[:k]) != stranger.item_ids(0):
+        raise BundleError(f"The fallback of {folder} is not what strangers get.", "Build it again.")
+    return {
+        "users": len(users),
+        "k": k,
+        "seconds_to_open": round(opened, 3),
+        "seconds_per_answer": round(answered, 6),
+        "agreement": _agreement(known, ready),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
+
+
+def _ready_lists(folder: Path) -> tuple[UserIds, list[list[str]]]:
+    """Return the first lists of the bundle: keys and item ids."""
+    from pyarrow.parquet import ParquetFile  # read_table would import pandas: half the time
+
+    files = sorted((folder / LISTS).glob("*.parquet"))
+    rows = [row for file in files for row in ParquetFile(file).read().slice(0, SAMPLE).to_pylist()]
+    users = np.array([row["user_key"] for row in rows[:SAMPLE]], dtype=np.str_)
+    return users, [row["item_ids"] for row in rows[:SAMPLE]]
+
+
+def _ask(bundle: Bundle, users: UserIds, k: int) -> Recommendations:
+    """Ask, and hold every answer to the contract."""
+    given = bundle.recommend(users, k)
+    raw = bundle.recommender.recommend(users, k)
+    if given.items.shape != (len(users), k):
+        raise BundleError(f"{k} items were asked for; {given.items.shape} came.", "Mend `k`.")
+    if not _all_recommendable(bundle, raw):
+        raise BundleError("An item that may not be shown was recommended.", "Mend the model.")
+    for row in range(len(users)):
+        found = given.item_ids(row)
+        if len(set(found)) != len(found):
+            raise BundleError(f"{users[row]} got an item twice.", "Mend the model.")
+    return given
+
+
+def _all_recommendable(bundle: Bundle, given: Recommendations) -> bool:
+    """Tell whether the model itself kept to what could be shown at its cut."""
+    named = np.unique(given.items[given.items != NONE])
+    places = positions(bundle.items.ids, given.catalogue[named])
+    return bool(((places != NONE) & bundle.items.recommendable_at_cut[places]).all())
+
+
+def _agreement(given: Recommendations, ready: list[list[str]]) -> float:
+    """Return the mean share of ready items that fresh answers hold too; refuse a low one."""
+    shares = [
+        len(set(given.item_ids(row)) & set(items)) / len(items)
+        for row, items in enumerate(ready)
+        if items
+    ]
+    agreement = float(np.mean(shares))
+    if agreement < AGREEMENT:
+        raise BundleError(
+            f"Only {agreement:.0%} of the ready lists are what the model answers.",
+            "Run recommend_users again.",
+        )
+    return round(agreement, 4)
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let this process have so much memory of its own and no more; asking for more then fails.
+
+    Counted is what Linux calls data: the heap and private mappings, not files that are mapped.
+    """
+    most = megabytes * 1024**2
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def main(arguments: list[str]) -> int:
+    """Check one folder; return the exit code."""
+    if len(arguments) != 2 or not arguments[1].isdigit():
+        print("usage: python -m models.bundle.check_serving FOLDER MEGABYTES", file=sys.stderr)
+        return 2
+    limit_memory(int(arguments[1]))
+    try:
+        print(json.dumps(check(Path(arguments[0]))))
+    except CatwalkError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(f"it needs more than {arguments[1]} MB, CATWALK_SERVING_MEMORY_MB.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

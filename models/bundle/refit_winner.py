@@ -1,0 +1,206 @@
+"""Fit the winner of a run again on everything known, and hold it to the model that was judged.
+
+What is judged has not seen the last days, as they judge it; what goes live should have. So the
+same parameters are fitted again on the whole window, with the items as known now. The answers of
+the hold-out are in it, so no metric can tell whether it is good: it must recommend what the judged
+model recommends, by the limits of `refit.yaml`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from infra.bundle_records import RefitRecord
+from infra.errors import ReleaseError
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import VerdictRecord
+from infra.rules import Rules, load_rules
+from infra.schemas import CATALOGUE, HISTORY
+from infra.storage import Storage
+from models.bundle.bundle import not_rejected
+from models.candidates import Candidate, make
+from models.data.run_tables import RunTables
+from models.evaluation.measure import ASKED_OF_CHAMPION, todays
+from models.metrics.lists import overlap
+from models.metrics.ranking import K
+from models.recommender import Interactions, ItemFeatures, Recommender
+from models.training.train import (
+    Fit,
+    Trained,
+    candidates_of,
+    fit_of,
+    load_trained,
+    read_lesson,
+    write_model,
+)
+
+REFIT = Path(__file__).parents[1] / "refit.yaml"
+MOST_COMPARED = 2_000  # users, evenly spread: the mean overlap is then known to 0.01
+
+
+class OverlapLimit(Rules):
+    """The least overlap; the higher of both limits counts."""
+
+    min: float = Field(gt=0, le=1)
+    share_of_seed_overlap: float = Field(gt=0, le=1)
+    why: str = Field(min_length=1)
+
+
+class RefitLimits(Rules):
+    """What `refit.yaml` holds."""
+
+    overlap_at_10: OverlapLimit
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike the lists of two models are.
+
+    Attributes
+    ----------
+    users : int
+        How many were compared.
+    overlap : float
+        Mean share of the places with the same items.
+    by_chance : float
+        The same between different users: what a mix-up of users would give.
+    """
+
+    users: int
+    overlap: float
+    by_chance: float
+
+
+def refit(run: str, storage: Storage, file: Path = REFIT) -> RefitRecord:
+    """Make the model that goes live, and save the record that ties it to the judged one.
+
+    With the setting `refit` off, it is the judged one itself.
+
+    Raises
+    ------
+    ReleaseError
+        The run has no verdict that lets it go on, or the two models differ too much; the record
+        that says by how much is saved before.
+    BundleError
+        The judged model was changed since.
+    SettingsError
+        The limits cannot be read.
+    """
+    verdict = not_rejected(run, storage)
+    judged = load_trained(storage, run, verdict.candidate)
+    if judged.sha256 != verdict.model_sha256:
+        raise ReleaseError(
+            f"{verdict.candidate} of {run} was trained again after it was judged.",
+            "Run evaluate and judge_release again.",
+        )
+    if storage.settings.refit:
+        record = _fitted_again(verdict, judged, load_rules(file, RefitLimits), storage)
+    else:
+        record = _as_judged(verdict)
+    RunRecords(storage, run).save_refit(record)
+    if not record.passed:
+        raise ReleaseError(
+            f"{verdict.candidate} of {run}, fitted on all data, is not the model that was judged: "
+            f"{record.reason}",
+            f"What is live stays live. Look for a jump in the last days; the limits are in {file}.",
+        )
+    return record
+
+
+def _as_judged(verdict: VerdictRecord) -> RefitRecord:
+    return RefitRecord(
+        run=verdict.run,
+        at=datetime.now(UTC),
+        candidate=verdict.candidate,
+        refitted=False,
+        folder=f"{candidates_of(verdict.run)}/{verdict.candidate}",
+        judged_sha256=verdict.model_sha256,
+        model_sha256=verdict.model_sha256,
+        passed=True,
+        reason="The judged model itself goes live: CATWALK_REFIT is off.",
+    )
+
+
+def _fitted_again(
+    verdict: VerdictRecord, judged: Trained, limits: RefitLimits, storage: Storage
+) -> RefitRecord:
+    model, fit, tables = _fit(judged.fit, storage)
+    found = likeness(judged.model, model, tables.train, tables.items)
+    floor, says = _floor(limits.overlap_at_10, judged.fit.seed_overlap, found)
+    folder = f"refits/{verdict.run}/{verdict.candidate}"
+    with storage.scratch() as scratch:
+        manifest = write_model(model, fit, scratch)
+        storage.lake.begin(f"refits/{verdict.run}", verdict.candidate)
+        storage.lake.store.put_folder(scratch, folder)
+    return RefitRecord(
+        run=verdict.run,
+        at=datetime.now(UTC),
+        candidate=verdict.candidate,
+        refitted=True,
+        folder=folder,
+        judged_sha256=verdict.model_sha256,
+        model_sha256=manifest.model_sha256(),
+        parameters=fit.parameters,
+        interactions=fit.interactions,
+        users=found.users,
+        overlap=found.overlap,
+        floor=floor,
+        passed=found.overlap >= floor,
+        reason=f"{found.overlap:.0%} of the places are the same, at least {floor:.0%} {says}.",
+        why=limits.overlap_at_10.why,
+    )
+
+
+def _fit(judged: Fit, storage: Storage) -> tuple[Recommender, Fit, RunTables]:
+    """Fit what was judged on all data: the parameters of then, those it settled on included."""
+    parameters = {**judged.parameters, **judged.settled}
+    chosen = Candidate.model_validate(
+        {"name": judged.candidate, "class": judged.class_path, "parameters": parameters, "why": "w"}
+    )
+    of_then = {"seed": judged.seed, "training_threads": judged.training_threads}
+    settings = storage.settings.model_copy(update=of_then)
+    model: Recommender = make(chosen, settings)
+    lesson = read_lesson(model, storage, judged.run, HISTORY, CATALOGUE)
+    started = time.perf_counter()
+    lesson.learn(model)
+    fit = fit_of(chosen, judged.run, settings, lesson, time.perf_counter() - started)
+    noise = {"noise": judged.noise, "seed_overlap": judged.seed_overlap}
+    return model, fit.model_copy(update=noise), lesson.tables
+
+
+def likeness(
+    judged: Recommender, model: Recommender, train: Interactions, items: ItemFeatures
+) -> Likeness:
+    """Compare the lists of both models for users that both know.
+
+    The judged one does not know what users took since its cut and what was sold out since; that
+    is taken out of its lists before.
+    """
+    spread = np.linspace(0, len(train.users) - 1, min(len(train.users), MOST_COMPARED))
+    rows = np.unique(spread.astype(np.intp))
+    rows = rows[~judged.recommend(train.users[rows], 1).fallback]
+    if not rows.size:
+        return Likeness(0, 0.0, 0.0)
+    users = train.users[rows]
+    before = todays(judged.recommend(users, ASKED_OF_CHAMPION), items, train.weights[rows], K)
+    after = model.recommend(users, K)
+    of_others = replace(after, items=np.roll(after.items, 1, axis=0))
+    found = (float(overlap(before, lists).mean()) for lists in (after, of_others))
+    return Likeness(len(rows), *found)
+
+
+def _floor(limit: OverlapLimit, seed_overlap: float | None, found: Likeness) -> tuple[float, str]:
+    """Return the least overlap, and what asks for it."""
+    floors = {"by refit.yaml": limit.min, "as other users' lists share that": found.by_chance}
+    if seed_overlap is not None:
+        share = limit.share_of_seed_overlap
+        said = f"({share:.0%} of the {seed_overlap:.0%} that another seed leaves)"
+        floors[said] = share * seed_overlap
+    says = max(floors, key=floors.__getitem__)
+    return floors[says], says

@@ -1,0 +1,103 @@
+"""The items a bundle carries: what the serving process shows, and which of them it may show."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.errors import BundleError
+from infra.schemas import CATALOGUE, ITEMS
+from infra.storage import Storage
+from models.recommender import NONE, ItemIds, positions
+
+Texts = NDArray[np.str_]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ServedItems:
+    """One entry per item of the catalogue as known when the bundle was built, sorted by id.
+
+    Attributes
+    ----------
+    ids : array of str, shape (n,)
+    titles, brands, categories, colours : array of str, shape (n,)
+        "" where unknown.
+    prices : array of float64, shape (n,)
+        In the shop's currency; NaN where unknown.
+    recommendable, recommendable_at_cut : array of bool, shape (n,)
+        May be shown now; could be shown when the data of the model ended.
+    """
+
+    FILE: ClassVar[str] = "items.npz"
+
+    ids: ItemIds
+    titles: Texts
+    brands: Texts
+    categories: Texts
+    colours: Texts
+    prices: NDArray[np.float64]
+    recommendable: Flags
+    recommendable_at_cut: Flags
+
+    def save(self, folder: Path) -> None:
+        """Write `items.npz`; equal arrays give equal bytes."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez(folder / self.FILE, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> ServedItems:
+        """Read `items.npz`; raise `BundleError` if it cannot be, or its lengths differ."""
+        try:
+            with np.load(folder / cls.FILE, allow_pickle=False) as arrays:
+                items = cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(
+                f"{folder / cls.FILE} cannot be read: {error}.", "Rebuild."
+            ) from error
+        if {getattr(items, field.name).shape for field in fields(cls)} != {items.ids.shape}:
+            raise BundleError(f"{folder / cls.FILE} has arrays of unequal length.", "Rebuild.")
+        return items
+
+
+def read_served_items(storage: Storage, run: str, *, as_of_now: bool) -> ServedItems:
+    """Read the catalogue of a run, as known at its end; raises as `read_table`.
+
+    `as_of_now` says that the model knows it, too, and not the one of the cut.
+    """
+    from models.data.run_tables import read_table, texts
+
+    now = read_table(storage, CATALOGUE, run).sort_by("item_id")
+    then = now if as_of_now else read_table(storage, ITEMS, run).sort_by("item_id")
+    ids = texts(now["item_id"])
+    places = positions(texts(then["item_id"]), ids)
+    before = np.append(_shown(then), False)  # an item unknown at the cut reads the last entry
+    words = {
+        name: np.asarray([value or "" for value in now[column].to_pylist()], dtype=np.str_)
+        for name, column in _TEXT_COLUMNS.items()
+    }
+    return ServedItems(
+        ids=ids,
+        **words,
+        prices=now["price"].to_numpy().astype(np.float64),
+        recommendable=_shown(now),
+        recommendable_at_cut=before[np.where(places == NONE, len(before) - 1, places)],
+    )
+
+
+_TEXT_COLUMNS = {
+    "titles": "title",
+    "brands": "brand",
+    "categories": "category",
+    "colours": "colour",
+}
+
+
+def _shown(rows: object) -> Flags:
+    flags: Flags = rows["has_picture"].to_numpy() & rows["in_stock"].to_numpy()  # type: ignore[index]
+    return flags

@@ -1,0 +1,1 @@
+"""How candidates and the champion score on the hold-out."""

@@ -1,0 +1,75 @@
+"""Putting the models of a run beside each other: intervals, comparisons and slices of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from infra.records.gates import Score
+from models.candidates import load_candidates
+from models.data.holdout import Holdout
+from models.data.run_tables import RunTables
+from models.evaluation.measure import Measured
+from models.evaluation.slices import SHOWN, judge_slices, kinds
+from models.metrics.confidence import compare, intervals, larger_noise
+from models.training.seed_noise import METRIC
+from models.training.train import Trained
+
+CHAMPION: Final = "champion"
+Judged: TypeAlias = tuple[Score, Measured]  # the score holds what the lists do not tell: its costs
+
+
+def compared(
+    judged: Sequence[Judged],
+    holdout: Holdout,
+    tables: RunTables,
+    seed: int,
+    also_with: frozenset[str] = frozenset(),
+) -> tuple[Score, ...]:
+    """Complete the scores of all models of a run, in their order.
+
+    Each is compared with the champion, with every baseline, and with the candidates of the names
+    given, but not with itself.
+    """
+    rivals = _rivals(judged, also_with)
+    slices = kinds(holdout, tables)
+
+    def complete(score: Score, measured: Measured) -> Score:
+        others = {name: rival for name, rival in rivals.items() if rival[1] is not measured}
+        noise = {
+            name: larger_noise(score.noise, rival.noise) for name, (rival, _) in others.items()
+        }
+        values = {name: theirs.by_user[METRIC] for name, (_, theirs) in others.items()}
+        return score.model_copy(
+            update={
+                "metrics": {**measured.metrics, **score.metrics},
+                "intervals": intervals({name: measured.by_user[name] for name in SHOWN}, seed),
+                "comparisons": compare(METRIC, measured.by_user[METRIC], values, noise, seed),
+                "slices": judge_slices(measured.lists, holdout, slices),
+            }
+        )
+
+    return tuple(complete(*one) for one in judged)
+
+
+def score_of(name: str, role: Literal["candidate", "champion"], trained: Trained) -> Score:
+    """Start the score of a model with its costs, which its lists do not tell."""
+    return Score(
+        name=name,
+        role=role,
+        parameters=trained.fit.parameters,
+        metrics={
+            "training_minutes": trained.fit.training_seconds / 60,
+            "peak_memory_mb": trained.fit.peak_memory_mb,
+            "model_mb": trained.bytes / 1024**2,
+        },
+        model_sha256=trained.sha256,
+        noise=trained.fit.noise,
+    )
+
+
+def _rivals(judged: Sequence[Judged], also_with: frozenset[str]) -> dict[str, Judged]:
+    baselines = {candidate.name for candidate in load_candidates() if candidate.baseline}
+    named = [(one[0].name if one[0].role != CHAMPION else CHAMPION, one) for one in judged]
+    found = {name: one for name, one in named if name in baselines | also_with | {CHAMPION}}
+    return dict(sorted(found.items(), key=lambda one: one[0] != CHAMPION))

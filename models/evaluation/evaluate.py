@@ -1,0 +1,107 @@
+"""Judge every candidate of a run, and the live champion beside them, on the same hold-out.
+
+The champion is judged only if it was trained on data up to a cut no later than this run's:
+otherwise it may have learnt the hold-out by heart. A champion that is not judged, for this or
+because its bundle is broken, is named in the notes of the record; thresholds that compare with
+it then fail, so nothing replaces a champion unseen. A champion that was fitted again on everything
+knows the hold-out; its bundle brings the model that was judged then, which stands in for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from infra.errors import BundleError, InputError, SettingsError, StorageError
+from infra.ledger.live_pointer import live
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import EvaluationRecord
+from infra.storage import Storage
+from infra.stores.digests import verified
+from models.bundle.bundle import JUDGED, MODEL
+from models.candidates import load_candidates
+from models.data.holdout import Holdout, left_out, select
+from models.data.run_tables import RunTables, read_run
+from models.evaluation.compare import CHAMPION, Judged, compared, score_of
+from models.evaluation.measure import measure, measure_champion
+from models.publishing.publish import version_key
+from models.training.train import Fit, Trained, load_trained, read_model
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(run: str, storage: Storage) -> EvaluationRecord:
+    """Judge all candidates and the champion, and save the record.
+
+    Raises
+    ------
+    StorageError
+        The tables of the run are missing, or a candidate was not trained.
+    BundleError
+        A candidate's files were changed since training.
+    InputError
+        Nobody in the hold-out can be judged by, or the tables were written again since a candidate
+        learnt from them.
+    """
+    tables = read_run(storage, run)
+    holdout = select(tables)
+    judged = [
+        _candidate(storage, run, candidate.name, holdout, tables) for candidate in load_candidates()
+    ]
+    champion = live(storage)
+    notes = left_out(holdout, tables)
+    if champion is not None:
+        try:
+            judged.append(_champion(storage, champion.version, holdout, tables))
+        except (BundleError, StorageError, InputError, SettingsError) as error:
+            notes.append(f"The champion {champion.version} was not judged: {error.fact}")
+    scores = compared(judged, holdout, tables, storage.settings.seed)
+    record = EvaluationRecord(
+        run=run,
+        at=datetime.now(UTC),
+        cut=tables.cut,
+        users=len(holdout.users),
+        items=int(tables.items.recommendable.sum()),
+        train_interactions=int(tables.train.weights.nnz),
+        holdout_interactions=int(holdout.wanted.nnz),
+        scores=scores,
+        champion=champion.version if champion else None,
+        notes=tuple(notes),
+        written=tables.written,
+    )
+    for note in notes:
+        log.warning("%s", note)
+    RunRecords(storage, run).save_evaluation(record)
+    return record
+
+
+def _candidate(
+    storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
+) -> Judged:
+    trained = load_trained(storage, run, name)
+    if trained.fit.written != tables.written:
+        raise InputError(
+            f"The tables of {run} were written again since {name} learnt from them.",
+            "Run train again, and all that follows.",
+        )
+    return score_of(name, "candidate", trained), measure(trained.model, holdout, tables)
+
+
+def _champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Judged:
+    with storage.scratch() as scratch:
+        folder = storage.published.fetch_folder(version_key(version), scratch)
+        manifest = verified(folder)
+        below = f"{JUDGED if (folder / JUDGED).is_dir() else MODEL}/"
+        model, fit = read_model(folder / below)
+    _require_no_leak(fit, tables.cut)
+    trained = Trained(model, fit, manifest.model_sha256(below), manifest.total_bytes(below))
+    return score_of(fit.candidate, CHAMPION, trained), measure_champion(model, holdout, tables)
+
+
+def _require_no_leak(fit: Fit, cut: datetime) -> None:
+    if fit.cut > cut:
+        raise InputError(
+            f"it learnt from data up to {fit.cut:%Y-%m-%d %H:%M}, this run is judged from "
+            f"{cut:%Y-%m-%d %H:%M} on.",
+            "Judge it in a run with a later cut.",
+        )

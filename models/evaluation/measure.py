@@ -1,0 +1,153 @@
+"""One model's lists held against the hold-out: every metric, and its numbers by user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.holdout import Holdout, marked
+from models.data.run_tables import RunTables
+from models.metrics.lists import (
+    catalogue_coverage,
+    diversity,
+    fallback_share,
+    novelty,
+    popularity_share,
+    user_coverage,
+)
+from models.metrics.ranking import LENGTHS, RANKING, Hits, K, Values, auc
+from models.recommender import (
+    NONE,
+    ItemFeatures,
+    Matrix,
+    Recommendations,
+    Recommender,
+    positions,
+    stacked,
+)
+
+LONGEST = max(LENGTHS)
+ASKED_OF_CHAMPION = 10 * LONGEST  # what was seen or sold out since its cut is taken out
+BLOCK_USERS = 50_000  # 120 MB at a time for a champion's lists
+AUC_USERS = 1_000  # whole rankings cost 2 ms a user at 20,000 items; never fewer items
+AUC_PLACES = 2_000_000  # of whole rankings at a time: 24 MB
+
+Rows: TypeAlias = NDArray[np.intp] | slice
+Ask: TypeAlias = Callable[[Rows, int], Recommendations]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one model.
+
+    Attributes
+    ----------
+    metrics : dict of str to float
+        Every metric of `models.metrics.ranking.METRICS` that lists can tell.
+    by_user : dict of str to array of float64, shape (n_users,)
+        The ranking metrics at `K` of every user of the hold-out.
+    lists : Recommendations
+        The first `K` of every user.
+    """
+
+    metrics: dict[str, float]
+    by_user: dict[str, Values]
+    lists: Recommendations
+
+
+def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
+    """Judge a model that was trained for this run."""
+
+    def ask(rows: Rows, k: int) -> Recommendations:
+        return model.recommend(holdout.users[rows], k)
+
+    return _measured(ask, holdout, tables)
+
+
+def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
+    """Judge a model that was trained for an earlier run, by the same users and items.
+
+    It does not know what users did and what sold out since, so it is asked for ten times as many
+    items, and those that must not be shown today are taken out before the first ones are judged.
+    """
+    known = len(model.recommend(holdout.users[:1], 1).catalogue)
+
+    def ask(rows: Rows, k: int) -> Recommendations:
+        asked = ASKED_OF_CHAMPION if k <= LONGEST else known
+        given = model.recommend(holdout.users[rows], asked)
+        return todays(given, tables.items, holdout.seen[rows], k)
+
+    return _measured(ask, holdout, tables)
+
+
+def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
+    """Return where the lists hit, (n, k)."""
+    return marked(holdout.wanted, given.items)
+
+
+def todays(given: Recommendations, items: ItemFeatures, seen: Matrix, k: int) -> Recommendations:
+    """Return an older model's first k of what may be shown today, by the items of today.
+
+    `seen` is csr, a row per row of the lists and a column per item of today.
+    """
+    places = np.append(positions(items.items, given.catalogue), NONE)
+    today = places[given.items].astype(np.int32)  # position -1 reads the NONE at the end
+    shown = (today != NONE) & items.recommendable[today]
+    shown &= ~marked(seen, today)
+    return replace(given, catalogue=items.items, items=today).kept(shown, k)
+
+
+def _measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
+    blocks = _blocks(len(holdout.users), BLOCK_USERS)
+    given = stacked([ask(rows, LONGEST) for rows in blocks])
+    hits, relevant = hits_of(given, holdout), holdout.relevant
+    by_user = {name: metric(hits, relevant) for name, metric in RANKING.items()}
+    first = given.kept(given.items != NONE, K)
+    metrics = {
+        **{name: float(values.mean()) for name, values in by_user.items()},
+        "auc": float(_auc(ask, holdout).mean()),
+        **_list_metrics(first, tables),
+    }
+    shortest = {name: values for name, values in by_user.items() if name.endswith(f"_at_{K}")}
+    return Measured(metrics, shortest, first)
+
+
+def _list_metrics(given: Recommendations, tables: RunTables) -> dict[str, float]:
+    shown, train = tables.items.recommendable, tables.train.weights
+    takers = np.bincount(train.indices, minlength=train.shape[1])
+    return {
+        "user_coverage": user_coverage(given, shown),
+        "fallback_share": fallback_share(given),
+        "catalogue_coverage": catalogue_coverage(given, shown),
+        "novelty": novelty(given, takers, train.shape[0]),
+        "diversity": diversity(given, tables.items.matrix),
+        "popularity_share": popularity_share(given, takers),
+    }
+
+
+def whole_ranking_auc(ask: Ask, holdout: Holdout, sample: NDArray[np.intp]) -> Values:
+    """Rank everything for a sample of the users; never a sample of the items."""
+    n_items = holdout.wanted.shape[1]
+    found = []
+    for block in _blocks(len(sample), max(1, AUC_PLACES // n_items)):
+        rows = sample[block]
+        items = ask(rows, n_items).items
+        wanted = holdout.wanted[rows].toarray()
+        hits = np.take_along_axis(wanted, np.maximum(items, 0).astype(np.int64), axis=1)
+        there = items != NONE
+        found.append(auc(hits & there, there, holdout.relevant[rows]))
+    return np.concatenate(found)
+
+
+def _auc(ask: Ask, holdout: Holdout) -> Values:
+    amount = len(holdout.users)
+    spread = np.linspace(0, amount - 1, min(amount, AUC_USERS))
+    return whole_ranking_auc(ask, holdout, np.unique(spread.astype(np.intp)))
+
+
+def _blocks(amount: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, amount)) for start in range(0, amount, step))

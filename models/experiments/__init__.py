@@ -1,0 +1,1 @@
+"""Trying variants of a candidate, without any way to publish."""

@@ -1,0 +1,1 @@
+"""The numbers of an evaluation: pure functions of lists and hits."""

@@ -1,0 +1,1 @@
+"""Putting a version live, taking it back, and deleting old ones."""

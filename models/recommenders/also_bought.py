@@ -1,0 +1,165 @@
+"""Customers who bought this also bought that: likeness of items by counting who took both.
+
+Sources: G. Linden, B. Smith, J. York, Amazon.com Recommendations: Item-to-Item Collaborative
+Filtering, 2003 (cosine); S. Robertson, H. Zaragoza, The Probabilistic Relevance Framework: BM25
+and Beyond, 2009, read with users as words and items as documents.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags_array
+
+from models.recommender import (
+    Interactions,
+    ItemFeatures,
+    ItemIds,
+    Matrix,
+    Recommendations,
+    UserIds,
+    require_learnable,
+)
+from models.recommenders.capabilities import Sessions
+from models.recommenders.factors import not_fitted
+from models.recommenders.model_files import load_parameters, one_of, real, save_parameters, whole
+from models.recommenders.neighbours import Neighbours, assemble, nearest
+
+BM25_K1, BM25_B = 1.2, 0.75  # Robertson and Zaragoza's own middle values
+
+
+class AlsoBought:
+    """An item scores by its likeness to what the user had.
+
+    Parameters
+    ----------
+    weighting : {"cosine", "bm25"}
+        Cosine of the damped weights, or the dot product of their BM25 weights, which tells less
+        of an item by users who take everything.
+    neighbours : int
+        Most similar items kept per item, 1 to 10000.
+    weight_power : float
+        Interaction weights are raised to this power, 0 to 1; 0 makes all equal.
+    longest_history : int
+        Only a user's latest items are counted, 2 to 100000: counting costs the square of it.
+
+    Raises
+    ------
+    SettingsError
+        A parameter is out of range; the message names it.
+    """
+
+    def __init__(
+        self,
+        *,
+        weighting: str = "cosine",
+        neighbours: int = 100,
+        weight_power: float = 0.5,
+        longest_history: int = 500,
+    ) -> None:
+        self._parameters: dict[str, Any] = {
+            "weighting": one_of("weighting", weighting, ("cosine", "bm25")),
+            "neighbours": whole("neighbours", neighbours, 1, 10_000),
+            "weight_power": real("weight_power", weight_power, 0.0, 1.0),
+            "longest_history": whole("longest_history", longest_history, 2, 100_000),
+        }
+        self._neighbours: Neighbours | None = None
+
+    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
+        """See `models.recommender.Recommender.fit`."""
+        require_learnable(train, items)
+        chosen = self._parameters
+        damped = train.weights.copy()
+        damped.data = damped.data ** np.float32(chosen["weight_power"])
+        counted = latest(damped, train, chosen["longest_history"])
+        weigh = cosine_weights if chosen["weighting"] == "cosine" else bm25_weights
+        similar = nearest(weigh(counted), items.recommendable, chosen["neighbours"])
+        self._neighbours = assemble(train, items, damped.data, similar)
+        return self
+
+    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
+        """See `models.recommender.Recommender.recommend`."""
+        return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
+
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """See `models.recommenders.capabilities.AnswersSessions`."""
+        return self._fitted.recommend_sessions(sessions, k)
+
+    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
+        """See `models.recommenders.capabilities.FindsSimilar`."""
+        return self._fitted.recommend_alike(items, k)
+
+    def because(
+        self, given: Recommendations, sessions: Sessions | None = None
+    ) -> NDArray[np.int32]:
+        """See `models.recommenders.capabilities.GivesReasons`."""
+        return self._fitted.because(given, sessions)
+
+    def save(self, folder: Path) -> None:
+        """See `models.recommender.Recommender.save`."""
+        self._fitted.save(folder)
+        save_parameters(folder, self._parameters)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """See `models.recommender.Recommender.load`."""
+        model = load_parameters(folder, cls)
+        model._neighbours = Neighbours.load(folder)
+        return model
+
+    @property
+    def _fitted(self) -> Neighbours:
+        return self._neighbours or not_fitted(self)
+
+
+def latest(weights: Matrix, train: Interactions, most: int) -> Matrix:
+    """Return weights (in the order of `train.weights`) of each user's `most` latest items."""
+    lengths = np.diff(weights.indptr)
+    if lengths.max() <= most:
+        return weights
+    users = np.repeat(np.arange(len(lengths)), lengths)
+    newest_first = np.lexsort((weights.indices, -train.last_times.astype(np.int64), users))
+    rank = np.arange(len(users)) - weights.indptr[users]
+    chosen = np.sort(newest_first[rank < most])
+    rows, columns = users[chosen], weights.indices[chosen]
+    return csr_matrix((weights.data[chosen], (rows, columns)), shape=weights.shape)
+
+
+def cosine_weights(weights: Matrix) -> Matrix:
+    """Return csr (n_items, n_users) with rows of length 1, so that products are cosines.
+
+    Examples
+    --------
+    >>> cosine_weights(csr_matrix(np.float32([[3, 0], [4, 2]]))).toarray().round(2).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 1.0]]
+    """
+    by_item = weights.T.tocsr()
+    lengths = np.sqrt(np.asarray(by_item.multiply(by_item).sum(axis=1), dtype=np.float64)).ravel()
+    inverse = np.divide(1.0, lengths, out=np.zeros(len(lengths)), where=lengths > 0)
+    return csr_matrix(diags_array(inverse) @ by_item, dtype=np.float32)
+
+
+def bm25_weights(weights: Matrix) -> Matrix:
+    """Return csr (n_items, n_users) of BM25 weights: users are words, items are documents.
+
+    A weight w becomes idf(user) * w * (k1 + 1) / (w + k1 * (1 - b + b * l / mean l)), where l is
+    the summed weight of the item and idf(user) = ln(1 + (n - d + 0.5) / (d + 0.5)) for a user
+    with d of n items.
+
+    Examples
+    --------
+    >>> bm25_weights(csr_matrix(np.float32([[1, 0], [1, 1]]))).toarray().round(3).tolist()
+    [[0.6100000143051147, 0.1599999964237213], [0.0, 0.210999995470047]]
+    """
+    by_item = weights.T.tocoo()
+    n_items, _ = by_item.shape
+    had = np.bincount(by_item.col, minlength=by_item.shape[1])
+    idf = np.log1p((n_items - had + 0.5) / (had + 0.5))
+    lengths = np.bincount(by_item.row, by_item.data, minlength=n_items)
+    norms = 1 - BM25_B + BM25_B * lengths / lengths[lengths > 0].mean()
+    strength = by_item.data * (BM25_K1 + 1) / (by_item.data + BM25_K1 * norms[by_item.row])
+    places = (by_item.row, by_item.col)
+    return csr_matrix((idf[by_item.col] * strength, places), by_item.shape, dtype=np.float32)

@@ -1,0 +1,165 @@
+"""A fitted model as arrays: a vector per user, a vector per item, and the list for strangers.
+
+Every model whose score is a dot product keeps its result in this form; `factors.npz` is also
+what batch scoring reads, without importing the model that made it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.errors import InputError
+from models.arrays import load_arrays, require_shapes
+from models.recommender import (
+    NONE,
+    Interactions,
+    ItemFeatures,
+    ItemIds,
+    Recommendations,
+    UserIds,
+    positions,
+)
+from models.recommenders.capabilities import Sessions, baskets
+from models.recommenders.top_k import Best, Vectors, top_k
+
+FILE = "factors.npz"
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The arrays of a fitted model.
+
+    Attributes
+    ----------
+    users : array of str, shape (n_users,)
+        Sorted.
+    items : array of str, shape (n_items,)
+        Sorted.
+    user_vectors : array of float32, shape (n_users, d)
+    item_vectors : array of float32, shape (n_items, d)
+    popularity : array of float32, shape (n_items,)
+        Summed weights: the order of the list for unknown users.
+    recommendable : array of bool, shape (n_items,)
+    seen_starts : array of int64, shape (n_users + 1,)
+    seen_items : array of int32
+        Item positions user `u` interacted with: `seen_items[seen_starts[u]:seen_starts[u + 1]]`.
+    """
+
+    users: UserIds
+    items: ItemIds
+    user_vectors: Vectors
+    item_vectors: Vectors
+    popularity: Vectors
+    recommendable: NDArray[np.bool_]
+    seen_starts: NDArray[np.int64]
+    seen_items: NDArray[np.int32]
+
+    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
+        """See `models.recommender.Recommender.recommend`."""
+        rows = positions(self.users, users)
+        known = rows != NONE
+        items, scores = bestsellers(self.popularity, self.recommendable, k, len(users))
+        items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
+        return Recommendations(users, self.items, items, scores, ~known)
+
+    def alike(
+        self, asked: NDArray[np.str_], sessions: Sessions, k: int, vectors: Vectors
+    ) -> Recommendations:
+        """Rank by the mean cosine to each session's items, without them.
+
+        A session whose items all lack a vector is that of a stranger.
+
+        Parameters
+        ----------
+        asked : array of str, shape (n,)
+            Names of the rows.
+        vectors : array of float32, shape (n_items, d)
+            Whose cosine is likeness.
+        """
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        marks = baskets(self.items, sessions)
+        sizes = (marks @ (lengths > 0).astype(np.float32)).ravel()
+        known = sizes > 0
+        means = (marks[known] @ units) / sizes[known, None]
+        items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
+        items[known], scores[known] = top_k(means, units, k, self.recommendable, marks[known])
+        return Recommendations(asked, self.items, items, scores, ~known)
+
+    def save(self, folder: Path) -> None:
+        """Write `factors.npz`; equal arrays give equal bytes."""
+        np.savez(folder / FILE, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Factors:
+        """Read `factors.npz`.
+
+        Raises
+        ------
+        BundleError
+            The file is missing, needs pickle, lacks an array, or its shapes contradict.
+        """
+        factors = cls(**load_arrays(folder / FILE, [field.name for field in fields(cls)]))
+        factors._require_consistent(folder / FILE)
+        return factors
+
+    def _for_known(self, rows: NDArray[np.int64], k: int, exclude_seen: bool) -> Best:
+        from scipy.sparse import csr_matrix
+
+        seen = None
+        if exclude_seen:
+            shape = (len(self.users), len(self.items))
+            marks = np.ones(len(self.seen_items), dtype=bool)
+            seen = csr_matrix((marks, self.seen_items, self.seen_starts), shape=shape)[rows]
+        return top_k(self.user_vectors[rows], self.item_vectors, k, self.recommendable, seen)
+
+    def _require_consistent(self, file: Path) -> None:
+        n_users, n_items, d = len(self.users), len(self.items), self.user_vectors.shape[-1]
+        shapes = {
+            "user_vectors": (n_users, d),
+            "item_vectors": (n_items, d),
+            "popularity": (n_items,),
+            "recommendable": (n_items,),
+            "seen_starts": (n_users + 1,),
+            "seen_items": (int(self.seen_starts[-1]) if self.seen_starts.size else 0,),
+        }
+        require_shapes(file, vars(self), shapes)
+
+
+def assemble(
+    train: Interactions, items: ItemFeatures, user_vectors: Vectors, item_vectors: Vectors
+) -> Factors:
+    """Put a model's vectors beside what every model remembers of its input."""
+    return Factors(
+        users=train.users,
+        items=items.items,
+        user_vectors=np.ascontiguousarray(user_vectors, dtype=np.float32),
+        item_vectors=np.ascontiguousarray(item_vectors, dtype=np.float32),
+        popularity=popularity(train),
+        recommendable=items.recommendable,
+        seen_starts=train.weights.indptr.astype(np.int64),
+        seen_items=train.weights.indices.astype(np.int32),
+    )
+
+
+def bestsellers(popularity: Vectors, recommendable: NDArray[np.bool_], k: int, amount: int) -> Best:
+    """Return the list for strangers `amount` times, as `top_k` would."""
+    one = np.ones((1, 1), dtype=np.float32)
+    items, scores = top_k(one, popularity[:, None], k, recommendable)
+    return np.repeat(items, amount, axis=0), np.repeat(scores, amount, axis=0)
+
+
+def popularity(train: Interactions) -> Vectors:
+    """Sum the weights of every item, shape (n_items,); the weights already fade with age."""
+    sums: Vectors = np.asarray(train.weights.sum(axis=0, dtype=np.float64), dtype=np.float32)
+    return sums.ravel()
+
+
+def not_fitted(model: object) -> NoReturn:
+    """Say that a model was asked before it learnt; raises `InputError`."""
+    raise InputError(f"This {type(model).__name__} was never fitted.", "Call fit or load first.")

@@ -1,0 +1,230 @@
+"""A fitted model as arrays: the most similar items of every item, and what every user had.
+
+Every model that scores an item by its likeness to a user's items keeps its result in this form.
+Source: B. Sarwar et al., Item-based Collaborative Filtering Recommendation Algorithms, 2001.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, identity
+
+from models.arrays import load_arrays, require_shapes
+from models.recommender import (
+    NONE,
+    Interactions,
+    ItemFeatures,
+    ItemIds,
+    Matrix,
+    Recommendations,
+    UserIds,
+    positions,
+)
+from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
+from models.recommenders.factors import bestsellers, popularity
+from models.recommenders.top_k import Vectors, top_k_of
+
+FILE = "neighbours.npz"
+Known: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The arrays of a fitted model.
+
+    Attributes
+    ----------
+    users : array of str, shape (n_users,)
+        Sorted.
+    items : array of str, shape (n_items,)
+        Sorted.
+    popularity : array of float32, shape (n_items,)
+        Summed weights: the order of the list for strangers, and of what fills a short row.
+    recommendable : array of bool, shape (n_items,)
+    seen_starts, seen_items, seen_weights : arrays of int64, int32, float32
+        A csr matrix (n_users, n_items): what a user had, and how much each item says of them.
+    similar_starts, similar_items, similarities : arrays of int64, int32, float32
+        A csr matrix (n_items, n_items): recommendable neighbours of an item and their likeness,
+        above 0; an item is not its own neighbour.
+    """
+
+    users: UserIds
+    items: ItemIds
+    popularity: Vectors
+    recommendable: NDArray[np.bool_]
+    seen_starts: NDArray[np.int64]
+    seen_items: NDArray[np.int32]
+    seen_weights: Vectors
+    similar_starts: NDArray[np.int64]
+    similar_items: NDArray[np.int32]
+    similarities: Vectors
+
+    @cached_property
+    def histories(self) -> Matrix:
+        """What every user had, csr (n_users, n_items)."""
+        arrays = (self.seen_weights, self.seen_items, self.seen_starts)
+        return csr_matrix(arrays, shape=(len(self.users), len(self.items)))
+
+    @cached_property
+    def similar(self) -> Matrix:
+        """Likeness of items, csr (n_items, n_items)."""
+        arrays = (self.similarities, self.similar_items, self.similar_starts)
+        return csr_matrix(arrays, shape=(len(self.items), len(self.items)))
+
+    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
+        """See `models.recommender.Recommender.recommend`."""
+        rows = positions(self.users, users)
+        histories = self.histories[rows[rows != NONE]]
+        return self._answers(users, rows != NONE, histories, k, exclude_seen)
+
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """See `models.recommenders.capabilities.AnswersSessions`."""
+        return self.recommend_baskets(np.full(len(sessions), NOBODY), sessions, k)
+
+    def recommend_alike(self, items: ItemIds, k: int) -> Recommendations:
+        """See `models.recommenders.capabilities.FindsSimilar`."""
+        return self.recommend_baskets(items, one_each(items), k)
+
+    def recommend_baskets(
+        self, asked: NDArray[np.str_], sessions: Sessions, k: int
+    ) -> Recommendations:
+        """Answer each basket of items as the history of a user; `asked` names the rows."""
+        marks = baskets(self.items, sessions)
+        known = np.diff(marks.indptr) > 0
+        return self._answers(asked, known, marks[known], k, True)
+
+    def because(
+        self, given: Recommendations, sessions: Sessions | None = None
+    ) -> NDArray[np.int32]:
+        """See `capabilities.GivesReasons`: the item that adds most to the score."""
+        if sessions is None:
+            rows = positions(self.users, given.users)
+            had = [self._history(row) for row in rows]
+        else:
+            marks = baskets(self.items, sessions)
+            had = [(marks[row].indices, marks[row].data) for row in range(len(sessions))]
+        found = [self._strongest(*one, items) for one, items in zip(had, given.items, strict=True)]
+        causes = np.array(found, dtype=np.int32).reshape(given.items.shape)
+        return np.where(given.own, causes, NONE).astype(np.int32)
+
+    def save(self, folder: Path) -> None:
+        """Write `neighbours.npz`; equal arrays give equal bytes."""
+        np.savez(folder / FILE, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Neighbours:
+        """Read `neighbours.npz`; raise `BundleError` if it cannot be, or its shapes contradict."""
+        file = folder / FILE
+        found = cls(**load_arrays(file, [field.name for field in fields(cls)]))
+        n_users, n_items = len(found.users), len(found.items)
+        seen, similar = (
+            (int(starts[-1]) if starts.size else 0,)
+            for starts in (found.seen_starts, found.similar_starts)
+        )
+        shapes = {
+            "popularity": (n_items,),
+            "recommendable": (n_items,),
+            "seen_starts": (n_users + 1,),
+            "seen_items": seen,
+            "seen_weights": seen,
+            "similar_starts": (n_items + 1,),
+            "similar_items": similar,
+            "similarities": similar,
+        }
+        require_shapes(file, vars(found), shapes)
+        return found
+
+    @cached_property
+    def _shown(self) -> tuple[Matrix, Vectors]:
+        """Likeness to recommendable items, and the scores from -1 to below 0 that fill a row."""
+        columns = np.flatnonzero(self.recommendable)
+        sold = self.popularity[columns]
+        return self.similar[:, columns].tocsr(), 0.5 * sold / max(float(sold.max()), 1e-30) - 1
+
+    def _answers(
+        self, asked: NDArray[np.str_], known: Known, histories: Matrix, k: int, exclude: bool
+    ) -> Recommendations:
+        """Rank by summed likeness, then by what sells; `histories` has the known rows alone."""
+        likeness, filling = self._shown
+
+        def score(rows: slice) -> Vectors:
+            scores: Vectors = (histories[rows] @ likeness).toarray()
+            return np.where(scores > 0, scores, filling).astype(np.float32)
+
+        items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
+        hidden = histories if exclude else None
+        best = top_k_of(score, histories.shape[0], k, self.recommendable, hidden)
+        items[known], scores[known] = best
+        filled = (scores < 0) & (items != NONE)
+        return Recommendations(asked, self.items, items, scores, ~known | filled[:, 0], filled)
+
+    def _history(self, row: int) -> tuple[NDArray[np.int32], Vectors]:
+        one = slice(0, 0)
+        if row != NONE:
+            one = slice(self.seen_starts[row], self.seen_starts[row + 1])
+        return self.seen_items[one], self.seen_weights[one]
+
+    def _strongest(
+        self, had: NDArray[np.int32], says: Vectors, shown: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """Return for each shown item the one of `had` that adds most to its score."""
+        if not len(had):
+            return np.full(len(shown), NONE, dtype=np.int32)
+        adds = self.similar[had][:, shown].toarray() * says[:, None]
+        return np.where(adds.max(axis=0) > 0, had[adds.argmax(axis=0)], NONE).astype(np.int32)
+
+
+def assemble(
+    train: Interactions, items: ItemFeatures, seen_weights: Vectors, similar: Matrix
+) -> Neighbours:
+    """Put likenesses beside what every model remembers; weights in the order of `train.weights`."""
+    return Neighbours(
+        users=train.users,
+        items=items.items,
+        popularity=popularity(train),
+        recommendable=items.recommendable,
+        seen_starts=train.weights.indptr.astype(np.int64),
+        seen_items=train.weights.indices.astype(np.int32),
+        seen_weights=seen_weights.astype(np.float32),
+        similar_starts=similar.indptr.astype(np.int64),
+        similar_items=similar.indices.astype(np.int32),
+        similarities=similar.data.astype(np.float32),
+    )
+
+
+def nearest(vectors: Matrix, allowed: NDArray[np.bool_], keep: int) -> Matrix:
+    """Return the `keep` nearest allowed items of every item by dot product above 0.
+
+    Parameters
+    ----------
+    vectors : csr_matrix, shape (n_items, d)
+    allowed : array of bool, shape (n_items,)
+        Which items may be neighbours.
+    keep : int
+        At least 1. Ties go to the lower position.
+
+    Returns
+    -------
+    csr_matrix of float32, shape (n_items, n_items)
+        Sorted column indices.
+    """
+    n_items = vectors.shape[0]
+    others = vectors[np.flatnonzero(allowed)].T.tocsr()
+    itself = identity(n_items, format="csr", dtype=np.float32)
+
+    def score(rows: slice) -> Vectors:
+        scores: Vectors = (vectors[rows] @ others).toarray()
+        return scores
+
+    items, scores = top_k_of(score, n_items, min(keep, n_items), allowed, itself)
+    kept = scores > 0
+    rows = np.repeat(np.arange(n_items), kept.sum(axis=1))
+    similar = csr_matrix((scores[kept], (rows, items[kept])), shape=(n_items, n_items))
+    similar.sort_indices()
+    return similar

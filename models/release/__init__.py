@@ -1,0 +1,1 @@
+"""The release decision: thresholds, verdict, and the answer of a person."""

@@ -1,0 +1,105 @@
+"""What a person reads before approving a release: Markdown, in which no text of data is markup."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+from infra.records.gates import EvaluationRecord, Score, VerdictRecord
+from models.evaluation.compare import CHAMPION
+from models.metrics.ranking import METRICS
+
+RESULTS = {"met": "pass", "missed": "MISSED", "cannot tell": "cannot tell"}
+NOTHING_LIVE = "Nothing is live yet: this would be the first release."
+
+
+def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
+    """Return the body of the form: the thresholds, and what differs from the champion."""
+    doubts = [one.reason for one in verdict.judgements if not one.passed]
+    return "\n\n".join(
+        [
+            "A person decides, because:",
+            "\n".join(f"- {_safe(reason)}" for reason in doubts),
+            "### Thresholds",
+            _thresholds(verdict),
+            "### What differs from the champion",
+            *_differences(verdict, evaluation),
+        ]
+    )
+
+
+def _thresholds(verdict: VerdictRecord) -> str:
+    rows = [
+        (
+            f"{one.metric}, {one.slice}" if one.slice else one.metric,
+            "" if one.value is None and one.result != "missed" else _number(one.value),
+            one.limit,
+            RESULTS.get(one.result, one.result),
+            one.why,
+        )
+        for one in verdict.judgements
+    ]
+    return _table(("Threshold", "Value", "Limit", "Result", "Why"), rows)
+
+
+def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
+    scores = evaluation.scores if evaluation else ()
+    mine = next((one for one in scores if _is_judged(one, verdict)), None)
+    champion = next((one for one in scores if one.role == CHAMPION), None)
+    if verdict.champion is None:
+        yield NOTHING_LIVE
+    elif mine is None or champion is None:
+        yield _safe(f"Version {verdict.champion} is live and could not be judged beside it.")
+    else:
+        yield f"Live is {_safe(verdict.champion)}, made by {_safe(champion.name)}."
+        yield _table(("Metric", "Candidate", "Champion", "Difference"), list(_rows(mine, champion)))
+        yield _parameters(mine, champion)
+
+
+def _is_judged(score: Score, verdict: VerdictRecord) -> bool:
+    return score.role != CHAMPION and score.name == verdict.candidate
+
+
+def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
+    sure = {one.metric: one for one in mine.comparisons if one.against == CHAMPION}
+    for metric in METRICS:
+        here, there = mine.metrics.get(metric), champion.metrics.get(metric)
+        if here is None and there is None:
+            continue
+        found = f"{here - there:+.3g}" if here is not None and there is not None else "unknown"
+        if metric in sure:
+            one = sure[metric]
+            found += f" ({one.low:+.2g} to {one.high:+.2g}: {one.verdict})"
+        yield metric, _number(here), _number(there), found
+
+
+def _parameters(mine: Score, champion: Score) -> str:
+    if mine.name != champion.name:
+        return "The two are different kinds of models."
+    names = sorted({*mine.parameters, *champion.parameters})
+    changed = [
+        f"{name} {champion.parameters.get(name)} to {mine.parameters.get(name)}"
+        for name in names
+        if mine.parameters.get(name) != champion.parameters.get(name)
+    ]
+    return _safe(f"Parameters changed: {', '.join(changed)}." if changed else "Same parameters.")
+
+
+def _number(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.4g}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([_safe(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _safe(text: str) -> str:
+    r"""Make any text stand for itself in Markdown.
+
+    >>> _safe("ndcg_at_10 | <b>")
+    'ndcg\\_at\\_10 \\| &lt;b&gt;'
+    """
+    one_line = " ".join(text.split())
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", one_line), quote=False)

@@ -1,0 +1,168 @@
+"""Check `release.yaml`, and say what its numbers would have made of the last runs.
+
+Called as `python -m models.release.check_release [--runs N]`. Nothing is written, nothing
+released.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.command_line import text_table
+from infra.errors import CatwalkError
+from infra.ledger.run_records import RunRecords
+from infra.program import run_program
+from infra.records.gates import EvaluationRecord, Judgement, VerdictRecord
+from infra.rules import read_rules
+from infra.shop_home import open_home
+from infra.storage import Storage
+from models.release.columns import NAME as COLUMNS
+from models.release.file_history import last_change
+from models.release.judge_release import judge_all
+from models.release.judging import outcome_of
+from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
+
+RUNS = 10
+EVALUATION = re.compile(r"(run=[^/]+)/evaluation\.json")
+ACTION = {"reject": "been rejected", "review": "waited for a person"}
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One run, decided again; `now` is `unreadable` where nothing could be decided."""
+
+    run: str
+    candidate: str
+    then: str
+    now: str
+    reasons: tuple[Judgement, ...]
+    error: str = ""
+
+    @property
+    def because(self) -> str:
+        """The first reason against releasing it, if there is one."""
+        if self.error:
+            return self.error
+        more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
+        return f"{self.reasons[0].reason}{more}" if self.reasons else "no limit is missed"
+
+
+def last_runs(storage: Storage, amount: int) -> list[str]:
+    """Return the runs that were evaluated last, newest first, by the time in their names."""
+    matches = map(EVALUATION.fullmatch, storage.reports.list(""))
+    runs = [match[1] for match in matches if match]
+    return sorted(runs, key=lambda run: run.split("__")[-1], reverse=True)[:amount]
+
+
+def replay(run: str, storage: Storage, rules: ReleaseRules) -> Replay:
+    """Decide one run again by other rules."""
+    records = RunRecords(storage, run)
+    then, found = _then(records)
+    try:
+        evaluation = records.load_evaluation()
+        if evaluation is None:
+            return Replay(run, "", then, "unreadable", (), "its evaluation is gone")
+        return _replayed(run, then, evaluation, rules, found)
+    except CatwalkError as error:
+        return Replay(run, "", then, "unreadable", (), error.fact)
+
+
+def _replayed(
+    run: str,
+    then: str,
+    evaluation: EvaluationRecord,
+    rules: ReleaseRules,
+    verdict: VerdictRecord | None,
+) -> Replay:
+    """Decide again; what was found of the data's columns is what it was."""
+    judged = verdict.judgements if verdict else ()
+    columns = tuple(one for one in judged if one.metric == COLUMNS)
+    score, judgements = judge_all(evaluation, rules, columns)
+    outcome = outcome_of(judgements)
+    reasons = tuple(one for one in judgements if one.outcome == outcome and not one.passed)
+    return Replay(run, score.name, then, outcome, reasons)
+
+
+def _then(records: RunRecords) -> tuple[str, VerdictRecord | None]:
+    try:
+        verdict = records.load_verdict()
+    except CatwalkError:
+        return "unreadable", None
+    return (verdict.outcome if verdict else "no verdict"), verdict
+
+
+def page(rules: ReleaseRules, about: str, replays: Sequence[Replay]) -> str:
+    """Return what the command prints."""
+    limits = len(rules.thresholds)
+    first = f"{about}: valid, {limits} {'metric' if limits == 1 else 'metrics'} with limits."
+    if not replays:
+        return f"{first}\n\nNo run was evaluated yet, so there is nothing to replay."
+    header = ("Run", "Candidate", "Then", "Now", "Because")
+    rows = [
+        (one.run.removeprefix("run="), one.candidate, one.then, one.now, one.because)
+        for one in replays
+    ]
+    return "\n\n".join([first, text_table(header, rows), summary(replays)])
+
+
+def summary(replays: Sequence[Replay]) -> str:
+    """Say in a few sentences what these numbers would have done."""
+    every = len(replays)
+    changed = [said for outcome in ("reject", "review") if (said := _would_have(replays, outcome))]
+    unread = sum(one.now == "unreadable" for one in replays)
+    before = [one for one in replays if one.then == "release"]
+    again = sum(one.now == "release" for one in before)
+    sentences = [
+        *(f"With these numbers, {said}." for said in changed),
+        "" if changed or unread else f"These numbers would have released all of the last {every}.",
+        f"{unread} of the last {every} cannot be replayed." if unread else "",
+        f"Of {len(before)} that were released then, {again} would be again." if before else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _would_have(replays: Sequence[Replay], outcome: str) -> str:
+    found = [one for one in replays if one.now == outcome]
+    if not found:
+        return ""
+    times = Counter(_limit(reason) for one in found for reason in one.reasons).most_common(3)
+    why = ", ".join(f"{limit} ({amount}x)" for limit, amount in times)
+    return f"{len(found)} of the last {len(replays)} would have {ACTION[outcome]}, because of {why}"
+
+
+def _limit(judgement: Judgement) -> str:
+    part = f" of {judgement.slice}" if judgement.slice else ""
+    limit = re.sub(r" \(\S+\)$", "", judgement.limit)  # a rival's value differs from run to run
+    return f"{judgement.metric}{part} {limit}"
+
+
+def main(arguments: Sequence[str] | None = None, file: Path = RELEASE) -> int:
+    """Check and replay; return the exit status."""
+    parser = argparse.ArgumentParser(prog="check-release", description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=_positive, default=RUNS, help="how many, default 10")
+    amount = parser.parse_args(arguments).runs
+    content = read_rules(file)
+    rules = parse_thresholds(content, str(file))
+    changed = last_change(file, content)
+    about = f"{file.name} (commit {changed.commit[:12]}, author {changed.author})"
+    storage = Storage(open_home())
+    replays = [replay(run, storage, rules) for run in last_runs(storage, amount)]
+    print(page(rules, about, replays))
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))

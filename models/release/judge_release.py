@@ -1,0 +1,167 @@
+"""Decide whether a candidate may be released: `release.yaml` against the evaluation.
+
+Everything fails closed: what cannot be judged is rejected, on the record, before the error is
+raised. docs/reference/release_verdicts.md lists every case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from infra.errors import CatwalkError, ReleaseError, SettingsError
+from infra.ledger.run_records import RunRecords
+from infra.records.gates import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.rules import read_rules
+from infra.schemas import INTERACTIONS
+from infra.storage import Storage
+from models.candidates import load_candidates
+from models.evaluation.compare import CHAMPION
+from models.release.columns import columns_of, columns_of_version, judge_columns
+from models.release.file_history import UNKNOWN, Change, last_change
+from models.release.judging import CHOSEN_BY, WORST_FIRST, judge, outcome_of, rivals_of
+from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
+
+Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
+NOBODY = "none"
+
+
+def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
+    """Judge every candidate that is no baseline, and save the verdict on the best one.
+
+    The best is the one that needs nobody before one that needs a person before one that is
+    rejected; among equals the one with the highest ndcg_at_10.
+
+    Raises
+    ------
+    ReleaseError
+        The best is rejected, or nothing was evaluated.
+    SettingsError
+        The thresholds or the candidates cannot be read.
+    StorageError
+        What the run wrote cannot be read.
+
+    Whatever is raised, a verdict that says reject is saved before.
+    """
+    records = RunRecords(storage, run)
+    try:
+        verdict = _verdict(run, storage, file)
+    except Exception as error:
+        records.save_verdict(_without_judging(run, file, error))
+        raise
+    records.save_verdict(verdict)
+    _require_not_rejected(verdict, file)
+    return verdict
+
+
+def judge_all(
+    evaluation: EvaluationRecord, rules: ReleaseRules, columns: tuple[Judgement, ...] = ()
+) -> Judged:
+    """Return the best releasable candidate of an evaluation and how it met the rules.
+
+    Parameters
+    ----------
+    columns : tuple of Judgement
+        What was found about the columns of the data; counts for every candidate.
+
+    Raises
+    ------
+    ReleaseError
+        There is no candidate that could be released.
+    """
+    return best(
+        [
+            (score, (*judge(score, rivals_of(score, evaluation), rules), *columns))
+            for score in _releasable(evaluation)
+        ]
+    )
+
+
+def best(judged: Sequence[Judged]) -> Judged:
+    """Return the one that needs nobody, or else a person; among equals the highest ndcg_at_10."""
+    return max(judged, key=_standing)
+
+
+def _verdict(run: str, storage: Storage, file: Path) -> VerdictRecord:
+    content = read_rules(file)
+    rules = parse_thresholds(content, str(file))
+    evaluation = RunRecords(storage, run).load_evaluation()
+    if evaluation is None or evaluation.run != run:
+        raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
+    columns, live = columns_of(storage, run), evaluation.champion
+    held = () if live is None else (judge_columns(columns, columns_of_version(storage, live)),)
+    score, judgements = judge_all(evaluation, rules, held)
+    changed = last_change(file, content)
+    return VerdictRecord(
+        run=run,
+        at=datetime.now(UTC),
+        outcome=outcome_of(judgements),
+        candidate=score.name,
+        thresholds_sha256=hashlib.sha256(content).hexdigest(),
+        thresholds_commit=changed.commit,
+        thresholds_author=changed.author,
+        batches=tuple(storage.lake.manifest(INTERACTIONS.name, run)["batches"]),
+        judgements=judgements,
+        model_sha256=score.model_sha256,
+        champion=live,
+        columns=columns,
+    )
+
+
+def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
+    """Reject a run that could not be judged, so that no verdict of before stands in its place."""
+    known = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
+    reason = str(error) if known else f"It failed by {type(error).__name__}: see the task's log."
+    try:
+        content = read_rules(file)
+        sha256, changed = hashlib.sha256(content).hexdigest(), last_change(file, content)
+    except SettingsError:
+        sha256, changed = UNKNOWN, Change(UNKNOWN, UNKNOWN)
+    judgement = Judgement(
+        metric="judge_release",
+        value=None,
+        limit="every rule can be judged",
+        result="not judged",
+        outcome="reject",
+        reason=reason,
+        why="what cannot be judged does not go live",
+    )
+    return VerdictRecord(
+        run=run,
+        at=datetime.now(UTC),
+        outcome="reject",
+        candidate=NOBODY,
+        thresholds_sha256=sha256,
+        thresholds_commit=changed.commit,
+        thresholds_author=changed.author,
+        batches=(),
+        judgements=(judgement,),
+    )
+
+
+def _releasable(evaluation: EvaluationRecord) -> list[Score]:
+    names = {candidate.name for candidate in load_candidates() if not candidate.baseline}
+    found = [score for score in evaluation.scores if score.role != CHAMPION and score.name in names]
+    if not found:
+        raise ReleaseError(f"{evaluation.run} judged no releasable candidate.", "Evaluate again.")
+    return found
+
+
+def _standing(judged: Judged) -> tuple[int, float]:
+    score, judgements = judged
+    quality = score.metrics.get(CHOSEN_BY, math.nan)
+    place = WORST_FIRST.index(outcome_of(judgements))
+    return place, quality if math.isfinite(quality) else -math.inf
+
+
+def _require_not_rejected(verdict: VerdictRecord, file: Path) -> None:
+    missed = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
+    if verdict.outcome == "reject":
+        raise ReleaseError(
+            f"{verdict.candidate} of {verdict.run} is not released: {' '.join(missed)}",
+            f"What is live stays live. Improve the model or the data; the rules are in {file}.",
+        )

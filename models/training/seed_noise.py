@@ -1,0 +1,86 @@
+"""The noise floor: how far a model moves when nothing but the seed of its training changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import TypeAlias
+
+import numpy as np
+
+from infra.settings import Settings
+from models.candidates import Candidate, make, model_class
+from models.data.holdout import Holdout, marked
+from models.metrics.lists import overlap
+from models.metrics.ranking import RANKING, K
+from models.recommender import Recommendations, Recommender
+
+METRIC = f"ndcg_at_{K}"
+Learn: TypeAlias = Callable[[Recommender], Recommender]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the seed alone does.
+
+    Attributes
+    ----------
+    ndcg : float
+        The largest difference of two NDCG@10.
+    overlap : float
+        Mean share of the first ten places that another seed fills with the same items, the lowest
+        of all trainings; 1 if nothing changes.
+    """
+
+    ndcg: float
+    overlap: float
+
+
+def seed_noise(
+    candidate: Candidate,
+    model: Recommender,
+    learn: Learn,
+    holdout: Holdout,
+    settings: Settings,
+) -> Noise | None:
+    """Train `noise_refits` times more and compare.
+
+    Parameters
+    ----------
+    model : Recommender
+        Trained by `learn`, as the others will be.
+
+    Returns
+    -------
+    Noise or None
+        No noise for a model without a seed; None if `candidates.yaml` asks for no refits.
+    """
+    if "random_state" not in signature(model_class(candidate.class_path)).parameters:
+        return Noise(0.0, 1.0)
+    if not candidate.noise_refits:
+        return None
+    found = [model.recommend(holdout.users, K)]
+    for number in range(1, candidate.noise_refits + 1):
+        again = with_other_seed(candidate, settings.seed + number)
+        found.append(learn(make(again, settings)).recommend(holdout.users, K))
+    return Noise(
+        ndcg=float(np.ptp([_ndcg(lists, holdout) for lists in found])),
+        overlap=_lowest_overlap(found),
+    )
+
+
+def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
+    """Return the same candidate with another seed, also where its parameters fix one."""
+    seed += int(candidate.parameters.get("random_state") or 0)
+    parameters = {**candidate.parameters, "random_state": seed % 2**32}
+    return candidate.model_copy(update={"parameters": parameters})
+
+
+def _lowest_overlap(found: Sequence[Recommendations]) -> float:
+    return min(float(overlap(found[0], other).mean()) for other in found[1:])
+
+
+def _ndcg(lists: Recommendations, holdout: Holdout) -> float:
+    hits = marked(holdout.wanted, lists.items)
+    return float(RANKING[METRIC](hits, holdout.relevant).mean())

@@ -1,0 +1,134 @@
+"""Intervals that hold what they promise, and verdicts that admit what nobody can tell."""
+
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+import pytest
+
+from infra.storage import Storage
+from models.candidates import Candidate, candidate_named
+from models.data.holdout import select
+from models.data.run_tables import read_run
+from models.evaluation.compare import compared, score_of
+from models.evaluation.evaluate import evaluate
+from models.evaluation.measure import measure
+from models.metrics import confidence
+from models.metrics.confidence import compare, intervals, resampled_means
+from models.publishing.publish import publish
+from models.training.seed_noise import with_other_seed
+from models.training.train import load_trained, train
+from tests.models.conftest import RUN, WriteRun, prepare_bundle
+from tests.models.evaluation.test_evaluate import train_all
+
+
+def test_the_interval_is_that_of_the_normal_curve_for_many_users() -> None:
+    values = np.random.default_rng(1).random(4_000)
+    low, high = intervals({"m": values}, seed=3)["m"]
+    error = 1.96 * values.std() / np.sqrt(4_000)
+    assert low == pytest.approx(values.mean() - error, abs=error / 8)
+    assert high == pytest.approx(values.mean() + error, abs=error / 8)
+
+
+def test_the_same_as_drawing_users_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confidence, "RESAMPLES", 5)
+    values = np.random.default_rng(2).random((7, 3))
+    random = np.random.default_rng(11)
+    slow = [
+        [sum(values[user, column] for user in drawn) / 7 for column in range(3)]
+        for drawn in (random.integers(0, 7, 7) for _ in range(5))
+    ]
+    np.testing.assert_allclose(resampled_means(values, 11), slow)
+
+
+def test_the_interval_of_no_difference_holds_zero_19_times_of_20() -> None:
+    misses = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        taste = random.random(300)  # what pairing takes out
+        mine, theirs = (taste + 0.1 * random.normal(size=300) for _ in range(2))
+        found = compare("m", mine, {"other": theirs}, {"other": 0.0}, seed)[0]
+        misses += found.verdict != "cannot tell"
+    assert misses <= 8
+
+
+def test_pairing_sees_what_two_intervals_cannot() -> None:
+    random = np.random.default_rng(5)
+    taste = random.random(500)
+    better = taste + 0.01 + 0.02 * random.normal(size=500)
+    found = {one.against: one for one in compare("m", better, {"a": taste}, {"a": 0.0}, 1)}
+    spans = intervals({"mine": better, "theirs": taste}, 1)
+    assert found["a"].verdict == "better" and spans["mine"][0] < spans["theirs"][1]
+    assert found["a"].low < found["a"].difference < found["a"].high
+    assert compare("m", taste, {"a": better}, {"a": 0.0}, 1)[0].verdict == "worse"
+    assert compare("m", better, {"a": taste}, {"a": 0.5}, 1)[0].verdict == "cannot tell"
+    assert compare("m", better, {"a": taste}, {"a": None}, 1)[0].verdict == "cannot tell"
+    assert compare("m", better, {}, {}, 1) == ()
+
+
+def test_every_model_is_compared_with_champion_and_baseline(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    prepare_bundle(shop, write_run())
+    publish(RUN, shop)
+    record = evaluate(RUN, shop)
+    for score in record.scores:
+        against = [one.against for one in score.comparisons]
+        itself = {"popularity": ["champion"]}.get(score.name, ["champion", "popularity"])
+        assert against == (["popularity"] if score.role == "champion" else itself)
+        for metric, (low, high) in score.intervals.items():
+            assert low <= score.metrics[metric] <= high
+    found = {one.name: one for one in record.scores}
+    same = found["also_bought"]
+    assert same.role == "champion" and same.comparisons[0].verdict == "better"
+    assert found["popularity"].noise == found["content"].noise == 0.0
+    assert found["lightfm_hybrid"].noise == load_noise(shop) and load_noise(shop) > 0
+
+
+def load_noise(shop: Storage) -> float:
+    return load_trained(shop, RUN, "lightfm_hybrid").fit.noise or 0.0
+
+
+@pytest.mark.parametrize(("noise", "verdict"), [(0.0, "better"), (None, "cannot tell")])
+def test_noise_that_nobody_measured_is_not_none(
+    noise: float | None, verdict: str, shop: Storage, write_run: WriteRun
+) -> None:
+    """A model trained with `noise_refits: 0`, beside one that needs none."""
+    write_run()
+    tables = read_run(shop, RUN)
+    holdout = select(tables)
+    judged = []
+    for name in ("popularity", "also_bought"):
+        train(name, RUN, shop)
+        trained = load_trained(shop, RUN, name)
+        score = score_of(name, "candidate", trained)
+        known = score if name == "popularity" else score.model_copy(update={"noise": noise})
+        judged.append((known, measure(trained.model, holdout, tables)))
+    assert compared(judged, holdout, tables, 1)[1].comparisons[0].verdict == verdict
+
+
+def test_a_model_that_is_the_champion_cannot_be_told_from_it(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    prepare_bundle(shop, write_run())
+    publish(RUN, shop)
+    train_all(shop, RUN)
+    twin = next(one for one in evaluate(RUN, shop).scores if one.name == "also_bought")
+    assert twin.role == "candidate"
+    comparison = twin.comparisons[0]
+    assert (comparison.against, comparison.difference) == ("champion", 0.0)
+    assert comparison.verdict == "cannot tell"
+
+
+def test_another_seed_moves_one_that_is_fixed() -> None:
+    candidate = candidate_named("lightfm_hybrid")
+    assert with_other_seed(candidate, 8).parameters["random_state"] == 8
+    fixed = {**candidate.parameters, "random_state": 3}
+    entry = {**candidate.model_dump(by_alias=True), "parameters": fixed}
+    assert with_other_seed(Candidate.model_validate(entry), 8).parameters["random_state"] == 11
+
+
+def test_worked_examples() -> None:
+    tried = doctest.testmod(confidence)
+    assert tried.failed == 0 and tried.attempted > 0

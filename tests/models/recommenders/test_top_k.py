@@ -1,0 +1,65 @@
+"""The blocked selection against sorting everything."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from infra.errors import InputError
+from models.recommenders import top_k as module
+from models.recommenders.top_k import top_k
+
+
+def slow(users, items, k, allowed, seen):  # type: ignore[no-untyped-def]
+    rows = []
+    for user in range(len(users)):
+        ranked = sorted(
+            (-float(users[user] @ items[item]), item)
+            for item in range(len(items))
+            if allowed[item] and not seen[user, item]
+        )[:k]
+        rows.append([item for _, item in ranked] + [-1] * (k - len(ranked)))
+    return rows
+
+
+@settings(max_examples=160, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    users=st.integers(1, 9),
+    items=st.integers(1, 40),
+    k=st.integers(1, 14),
+    group=st.sampled_from([1, 2, 3, 32]),
+    few=st.sampled_from([1, 20]),
+)
+def test_same_as_sorting_everything(
+    seed: int, users: int, items: int, k: int, group: int, few: int
+) -> None:
+    random = np.random.default_rng(seed)
+    left = random.integers(-2, 3, (users, 2)).astype(np.float32)  # small numbers: many ties
+    right = random.integers(-2, 3, (items, 2)).astype(np.float32)
+    allowed = random.random(items) < 0.8
+    seen = random.random((users, items)) < 0.3
+    with mock.patch.multiple(module, GROUP=group, FEW=few):
+        places, scores = top_k(left, right, k, allowed, csr_matrix(seen))
+    assert places.tolist() == slow(left, right, k, allowed, seen)
+    assert (np.isneginf(scores) == (places == -1)).all()
+
+
+def test_the_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    users, items = random.normal(size=(50, 4)), random.normal(size=(30, 4))
+    arguments = (users.astype(np.float32), items.astype(np.float32), 5, np.ones(30, dtype=bool))
+    whole = top_k(*arguments)[0]
+    monkeypatch.setattr(module, "BLOCK_SCORES", 7 * 30)
+    assert np.array_equal(top_k(*arguments)[0], whole)
+
+
+def test_diverged_vectors_are_refused() -> None:
+    broken = np.float32([[np.nan]])
+    with pytest.raises(InputError, match="not finite"):
+        top_k(broken, np.float32([[1]]), 1, np.array([True]))

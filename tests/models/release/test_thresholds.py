@@ -1,0 +1,73 @@
+"""The file that product owns: what it may say, and what is refused before anything is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.errors import SettingsError
+from models.release.thresholds import Amount, load_thresholds, parse_thresholds
+
+BAD_RULES = {
+    "": "holds no keys",
+    "{}": "no thresholds",
+    "- a": "holds no keys",
+    "when_in_doubt: {cannot_tell: review}": "no thresholds",
+    "when_in_doubt: {cannot_tell: maybe}\nndcg_at_10: {min: 1, why: w}": "cannot_tell",
+    "when_in_doubt:\nndcg_at_10: {min: 1, why: w}": "when_in_doubt",
+    "ndcg: {min: 1, why: w}": "no metric 'ndcg'.*ndcg_at_10",
+    "ndcg_at_10: {min: 1}": "'why' is missing",
+    "ndcg_at_10: {min: 1, why: ''}": "why",
+    "ndcg_at_10: {why: w}": "one of min, max",
+    "ndcg_at_10: {mim: 1, why: w}": "unknown key 'mim'",
+    "ndcg_at_10: {min: .nan, why: w}": "finite",
+    "ndcg_at_10: {min: 2, max: 1, why: w}": "above max",
+    "ndcg_at_10: {min: 1, if_missed: release, why: w}": "if_missed",
+    "ndcg_at_10: {max_drop_vs_champion: -1, why: w}": "greater than or equal",
+    "ndcg_at_10: {max_drop_vs_champion: -1%, why: w}": "greater than or equal",
+    "ndcg_at_10: {max_drop_vs_champion: .inf, why: w}": "finite",
+    "ndcg_at_10: {max_drop_vs_champion: x%, why: w}": "valid number",
+    "ndcg_at_10: {max_drop_vs_champion: much, why: w}": "0.02 or a percentage like 5%",
+    "ndcg_at_10: {max_drop_vs_champion: true, why: w}": "0.02 or a percentage like 5%",
+    "ndcg_at_10: {min: 1, why: w}\nndcg_at_10: {min: 0, why: w}": "stands twice",
+    "ndcg_at_10: {slices: {new users: {}}, why: w}": "one of min, max",
+    "ndcg_at_10: {slices: {new users: {min: 2, max: 1}}, why: w}": "above max",
+    "user_coverage: {slices: {new users: {min: 1}}, why: w}": "not measured by slice",
+    "training_minutes: {beats: popularity, why: w}": "Use max",
+    "training_minutes: {max_drop_vs_champion: 0, why: w}": "Use max",
+    "ndcg_at_10: [": "(YAML|line 1)",
+}
+
+
+@pytest.mark.parametrize("text", BAD_RULES)
+def test_rules_that_cannot_be_meant(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "release.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=f"release.yaml.*{BAD_RULES[text]}"):
+        load_thresholds(file)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="does not exist"):
+        load_thresholds(tmp_path / "release.yaml")
+
+
+def test_our_own_rules_are_honest() -> None:
+    rules = load_thresholds()
+    assert rules.thresholds["ndcg_at_10"].beats == "popularity"
+    assert rules.thresholds["ndcg_at_10"].if_missed == "reject"
+    assert all(threshold.why for threshold in rules.thresholds.values())
+
+
+def test_what_is_left_out_is_strict() -> None:
+    rules = parse_thresholds(b"ndcg_at_10: {min: 0.1, why: w}", "a file")
+    assert rules.thresholds["ndcg_at_10"].if_missed == "reject"
+    assert (rules.doubt.cannot_tell, str(rules.doubt.suspicious_improvement)) == ("release", "50%")
+
+
+@pytest.mark.parametrize(("given", "of_live", "text"), [(0.02, 0.02, "0.02"), ("5%", 0.01, "5%")])
+def test_an_amount_is_absolute_or_of_what_is_live(given: object, of_live: float, text: str) -> None:
+    amount = Amount.model_validate(given)
+    assert amount.of(0.2) == pytest.approx(of_live)
+    assert str(amount) == text

@@ -1,0 +1,226 @@
+"""What every model of candidates.yaml promises; a new entry is tested here without a new test."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infra.errors import BundleError, InputError
+from infra.settings import load_settings
+from models.candidates import Candidate, make
+from models.recommender import Interactions, ItemFeatures, Recommendations, Recommender
+from models.recommenders.capabilities import recommend_sessions
+from tests.models.conftest import arrays, everyone, interaction, item, tastes
+
+K = 8
+HIDDEN = {"item038", "item039"}  # out of stock, without picture
+pytestmark = everyone
+
+Input = tuple[Interactions, ItemFeatures]
+
+
+@pytest.fixture
+def data() -> Input:
+    return arrays(*tastes())
+
+
+def same(one: Recommendations, other: Recommendations) -> bool:
+    pairs = [(one.items, other.items), (one.scores, other.scores), (one.fallback, other.fallback)]
+    return all(np.array_equal(left, right) for left, right in pairs)
+
+
+def test_is_a_recommender(new: Recommender) -> None:
+    assert isinstance(new, Recommender)
+
+
+def test_known_and_unknown_users(fitted: Recommender) -> None:
+    asked = np.array(["nobody", "user003", "aaa", "zzz", "user000"])
+    given = fitted.recommend(asked, K)
+    assert given.fallback.tolist() == [True, False, True, True, False]
+    assert given.users.tolist() == asked.tolist()
+    assert given.item_ids(0) == given.item_ids(2) == given.item_ids(3) != []
+
+
+def test_shapes_order_and_no_duplicates(fitted: Recommender, data: Input) -> None:
+    given = fitted.recommend(data[0].users, K)
+    assert given.items.shape == given.scores.shape == (60, K)
+    assert given.items.dtype == np.int32 and given.scores.dtype == np.float32
+    assert (np.diff(given.scores, axis=1) <= 0).all()
+    assert all(len(set(given.item_ids(row))) == K for row in range(60))
+
+
+@pytest.mark.parametrize("k", [1, 3, 38, 500])
+def test_k_is_honoured(fitted: Recommender, k: int) -> None:
+    given = fitted.recommend(np.array(["user000", "nobody"]), k, exclude_seen=False)
+    found = min(k, 38)
+    assert given.items.shape == (2, k)
+    assert ((given.items >= 0).sum(axis=1) == found).all()
+    assert (given.items[:, found:] == -1).all() and np.isneginf(given.scores[:, found:]).all()
+
+
+def test_never_without_picture_or_out_of_stock(fitted: Recommender, data: Input) -> None:
+    given = fitted.recommend(np.append(data[0].users, "nobody"), 40, exclude_seen=False)
+    assert not HIDDEN & set(given.catalogue[np.unique(given.items[given.items >= 0])])
+
+
+def test_an_item_missing_from_the_catalogue_is_never_shown(new: Recommender) -> None:
+    pairs, catalogue = tastes()
+    pairs += [interaction(f"user{number:03d}", "unlisted", weight=9) for number in range(60)]
+    given = new.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000", "nobody"]), 99)
+    assert all("unlisted" not in given.item_ids(row) for row in range(2))
+
+
+def test_seen_items_are_left_out_when_asked(fitted: Recommender, data: Input) -> None:
+    train, _ = data
+    without, with_seen = (
+        fitted.recommend(train.users, 40, exclude_seen=exclude) for exclude in (True, False)
+    )
+    for row in range(len(train.users)):
+        seen = set(train.items[train.weights[row].indices])
+        assert not seen & set(without.item_ids(row))
+        assert seen - HIDDEN <= set(with_seen.item_ids(row))
+
+
+def test_a_user_who_saw_everything_gets_nothing(new: Recommender) -> None:
+    pairs, catalogue = tastes()
+    pairs = [row for row in pairs if row["user_key"] != "user000"]
+    pairs += [interaction("user000", row["item_id"]) for row in catalogue]
+    given = new.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000"]), K)
+    assert given.item_ids(0) == [] and not given.fallback[0]
+
+
+def test_nobody_asked(fitted: Recommender, data: Input) -> None:
+    given = fitted.recommend(np.array([], dtype=np.str_), K)
+    assert given.items.shape == (0, K) and given.fallback.shape == (0,)
+
+
+def test_one_user_alone_gets_what_they_get_among_others(fitted: Recommender, data: Input) -> None:
+    among = fitted.recommend(data[0].users, K)
+    alone = fitted.recommend(data[0].users[7:8], K)
+    assert alone.item_ids(0) == among.item_ids(7)
+    np.testing.assert_allclose(alone.scores[0], among.scores[7], rtol=1e-5)
+
+
+def test_a_second_fit_forgets_the_first(fitted: Recommender, new: Recommender) -> None:
+    other = arrays(*tastes(users=30, items=20, seed=9))
+    fresh, before = new.fit(*other), deepcopy(fitted)
+    again = before.fit(*other)
+    asked = np.array(["user000", "user050", "nobody"])
+    assert again is before and same(again.recommend(asked, K), fresh.recommend(asked, K))
+
+
+def test_the_same_seed_gives_the_same_lists(
+    fitted: Recommender, data: Input, candidate: Candidate
+) -> None:
+    twin = make(candidate, load_settings()).fit(*data)
+    one, other = (model.recommend(data[0].users, K) for model in (fitted, twin))
+    assert same(one, other)
+
+
+def test_saved_and_loaded_answers_are_bit_equal(
+    fitted: Recommender, data: Input, tmp_path: Path
+) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    fitted.save(folders[0])
+    loaded = type(fitted).load(folders[0])
+    loaded.save(folders[1])
+    asked = np.append(data[0].users, "nobody")
+    assert same(loaded.recommend(asked, K), fitted.recommend(asked, K))
+    files = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert files[0] == files[1]
+    assert {Path(name).suffix for name in files[0]} <= {".npz", ".json"}
+    for name in files[0]:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_a_broken_folder_is_a_bundle_error(fitted: Recommender, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    with pytest.raises(BundleError):
+        type(fitted).load(folder)
+    fitted.save(folder)
+    for file in folder.iterdir():
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+        with pytest.raises(BundleError):
+            type(fitted).load(folder)
+        file.write_bytes(content)
+
+
+def test_pickled_arrays_are_refused(fitted: Recommender, tmp_path: Path) -> None:
+    fitted.save(tmp_path)
+    for file in tmp_path.glob("*.npz"):
+        with np.load(file) as arrays_:
+            content = {name: arrays_[name] for name in arrays_.files}
+        name = next(iter(content))
+        np.savez(file, **{**content, name: content[name].astype(object)})
+        with pytest.raises(BundleError, match="allow_pickle"):
+            type(fitted).load(tmp_path)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_no_recommendations_asked(fitted: Recommender, data: Input, k: int) -> None:
+    with pytest.raises(InputError, match="Ask for at least 1"):
+        fitted.recommend(data[0].users, k)
+
+
+def test_never_fitted(new: Recommender, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="never fitted"):
+        new.recommend(np.array(["a"]), K)
+    with pytest.raises(InputError, match="never fitted"):
+        new.save(tmp_path)
+
+
+ONE_USER = [interaction("a", name) for name in "xyz"]
+TWO_USERS = [*ONE_USER, interaction("b", "x")]
+SHOWN, HIDDEN_ITEMS = ([item(name, in_stock=stock) for name in "xyz"] for stock in (True, False))
+BAD = {
+    "no positive interactions": ([], SHOWN),
+    "Only one user": (ONE_USER, SHOWN),
+    "weight nan of item 'y'": ([*TWO_USERS, interaction("b", "y", weight=np.nan)], SHOWN),
+    "weight inf of item 'z'": ([*TWO_USERS, interaction("b", "z", weight=np.inf)], SHOWN),
+    "weight -1.0 of item 'y'": ([*TWO_USERS, interaction("b", "y", weight=-1)], SHOWN),
+    "No item may be recommended": (TWO_USERS, HIDDEN_ITEMS),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_what_nobody_can_learn_from_is_named(new: Recommender, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        new.fit(*arrays(*BAD[message]))
+
+
+def test_attributes_that_fit_nothing_are_named(new: Recommender) -> None:
+    train, items = arrays(TWO_USERS, SHOWN)
+    more = arrays(TWO_USERS, [*SHOWN, item("unknown")])[1]
+    broken = items.matrix.copy()
+    broken.data[0] = np.nan
+    cases = {
+        "Item 'unknown' stands in the attributes alone": (train, more),
+        "Item 'z' stands in the interactions alone": (train, arrays([], SHOWN[:2])[1]),
+        "attribute 'brand=Aurora' is not finite": (train, replace(items, matrix=broken)),
+        "have the shape": (train, replace(items, matrix=items.matrix[:2])),
+    }
+    for message, given in cases.items():
+        with pytest.raises(InputError, match=message):
+            new.fit(*given)
+
+
+def test_items_without_any_attribute_and_a_single_item(new: Recommender) -> None:
+    bare = item("x", brand=None, category=None, colour="", price=None)
+    pairs = [interaction("a", "x"), interaction("b", "x")]
+    given = new.fit(*arrays(pairs, [bare])).recommend(np.array(["c"]), 3)
+    assert given.item_ids(0) == ["x"]
+
+
+def test_one_row_is_refused_and_one_session_answered(new: Recommender, fitted: Recommender) -> None:
+    with pytest.raises(InputError, match="Only one user"):
+        new.fit(*arrays([interaction("a", "x")], SHOWN))
+    given = recommend_sessions(fitted, [np.array(["item001"])], K)
+    assert len(given.item_ids(0)) == K and "item001" not in given.item_ids(0)
