@@ -28,7 +28,8 @@ from infra.errors import GateError, InputError
 from infra.program import run_program
 from infra.records.gates import GateRecord
 from infra.settings import Settings
-from infra.storage import Storage, ensure_home
+from infra.shop_home import ensure_home
+from infra.storage import Storage
 
 RUN, OLD, NEW = "run=bench", "batch=shop-000000", "batch=shop-000001"
 END = datetime(2026, 11, 24, tzinfo=UTC)

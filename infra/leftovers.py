@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from infra.errors import StorageError, unusable
-from infra.storage import LAKE_SCRATCH, Storage
+from infra.lake import LAKE_SCRATCH
+from infra.storage import Storage
 from infra.stores.aside import delete_untouched
-from infra.stores.object_store import open_store
+from infra.stores.opening import open_store
 
 DEAD_AFTER = timedelta(days=1)  # without a write; no task lives that long
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra.private_files import read_private, write_private
 from infra.settings import PREFIX, Settings, load_settings
-from infra.storage import ensure_home
+from infra.stores.local_store import LocalStore
 
 _SECRET = f"{PREFIX}USER_KEY_SECRET"
 _ONLY_A_BACKUP = (
@@ -65,3 +65,11 @@ def _user_key_secret(home: Path) -> dict[str, str]:
         known |= {_SECRET: secrets.token_urlsafe(32)}
         write_private(file, known)
     return {_SECRET: known[_SECRET]}
+
+
+def ensure_home(settings: Settings) -> None:
+    """Create the local folders of a shop; buckets are not ours to create."""
+    for place in (settings.landing, settings.lake, settings.published, settings.reports):
+        if "://" not in place:
+            LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)
+    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)

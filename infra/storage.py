@@ -2,111 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from infra.errors import StorageError
+from infra.lake import LAKE_SCRATCH, Lake
 from infra.ledger import decision_log
 from infra.records.gates import GATE, BatchDecision, BatchProfile
 from infra.rules import parse_json
 from infra.settings import Settings
-from infra.stores.object_store import MANIFEST, LocalStore, ObjectStore, open_store
+from infra.stores.opening import open_store
 
 if TYPE_CHECKING:
-    from pyarrow.dataset import Dataset
+    pass
 
 
-LAKE_SCRATCH = "scratch"
 _BY_PEOPLE = "decisions/events"
 _BY_GATE = "decisions/events_by_gate"  # so that it never overwrites a person's word
-
-
-def run_key(run_id: str) -> str:
-    """Turn an Airflow run id into a name that is safe in any path: `run=manual__2026-11-24...`."""
-    return "run=" + re.sub(r"[^0-9A-Za-z_.-]", "-", run_id)
-
-
-def batch_key(source: str, number: int) -> str:
-    """Name the batch `number` of a source: `batch=shop-000012`."""
-    return f"batch={source}-{number:06d}"
-
-
-def batch_source(batch: str) -> str:
-    """Return the source of a batch: `shop` of `batch=shop-000012`."""
-    return batch.removeprefix("batch=").rpartition("-")[0]
-
-
-class Lake:
-    """The clean tables: folders of Parquet that exist once their manifest does."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self.store = store
-
-    def address(self, *steps: str) -> str:
-        """Return the address of a table, a partition or a folder, for Spark and Arrow."""
-        return "/".join((self.store.address, *steps))
-
-    def begin(self, table: str, partition: str) -> str:
-        """Take a partition out of readers' sight and return its address for writing."""
-        self.store.delete_folder(f"{table}/{partition}")
-        return self.address(table, partition)
-
-    def commit(self, table: str, partition: str, manifest: dict[str, Any]) -> None:
-        """Show a finished partition to readers, with what is known of it."""
-        self.store.write(f"{table}/{partition}/{MANIFEST}", _json(manifest))
-
-    def manifest(self, table: str, partition: str) -> dict[str, Any]:
-        """Return what the writer of a partition said of it.
-
-        Raises
-        ------
-        StorageError
-            The partition was never finished.
-        """
-        key = f"{table}/{partition}/{MANIFEST}"
-        if not self.store.exists(key):
-            raise StorageError(
-                f"{self.address(table, partition)} is not finished.", "Run the step that writes it."
-            )
-        manifest: dict[str, Any] = json.loads(self.store.read(key))
-        return manifest
-
-    def counts(self, table: str, partition: str) -> dict[str, Any]:
-        """Return what Airflow shows of a finished partition."""
-        rows = self.manifest(table, partition)["rows"]
-        return {"rows": rows, "address": self.address(table, partition)}
-
-    def partitions(self, table: str) -> list[str]:
-        """Return the finished partitions of a table, sorted."""
-        suffix = f"/{MANIFEST}"
-        finished = (key for key in self.store.list(table) if key.endswith(suffix))
-        return [key.removesuffix(suffix).removeprefix(f"{table}/") for key in finished]
-
-    def dataset(self, table: str, *partitions: str) -> Dataset:
-        """Open finished partitions for Arrow, DuckDB and pandas.
-
-        Raises
-        ------
-        StorageError
-            A partition was never finished.
-        """
-        from pyarrow import dataset
-
-        for partition in partitions:
-            self.manifest(table, partition)
-        files, root = self.store.arrow_files()
-        folders = [f"{root}/{table}/{partition}" for partition in partitions]
-        found = [dataset.dataset(one, filesystem=files, format="parquet") for one in folders]
-        return dataset.dataset(found)
 
 
 class Storage:
@@ -258,21 +176,9 @@ class Storage:
             self.lake.store.delete_folder(key)
 
 
-def ensure_home(settings: Settings) -> None:
-    """Create the local folders of a shop; buckets are not ours to create."""
-    for place in (settings.landing, settings.lake, settings.published, settings.reports):
-        if "://" not in place:
-            LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)
-    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
-
-
 def _decision_key(folder: str, batch: str) -> str:
     return f"{folder}/{batch}.json"
 
 
 def _profile_key(batch: str) -> str:
     return f"profiles/events/{batch}.json"
-
-
-def _json(facts: dict[str, Any]) -> bytes:
-    return json.dumps(facts, indent=1, sort_keys=True, default=datetime.isoformat).encode()

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.errors import CatwalkError, InputError, SparkError, StorageError
+from infra.lake import batch_key
 from infra.ledger.run_records import RunRecords
 from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.settings import load_settings
@@ -25,7 +26,7 @@ from infra.spark import session as spark_session
 from infra.spark.faults import plain
 from infra.spark.kept_rows import drop_kept, keep
 from infra.spark.submit import run_submitted
-from infra.storage import Storage, batch_key
+from infra.storage import Storage
 from jobs.batches import books
 from jobs.batches.quarantine import count_reasons
 from jobs.cleaning.repeats import may_hold_repeated, without_repeats

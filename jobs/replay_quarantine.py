@@ -28,7 +28,8 @@ from infra.errors import InputError, SettingsError
 from infra.program import run_program
 from infra.shop_home import home_folder, open_home
 from infra.storage import Storage
-from infra.stores.object_store import AlreadyExistsError, open_store
+from infra.stores.object_store import AlreadyExistsError
+from infra.stores.opening import open_store
 from jobs.batches import quarantine
 from jobs.batches.quarantine import Group, Replay
 from jobs.landing.csv_headers import require_headers

@@ -17,7 +17,7 @@ from infra.errors import StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Score
+from infra.records.evaluation import Score
 from infra.settings import Settings
 from infra.storage import Storage
 

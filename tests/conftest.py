@@ -16,7 +16,8 @@ from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import DAG, DAGS_FOLDER
 from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
 from infra.shop.home_lock import HomeLock
-from infra.storage import Storage, ensure_home
+from infra.shop_home import ensure_home
+from infra.storage import Storage
 from tests.message_servers import Inbox, Webhook, serving
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
 

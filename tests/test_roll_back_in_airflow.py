@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 
 from infra.errors import AirflowError
+from infra.lake import run_key
 from infra.ledger.live_pointer import live
 from infra.records.release import PublishRecord
 from infra.shop.airflow_client import AirflowClient, wait_until
 from infra.shop.airflow_server import client_of
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 from models.publishing.publish import publish
 from models.tracking import VERSION_TAG, follow_pointer
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables

@@ -14,8 +14,9 @@ from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from infra.errors import CatwalkError, InputError, SparkError
+from infra.lake import run_key
 from infra.settings import Settings, load_settings
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 from infra.utc import in_utc
 
 Answer = TypeVar("Answer")

@@ -17,10 +17,11 @@ from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
 
 from infra.airflow.report_links import report_link
+from infra.lake import run_key
 from infra.report.runs import run_title
 from infra.report.summary import load_summary
 from infra.settings import Settings, load_settings
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 
 SECONDS = 10.0  # a webhook may take
 

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
+from infra.lake import run_key
 from infra.ledger.record_files import RecordFiles
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
@@ -29,7 +30,7 @@ from infra.report.snapshot import take_snapshot
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.shop.airflow_home import DAG
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 
 LINKS = (Link("All reports", "/"), Link("Decisions", "/decisions"))
 SECTIONS = {  # of the report, by the task whose tab was opened

@@ -17,6 +17,7 @@ from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import RunProgress
 from infra.demo.summary import is_live, summary
 from infra.errors import AirflowError
+from infra.lake import run_key
 from infra.program import run_program
 from infra.settings import PREFIX, Settings
 from infra.shop.airflow_client import AirflowClient
@@ -24,7 +25,7 @@ from infra.shop.airflow_home import DAG
 from infra.shop.airflow_server import AirflowServer, client_of
 from infra.shop.home_lock import HomeLock
 from infra.shop_home import home_folder, is_remembered, open_home
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 
 SMALL_DATA = {  # halves the start-up of a JVM, and would slow a long job
     f"{PREFIX}SPARK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

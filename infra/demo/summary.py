@@ -11,8 +11,7 @@ from infra.command_line import INDENT, text_table
 from infra.ledger.live_pointer import live
 from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Judgement, VerdictRecord
-from infra.records.release import PublishRecord
+from infra.records.release import Judgement, PublishRecord, VerdictRecord
 from infra.shop.airflow_home import REPOSITORY
 from infra.storage import Storage
 
@@ -29,7 +28,7 @@ def summary(storage: Storage, run: str, took: str) -> str:
     storage : Storage
         The places of the shop.
     run : str
-        The folder of the run, as made by `infra.storage.run_key`.
+        The folder of the run, as made by `infra.lake.run_key`.
     took : str
         How long it took, in words.
     """

@@ -19,8 +19,8 @@ from infra.stores.numbered import ATTEMPTS, key, newest, numbers
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 if TYPE_CHECKING:
-    from infra.records.gates import BatchDecision, VerdictRecord
-    from infra.records.release import ApprovalRecord
+    from infra.records.gates import BatchDecision
+    from infra.records.release import ApprovalRecord, VerdictRecord
 
 LOG = "decisions"
 CURE = "Restore it from a backup of the reports."

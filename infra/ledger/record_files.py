@@ -39,7 +39,7 @@ class RecordFiles:
     store : ObjectStore
         The reports.
     run : str
-        The folder of the run, as made by `infra.storage.run_key`.
+        The folder of the run, as made by `infra.lake.run_key`.
     """
 
     def __init__(self, store: ObjectStore, run: str) -> None:

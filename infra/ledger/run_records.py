@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.bundle_records import RefitRecord, ServingRecord
 from infra.ledger import decision_log
 from infra.ledger.record_files import (
     APPROVAL,
@@ -17,8 +16,15 @@ from infra.ledger.record_files import (
     RecordFiles,
     gate_file,
 )
-from infra.records.gates import EvaluationRecord, GateRecord, VerdictRecord
-from infra.records.release import ApprovalRecord, PublishRecord
+from infra.records.evaluation import EvaluationRecord
+from infra.records.gates import GateRecord
+from infra.records.release import (
+    ApprovalRecord,
+    PublishRecord,
+    RefitRecord,
+    ServingRecord,
+    VerdictRecord,
+)
 from infra.report.page import write_report
 from infra.rules import Rules
 from infra.storage import Storage
@@ -35,7 +41,7 @@ class RunRecords:
     storage : Storage
         The places of the shop.
     run : str
-        The folder of the run, as made by `infra.storage.run_key`.
+        The folder of the run, as made by `infra.lake.run_key`.
     """
 
     def __init__(self, storage: Storage, run: str) -> None:

@@ -1,32 +1,98 @@
-"""What a person answered to a verdict, and what went live: the pointers and what they hand on."""
+"""Records of a release: the verdict, the answer of a person, the refit, and what went live."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from infra.records.gates import Approval, ThresholdsFile, VerdictRecord
 from infra.rules import Rules
+
+Outcome = Literal["release", "review", "reject"]
+
 
 Answered = Literal["waiting", "approved", "rejected"]
 
 
-class LearntFrom(Rules):
-    """The data behind a version: events from `start` to `as_of`, judged on those from `cut` on."""
+class Approval(Rules):
+    """A person's decision to go on although a rule said no."""
 
-    start: str
-    cut: str
-    as_of: str
+    by: str
+    at: datetime
+    why: str
+
+
+class Judgement(Rules):
+    """One threshold of models/release.yaml and how the candidate met it.
+
+    `limit` is for people; `bound` is the same as a number on the metric's own scale, for charts.
+    `slice` names the part of the users or items that was judged; empty means all. `outcome` is
+    what this threshold alone would have: the worst of all is that of the verdict.
+    """
+
+    metric: str
+    value: float | None
+    limit: str
+    bound: float | None = None
+    slice: str = ""
+    result: Literal["met", "missed", "cannot tell", "not judged"]
+    outcome: Outcome
+    reason: str
+    why: str
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether this threshold alone would let the model go live without a person."""
+        return self.outcome == "release"
+
+
+class ThresholdsFile(Rules):
+    """The thresholds that judged: the hash of their bytes, and who last changed them.
+
+    `commit` and `author` may each be `unknown`, and `commit` also `uncommitted`.
+    """
+
+    sha256: str
+    commit: str
+    author: str
+
+    def facts(self) -> dict[str, str]:
+        """Return them as the decision log names them."""
+        return {f"thresholds_{name}": str(value) for name, value in self}
+
+
+class VerdictRecord(Rules):
+    """The release decision, bound to what was judged.
+
+    `model_sha256` names the judged bytes, `champion` the live version they were held against.
+    `thresholds_commit` and `thresholds_author` tell who last changed the thresholds; each may be
+    `uncommitted` or `unknown`. `columns` are those of the tables that were learnt from.
+    """
+
+    run: str
+    at: datetime
+    outcome: Outcome
+    candidate: str
+    thresholds_sha256: str
+    thresholds_commit: str = "unknown"
+    thresholds_author: str = "unknown"
     batches: tuple[str, ...]
+    judgements: tuple[Judgement, ...]
+    model_sha256: str = ""
+    champion: str | None = None
+    columns: tuple[str, ...] = ()
 
+    @property
+    def thresholds(self) -> ThresholdsFile:
+        """The thresholds that judged."""
+        commit, author = self.thresholds_commit, self.thresholds_author
+        return ThresholdsFile(sha256=self.thresholds_sha256, commit=commit, author=author)
 
-class Withdrawn(Rules):
-    """A version that a person rolled back from; `arrays_sha256` knows it under any other name."""
-
-    version: str
-    arrays_sha256: str
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        missed = sum(not judgement.passed for judgement in self.judgements)
+        return {"outcome": self.outcome, "candidate": self.candidate, "missed": missed}
 
 
 class ApprovalRecord(Rules):
@@ -64,6 +130,73 @@ class ApprovalRecord(Rules):
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
         return {"answer": self.answer, "by": self.by, "manifest_sha256": self.manifest_sha256}
+
+
+class RefitRecord(Rules):
+    """The model that goes live, tied to the one that was judged; `folder` is its key in the lake.
+
+    Without a refit both digests are the same, and nothing was compared. `parameters` are those it
+    was fitted with, the epochs included that early stopping found for the judged one; `overlap` is
+    the mean share of the first ten places that hold the same items.
+    """
+
+    run: str
+    at: datetime
+    candidate: str
+    refitted: bool
+    folder: str
+    judged_sha256: str
+    model_sha256: str
+    parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    interactions: int = 0
+    users: int = 0
+    overlap: float | None = None
+    floor: float | None = None
+    passed: bool
+    reason: str
+    why: str = ""
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it, and where its next steps find the model."""
+        shown = {"candidate", "folder", "refitted", "overlap", "floor", "interactions"}
+        return self.model_dump(include=shown)
+
+
+class ServingRecord(Rules):
+    """What a fresh process measured of a bundle; `manifest_sha256` says of which bytes.
+
+    `agreement` is the mean share of the ready lists that fresh answers hold too.
+    """
+
+    run: str
+    at: datetime
+    manifest_sha256: str
+    users: int
+    k: int
+    seconds_to_open: float
+    seconds_per_answer: float
+    agreement: float
+    peak_memory_mb: float = 0.0
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        return self.model_dump(exclude={"run", "at", "manifest_sha256"})
+
+
+class LearntFrom(Rules):
+    """The data behind a version: events from `start` to `as_of`, judged on those from `cut` on."""
+
+    start: str
+    cut: str
+    as_of: str
+    batches: tuple[str, ...]
+
+
+class Withdrawn(Rules):
+    """A version that a person rolled back from; `arrays_sha256` knows it under any other name."""
+
+    version: str
+    arrays_sha256: str
 
 
 class PublishRecord(Rules):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.records.gates import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.release import Judgement, VerdictRecord
 from infra.report.wording import NOTHING, decimals, is_share, number, plain_name, shortened
 
 LABEL_LENGTH = 28  # letters of 14 px that fit beside a value on a phone of 390 px

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.records.gates import Comparison, EvaluationRecord, Score
+from infra.records.evaluation import Comparison, EvaluationRecord, Score
 from infra.report.charts import LABEL_LENGTH
 from infra.report.headline import Tone
 from infra.report.wording import decimals, plain_name, shortened

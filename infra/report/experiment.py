@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.records.gates import Comparison, ExperimentRecord, Score
+from infra.records.evaluation import Comparison, ExperimentRecord, Score
 from infra.report.templates import fill
 
 METRIC = "ndcg_at_10"

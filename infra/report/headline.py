@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.records.gates import GateRecord, Judgement, VerdictRecord
+from infra.records.gates import GateRecord
+from infra.records.release import Judgement, VerdictRecord
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import counted, plain_name
 

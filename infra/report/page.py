@@ -29,7 +29,7 @@ def write_report(storage: Storage, run: str) -> str:
     storage : Storage
         The places of the shop.
     run : str
-        The folder of the run, as made by `infra.storage.run_key`. One without records gives
+        The folder of the run, as made by `infra.lake.run_key`. One without records gives
         a page too.
 
     Returns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.records.gates import EvaluationRecord, Score
+from infra.records.evaluation import EvaluationRecord, Score
 from infra.report.charts import value_text
 from infra.report.wording import NOTHING
 

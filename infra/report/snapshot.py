@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field, NonNegativeInt
 
-from infra.bundle_records import RefitRecord
 from infra.errors import SettingsError, StorageError
 from infra.ledger.record_files import (
     APPROVAL,
@@ -21,8 +20,9 @@ from infra.ledger.record_files import (
     RecordFiles,
     gate_file,
 )
-from infra.records.gates import EvaluationRecord, GateRecord, VerdictRecord
-from infra.records.release import ApprovalRecord, PublishRecord
+from infra.records.evaluation import EvaluationRecord
+from infra.records.gates import GateRecord
+from infra.records.release import ApprovalRecord, PublishRecord, RefitRecord, VerdictRecord
 from infra.rules import Rules, parse_rules
 
 Found = TypeVar("Found")

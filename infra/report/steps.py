@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.records.gates import GateRecord, Judgement, VerdictRecord
+from infra.records.gates import GateRecord
+from infra.records.release import Judgement, VerdictRecord
 from infra.report.headline import Tone
 from infra.report.snapshot import STEPS, Snapshot
 from infra.report.wording import plain_name

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.records.gates import EvaluationRecord, Score
+from infra.records.evaluation import EvaluationRecord, Score
 from infra.report import charts, wording
 from infra.report.checks import check_texts, example_columns, example_text, worst_first
 from infra.report.steps import gate_state, judgement_state, verdict_state

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from infra.records.gates import Check, Judgement
+from infra.records.gates import Check
+from infra.records.release import Judgement
 from infra.report.checks import counts_a_share, series
 from infra.report.runs import run_title
 from infra.report.summary import RunSummary, Trace

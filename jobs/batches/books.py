@@ -11,8 +11,9 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
+from infra.lake import batch_source
 from infra.ledger.run_records import RunRecords
-from infra.storage import Storage, batch_source
+from infra.storage import Storage
 from jobs.cleaning.row_outcome import CLEAN, NOT_EVENT
 from jobs.landing.landing_folder import landed_name
 

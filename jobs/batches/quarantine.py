@@ -14,9 +14,10 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from infra.errors import InputError, StorageError
+from infra.lake import Lake, batch_source
 from infra.rules import Rules, describe
-from infra.storage import Lake, Storage, batch_source
-from infra.stores.object_store import open_store
+from infra.storage import Storage
+from infra.stores.opening import open_store
 from jobs.landing.csv_headers import header
 from jobs.landing.sources import Feed
 

@@ -28,8 +28,9 @@ import psutil
 from infra.errors import SparkError
 from infra.program import run_program
 from infra.settings import load_settings
+from infra.shop_home import ensure_home
 from infra.spark import session as spark_session
-from infra.storage import Storage, ensure_home
+from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import books
 from jobs.benches import bench_duckdb

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from infra.errors import InputError
 from infra.settings import Settings
-from infra.stores.object_store import ObjectStore, open_store
+from infra.stores.object_store import ObjectStore
+from infra.stores.opening import open_store
 from jobs.landing.sources import Feed
 
 _START = 65_536  # bytes: far more than any header, far less than a file

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from infra.storage import Lake
+from infra.lake import Lake
 from jobs.landing.landing_folder import landed_name
 
 _LOG = re.compile(r"(\d+)(\.compact)?")

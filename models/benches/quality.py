@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from infra.errors import CatwalkError
-from infra.records.gates import Score
+from infra.records.evaluation import Score
 from infra.settings import Settings, load_settings
 from models.benches.public_data import crossvalidated, data_folder, online_retail
 from models.candidates import Candidate, load_candidates, make

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from infra.bundle_records import RefitRecord
 from infra.errors import BundleError, ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import VerdictRecord
+from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import write_manifest

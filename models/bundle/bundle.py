@@ -22,7 +22,7 @@ from typing import Any
 
 from infra.errors import BundleError, ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import VerdictRecord
+from infra.records.release import VerdictRecord
 from infra.storage import Storage
 from infra.stores.digests import MAX_FILE_BYTES, FolderManifest, verified
 from infra.stores.object_store import MANIFEST

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.bundle_records import RefitRecord
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Score, VerdictRecord
+from infra.records.evaluation import Score
+from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.training.train import Fit

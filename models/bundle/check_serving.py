@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 import models
-from infra.bundle_records import ServingRecord
 from infra.errors import BundleError, CatwalkError
 from infra.ledger.run_records import RunRecords
+from infra.records.release import ServingRecord
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST

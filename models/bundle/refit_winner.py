@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from infra.bundle_records import RefitRecord
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import VerdictRecord
+from infra.records.release import RefitRecord, VerdictRecord
 from infra.rules import Rules, load_rules
 from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
-from infra.records.gates import Score
+from infra.records.evaluation import Score
 from models.candidates import load_candidates
 from models.data.holdout import Holdout
 from models.data.run_tables import RunTables

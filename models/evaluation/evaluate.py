@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import EvaluationRecord
+from infra.records.evaluation import EvaluationRecord
 from infra.storage import Storage
 from infra.stores.digests import verified
 from models.bundle.bundle import JUDGED, MODEL

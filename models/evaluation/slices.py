@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
-from infra.records.gates import Slice
+from infra.records.evaluation import Slice
 from models.data.holdout import Holdout, marked
 from models.data.run_tables import RunTables
 from models.metrics.ranking import RANKING, K

@@ -20,7 +20,7 @@ from pydantic import Field
 from infra.errors import InputError, SettingsError
 from infra.ledger.record_files import PAGE, RecordFiles
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import ExperimentRecord
+from infra.records.evaluation import ExperimentRecord
 from infra.rules import Rules, parse_rules
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.records.gates import Comparison
+from infra.records.evaluation import Comparison
 from models.metrics.ranking import Values
 
 RESAMPLES = 1_000  # of all users, about 1 s a model for 100,000 users

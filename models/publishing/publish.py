@@ -13,8 +13,7 @@ from pathlib import Path
 from infra.errors import BundleError, PublishError, StorageError
 from infra.ledger.live_pointer import history, live, lost, next_time, point
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Approval, VerdictRecord
-from infra.records.release import LearntFrom, PublishRecord
+from infra.records.release import Approval, LearntFrom, PublishRecord, VerdictRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from infra.errors import PublishError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import GateRecord, VerdictRecord
+from infra.records.gates import GateRecord
+from infra.records.release import VerdictRecord
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 
 from infra.errors import BundleError, InputError, PublishError
 from infra.ledger.live_pointer import before_live, history, live, lost, next_time, point
-from infra.records.gates import Approval
-from infra.records.release import PublishRecord, Withdrawn
+from infra.records.release import Approval, PublishRecord, Withdrawn
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.bundle.bundle import manifest_sha256

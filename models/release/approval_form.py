@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-from infra.records.gates import EvaluationRecord, Score, VerdictRecord
+from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.release import VerdictRecord
 from models.evaluation.compare import CHAMPION
 from models.metrics.ranking import METRICS
 

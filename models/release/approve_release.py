@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from infra.asking import Answer, Question
 from infra.errors import PublishError, ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import VerdictRecord
-from infra.records.release import ApprovalRecord
+from infra.records.release import ApprovalRecord, VerdictRecord
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.bundle.bundle import bundle_key, not_rejected

@@ -18,7 +18,8 @@ from infra.command_line import text_table
 from infra.errors import CatwalkError
 from infra.ledger.run_records import RunRecords
 from infra.program import run_program
-from infra.records.gates import EvaluationRecord, Judgement, VerdictRecord
+from infra.records.evaluation import EvaluationRecord
+from infra.records.release import Judgement, VerdictRecord
 from infra.rules import read_rules
 from infra.shop_home import open_home
 from infra.storage import Storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from infra.errors import StorageError
-from infra.records.gates import Judgement
+from infra.records.release import Judgement
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.publishing.publish import version_key

@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.release import Judgement, VerdictRecord
 from infra.rules import read_rules
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.records.gates import Judgement, Outcome
+from infra.records.release import Judgement, Outcome
 from models.metrics.confidence import Verdict
 from models.release.thresholds import Amount, Missed
 

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infra.records.gates import EvaluationRecord, Judgement, Outcome, Score, Slice
+from infra.records.evaluation import EvaluationRecord, Score, Slice
+from infra.records.release import Judgement, Outcome
 from models.evaluation.compare import CHAMPION
 from models.metrics.confidence import larger_noise, verdict
 from models.metrics.ranking import RANKING, K

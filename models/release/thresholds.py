@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from infra.errors import SettingsError
-from infra.records.gates import Outcome
+from infra.records.release import Outcome
 from infra.rules import Rules, parse_rules, parse_yaml, read_rules
 from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS

@@ -29,7 +29,8 @@ from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Table
 from infra.schemas import INTERACTIONS as PAIRS
 from infra.schemas import ITEMS as ITEMS_TABLE
 from infra.settings import load_settings
-from infra.storage import Storage, ensure_home
+from infra.shop_home import ensure_home
+from infra.storage import Storage
 from tests.conftest import SECRET
 from tests.expectations import lake
 from tests.expectations.lake import AS_OF, CUT, WRITTEN, event, held_out, item, pair, pairs, top

@@ -49,7 +49,7 @@ def half_a_version(shop: Storage) -> None:
 
 
 def half_a_replay(shop: Storage) -> None:
-    from infra.stores.object_store import open_store
+    from infra.stores.opening import open_store
 
     os.link = kill  # type: ignore[assignment]
     open_store(shop.landing, shop.settings).create("replayed/shop/dead.jsonl", b"x")

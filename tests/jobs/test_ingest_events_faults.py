@@ -14,10 +14,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from infra.errors import InputError, SparkError, StorageError
+from infra.lake import Lake
 from infra.settings import load_settings
 from infra.spark.faults import plain
 from infra.spark.submit import run_here
-from infra.storage import Lake, Storage
+from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import books
 from jobs.ingest_events import Ingestion

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from infra.settings import load_settings
-from infra.storage import Storage, ensure_home
+from infra.shop_home import ensure_home
+from infra.storage import Storage
 from tests.conftest import QUICK_JAVA, REPOSITORY
 from tests.jobs.shop_files import RUN, ago, event, ingest, land
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.bundle_records import ServingRecord
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import Check, GateRecord
+from infra.records.release import ServingRecord
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.data.run_tables import interactions, item_features

@@ -9,7 +9,7 @@ import pytest
 from infra.errors import StorageError
 from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import EvaluationRecord, Score
+from infra.records.evaluation import EvaluationRecord, Score
 from infra.storage import Storage
 from models import tracking
 from models.candidates import load_candidates

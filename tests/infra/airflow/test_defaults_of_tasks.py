@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from infra.lake import run_key
 from infra.ledger.live_pointer import live, point
 from infra.ledger.run_records import RunRecords
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 from tests.expectations import lake
 from tests.infra.report.test_report import published
 

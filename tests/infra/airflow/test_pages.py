@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from infra.lake import run_key
 from infra.ledger import decision_log
 from infra.ledger.live_pointer import point
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Approval, Check, GateRecord
-from infra.records.release import PublishRecord
+from infra.records.gates import Check, GateRecord
+from infra.records.release import Approval, PublishRecord
 from infra.report.decisions import SHOWN
 from infra.shop.airflow_home import DAG
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RUN_ID = "manual__2026-11-24T12:00:00.123456+00:00"

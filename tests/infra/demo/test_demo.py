@@ -17,8 +17,7 @@ from infra.demo.progress import counts_line, last_error
 from infra.demo.summary import is_live, summary
 from infra.errors import InputError, SettingsError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Judgement, VerdictRecord
-from infra.records.release import PublishRecord
+from infra.records.release import Judgement, PublishRecord, VerdictRecord
 from infra.settings import Settings, load_settings
 from infra.shop.historic_shops import ends_at, load_demo_shops
 from infra.shop_home import is_remembered, open_home

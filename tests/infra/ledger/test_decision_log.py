@@ -15,8 +15,15 @@ from infra.ledger import decision_log
 from infra.ledger.decision_log import Decision, entries
 from infra.ledger.run_records import RunRecords
 from infra.ledger.who_was_live import parse_moment, who_was_live
-from infra.records.gates import Approval, BatchDecision, Judgement, VerdictRecord
-from infra.records.release import ApprovalRecord, LearntFrom, PublishRecord
+from infra.records.gates import BatchDecision
+from infra.records.release import (
+    Approval,
+    ApprovalRecord,
+    Judgement,
+    LearntFrom,
+    PublishRecord,
+    VerdictRecord,
+)
 from infra.storage import Storage
 from infra.stores.numbered import key, missing, numbers
 from tests.conftest import REPOSITORY

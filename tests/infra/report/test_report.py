@@ -13,23 +13,16 @@ import pytest
 from pydantic import ValidationError
 
 from infra.errors import StorageError
+from infra.lake import run_key
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import (
-    Approval,
-    BatchDecision,
-    Check,
-    EvaluationRecord,
-    GateRecord,
-    Judgement,
-    Score,
-    VerdictRecord,
-)
-from infra.records.release import ApprovalRecord, PublishRecord
+from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.gates import BatchDecision, Check, GateRecord
+from infra.records.release import Approval, ApprovalRecord, Judgement, PublishRecord, VerdictRecord
 from infra.report import headline, wording
 from infra.report.charts import stack
 from infra.report.page import write_report
 from infra.settings import Settings
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 RUN = run_key("manual__2026-11-24T12:00:00+00:00")

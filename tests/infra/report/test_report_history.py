@@ -9,15 +9,17 @@ from datetime import timedelta
 
 import pytest
 
+from infra.lake import run_key
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import Comparison, GateRecord, Score, Slice
+from infra.records.evaluation import Comparison, Score, Slice
+from infra.records.gates import GateRecord
 from infra.records.release import ApprovalRecord
 from infra.report.page import render, write_report
 from infra.report.runs import LOOKED_AT, SHOWN, all_runs, find_runs, is_run, run_title, runs_before
 from infra.report.snapshot import take_snapshot
 from infra.report.trends import LENGTH
-from infra.storage import Storage, run_key
+from infra.storage import Storage
 from tests.infra.report.test_report import (
     EVALUATION,
     HOSTILE,

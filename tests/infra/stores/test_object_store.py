@@ -19,13 +19,9 @@ import pytest
 
 from infra.errors import StorageError
 from infra.settings import Settings
-from infra.stores.object_store import (
-    MANIFEST,
-    AlreadyExistsError,
-    LocalStore,
-    ObjectStore,
-    open_store,
-)
+from infra.stores.local_store import LocalStore
+from infra.stores.object_store import MANIFEST, AlreadyExistsError, ObjectStore
+from infra.stores.opening import open_store
 from infra.stores.s3_store import S3Store
 from tests.s3_server import BUCKET, PAGE, BreakingProxy, S3Server
 

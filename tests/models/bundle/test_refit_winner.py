@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infra.bundle_records import RefitRecord
 from infra.errors import ReleaseError, SettingsError
 from infra.ledger.run_records import RunRecords
+from infra.records.release import RefitRecord
 from infra.schemas import CATALOGUE, HISTORY
 from infra.settings import load_settings
 from infra.storage import Storage

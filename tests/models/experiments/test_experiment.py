@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from infra.errors import CatwalkError, InputError, SettingsError
-from infra.records.gates import ExperimentRecord
+from infra.records.evaluation import ExperimentRecord
 from infra.storage import Storage
 from models import tracking
 from models.bundle.build_bundle import build_bundle

@@ -18,7 +18,8 @@ import pytest
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
-from infra.stores.object_store import MANIFEST, LocalStore
+from infra.stores.local_store import LocalStore
+from infra.stores.object_store import MANIFEST
 from models.publishing.publish import publish, version_key
 from models.publishing.retention import retire
 from models.tracking import follow_pointer

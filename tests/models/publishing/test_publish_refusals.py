@@ -12,8 +12,7 @@ import pytest
 from infra.errors import BundleError, InputError, PublishError, ReleaseError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import VerdictRecord
-from infra.records.release import ApprovalRecord
+from infra.records.release import ApprovalRecord, VerdictRecord
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
 from models.bundle.bundle import bundle_key

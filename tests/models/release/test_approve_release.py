@@ -12,16 +12,10 @@ from typing import Any
 import pytest
 
 from infra.asking import Answer
-from infra.bundle_records import ServingRecord
 from infra.errors import PublishError, ReleaseError, StorageError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import (
-    Comparison,
-    EvaluationRecord,
-    Judgement,
-    Score,
-    VerdictRecord,
-)
+from infra.records.evaluation import Comparison, EvaluationRecord, Score
+from infra.records.release import Judgement, ServingRecord, VerdictRecord
 from infra.storage import Storage
 from models.release.approval_form import form
 from models.release.approve_release import ask, record_answer, require_approved

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
-from infra.records.gates import Score
+from infra.records.evaluation import Score
 from infra.storage import Storage
 from models.release.check_release import main
 from models.release.judge_release import decide

@@ -14,7 +14,8 @@ import pytest
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError, StorageError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import EvaluationRecord, Judgement, Score, VerdictRecord
+from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.release import Judgement, VerdictRecord
 from infra.storage import Storage
 from models.release import judge_release as release
 from models.release.columns import columns_of

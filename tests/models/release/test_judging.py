@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.records.gates import Comparison, Judgement, Score, Slice
+from infra.records.evaluation import Comparison, Score, Slice
+from infra.records.release import Judgement
 from models.release.judging import Rivals, judge, outcome_of
 from models.release.thresholds import Doubt, ReleaseRules, Threshold
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.records.gates import Comparison, Slice
+from infra.records.evaluation import Comparison, Slice
 from models.metrics.ranking import METRICS, RANKING
 from models.release.judging import Rivals, judge, outcome_of
 from models.release.thresholds import Doubt, ReleaseRules, Threshold

@@ -1,0 +1,99 @@
+"""The clean tables: folders of Parquet that exist once their manifest does."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import StorageError
+from infra.stores.object_store import MANIFEST, ObjectStore
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
+
+LAKE_SCRATCH = "scratch"
+
+
+def run_key(run_id: str) -> str:
+    """Turn an Airflow run id into a name that is safe in any path: `run=manual__2026-11-24...`."""
+    return "run=" + re.sub(r"[^0-9A-Za-z_.-]", "-", run_id)
+
+
+def batch_key(source: str, number: int) -> str:
+    """Name the batch `number` of a source: `batch=shop-000012`."""
+    return f"batch={source}-{number:06d}"
+
+
+def batch_source(batch: str) -> str:
+    """Return the source of a batch: `shop` of `batch=shop-000012`."""
+    return batch.removeprefix("batch=").rpartition("-")[0]
+
+
+class Lake:
+    """The clean tables: folders of Parquet that exist once their manifest does."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+
+    def address(self, *steps: str) -> str:
+        """Return the address of a table, a partition or a folder, for Spark and Arrow."""
+        return "/".join((self.store.address, *steps))
+
+    def begin(self, table: str, partition: str) -> str:
+        """Take a partition out of readers' sight and return its address for writing."""
+        self.store.delete_folder(f"{table}/{partition}")
+        return self.address(table, partition)
+
+    def commit(self, table: str, partition: str, manifest: dict[str, Any]) -> None:
+        """Show a finished partition to readers, with what is known of it."""
+        self.store.write(f"{table}/{partition}/{MANIFEST}", _json(manifest))
+
+    def manifest(self, table: str, partition: str) -> dict[str, Any]:
+        """Return what the writer of a partition said of it.
+
+        Raises
+        ------
+        StorageError
+            The partition was never finished.
+        """
+        key = f"{table}/{partition}/{MANIFEST}"
+        if not self.store.exists(key):
+            raise StorageError(
+                f"{self.address(table, partition)} is not finished.", "Run the step that writes it."
+            )
+        manifest: dict[str, Any] = json.loads(self.store.read(key))
+        return manifest
+
+    def counts(self, table: str, partition: str) -> dict[str, Any]:
+        """Return what Airflow shows of a finished partition."""
+        rows = self.manifest(table, partition)["rows"]
+        return {"rows": rows, "address": self.address(table, partition)}
+
+    def partitions(self, table: str) -> list[str]:
+        """Return the finished partitions of a table, sorted."""
+        suffix = f"/{MANIFEST}"
+        finished = (key for key in self.store.list(table) if key.endswith(suffix))
+        return [key.removesuffix(suffix).removeprefix(f"{table}/") for key in finished]
+
+    def dataset(self, table: str, *partitions: str) -> Dataset:
+        """Open finished partitions for Arrow, DuckDB and pandas.
+
+        Raises
+        ------
+        StorageError
+            A partition was never finished.
+        """
+        from pyarrow import dataset
+
+        for partition in partitions:
+            self.manifest(table, partition)
+        files, root = self.store.arrow_files()
+        folders = [f"{root}/{table}/{partition}" for partition in partitions]
+        found = [dataset.dataset(one, filesystem=files, format="parquet") for one in folders]
+        return dataset.dataset(found)
+
+
+def _json(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts, indent=1, sort_keys=True, default=datetime.isoformat).encode()

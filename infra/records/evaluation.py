@@ -1,0 +1,92 @@
+"""Records of an evaluation and of an experiment: how models scored on the hold-out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from infra.rules import Rules
+
+
+class Slice(Rules):
+    """One kind of users or items; too small, it has no metrics, as nobody should judge by them."""
+
+    name: str
+    users: int
+    too_small: bool
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class Comparison(Rules):
+    """One metric of a model less that of another one, user by user, with a 95% interval.
+
+    `against` is the name of a candidate, or `champion`. The verdict is `cannot tell` where the
+    interval holds zero, or the difference is within the noise of training again.
+    """
+
+    metric: str
+    against: str
+    difference: float
+    low: float
+    high: float
+    verdict: Literal["better", "worse", "cannot tell"]
+
+
+class Score(Rules):
+    """One model on the hold-out: metric name to value; the digest says which bytes were judged.
+
+    `intervals` are the 95% intervals of some metrics over users; `noise` is what training again
+    with other seeds moves ndcg_at_10 by, None if nobody measured it.
+    """
+
+    name: str
+    role: Literal["candidate", "champion"]
+    parameters: dict[str, str | int | float | bool | None]
+    metrics: dict[str, float]
+    model_sha256: str = ""
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    noise: float | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    slices: tuple[Slice, ...] = ()
+
+
+class EvaluationRecord(Rules):
+    """All models of a run, judged on the same users and items.
+
+    `champion` is the version that was live then, scored or not; `notes` say what was left out.
+    `written` tells which tables they learnt from and were judged on, by when each was written.
+    """
+
+    run: str
+    at: datetime
+    cut: datetime
+    users: int
+    items: int
+    train_interactions: int
+    holdout_interactions: int
+    scores: tuple[Score, ...]
+    champion: str | None = None
+    notes: tuple[str, ...] = ()
+    written: dict[str, str] = Field(default_factory=dict)
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        return {"models": len(self.scores), "users": self.users, "items": self.items}
+
+
+class ExperimentRecord(Rules):
+    """All variants of an experiment, judged on a share of a run's users; no release reads it."""
+
+    experiment: str
+    run: str
+    candidate: str
+    share: float
+    at: datetime
+    cut: datetime
+    users: int
+    items: int
+    train_interactions: int
+    scores: tuple[Score, ...]
+    notes: tuple[str, ...] = ()
