@@ -42,7 +42,7 @@ def experiment() -> None:
 
     @step(SCIENCE)
     def plan_experiment(run: Run) -> list[str]:
-        from models.experiments.experiment import plan
+        from models.experiments.plan import plan
 
         return plan(run.key, form(), run.storage)
 

@@ -24,8 +24,8 @@ from typing import Any
 from expectations import events
 from expectations.checking.tables import open_reader
 from expectations.deliveries import latest_catalogue
+from infra.command_line import run_program
 from infra.errors import GateError, InputError
-from infra.program import run_program
 from infra.records.gates import GateRecord
 from infra.settings import Settings
 from infra.shop_home import ensure_home

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from infra.command_line import text_table
+from infra.command_line import run_program, text_table
 from infra.errors import InputError
 from infra.ledger.run_records import RunRecords
-from infra.program import run_program
 from infra.records.gates import BatchDecision, Check
 from infra.shop_home import open_home
 from infra.storage import Storage

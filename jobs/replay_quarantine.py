@@ -23,9 +23,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.command_line import text_table
+from infra.command_line import run_program, text_table
 from infra.errors import InputError, SettingsError
-from infra.program import run_program
 from infra.shop_home import home_folder, open_home
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError

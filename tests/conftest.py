@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.airflow.report_links import DAG
 from infra.settings import load_settings
 from infra.shop.airflow_client import AirflowClient
-from infra.shop.airflow_home import DAG, DAGS_FOLDER
+from infra.shop.airflow_home import DAGS_FOLDER
 from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
 from infra.shop.home_lock import HomeLock
 from infra.shop_home import ensure_home

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
+from infra.airflow.report_links import DAG
 from infra.errors import AirflowError
 from infra.lake import run_key
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
 from infra.records.release import ApprovalRecord
 from infra.shop.airflow_client import AirflowClient, TaskInstance, wait_until
-from infra.shop.airflow_home import DAG
 from infra.shop.airflow_server import client_of
 from infra.storage import Storage
 from tests.models.conftest import prepare_bundle, write_tables

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from infra.airflow.report_links import report_link
+from infra.airflow.report_links import DAG, report_link
 from infra.lake import run_key
 from infra.ledger.run_records import RunRecords
 from infra.report.snapshot import STEPS
 from infra.shop.airflow_client import AirflowClient
-from infra.shop.airflow_home import DAG, passwords
+from infra.shop.airflow_home import passwords
 from infra.storage import Storage
 from tests.infra.report.test_report import EVALUATION, check, gate, verdict
 from tests.infra.report.test_report_history import LIGHT_USERS, compared

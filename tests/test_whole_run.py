@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.airflow.report_links import DAG
 from infra.errors import AirflowError
 from infra.lake import run_key
 from infra.ledger.live_pointer import live
 from infra.shop.airflow_client import AirflowClient, TaskInstance, wait_until
-from infra.shop.airflow_home import DAG
 from infra.storage import Storage
 from jobs.simulate_shop import SimulationOptions, simulate
 from models.tracking import VERSION_TAG

@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
+from infra.airflow.report_links import DAG
 from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
 from infra.lake import run_key
@@ -29,7 +30,6 @@ from infra.report.runs import find_runs, is_run, render_runs
 from infra.report.snapshot import take_snapshot
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
-from infra.shop.airflow_home import DAG
 from infra.storage import Storage
 
 LINKS = (Link("All reports", "/"), Link("Decisions", "/decisions"))

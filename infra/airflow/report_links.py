@@ -13,3 +13,6 @@ def report_link(airflow: str, dag: str, run_id: str) -> str:
     """Return the address of a run's report: the tab of the run in the UI of an Airflow."""
     run = f"/dags/{quote(dag, safe='')}/runs/{quote(run_id, safe='')}"
     return f"{airflow.rstrip('/')}{run}/plugin/{RUN_ROUTE}"
+
+
+DAG = "retrain_recommender"

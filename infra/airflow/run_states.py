@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from infra.airflow.report_links import DAG
 from infra.lake import run_key
-from infra.shop.airflow_home import DAG
 
 KNOWN = 10_000  # runs asked for, seven years of four a day; older ones are shown as they left off
 

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.airflow.report_links import DAG
+from infra.command_line import run_program
 from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import RunProgress
 from infra.demo.summary import is_live, summary
 from infra.errors import AirflowError
 from infra.lake import run_key
-from infra.program import run_program
 from infra.settings import PREFIX, Settings
 from infra.shop.airflow_client import AirflowClient
-from infra.shop.airflow_home import DAG
 from infra.shop.airflow_server import AirflowServer, client_of
 from infra.shop.home_lock import HomeLock
 from infra.shop_home import home_folder, is_remembered, open_home

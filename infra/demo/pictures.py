@@ -15,12 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.airflow.report_links import BASE, NAV_ROUTE, report_link
+from infra.airflow.report_links import BASE, DAG, NAV_ROUTE, report_link
+from infra.command_line import run_program
 from infra.errors import AirflowError, InputError
-from infra.program import run_program
+from infra.places import REPOSITORY
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient, wait_until
-from infra.shop.airflow_home import DAG, REPOSITORY, passwords
+from infra.shop.airflow_home import passwords
 from infra.shop.airflow_server import AirflowServer, client_of
 from infra.shop_home import open_home
 from infra.storage import Storage

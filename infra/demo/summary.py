@@ -11,8 +11,8 @@ from infra.command_line import INDENT, text_table
 from infra.ledger.live_pointer import live
 from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
+from infra.places import REPOSITORY
 from infra.records.release import Judgement, PublishRecord, VerdictRecord
-from infra.shop.airflow_home import REPOSITORY
 from infra.storage import Storage
 
 EXAMPLE_USERS, EXAMPLE_ITEMS = 5, 3

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from infra.command_line import INDENT
+from infra.command_line import INDENT, run_program
 from infra.errors import InputError
 from infra.ledger.decision_log import NO_MISS, THRESHOLDS
 from infra.ledger.live_pointer import LIVE, history
-from infra.program import run_program
 from infra.records.release import PublishRecord
 from infra.shop_home import open_home
 from infra.storage import Storage

@@ -13,13 +13,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from infra.places import REPOSITORY
 from infra.private_files import read_private, write_private
 from infra.settings import PREFIX, Settings
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS_FOLDER = REPOSITORY / "dags"
 PLUGINS_FOLDER = REPOSITORY / "infra/airflow/plugins"
-DAG = "retrain_recommender"
 USERS = {"admin": "admin", "pm": "user", "ds": "user", "de": "op", "analyst": "viewer"}
 ROLES = {  # what Airflow's SimpleAuthManager lets them do
     "admin": "everything",

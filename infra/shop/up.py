@@ -11,11 +11,11 @@ import time
 import urllib.error
 import urllib.request
 
-from infra.command_line import text_table
-from infra.program import run_program
+from infra.airflow.report_links import DAG
+from infra.command_line import run_program, text_table
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
-from infra.shop.airflow_home import DAG, ROLES, USERS, passwords
+from infra.shop.airflow_home import ROLES, USERS, passwords
 from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
 from infra.shop.historic_shops import ends_at
 from infra.shop_home import open_home

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from infra.command_line import run_program
 from infra.errors import SparkError
-from infra.program import run_program
 from infra.settings import Settings, load_settings
 from infra.spark.faults import plain
 from infra.spark.session import LOG_OPTION, start_local

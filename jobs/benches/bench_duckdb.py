@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from infra.schemas import EVENT_TYPES, EVENTS
-from jobs.cleaning.row_outcome import hmac_keys
+from jobs.cleaning.user_keys import hmac_keys
 from jobs.landing.masking import SIGNS, mask_text
 from jobs.landing.reading import LONGEST_ROW
 from jobs.landing.sources import EventFeed

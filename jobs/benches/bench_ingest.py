@@ -25,8 +25,8 @@ from typing import Any
 
 import psutil
 
+from infra.command_line import run_program
 from infra.errors import SparkError
-from infra.program import run_program
 from infra.settings import load_settings
 from infra.shop_home import ensure_home
 from infra.spark import session as spark_session

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.schemas import EVENT_TYPES, EVENTS
 from jobs.cleaning.typed_rows import named, typed
+from jobs.cleaning.user_keys import user_key
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
 from jobs.landing.sources import EventFeed
@@ -18,29 +17,6 @@ from jobs.landing.unknown_columns import UNKNOWN
 CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
 _DAY = 86_400_000_000  # microseconds: interval arithmetic goes by the calendar and takes longer
 _AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
-_KEY_BYTES = 16  # 128 bits of the HMAC, as RFC 4868 truncates it
-_BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
-
-
-def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
-    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex.
-
-    Two hashes, as it is defined: Spark's own `hmac` looks its algorithm up anew for every row. The
-    keys enter as one-row tables, not as literals: Spark prints literals in its plans.
-    """
-    inner, outer = (
-        spark.createDataFrame([(bytearray(key),)], "key BINARY").scalar()
-        for key in hmac_keys(secret)
-    )
-    inner_hash = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
-    return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * _KEY_BYTES))
-
-
-def hmac_keys(secret: str) -> tuple[bytes, bytes]:
-    """Return the inner and outer key of HMAC-SHA256: the secret XOR ipad and opad (RFC 2104)."""
-    key = secret.encode()
-    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
-    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
 
 
 def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:

@@ -19,9 +19,8 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
-from models.data.holdout import marked
 from models.data.run_tables import interactions
-from models.metrics.ranking import K, precision
+from models.metrics.ranking import K, marked, precision
 from models.recommender import Interactions, Matrix
 from models.recommenders.factors import Factors
 from models.recommenders.lightfm_hybrid import LightFMHybrid, identity_and_attributes

@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from infra.errors import BundleError, ReleaseError
-from infra.ledger.run_records import RunRecords
+from infra.errors import BundleError
+from infra.places import bundle_key, candidates_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
-from models.bundle.bundle import (
+from models.bundle.bundle import answer, load_recommender
+from models.bundle.card import card_page, model_card
+from models.bundle.refit_winner import refit_of
+from models.bundle.served_items import ServedItems, read_served_items
+from models.bundle_layout import (
     CARD,
     CARD_PAGE,
     FALLBACK,
@@ -25,16 +29,11 @@ from models.bundle.bundle import (
     LISTS_WRITTEN_AT,
     MODEL,
     STRANGER,
-    answer,
-    bundle_key,
-    load_recommender,
     manifest_sha256,
-    not_rejected,
     version_of,
 )
-from models.bundle.card import card_page, model_card
-from models.bundle.served_items import ServedItems, read_served_items
-from models.training.train import Fit, candidates_of, model_folder, read_fit
+from models.release.verdict import not_rejected
+from models.training.trained_model import Fit, model_folder, read_fit
 
 
 def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
@@ -76,26 +75,6 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
         "files": len(manifest.files),
         "bytes": manifest.total_bytes(),
     }
-
-
-def refit_of(verdict: VerdictRecord, storage: Storage) -> RefitRecord:
-    """Return the record of the model that goes live; raise `ReleaseError` unless it may.
-
-    It may if it was made from the very model that the verdict judged, and is like it.
-    """
-    made = RunRecords(storage, verdict.run).load_refit()
-    known = made is not None and (made.run, made.candidate, made.judged_sha256)
-    if made is None or known != (verdict.run, verdict.candidate, verdict.model_sha256):
-        raise ReleaseError(
-            f"{verdict.candidate} of {verdict.run} was not refitted since it was judged.",
-            "Run refit_winner first.",
-        )
-    if not made.passed or (not made.refitted and made.model_sha256 != made.judged_sha256):
-        raise ReleaseError(
-            f"The refit of {verdict.run} is not the model that was judged: {made.reason}",
-            "Read its report; what is live stays live.",
-        )
-    return made
 
 
 def _facts(fit: Fit) -> dict[str, str]:

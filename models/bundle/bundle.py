@@ -13,28 +13,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from infra.errors import BundleError, ReleaseError
-from infra.ledger.run_records import RunRecords
-from infra.records.release import VerdictRecord
-from infra.storage import Storage
+from infra.errors import BundleError
 from infra.stores.digests import MAX_FILE_BYTES, FolderManifest, verified
-from infra.stores.object_store import MANIFEST
 from models.bundle.served_items import ServedItems
+from models.bundle_layout import CARD, FALLBACK, MODEL
 from models.recommender import Recommendations, Recommender, UserIds, positions
-from models.release.judging import outcome_of
-from models.training.train import read_model
-
-MODEL, JUDGED, LISTS = "model", "judged", "recommendations"
-CARD, CARD_PAGE, FALLBACK = "card.json", "card.md", "fallback.json"
-LISTS_WRITTEN_AT = "lists_written_at"  # fact of the manifest: says which lists these are
-STRANGER = "nobody-ever-had-this-key"
+from models.training.trained_model import read_model
 
 
 @dataclass(frozen=True)
@@ -104,45 +93,6 @@ def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
 def load_recommender(folder: Path) -> Recommender:
     """Load the model of a folder that training wrote; raises as `read_model` does."""
     return read_model(folder)[0]
-
-
-def not_rejected(run: str, storage: Storage) -> VerdictRecord:
-    """Return the verdict of a run: release, or review, which a person has to approve.
-
-    Raises
-    ------
-    ReleaseError
-        It says reject, or not what its own judgements say, or there is none.
-    """
-    verdict = RunRecords(storage, run).load_verdict()
-    if verdict is None or verdict.run != run:
-        raise ReleaseError(f"{run} has no release verdict.", "Run judge_release first.")
-    judged = outcome_of(verdict.judgements)
-    if "reject" in (verdict.outcome, judged) or verdict.outcome != judged:
-        failed = [judgement.metric for judgement in verdict.judgements if not judgement.passed]
-        raise ReleaseError(
-            f"The verdict on {verdict.candidate} of {run} is {verdict.outcome}"
-            f" ({', '.join(failed) or 'no threshold'} missed).",
-            "Read its report; what is live stays live.",
-        )
-    return verdict
-
-
-def bundle_key(run: str) -> str:
-    """Return the folder of a run's bundle in the lake."""
-    return f"bundles/{run}"
-
-
-def version_of(folder: Path) -> str:
-    """Name a bundle by its time and its content: `20261124T000000Z-0123456789ab`."""
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    as_of = datetime.fromisoformat(manifest["facts"]["as_of"]).astimezone(UTC)
-    return f"{as_of:%Y%m%dT%H%M%SZ}-{manifest_sha256(folder)[:12]}"
-
-
-def manifest_sha256(folder: Path) -> str:
-    """Hash the manifest, which names the hash of everything else."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from infra.records.evaluation import Score
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
-from models.training.train import Fit
+from models.training.trained_model import Fit
 
 READ = (
     "The numbers were measured on what users took after the cut, which the judged model never saw.",

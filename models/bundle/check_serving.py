@@ -21,11 +21,13 @@ import numpy as np
 import models
 from infra.errors import BundleError, CatwalkError
 from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key
 from infra.records.release import ServingRecord
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
-from models.bundle.bundle import LISTS, STRANGER, Bundle, bundle_key, manifest_sha256, open_bundle
+from models.bundle.bundle import Bundle, open_bundle
+from models.bundle_layout import LISTS, STRANGER, manifest_sha256
 from models.recommender import NONE, Recommendations, UserIds, positions
 from models.training.peak_memory import peak_memory_mb
 

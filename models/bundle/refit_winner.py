@@ -18,26 +18,20 @@ from pydantic import Field
 
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
+from infra.places import candidates_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.rules import Rules, load_rules
 from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
-from models.bundle.bundle import not_rejected
 from models.candidates import Candidate, make
 from models.data.run_tables import RunTables
-from models.evaluation.measure import ASKED_OF_CHAMPION, todays
+from models.evaluation.champion import ASKED_OF_CHAMPION, todays
 from models.metrics.lists import overlap
 from models.metrics.ranking import K
 from models.recommender import Interactions, ItemFeatures, Recommender
-from models.training.train import (
-    Fit,
-    Trained,
-    candidates_of,
-    fit_of,
-    load_trained,
-    read_lesson,
-    write_model,
-)
+from models.release.verdict import not_rejected
+from models.training.train import fit_of, read_lesson
+from models.training.trained_model import Fit, Trained, load_trained, write_model
 
 REFIT = Path(__file__).parents[1] / "refit.yaml"
 MOST_COMPARED = 2_000  # users, evenly spread: the mean overlap is then known to 0.01
@@ -203,3 +197,23 @@ def _floor(limit: OverlapLimit, seed_overlap: float | None, found: Likeness) -> 
         floors[said] = share * seed_overlap
     says = max(floors, key=floors.__getitem__)
     return floors[says], says
+
+
+def refit_of(verdict: VerdictRecord, storage: Storage) -> RefitRecord:
+    """Return the record of the model that goes live; raise `ReleaseError` unless it may.
+
+    It may if it was made from the very model that the verdict judged, and is like it.
+    """
+    made = RunRecords(storage, verdict.run).load_refit()
+    known = made is not None and (made.run, made.candidate, made.judged_sha256)
+    if made is None or known != (verdict.run, verdict.candidate, verdict.model_sha256):
+        raise ReleaseError(
+            f"{verdict.candidate} of {verdict.run} was not refitted since it was judged.",
+            "Run refit_winner first.",
+        )
+    if not made.passed or (not made.refitted and made.model_sha256 != made.judged_sha256):
+        raise ReleaseError(
+            f"The refit of {verdict.run} is not the model that was judged: {made.reason}",
+            "Read its report; what is live stays live.",
+        )
+    return made

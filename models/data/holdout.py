@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from infra.errors import InputError
 from models.data.run_tables import RunTables
-from models.metrics.ranking import Counts, Hits
+from models.metrics.ranking import Counts
 from models.recommender import NONE, Matrix, UserIds, positions
 
 
@@ -92,15 +91,3 @@ def left_out(holdout: Holdout, tables: RunTables) -> list[str]:
         f"{tables.items.items[bare[0]] if bare.size else ''}": len(bare),
     }
     return [f"{count} {what}." for what, count in found.items() if count]
-
-
-def marked(matrix: Matrix, items: NDArray[np.integer]) -> Hits:
-    """Tell for item positions (n, k) whether row i of a csr matrix stores them; -1 is never."""
-    n, k = items.shape
-    pairs = (np.arange(n)[:, None] * matrix.shape[1] + items).ravel()
-    rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-    stored = np.sort(rows * matrix.shape[1] + matrix.indices, kind="stable")  # mostly sorted
-    places = np.searchsorted(stored, pairs)
-    equal = np.append(stored, NONE)[places] == pairs
-    found: Hits = equal.reshape(n, k) & (items != NONE)
-    return found

@@ -13,7 +13,7 @@ from models.evaluation.measure import Measured
 from models.evaluation.slices import SHOWN, judge_slices, kinds
 from models.metrics.confidence import compare, intervals, larger_noise
 from models.training.seed_noise import METRIC
-from models.training.train import Trained
+from models.training.trained_model import Trained
 
 CHAMPION: Final = "champion"
 Judged: TypeAlias = tuple[Score, Measured]  # the score holds what the lists do not tell: its costs

@@ -17,15 +17,13 @@ from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
 from infra.records.evaluation import EvaluationRecord
 from infra.storage import Storage
-from infra.stores.digests import verified
-from models.bundle.bundle import JUDGED, MODEL
 from models.candidates import load_candidates
 from models.data.holdout import Holdout, left_out, select
 from models.data.run_tables import RunTables, read_run
-from models.evaluation.compare import CHAMPION, Judged, compared, score_of
-from models.evaluation.measure import measure, measure_champion
-from models.publishing.publish import version_key
-from models.training.train import Fit, Trained, load_trained, read_model
+from models.evaluation.champion import score_champion
+from models.evaluation.compare import Judged, compared, score_of
+from models.evaluation.measure import measure
+from models.training.trained_model import load_trained
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ def evaluate(run: str, storage: Storage) -> EvaluationRecord:
     notes = left_out(holdout, tables)
     if champion is not None:
         try:
-            judged.append(_champion(storage, champion.version, holdout, tables))
+            judged.append(score_champion(storage, champion.version, holdout, tables))
         except (BundleError, StorageError, InputError, SettingsError) as error:
             notes.append(f"The champion {champion.version} was not judged: {error.fact}")
     scores = compared(judged, holdout, tables, storage.settings.seed)
@@ -85,23 +83,3 @@ def _candidate(
             "Run train again, and all that follows.",
         )
     return score_of(name, "candidate", trained), measure(trained.model, holdout, tables)
-
-
-def _champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Judged:
-    with storage.scratch() as scratch:
-        folder = storage.published.fetch_folder(version_key(version), scratch)
-        manifest = verified(folder)
-        below = f"{JUDGED if (folder / JUDGED).is_dir() else MODEL}/"
-        model, fit = read_model(folder / below)
-    _require_no_leak(fit, tables.cut)
-    trained = Trained(model, fit, manifest.model_sha256(below), manifest.total_bytes(below))
-    return score_of(fit.candidate, CHAMPION, trained), measure_champion(model, holdout, tables)
-
-
-def _require_no_leak(fit: Fit, cut: datetime) -> None:
-    if fit.cut > cut:
-        raise InputError(
-            f"it learnt from data up to {fit.cut:%Y-%m-%d %H:%M}, this run is judged from "
-            f"{cut:%Y-%m-%d %H:%M} on.",
-            "Judge it in a run with a later cut.",
-        )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.holdout import Holdout, marked
+from models.data.holdout import Holdout
 from models.data.run_tables import RunTables
 from models.metrics.lists import (
     catalogue_coverage,
@@ -19,19 +19,15 @@ from models.metrics.lists import (
     popularity_share,
     user_coverage,
 )
-from models.metrics.ranking import LENGTHS, RANKING, Hits, K, Values, auc
+from models.metrics.ranking import LENGTHS, RANKING, Hits, K, Values, auc, marked
 from models.recommender import (
     NONE,
-    ItemFeatures,
-    Matrix,
     Recommendations,
     Recommender,
-    positions,
     stacked,
 )
 
 LONGEST = max(LENGTHS)
-ASKED_OF_CHAMPION = 10 * LONGEST  # what was seen or sold out since its cut is taken out
 BLOCK_USERS = 50_000  # 120 MB at a time for a champion's lists
 AUC_USERS = 1_000  # whole rankings cost 2 ms a user at 20,000 items; never fewer items
 AUC_PLACES = 2_000_000  # of whole rankings at a time: 24 MB
@@ -68,37 +64,9 @@ def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured
     return _measured(ask, holdout, tables)
 
 
-def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
-    """Judge a model that was trained for an earlier run, by the same users and items.
-
-    It does not know what users did and what sold out since, so it is asked for ten times as many
-    items, and those that must not be shown today are taken out before the first ones are judged.
-    """
-    known = len(model.recommend(holdout.users[:1], 1).catalogue)
-
-    def ask(rows: Rows, k: int) -> Recommendations:
-        asked = ASKED_OF_CHAMPION if k <= LONGEST else known
-        given = model.recommend(holdout.users[rows], asked)
-        return todays(given, tables.items, holdout.seen[rows], k)
-
-    return _measured(ask, holdout, tables)
-
-
 def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
     """Return where the lists hit, (n, k)."""
     return marked(holdout.wanted, given.items)
-
-
-def todays(given: Recommendations, items: ItemFeatures, seen: Matrix, k: int) -> Recommendations:
-    """Return an older model's first k of what may be shown today, by the items of today.
-
-    `seen` is csr, a row per row of the lists and a column per item of today.
-    """
-    places = np.append(positions(items.items, given.catalogue), NONE)
-    today = places[given.items].astype(np.int32)  # position -1 reads the NONE at the end
-    shown = (today != NONE) & items.recommendable[today]
-    shown &= ~marked(seen, today)
-    return replace(given, catalogue=items.items, items=today).kept(shown, k)
 
 
 def _measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:

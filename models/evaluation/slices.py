@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
 from infra.records.evaluation import Slice
-from models.data.holdout import Holdout, marked
+from models.data.holdout import Holdout
 from models.data.run_tables import RunTables
-from models.metrics.ranking import RANKING, K
+from models.metrics.ranking import RANKING, K, marked
 from models.recommender import Recommendations, positions
 
 FEWEST_USERS = 50  # below, an interval is wider than any difference worth acting on

@@ -15,6 +15,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommender import NONE, Matrix
+
 Hits: TypeAlias = NDArray[np.bool_]
 Counts: TypeAlias = NDArray[np.int64]
 
@@ -183,3 +185,15 @@ LOWER_IS_BETTER = (
     "model_mb",
 )
 METRICS = (*HIGHER_IS_BETTER, *LOWER_IS_BETTER)
+
+
+def marked(matrix: Matrix, items: NDArray[np.integer]) -> Hits:
+    """Tell for item positions (n, k) whether row i of a csr matrix stores them; -1 is never."""
+    n, k = items.shape
+    pairs = (np.arange(n)[:, None] * matrix.shape[1] + items).ravel()
+    rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
+    stored = np.sort(rows * matrix.shape[1] + matrix.indices, kind="stable")  # mostly sorted
+    places = np.searchsorted(stored, pairs)
+    equal = np.append(stored, NONE)[places] == pairs
+    found: Hits = equal.reshape(n, k) & (items != NONE)
+    return found

@@ -13,22 +13,17 @@ from pathlib import Path
 from infra.errors import BundleError, PublishError, StorageError
 from infra.ledger.live_pointer import history, live, lost, next_time, point
 from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key, version_key
 from infra.records.release import Approval, LearntFrom, PublishRecord, VerdictRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified
 from infra.stores.object_store import AlreadyExistsError
-from models.bundle.bundle import MODEL, bundle_key, manifest_sha256, not_rejected, version_of
+from models.bundle_layout import MODEL, manifest_sha256, version_of
 from models.publishing.publishable import require_gates, require_publishable
 from models.publishing.version_claims import claim
-from models.training.train import FIT
-
-VERSIONS = "versions"
-
-
-def version_key(version: str) -> str:
-    """Return the folder of a version in the published store."""
-    return f"{VERSIONS}/{version}"
+from models.release.verdict import not_rejected
+from models.training.trained_model import FIT
 
 
 def publish(run: str, storage: Storage) -> PublishRecord:

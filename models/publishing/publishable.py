@@ -12,11 +12,11 @@ from infra.records.release import VerdictRecord
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest
-from models.bundle.build_bundle import refit_of
-from models.bundle.bundle import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
+from models.bundle.refit_winner import refit_of
+from models.bundle_layout import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
 from models.data.run_tables import written_at
 from models.release.approve_release import require_approved
-from models.training.train import read_fit
+from models.training.trained_model import read_fit
 
 GATES = ("events", "items", "interactions", "recommendations")
 

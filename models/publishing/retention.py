@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from infra.ledger.live_pointer import before_live, history, live
+from infra.places import VERSIONS, version_key
 from infra.storage import Storage
-from models.publishing.publish import VERSIONS, version_key
 from models.publishing.version_claims import give_up
 
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 from infra.errors import BundleError, InputError, PublishError
 from infra.ledger.live_pointer import before_live, history, live, lost, next_time, point
+from infra.places import version_key
 from infra.records.release import Approval, PublishRecord, Withdrawn
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
-from models.bundle.bundle import manifest_sha256
 from models.bundle.check_serving import answers
-from models.publishing.publish import version_key
+from models.bundle_layout import manifest_sha256
 from models.publishing.version_claims import claim
 
 PREVIOUS = "previous"

@@ -156,3 +156,8 @@ def _bestsellers_without(
     own = np.take_along_axis(marks, np.maximum(given.items, 0).astype(np.int64), axis=1)
     kept = given.kept(~own, k)
     return Recommendations(asked, kept.catalogue, kept.items, kept.scores, kept.fallback)
+
+
+def settled(model: Recommender) -> dict[str, int]:
+    """Return the parameters that a model found while it fitted; none if it finds none."""
+    return model.settled_parameters() if isinstance(model, SettlesParameters) else {}

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.data.holdout import marked
-from models.metrics.ranking import K, ndcg
+from models.metrics.ranking import K, marked, ndcg
 from models.recommender import Interactions, Matrix
 from models.recommenders.top_k import Vectors, top_k
 

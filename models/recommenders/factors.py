@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.errors import InputError
-from models.arrays import load_arrays, require_shapes
 from models.recommender import (
     NONE,
     Interactions,
@@ -25,6 +24,7 @@ from models.recommender import (
     positions,
 )
 from models.recommenders.capabilities import Sessions, baskets
+from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.top_k import Best, Vectors, top_k
 
 FILE = "factors.npz"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from infra.errors import BundleError, SettingsError
 
@@ -52,3 +55,27 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
             f"The parameter {name} is {value!r}.", f"Choose one of {', '.join(choices)}."
         )
     return value
+
+
+def load_arrays(file: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Read named arrays of an `.npz` file.
+
+    Raises
+    ------
+    BundleError
+        The file is missing, cut off or needs pickle, or lacks an array.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{file} cannot be read: {error}.", "Train again.") from error
+
+
+def require_shapes(
+    file: Path, arrays: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise `BundleError` that names the first array whose shape is another."""
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise BundleError(f"{file}: the array '{name}' is not {shape}.", "Train again.")

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, identity
 
-from models.arrays import load_arrays, require_shapes
 from models.recommender import (
     NONE,
     Interactions,
@@ -28,6 +27,7 @@ from models.recommender import (
 )
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.factors import bestsellers, popularity
+from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.top_k import Vectors, top_k_of
 
 FILE = "neighbours.npz"

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from infra.asking import Answer, Question
 from infra.errors import PublishError, ReleaseError
 from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key
 from infra.records.release import ApprovalRecord, VerdictRecord
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
-from models.bundle.bundle import bundle_key, not_rejected
 from models.release.approval_form import form
+from models.release.verdict import not_rejected
 
 ASK_AGAIN = "Start a new run: Airflow shows the form of this one as it was."
 

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.command_line import text_table
+from infra.command_line import run_program, text_table
 from infra.errors import CatwalkError
 from infra.ledger.run_records import RunRecords
-from infra.program import run_program
 from infra.records.evaluation import EvaluationRecord
 from infra.records.release import Judgement, VerdictRecord
 from infra.rules import read_rules
@@ -26,8 +25,8 @@ from infra.storage import Storage
 from models.release.columns import NAME as COLUMNS
 from models.release.file_history import last_change
 from models.release.judge_release import judge_all
-from models.release.judging import outcome_of
 from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
+from models.release.verdict import outcome_of
 
 RUNS = 10
 EVALUATION = re.compile(r"(run=[^/]+)/evaluation\.json")

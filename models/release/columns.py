@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from infra.errors import StorageError
+from infra.places import version_key
 from infra.records.release import Judgement
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
-from models.publishing.publish import version_key
 
 NAME = "data_schema"
 WHY = "a model that learnt from other columns is no like-for-like measure of this one"

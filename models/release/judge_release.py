@@ -24,8 +24,9 @@ from models.candidates import load_candidates
 from models.evaluation.compare import CHAMPION
 from models.release.columns import columns_of, columns_of_version, judge_columns
 from models.release.file_history import UNKNOWN, Change, last_change
-from models.release.judging import CHOSEN_BY, WORST_FIRST, judge, outcome_of, rivals_of
+from models.release.judging import CHOSEN_BY, judge, rivals_of
 from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
+from models.release.verdict import WORST_FIRST, outcome_of
 
 Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
 NOBODY = "none"

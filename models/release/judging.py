@@ -19,7 +19,6 @@ from models.release.judgements import Margin, Words
 from models.release.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
 
 CHOSEN_BY = f"ndcg_at_{K}"
-WORST_FIRST: tuple[Outcome, ...] = ("reject", "review", "release")
 LEAKS = "numbers that jump like this usually come from a hold-out that was learnt by heart"
 UNSEEN = "nothing replaces a model that it was not held against"
 
@@ -73,12 +72,6 @@ def judge(score: Score, rivals: Rivals, rules: ReleaseRules) -> tuple[Judgement,
         for one in limits
     )
     return (*settled, *_held_against_live(score, rivals, rules))
-
-
-def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome:
-    """Return the worst outcome; without any judgement nothing is released."""
-    found = {judgement.outcome for judgement in judgements}
-    return next((one for one in WORST_FIRST if one in found), "reject")
 
 
 def _limits(metric: str, threshold: Threshold, score: Score, rivals: Rivals) -> Iterator[Judgement]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from infra.settings import Settings
 from models.candidates import Candidate, make, model_class
-from models.data.holdout import Holdout, marked
+from models.data.holdout import Holdout
 from models.metrics.lists import overlap
-from models.metrics.ranking import RANKING, K
+from models.metrics.ranking import RANKING, K, marked
 from models.recommender import Recommendations, Recommender
 
 METRIC = f"ndcg_at_{K}"

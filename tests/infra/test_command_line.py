@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.command_line import run_program
 from infra.private_files import write_private
-from infra.program import run_program
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -22,7 +22,8 @@ from infra.settings import load_settings
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import books
-from jobs.cleaning.row_outcome import hmac_keys, judge, user_key
+from jobs.cleaning.row_outcome import judge
+from jobs.cleaning.user_keys import hmac_keys, user_key
 from jobs.ingest_events import Ingestion
 from jobs.landing.reading import parse
 from jobs.landing.sources import load_sources

@@ -220,9 +220,10 @@ def write_lists(
     shop: Storage, run: str, candidate: str, k: int = 5, written_at: datetime = AS_OF
 ) -> None:
     """Write the table `recommendations` as the Spark job does, with the refitted candidate."""
-    from models.bundle.bundle import manifest_sha256
+    from infra.places import candidates_of
+    from models.bundle_layout import manifest_sha256
     from models.data.run_tables import read_run
-    from models.training.train import candidates_of, model_folder, read_model
+    from models.training.trained_model import model_folder, read_model
 
     train = read_run(shop, run).train
     made = RunRecords(shop, run).load_refit()
@@ -266,7 +267,8 @@ def save_gate(
 
 def save_serving(shop: Storage, run: str) -> None:
     """Write the record of a bundle that answers, without the seconds of a fresh process."""
-    from models.bundle.bundle import bundle_key, manifest_sha256
+    from infra.places import bundle_key
+    from models.bundle_layout import manifest_sha256
 
     with shop.scratch() as scratch:
         sha256 = manifest_sha256(shop.lake.store.fetch_folder(bundle_key(run), scratch))

@@ -9,10 +9,12 @@ from typing import Any
 
 from infra.errors import PublishError
 from infra.ledger.live_pointer import live
+from infra.places import version_key
 from infra.records.release import PublishRecord
 from infra.storage import Storage
-from models.bundle.bundle import manifest_sha256, open_bundle
-from models.publishing.publish import publish, version_key
+from models.bundle.bundle import open_bundle
+from models.bundle_layout import manifest_sha256
+from models.publishing.publish import publish
 from tests.models.conftest import (
     RUN,
 )

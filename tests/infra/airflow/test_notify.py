@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from infra.airflow.notify import ReportNotifier
+from infra.airflow.report_links import DAG
 from infra.errors import SettingsError
 from infra.lake import run_key
 from infra.ledger.run_records import RunRecords
 from infra.settings import load_settings
-from infra.shop.airflow_home import DAG
 from infra.storage import Storage
 from tests.infra.report.test_report import CRITICAL, gate
 from tests.message_servers import Inbox, Mail, Webhook, serving

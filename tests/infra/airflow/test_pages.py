@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from infra.airflow.report_links import DAG
 from infra.lake import run_key
 from infra.ledger import decision_log
 from infra.ledger.live_pointer import point
@@ -16,7 +17,6 @@ from infra.ledger.run_records import RunRecords
 from infra.records.gates import Check, GateRecord
 from infra.records.release import Approval, PublishRecord
 from infra.report.decisions import SHOWN
-from infra.shop.airflow_home import DAG
 from infra.storage import Storage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

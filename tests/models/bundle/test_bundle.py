@@ -17,13 +17,14 @@ import pytest
 from infra.errors import BundleError, ReleaseError, SettingsError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key
 from infra.settings import load_settings
 from infra.storage import Storage
 from infra.stores.digests import verified, write_manifest
 from infra.stores.local_store import LocalStore
 from infra.stores.object_store import MANIFEST
 from models.bundle.build_bundle import build_bundle
-from models.bundle.bundle import bundle_key, load_recommender, open_bundle
+from models.bundle.bundle import load_recommender, open_bundle
 from models.bundle.check_serving import check, check_serving
 from models.bundle.refit_winner import refit
 from models.evaluation.evaluate import evaluate

@@ -12,22 +12,26 @@ import pytest
 
 from infra.errors import ReleaseError, SettingsError
 from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key
 from infra.records.release import RefitRecord
 from infra.schemas import CATALOGUE, HISTORY
 from infra.settings import load_settings
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
-from models.bundle.bundle import JUDGED, MODEL, bundle_key, open_bundle
+from models.bundle.bundle import open_bundle
 from models.bundle.refit_winner import likeness, refit
+from models.bundle_layout import JUDGED, MODEL
 from models.candidates import load_candidates
 from models.data.run_tables import read_run
 from models.evaluation.evaluate import evaluate
 from models.metrics.lists import overlap
 from models.publishing.publish import publish
 from models.recommender import Recommendations
+from models.recommenders.capabilities import settled
 from models.recommenders.lightfm_hybrid import LightFMHybrid
 from models.release.judge_release import decide
-from models.training.train import load_trained, model_folder, read_model, settled, train
+from models.training.train import train
+from models.training.trained_model import load_trained, model_folder, read_model
 from tests.models.conftest import (
     AS_OF,
     RUN,

@@ -10,16 +10,19 @@ import pytest
 
 from infra.errors import BundleError, StorageError
 from infra.ledger.live_pointer import live
+from infra.places import version_key
 from infra.storage import Storage
-from models.bundle.bundle import JUDGED, load_recommender
+from models.bundle.bundle import load_recommender
+from models.bundle_layout import JUDGED
 from models.candidates import load_candidates
 from models.data.holdout import select
 from models.data.run_tables import read_run
 from models.evaluation import measure
 from models.evaluation.evaluate import evaluate
-from models.publishing.publish import publish, version_key
+from models.publishing.publish import publish
 from models.release.judge_release import decide
-from models.training.train import load_trained, train
+from models.training.train import train
+from models.training.trained_model import load_trained
 from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, interaction, prepare_bundle, tastes
 from tests.models.metrics.test_ranking import SLOW
 

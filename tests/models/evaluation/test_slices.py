@@ -12,7 +12,7 @@ from models.data.run_tables import read_run
 from models.evaluation import slices
 from models.evaluation.evaluate import evaluate
 from models.evaluation.slices import kinds
-from models.training.train import load_trained
+from models.training.trained_model import load_trained
 from tests.models.conftest import AS_OF, RUN, WriteRun, tastes
 from tests.models.evaluation.test_evaluate import train_all
 from tests.models.metrics.test_ranking import SLOW

@@ -20,13 +20,9 @@ from models.candidates import candidate_named
 from models.data.run_tables import read_run
 from models.evaluation.evaluate import evaluate
 from models.experiments import experiment
-from models.experiments.experiment import (
-    compare_variants,
-    latest_accepted,
-    plan,
-    sampled,
-    try_variant,
-)
+from models.experiments.experiment import compare_variants, try_variant
+from models.experiments.plan import latest_accepted, plan
+from models.experiments.sample import sampled
 from models.publishing.publish import publish
 from models.release.judge_release import decide
 from models.training.train import train

@@ -18,7 +18,8 @@ from models.metrics import confidence
 from models.metrics.confidence import compare, intervals, resampled_means
 from models.publishing.publish import publish
 from models.training.seed_noise import with_other_seed
-from models.training.train import load_trained, train
+from models.training.train import train
+from models.training.trained_model import load_trained
 from tests.models.conftest import RUN, WriteRun, prepare_bundle
 from tests.models.evaluation.test_evaluate import train_all
 

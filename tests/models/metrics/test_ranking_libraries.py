@@ -21,7 +21,6 @@ from sklearn.metrics.pairwise import cosine_distances
 from threadpoolctl import threadpool_limits
 
 from models.benches.costs import as_lightfm
-from models.data.holdout import marked
 from models.metrics.lists import (
     catalogue_coverage,
     diversity,
@@ -29,7 +28,7 @@ from models.metrics.lists import (
     popularity_share,
     user_coverage,
 )
-from models.metrics.ranking import RANKING, auc, mean_reciprocal_rank
+from models.metrics.ranking import RANKING, auc, marked, mean_reciprocal_rank
 from models.recommender import Recommendations
 from models.recommenders.top_k import top_k
 

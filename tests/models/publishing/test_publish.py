@@ -14,9 +14,10 @@ import pytest
 from infra.errors import PublishError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.places import version_key
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
-from models.publishing.publish import publish, version_key
+from models.publishing.publish import publish
 from tests.models.conftest import (
     AS_OF,
     RUN,

@@ -17,10 +17,11 @@ import pytest
 
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.places import version_key
 from infra.storage import Storage
 from infra.stores.local_store import LocalStore
 from infra.stores.object_store import MANIFEST
-from models.publishing.publish import publish, version_key
+from models.publishing.publish import publish
 from models.publishing.retention import retire
 from models.tracking import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle

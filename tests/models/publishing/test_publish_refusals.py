@@ -12,10 +12,10 @@ import pytest
 from infra.errors import BundleError, InputError, PublishError, ReleaseError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key
 from infra.records.release import ApprovalRecord, VerdictRecord
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
-from models.bundle.bundle import bundle_key
 from models.bundle.refit_winner import refit
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish

@@ -14,10 +14,11 @@ import pytest
 from infra.errors import PublishError, StorageError
 from infra.ledger.live_pointer import next_time, point
 from infra.ledger.run_records import RunRecords
+from infra.places import version_key
 from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
-from models.publishing.publish import live, publish, version_key
+from models.publishing.publish import live, publish
 from models.publishing.retention import retire
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.interrupted import OTHER, MortalStore, is_whole, one_of_two_is_first

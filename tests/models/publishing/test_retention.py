@@ -15,11 +15,11 @@ import pytest
 from infra.errors import PublishError, StorageError
 from infra.ledger import live_pointer as pointer
 from infra.ledger.live_pointer import live
+from infra.places import bundle_key, version_key
 from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.numbered import key
-from models.bundle.bundle import bundle_key
-from models.publishing.publish import publish, version_key
+from models.publishing.publish import publish
 from models.publishing.retention import retire
 from models.publishing.roll_back_release import roll_back
 from models.publishing.version_claims import claim

@@ -11,13 +11,14 @@ import pytest
 from infra.errors import BundleError, InputError, PublishError
 from infra.ledger.live_pointer import before_live, history, live, live_at
 from infra.ledger.run_records import RunRecords
+from infra.places import version_key
 from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.bundle.build_bundle import build_bundle
 from models.bundle.refit_winner import refit
 from models.evaluation.evaluate import evaluate
-from models.publishing.publish import publish, version_key
+from models.publishing.publish import publish
 from models.publishing.roll_back_release import roll_back
 from models.release.judge_release import decide
 from models.training.train import train

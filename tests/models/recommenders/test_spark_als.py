@@ -13,7 +13,8 @@ from models.data.run_tables import read_run
 from models.recommender import NONE
 from models.recommenders import spark_als_job
 from models.recommenders.spark_als import SparkALS
-from models.training.train import load_trained, train
+from models.training.train import train
+from models.training.trained_model import load_trained
 from tests.conftest import JVM
 from tests.models.conftest import RUN, SPARK, WriteRun, arrays, interaction, tastes
 

@@ -20,8 +20,9 @@ from infra.storage import Storage
 from models.release import judge_release as release
 from models.release.columns import columns_of
 from models.release.judge_release import best, decide
-from models.release.judging import judge, outcome_of
+from models.release.judging import judge
 from models.release.thresholds import RELEASE, ReleaseRules, Threshold, parse_thresholds
+from models.release.verdict import outcome_of
 from tests.models.conftest import AS_OF, RUN, WriteRun
 from tests.models.release.test_judging import NOTHING_LIVE, compared, rivals
 

@@ -8,8 +8,9 @@ import pytest
 
 from infra.records.evaluation import Comparison, Score, Slice
 from infra.records.release import Judgement
-from models.release.judging import Rivals, judge, outcome_of
+from models.release.judging import Rivals, judge
 from models.release.thresholds import Doubt, ReleaseRules, Threshold
+from models.release.verdict import outcome_of
 
 NAN, INF = float("nan"), float("inf")
 MIN, MAX = {"min": 0.5}, {"max": 0.5}

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from infra.records.evaluation import Comparison, Slice
 from models.metrics.ranking import METRICS, RANKING
-from models.release.judging import Rivals, judge, outcome_of
+from models.release.judging import Rivals, judge
 from models.release.thresholds import Doubt, ReleaseRules, Threshold
+from models.release.verdict import outcome_of
 from tests.models.release.test_judging import NOT_JUDGED, NOTHING_LIVE, score
 
 TWO = METRICS[:2]  # more would hide each other's misses

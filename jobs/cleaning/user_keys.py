@@ -1,0 +1,34 @@
+"""Keys of users: an HMAC of the shop's id under the secret of the shop."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+_KEY_BYTES = 16  # 128 bits of the HMAC, as RFC 4868 truncates it
+
+
+_BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
+
+
+def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
+    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex.
+
+    Two hashes, as it is defined: Spark's own `hmac` looks its algorithm up anew for every row. The
+    keys enter as one-row tables, not as literals: Spark prints literals in its plans.
+    """
+    inner, outer = (
+        spark.createDataFrame([(bytearray(key),)], "key BINARY").scalar()
+        for key in hmac_keys(secret)
+    )
+    inner_hash = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
+    return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * _KEY_BYTES))
+
+
+def hmac_keys(secret: str) -> tuple[bytes, bytes]:
+    """Return the inner and outer key of HMAC-SHA256: the secret XOR ipad and opad (RFC 2104)."""
+    key = secret.encode()
+    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)

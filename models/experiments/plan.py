@@ -1,0 +1,163 @@
+"""What an experiment tries: the form of a person, checked, and the variants that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, TypeAlias
+
+from pydantic import Field
+
+from infra.errors import InputError, SettingsError
+from infra.ledger.run_records import RunRecords
+from infra.rules import Rules, parse_rules
+from infra.schemas import INTERACTIONS, ITEMS
+from infra.storage import Storage
+from models.candidates import Candidate, candidate_named, load_candidates, make
+from models.data.holdout import Holdout, select
+from models.data.run_tables import RunTables, read_run
+from models.experiments.sample import sampled
+from models.recommender import require_learnable
+
+EXPERIMENTS = "experiments"  # the folder of the lake and of the reports
+
+
+PLAN, COMPARISON = "plan.json", "comparison.json"
+
+
+GATES = (ITEMS.name, INTERACTIONS.name)  # of the tables that are read
+
+
+MOST_VARIANTS = 12  # each is trained and judged like a candidate
+
+
+Value: TypeAlias = str | int | float | bool | None
+
+
+class Wish(Rules):
+    """What the form asks for; a list of values of a parameter means: try each."""
+
+    candidate: str
+    parameters: dict[str, Value | list[Value]] = Field(default_factory=dict)
+    share: float = Field(1.0, gt=0, le=1)
+    run: str | None = None
+
+
+class Plan(Rules):
+    """An experiment before anything is trained; the first variant is the candidate as it is."""
+
+    experiment: str
+    run: str
+    share: float
+    candidate: str
+    variants: tuple[Candidate, ...]
+
+
+def plan(run: str, form: Mapping[str, Any], storage: Storage) -> list[str]:
+    """Check a form to the end, write the plan, and return the names of the models to try.
+
+    Raises
+    ------
+    SettingsError
+        A field, the candidate, a parameter or a value of it is none; nothing was trained yet.
+    InputError
+        No run has accepted tables, or the sample has nobody to learn from or to judge by.
+    """
+    wish = parse_rules(dict(form), Wish, "The form")
+    variants = _variants(wish)
+    for candidate in variants:
+        make(candidate, storage.settings)
+    chosen = Plan(
+        experiment=experiment_of(run),
+        run=_accepted(storage, wish.run) if wish.run else latest_accepted(storage),
+        share=wish.share,
+        candidate=wish.candidate,
+        variants=variants,
+    )
+    _tables(chosen, storage)
+    storage.lake.store.write(
+        _key(chosen.experiment, PLAN), chosen.model_dump_json(by_alias=True).encode()
+    )
+    return [candidate.name for candidate in variants]
+
+
+def experiment_of(run: str) -> str:
+    """Name the folder of an experiment by its run of the DAG; no run of a release has such one."""
+    return f"{EXPERIMENTS}/{run.removeprefix('run=')}"
+
+
+def read_plan(run: str, storage: Storage) -> Plan:
+    """Return the plan of an experiment; raise `StorageError` if none was made."""
+    content = storage.lake.store.read(_key(experiment_of(run), PLAN))
+    return Plan.model_validate_json(content)
+
+
+def latest_accepted(storage: Storage) -> str:
+    """Return the run whose tables passed their gates and reach the furthest in time."""
+    accepted = [
+        run for run in storage.lake.partitions(INTERACTIONS.name) if _is_accepted(storage, run)
+    ]
+    if not accepted:
+        raise InputError(
+            "No run has tables that passed their gates.", "Run retrain_recommender first."
+        )
+    ends = {run: storage.lake.manifest(INTERACTIONS.name, run)["as_of"] for run in accepted}
+    return max(accepted, key=lambda run: (str(ends[run]), run))
+
+
+def _accepted(storage: Storage, run: str) -> str:
+    key = run if run.startswith("run=") else f"run={run}"
+    if key not in storage.lake.partitions(INTERACTIONS.name) or not _is_accepted(storage, key):
+        raise InputError(
+            f"{key} has no tables that passed their gates.",
+            "Name another run, or none for the latest.",
+        )
+    return key
+
+
+def _is_accepted(storage: Storage, run: str) -> bool:
+    gates = [RunRecords(storage, run).load_gate(name) for name in GATES]
+    return all(gate is not None and gate.verdict != "stopped" for gate in gates)
+
+
+def _variants(wish: Wish) -> tuple[Candidate, ...]:
+    """Return the baselines, the candidate as it is, and one for every point of the grid."""
+    asis = candidate_named(wish.candidate)
+    baselines = [one for one in load_candidates() if one.baseline and one.name != asis.name]
+    lists = [value if isinstance(value, list) else [value] for value in wish.parameters.values()]
+    points = [
+        {**asis.parameters, **dict(zip(wish.parameters, point, strict=True))}
+        for point in product(*lists)
+    ]
+    if len(points) > MOST_VARIANTS:
+        raise SettingsError(
+            f"The grid has {len(points)} points.", f"Try at most {MOST_VARIANTS} at once."
+        )
+    if not points:
+        raise SettingsError("A parameter has an empty list.", "Give it a value.")
+    fresh = [
+        point
+        for place, point in enumerate(points)
+        if point not in [asis.parameters, *points[:place]]
+    ]
+    tried = (
+        asis.model_copy(update={"name": f"{asis.name}-{number}", "parameters": point})
+        for number, point in enumerate(fresh, 1)
+    )
+    return (*baselines, asis, *tried)
+
+
+def _key(experiment: str, name: str) -> str:
+    return f"{experiment}/{name}"
+
+
+def _tables(chosen: Plan, storage: Storage) -> tuple[RunTables, Holdout]:
+    """Read the tables of the run, less the users who are not in the sample."""
+    tables = sampled(read_run(storage, chosen.run), chosen.share)
+    try:
+        require_learnable(tables.train, tables.items)
+        return tables, select(tables)
+    except InputError as error:
+        if chosen.share == 1:
+            raise
+        raise InputError(f"{error.fact} The share is {chosen.share:g}.", "Raise it.") from error
