@@ -44,19 +44,19 @@ def experiment() -> None:
     def plan_experiment(run: Run) -> list[str]:
         from models.experiments.plan import plan
 
-        return plan(run.key, form(), run.storage)
+        return plan(run.storage, run.key, form())
 
     @step(SCIENCE, map_index_template="{{ variant }}")
     def try_variant(run: Run, variant: str) -> Counts:
         from models.experiments.experiment import try_variant
 
-        return try_variant(run.key, variant, run.storage)
+        return try_variant(run.storage, run.key, variant)
 
     @step(SCIENCE)
     def compare_variants(run: Run) -> Counts:
         from models.experiments.experiment import compare_variants
 
-        return compare_variants(run.key, run.storage)
+        return compare_variants(run.storage, run.key)
 
     chain(try_variant.expand(variant=plan_experiment()), compare_variants())
 

@@ -82,30 +82,30 @@ def retrain_recommender() -> None:
     def train(run: Run, candidate: str) -> Counts:
         from models.training.train import train
 
-        return train(candidate, run.key, run.storage)
+        return train(run.storage, run.key, candidate)
 
     @step(SCIENCE)
     def evaluate(run: Run) -> Counts:
         from models.evaluation.evaluate import evaluate
 
-        return evaluate(run.key, run.storage).counts()
+        return evaluate(run.storage, run.key).counts()
 
     @step(PRODUCT)
     def judge_release(run: Run) -> Counts:
         from models.release.judge_release import decide
 
-        return decide(run.key, run.storage).counts()
+        return decide(run.storage, run.key).counts()
 
     @step(SCIENCE, trigger_rule="all_done")
     def track_candidates(run: Run) -> Counts:
         follow_pointer(run.storage)  # an earlier run may have died before it could
-        return track(run.key, run.storage)
+        return track(run.storage, run.key)
 
     @step(SCIENCE)
     def refit_winner(run: Run) -> Counts:
         from models.bundle.refit_winner import refit
 
-        return refit(run.key, run.storage).counts()
+        return refit(run.storage, run.key).counts()
 
     @step(ENGINEERING)
     def recommend_users(run: Run, winner: Counts) -> Counts:
@@ -120,20 +120,20 @@ def retrain_recommender() -> None:
     def build_bundle(run: Run) -> Counts:
         from models.bundle.build_bundle import build_bundle
 
-        return build_bundle(run.key, run.storage)
+        return build_bundle(run.storage, run.key)
 
     @step(SCIENCE)
     def check_serving(run: Run) -> Counts:
         from models.bundle.check_serving import check_serving
 
-        return check_serving(run.key, run.storage)
+        return check_serving(run.storage, run.key)
 
     @step(PRODUCT, trigger_rule="none_failed")
     def publish(run: Run) -> Counts:
         from models.publishing.publish import publish
         from models.publishing.retention import retire
 
-        record = publish(run.key, run.storage)
+        record = publish(run.storage, run.key)
         follow_pointer(run.storage)
         retired = retire(run.storage)
         return {**record.counts(), "retired": len(retired)}

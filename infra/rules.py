@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from infra.errors import CatwalkError, SettingsError, StorageError
 
 
-class Rules(BaseModel):
+class Strict(BaseModel):
     """Base of every model parsed from a rules file: frozen, and no unknown key passes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-RulesType = TypeVar("RulesType", bound=Rules)
+StrictType = TypeVar("StrictType", bound=Strict)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -33,7 +33,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_rules(file: Path, model: type[RulesType]) -> RulesType:
+def load_rules(file: Path, model: type[StrictType]) -> StrictType:
     """Parse one rules file.
 
     Raises
@@ -45,7 +45,7 @@ def load_rules(file: Path, model: type[RulesType]) -> RulesType:
     return parse_rules(_read(file), model, str(file))
 
 
-def load_mapping(file: Path, model: type[RulesType]) -> dict[str, RulesType]:
+def load_mapping(file: Path, model: type[StrictType]) -> dict[str, StrictType]:
     """Parse a file whose top-level keys are names; raise as `load_rules` does."""
     return {
         str(name): parse_rules(content, model, f"{file}, '{name}'")
@@ -93,7 +93,7 @@ def _problem(error: Exception) -> str:
     return f" cannot be read as YAML: {' '.join(str(error).split())}"
 
 
-def parse_rules(content: object, model: type[RulesType], origin: str) -> RulesType:
+def parse_rules(content: object, model: type[StrictType], origin: str) -> StrictType:
     """Validate already loaded content; `origin` names where it came from in the error."""
     try:
         return model.model_validate(content)
@@ -103,11 +103,11 @@ def parse_rules(content: object, model: type[RulesType], origin: str) -> RulesTy
 
 def parse_json(
     content: bytes,
-    model: type[RulesType],
+    model: type[StrictType],
     name: str,
     cure: str,
     refuse: type[CatwalkError] = StorageError,
-) -> RulesType:
+) -> StrictType:
     """Parse a record; raise `refuse`, which says that `name` cannot be read, and why."""
     try:
         return model.model_validate_json(content)

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.errors import InputError, SettingsError
-from infra.rules import Rules, load_mapping
+from infra.rules import Strict, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
 from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
@@ -41,7 +41,7 @@ WEIGHTS = Path(__file__).with_name("event_weights.yaml")
 TRAIN, HOLDOUT = "train", "holdout"
 
 
-class EventWeight(Rules):
+class EventWeight(Strict):
     """What one event of a type counts, and why."""
 
     weight: float = Field(ge=-100, le=100)

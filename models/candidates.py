@@ -11,7 +11,7 @@ from pydantic import Field
 
 from infra.errors import SettingsError
 from infra.loading import load_named
-from infra.rules import Rules, load_mapping
+from infra.rules import Strict, load_mapping
 from infra.settings import Settings
 
 CANDIDATES = Path(__file__).with_name("candidates.yaml")
@@ -30,7 +30,7 @@ MOVED = {  # published bundles name their class by where it stood when they were
 CLASS_PATH = r"^models(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
 
 
-class Entry(Rules):
+class Entry(Strict):
     """One entry of the file: where the class of a model is, and what its constructor gets."""
 
     class_path: str = Field(alias="class", pattern=CLASS_PATH)

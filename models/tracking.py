@@ -31,7 +31,7 @@ RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
 DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
 
 
-def track(run: str, storage: Storage) -> dict[str, str]:
+def track(storage: Storage, run: str) -> dict[str, str]:
     """Write every judged model of a run to MLflow; a rerun updates instead of doubling.
 
     Returns
@@ -89,7 +89,7 @@ def follow_pointer(storage: Storage) -> str | None:
     with _client(storage.settings) as client:
         number = _registered(client, now.version)
     if number is None:
-        tracked = track(now.run, storage)
+        tracked = track(storage, now.run)
         if now.candidate not in tracked:
             raise StorageError(
                 f"{now.candidate} of {now.run} is not in MLflow.",

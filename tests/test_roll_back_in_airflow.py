@@ -31,7 +31,7 @@ def two(airflow_shop: Storage) -> Iterator[tuple[PublishRecord, PublishRecord]]:
     for place, name in enumerate(("older", "newer")):
         as_of = AS_OF + timedelta(hours=6 * place)
         prepare_bundle(airflow_shop, write_tables(airflow_shop, run=run_key(name), as_of=as_of))
-        found.append(publish(run_key(name), airflow_shop))
+        found.append(publish(airflow_shop, run_key(name)))
         follow_pointer(airflow_shop)
     yield found[0], found[1]
     for key in ("live", "claims", "versions"):

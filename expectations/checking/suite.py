@@ -20,12 +20,12 @@ from expectations.checking.measure import Measure
 from expectations.checking.tables import Values
 from infra.errors import GateError, SettingsError
 from infra.records.gates import Check, Severity
-from infra.rules import Rules, load_mapping
+from infra.rules import Strict, load_mapping
 
 _SAMPLE = ("least_events", "last_batches", "last_days")
 
 
-class Limit(Rules):
+class Limit(Strict):
     """The range a measure must stay in, how bad it is if not, and why anybody cares.
 
     A rule that compares with the past also says with how much of it: `last_batches` or

@@ -32,7 +32,7 @@ class HumanApproval(HITLOperator):
     Parameters
     ----------
     about : str
-        A module with two functions of a run's folder name and a storage: `ask`, which returns a
+        A module with two functions of a storage and a run's folder name: `ask`, which returns a
         `Question`, or None if nobody is needed; and `record_answer`, which is also given an
         `Answer`, writes it down, raises `CatwalkError` unless it approves, and returns what
         Airflow shows.
@@ -62,7 +62,7 @@ class HumanApproval(HITLOperator):
         """Ask, unless nobody is needed."""
         run = current_run()
         try:
-            question = load_named(f"{self._about}:ask")(run.key, run.storage)
+            question = load_named(f"{self._about}:ask")(run.storage, run.key)
         except CatwalkError as error:
             raise AirflowFailException(str(error)) from error
         if question is None:
@@ -79,7 +79,7 @@ class HumanApproval(HITLOperator):
         run = current_run()
         try:
             record_answer = load_named(f"{self._about}:record_answer")
-            counts: Counts = record_answer(run.key, run.storage, answer_of(event))
+            counts: Counts = record_answer(run.storage, run.key, answer_of(event))
         except CatwalkError as error:
             raise AirflowFailException(str(error)) from error
         return counts

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 
 from infra.errors import StorageError
 from infra.records.gates import GATE
-from infra.rules import Rules, parse_json
+from infra.rules import Strict, parse_json
 from infra.stores.numbered import ATTEMPTS, key, newest, numbers
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
@@ -28,7 +28,7 @@ THRESHOLDS = "models/release.yaml"
 NO_MISS = "No threshold was missed"  # some may be within chance, or have nothing to compare with
 
 
-class Decision(Rules):
+class Decision(Strict):
     """One entry.
 
     Attributes

@@ -6,10 +6,10 @@ import json
 from typing import Any, TypeVar
 
 from infra.errors import StorageError
-from infra.rules import Rules, parse_json
+from infra.rules import Strict, parse_json
 from infra.stores.object_store import ObjectStore
 
-RecordType = TypeVar("RecordType", bound=Rules)
+RecordType = TypeVar("RecordType", bound=Strict)
 
 INGEST = "ingest.json"
 EVALUATION = "evaluation.json"
@@ -60,7 +60,7 @@ class RecordFiles:
         content = self._content(name)
         return None if content is None else _mapping(content, self._key(name))
 
-    def write(self, name: str, record: Rules) -> None:
+    def write(self, name: str, record: Strict) -> None:
         """Write a record; one that could not be read again is refused."""
         content = record.model_dump_json(indent=1).encode()
         self._parsed(name, content, type(record))  # NaN becomes null: the writer must fail

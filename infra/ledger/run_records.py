@@ -26,7 +26,7 @@ from infra.records.release import (
     VerdictRecord,
 )
 from infra.report.page import write_report
-from infra.rules import Rules
+from infra.rules import Strict
 from infra.storage import Storage
 
 
@@ -118,7 +118,7 @@ class RunRecords:
         """Return what went live."""
         return self._files.read(PUBLISHED, PublishRecord)
 
-    def _save(self, name: str, record: Rules) -> None:
+    def _save(self, name: str, record: Strict) -> None:
         """Write a record and make the page anew, so that no step can forget to."""
         self._files.write(name, record)
         write_report(self._storage, self.run)

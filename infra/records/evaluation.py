@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from infra.rules import Rules
+from infra.rules import Strict
 
 
-class Slice(Rules):
+class Slice(Strict):
     """One kind of users or items; too small, it has no metrics, as nobody should judge by them."""
 
     name: str
@@ -19,7 +19,7 @@ class Slice(Rules):
     metrics: dict[str, float] = Field(default_factory=dict)
 
 
-class Comparison(Rules):
+class Comparison(Strict):
     """One metric of a model less that of another one, user by user, with a 95% interval.
 
     `against` is the name of a candidate, or `champion`. The verdict is `cannot tell` where the
@@ -34,7 +34,7 @@ class Comparison(Rules):
     verdict: Literal["better", "worse", "cannot tell"]
 
 
-class Score(Rules):
+class Score(Strict):
     """One model on the hold-out: metric name to value; the digest says which bytes were judged.
 
     `intervals` are the 95% intervals of some metrics over users; `noise` is what training again
@@ -52,7 +52,7 @@ class Score(Rules):
     slices: tuple[Slice, ...] = ()
 
 
-class EvaluationRecord(Rules):
+class EvaluationRecord(Strict):
     """All models of a run, judged on the same users and items.
 
     `champion` is the version that was live then, scored or not; `notes` say what was left out.
@@ -76,7 +76,7 @@ class EvaluationRecord(Rules):
         return {"models": len(self.scores), "users": self.users, "items": self.items}
 
 
-class ExperimentRecord(Rules):
+class ExperimentRecord(Strict):
     """All variants of an experiment, judged on a share of a run's users; no release reads it."""
 
     experiment: str

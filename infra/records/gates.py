@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from infra.rules import Rules
+from infra.rules import Strict
 from infra.utc import in_utc
 
 Severity = Literal["critical", "warning", "info"]
@@ -22,7 +22,7 @@ GATE = "gate"  # who decided on a batch, where no person did
 Moment = Annotated[datetime, AfterValidator(in_utc)]  # people leave the zone out
 
 
-class BatchDecision(Rules):
+class BatchDecision(Strict):
     """What the gate or a person decided on a batch of events.
 
     `written_at` binds it to the batch as it was judged; a person who writes it by hand may leave
@@ -37,7 +37,7 @@ class BatchDecision(Rules):
     written_at: Moment | None = None
 
 
-class BatchProfile(Rules):
+class BatchProfile(Strict):
     """How the events of a batch are spread; later batches are compared with it.
 
     `written_at` binds it to the batch as it was counted. `categories` is None where no catalogue
@@ -50,7 +50,7 @@ class BatchProfile(Rules):
     hours: dict[str, int]
 
 
-class Check(Rules):
+class Check(Strict):
     """One rule of a gate, and what it found; in other runs it is the one of that gate and name.
 
     Attributes
@@ -88,7 +88,7 @@ class Check(Rules):
         return self
 
 
-class GateRecord(Rules):
+class GateRecord(Strict):
     """One gate: `stopped` if a critical rule failed, `warned` if another one did.
 
     `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`;

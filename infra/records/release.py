@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from infra.rules import Rules
+from infra.rules import Strict
 
 Outcome = Literal["release", "review", "reject"]
 
@@ -15,7 +15,7 @@ Outcome = Literal["release", "review", "reject"]
 Answered = Literal["waiting", "approved", "rejected"]
 
 
-class Approval(Rules):
+class Approval(Strict):
     """A person's decision to go on although a rule said no."""
 
     by: str
@@ -23,7 +23,7 @@ class Approval(Rules):
     why: str
 
 
-class Judgement(Rules):
+class Judgement(Strict):
     """One threshold of models/release.yaml and how the candidate met it.
 
     `limit` is for people; `bound` is the same as a number on the metric's own scale, for charts.
@@ -47,7 +47,7 @@ class Judgement(Rules):
         return self.outcome == "release"
 
 
-class ThresholdsFile(Rules):
+class ThresholdsFile(Strict):
     """The thresholds that judged: the hash of their bytes, and who last changed them.
 
     `commit` and `author` may each be `unknown`, and `commit` also `uncommitted`.
@@ -62,7 +62,7 @@ class ThresholdsFile(Rules):
         return {f"thresholds_{name}": str(value) for name, value in self}
 
 
-class VerdictRecord(Rules):
+class VerdictRecord(Strict):
     """The release decision, bound to what was judged.
 
     `model_sha256` names the judged bytes, `champion` the live version they were held against.
@@ -95,7 +95,7 @@ class VerdictRecord(Rules):
         return {"outcome": self.outcome, "candidate": self.candidate, "missed": missed}
 
 
-class ApprovalRecord(Rules):
+class ApprovalRecord(Strict):
     """What a person was asked about a `review` verdict, and the answer.
 
     `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
@@ -132,7 +132,7 @@ class ApprovalRecord(Rules):
         return {"answer": self.answer, "by": self.by, "manifest_sha256": self.manifest_sha256}
 
 
-class RefitRecord(Rules):
+class RefitRecord(Strict):
     """The model that goes live, tied to the one that was judged; `folder` is its key in the lake.
 
     Without a refit both digests are the same, and nothing was compared. `parameters` are those it
@@ -162,7 +162,7 @@ class RefitRecord(Rules):
         return self.model_dump(include=shown)
 
 
-class ServingRecord(Rules):
+class ServingRecord(Strict):
     """What a fresh process measured of a bundle; `manifest_sha256` says of which bytes.
 
     `agreement` is the mean share of the ready lists that fresh answers hold too.
@@ -183,7 +183,7 @@ class ServingRecord(Rules):
         return self.model_dump(exclude={"run", "at", "manifest_sha256"})
 
 
-class LearntFrom(Rules):
+class LearntFrom(Strict):
     """The data behind a version: events from `start` to `as_of`, judged on those from `cut` on."""
 
     start: str
@@ -192,14 +192,14 @@ class LearntFrom(Rules):
     batches: tuple[str, ...]
 
 
-class Withdrawn(Rules):
+class Withdrawn(Strict):
     """A version that a person rolled back from; `arrays_sha256` knows it under any other name."""
 
     version: str
     arrays_sha256: str
 
 
-class PublishRecord(Rules):
+class PublishRecord(Strict):
     """What went live; `number` is that of the pointer, `previous` what was live until then.
 
     `thresholds` judged it, `decided` is the person who let it go live, None where they alone did.

@@ -23,7 +23,7 @@ from infra.ledger.record_files import (
 from infra.records.evaluation import EvaluationRecord
 from infra.records.gates import GateRecord
 from infra.records.release import ApprovalRecord, PublishRecord, RefitRecord, VerdictRecord
-from infra.rules import Rules, parse_rules
+from infra.rules import Strict, parse_rules
 
 Found = TypeVar("Found")
 
@@ -40,7 +40,7 @@ STEPS = {
 GATES = ("events", "items", "interactions", "recommendations")
 
 
-class FileCount(Rules):
+class FileCount(Strict):
     """A landing file: its name below the landing folder, its bytes when it was read, its rows."""
 
     file: str
@@ -48,7 +48,7 @@ class FileCount(Rules):
     rows: NonNegativeInt
 
 
-class IngestCounts(Rules):
+class IngestCounts(Strict):
     """Rows of the landing files and what became of them; keys the page does not show may follow."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

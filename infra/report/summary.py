@@ -11,11 +11,11 @@ from infra.records.gates import Check
 from infra.report.checks import series
 from infra.report.headline import Ending, Tone, headline
 from infra.report.snapshot import Snapshot, take_snapshot
-from infra.rules import Rules
+from infra.rules import Strict
 from infra.stores.object_store import ObjectStore
 
 
-class Trace(Rules):
+class Trace(Strict):
     """One rule in one run; over several batches it is the first that failed, else the last.
 
     A rule that was not judged leaves none: it neither passed nor failed.
@@ -25,7 +25,7 @@ class Trace(Rules):
     passed: bool
 
 
-class RunSummary(Rules):
+class RunSummary(Strict):
     """The verdict on a run as far as it came; `traces` by `checks.series` or `release/metric`."""
 
     run: str

@@ -8,13 +8,13 @@ from pathlib import Path
 from pydantic import AwareDatetime, Field
 
 from infra.errors import InputError
-from infra.rules import Rules, load_mapping
+from infra.rules import Strict, load_mapping
 from infra.settings import PREFIX, Settings
 
 FILE = Path(__file__).with_name("historic_shops.yaml")
 
 
-class DemoShop(Rules):
+class DemoShop(Strict):
     """One shop; the names but `as_of` are those of the settings."""
 
     as_of: AwareDatetime

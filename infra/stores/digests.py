@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field, NonNegativeInt, ValidationError
 
 from infra.errors import BundleError
-from infra.rules import Rules, describe
+from infra.rules import Strict, describe
 from infra.stores.object_store import MANIFEST
 
 FORMAT_VERSION = 1
@@ -18,14 +18,14 @@ MAX_MANIFEST_BYTES = 4 * 1024**2
 CURE = "Do not use it; build it again, or fetch it again if it was copied."
 
 
-class FileDigest(Rules):
+class FileDigest(Strict):
     """One file: its content's hash and its size in bytes."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: NonNegativeInt
 
 
-class FolderManifest(Rules):
+class FolderManifest(Strict):
     """The files of a folder by relative path, and what is said of them."""
 
     format_version: int

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from infra.errors import InputError, StorageError
 from infra.lake import Lake, batch_source
-from infra.rules import Rules, describe
+from infra.rules import Strict, describe
 from infra.storage import Storage
 from infra.stores.opening import open_store
 from jobs.landing.csv_headers import header
@@ -46,7 +46,7 @@ class Group:
         return f"replays/{self.batch}/{self.reason}.json"
 
 
-class Replay(Rules):
+class Replay(Strict):
     """The record of a replay: which rows, how many of them, and below landing the new file."""
 
     batch: str

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from infra.errors import SettingsError
-from infra.rules import Rules, load_mapping
+from infra.rules import Strict, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
 
 FILE = Path(__file__).parents[1] / "sources.yaml"
@@ -19,7 +19,7 @@ class UnknownSourceError(SettingsError):
     """A source is asked for that the file does not have."""
 
 
-class Feed(Rules):
+class Feed(Strict):
     """Files of one kind and the mapping of their columns."""
 
     files: str = Field(min_length=1)
@@ -87,7 +87,7 @@ class ItemFeed(Feed):
         return self
 
 
-class Source(Rules):
+class Source(Strict):
     """One shop system that delivers files."""
 
     events: EventFeed

@@ -36,7 +36,7 @@ from models.release.verdict import not_rejected
 from models.training.trained_model import Fit, model_folder, read_fit
 
 
-def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
+def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
     """Assemble the winner of a run and write `bundles/RUN` of the lake in one step.
 
     The same inputs give the same bytes, so a rerun changes nothing.
@@ -55,7 +55,7 @@ def build_bundle(run: str, storage: Storage) -> dict[str, int | str]:
     BundleError
         The model or the lists are not those that were judged.
     """
-    verdict = not_rejected(run, storage)
+    verdict = not_rejected(storage, run)
     made = refit_of(verdict, storage)
     with storage.scratch() as scratch:
         model = _copy_models(made, storage, scratch)

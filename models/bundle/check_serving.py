@@ -35,7 +35,7 @@ SAMPLE = 50
 AGREEMENT = 0.9  # of ready and fresh lists; equal scores may swap in the last bits
 
 
-def check_serving(run: str, storage: Storage) -> dict[str, Any]:
+def check_serving(storage: Storage, run: str) -> dict[str, Any]:
     """Open the bundle of a run in a fresh process and record what that process measured.
 
     The record names the manifest that stood there before the process started: a bundle that is

@@ -20,7 +20,7 @@ from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
 from infra.places import candidates_of
 from infra.records.release import RefitRecord, VerdictRecord
-from infra.rules import Rules, load_rules
+from infra.rules import Strict, load_rules
 from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
 from models.candidates import Candidate, make
@@ -37,7 +37,7 @@ REFIT = Path(__file__).parents[1] / "refit.yaml"
 MOST_COMPARED = 2_000  # users, evenly spread: the mean overlap is then known to 0.01
 
 
-class OverlapLimit(Rules):
+class OverlapLimit(Strict):
     """The least overlap; the higher of both limits counts."""
 
     min: float = Field(gt=0, le=1)
@@ -45,7 +45,7 @@ class OverlapLimit(Rules):
     why: str = Field(min_length=1)
 
 
-class RefitLimits(Rules):
+class RefitLimits(Strict):
     """What `refit.yaml` holds."""
 
     overlap_at_10: OverlapLimit
@@ -70,7 +70,7 @@ class Likeness:
     by_chance: float
 
 
-def refit(run: str, storage: Storage, file: Path = REFIT) -> RefitRecord:
+def refit(storage: Storage, run: str, file: Path = REFIT) -> RefitRecord:
     """Make the model that goes live, and save the record that ties it to the judged one.
 
     With the setting `refit` off, it is the judged one itself.
@@ -85,7 +85,7 @@ def refit(run: str, storage: Storage, file: Path = REFIT) -> RefitRecord:
     SettingsError
         The limits cannot be read.
     """
-    verdict = not_rejected(run, storage)
+    verdict = not_rejected(storage, run)
     judged = load_trained(storage, run, verdict.candidate)
     if judged.sha256 != verdict.model_sha256:
         raise ReleaseError(

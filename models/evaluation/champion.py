@@ -52,6 +52,15 @@ def todays(given: Recommendations, items: ItemFeatures, seen: Matrix, k: int) ->
 
 
 def score_champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Judged:
+    """Score the live version, by the model in it that has not seen the hold-out.
+
+    Raises
+    ------
+    BundleError, StorageError
+        The version is not there, or not what its manifest says.
+    InputError
+        It learnt from data after the cut of this run.
+    """
     with storage.scratch() as scratch:
         folder = storage.published.fetch_folder(version_key(version), scratch)
         manifest = verified(folder)

@@ -28,7 +28,7 @@ from models.training.trained_model import load_trained
 log = logging.getLogger(__name__)
 
 
-def evaluate(run: str, storage: Storage) -> EvaluationRecord:
+def evaluate(storage: Storage, run: str) -> EvaluationRecord:
     """Judge all candidates and the champion, and save the record.
 
     Raises

@@ -26,9 +26,9 @@ from models.training.trained_model import load_kept
 MLFLOW_EXPERIMENT = "experiment"
 
 
-def try_variant(run: str, name: str, storage: Storage) -> dict[str, Any]:
+def try_variant(storage: Storage, run: str, name: str) -> dict[str, Any]:
     """Train one variant of a planned experiment, and keep it; a rerun replaces it."""
-    chosen = read_plan(run, storage)
+    chosen = read_plan(storage, run)
     candidate = next(one for one in chosen.variants if one.name == name)
     tables, _ = _tables(chosen, storage)
     model = make(candidate, storage.settings)
@@ -36,11 +36,11 @@ def try_variant(run: str, name: str, storage: Storage) -> dict[str, Any]:
     return learn_and_keep(candidate, model, array_lesson(tables), chosen.run, storage, place)
 
 
-def compare_variants(run: str, storage: Storage) -> dict[str, Any]:
+def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     """Judge all variants side by side; write the page, the record, and MLflow's runs."""
     from infra.report.experiment import render_experiment
 
-    chosen = read_plan(run, storage)
+    chosen = read_plan(storage, run)
     tables, holdout = _tables(chosen, storage)
     judged = [_judged(chosen, one.name, tables, holdout, storage) for one in chosen.variants]
     record = ExperimentRecord(

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from infra.errors import InputError, SettingsError
 from infra.ledger.run_records import RunRecords
-from infra.rules import Rules, parse_rules
+from infra.rules import Strict, parse_rules
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
@@ -34,7 +34,7 @@ MOST_VARIANTS = 12  # each is trained and judged like a candidate
 Value: TypeAlias = str | int | float | bool | None
 
 
-class Wish(Rules):
+class Wish(Strict):
     """What the form asks for; a list of values of a parameter means: try each."""
 
     candidate: str
@@ -43,7 +43,7 @@ class Wish(Rules):
     run: str | None = None
 
 
-class Plan(Rules):
+class Plan(Strict):
     """An experiment before anything is trained; the first variant is the candidate as it is."""
 
     experiment: str
@@ -53,7 +53,7 @@ class Plan(Rules):
     variants: tuple[Candidate, ...]
 
 
-def plan(run: str, form: Mapping[str, Any], storage: Storage) -> list[str]:
+def plan(storage: Storage, run: str, form: Mapping[str, Any]) -> list[str]:
     """Check a form to the end, write the plan, and return the names of the models to try.
 
     Raises
@@ -86,7 +86,7 @@ def experiment_of(run: str) -> str:
     return f"{EXPERIMENTS}/{run.removeprefix('run=')}"
 
 
-def read_plan(run: str, storage: Storage) -> Plan:
+def read_plan(storage: Storage, run: str) -> Plan:
     """Return the plan of an experiment; raise `StorageError` if none was made."""
     content = storage.lake.store.read(_key(experiment_of(run), PLAN))
     return Plan.model_validate_json(content)

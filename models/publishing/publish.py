@@ -26,7 +26,7 @@ from models.release.verdict import not_rejected
 from models.training.trained_model import FIT
 
 
-def publish(run: str, storage: Storage) -> PublishRecord:
+def publish(storage: Storage, run: str) -> PublishRecord:
     """Put the bundle of a run live, once, however often it is called.
 
     Raises
@@ -40,8 +40,8 @@ def publish(run: str, storage: Storage) -> PublishRecord:
     BundleError
         The bundle, or its published copy, is not what its manifest says.
     """
-    verdict = not_rejected(run, storage)
-    require_gates(run, storage)
+    verdict = not_rejected(storage, run)
+    require_gates(storage, run)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
         manifest = verified(folder)

@@ -36,12 +36,12 @@ def require_publishable(
     sha256 = manifest_sha256(folder)
     _require_judged(manifest, verdict, storage)
     _require_of_these_tables(verdict, storage, folder)
-    _require_gated_lists(verdict.run, storage, manifest)
-    _require_served(verdict.run, storage, sha256)
+    _require_gated_lists(storage, verdict.run, manifest)
+    _require_served(storage, verdict.run, sha256)
     require_approved(verdict, storage, sha256)
 
 
-def require_gates(run: str, storage: Storage) -> None:
+def require_gates(storage: Storage, run: str) -> None:
     """Refuse a run whose data was stopped: the colour of a task can be changed by hand.
 
     A gate counts for the table that it looked at, not for one that was written again since.
@@ -83,7 +83,7 @@ def _require_before_gate(gate: GateRecord, storage: Storage) -> None:
         )
 
 
-def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -> None:
+def _require_gated_lists(storage: Storage, run: str, manifest: FolderManifest) -> None:
     """Refuse a bundle of other lists than their gate looked at."""
     written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
     if manifest.facts.get(LISTS_WRITTEN_AT) != written_at:
@@ -92,7 +92,7 @@ def _require_gated_lists(run: str, storage: Storage, manifest: FolderManifest) -
         )
 
 
-def _require_served(run: str, storage: Storage, sha256: str) -> None:
+def _require_served(storage: Storage, run: str, sha256: str) -> None:
     served = RunRecords(storage, run).load_serving()
     if served is None or (served.run, served.manifest_sha256) != (run, sha256):
         raise PublishError(

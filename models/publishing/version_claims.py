@@ -26,7 +26,7 @@ from collections.abc import Callable
 
 from infra.errors import PublishError
 from infra.ledger.live_pointer import LIVE
-from infra.rules import Rules, parse_json
+from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.numbered import ATTEMPTS, key, newest
 from infra.stores.object_store import AlreadyExistsError
@@ -35,7 +35,7 @@ CLAIMS = "claims"
 CURE = "Restore it from a backup of the published folder."
 
 
-class Claim(Rules):
+class Claim(Strict):
     """One entry: the number of the pointer that may name the version; None gives it up for good."""
 
     pointer: int | None

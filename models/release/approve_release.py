@@ -22,7 +22,7 @@ from models.release.verdict import not_rejected
 ASK_AGAIN = "Start a new run: Airflow shows the form of this one as it was."
 
 
-def ask(run: str, storage: Storage) -> Question | None:
+def ask(storage: Storage, run: str) -> Question | None:
     """Return what a person must be asked before a run may publish, and write down that it was.
 
     Returns
@@ -37,11 +37,11 @@ def ask(run: str, storage: Storage) -> Question | None:
         The verdict says reject, the bundle was not seen to answer, or this run asked before with
         another bundle or another form, which Airflow would show again.
     """
-    verdict, records = not_rejected(run, storage), RunRecords(storage, run)
+    verdict, records = not_rejected(storage, run), RunRecords(storage, run)
     before = records.load_approval()
     if _needs_nobody(verdict, before):
         return None
-    digest = _digest(run, storage)
+    digest = _digest(storage, run)
     if before is not None and before.manifest_sha256 != digest:
         raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
     if _refusal(before, verdict, storage, digest) is None:
@@ -63,7 +63,7 @@ def ask(run: str, storage: Storage) -> Question | None:
     return Question(f"Release {verdict.candidate}?", body, digest)
 
 
-def record_answer(run: str, storage: Storage, answer: Answer) -> dict[str, object]:
+def record_answer(storage: Storage, run: str, answer: Answer) -> dict[str, object]:
     """Write down what was answered; everything but a whole approval is a rejection.
 
     Returns
@@ -157,7 +157,7 @@ def _objection(asked: ApprovalRecord, answer: Answer, storage: Storage) -> str |
     return None
 
 
-def _digest(run: str, storage: Storage) -> str:
+def _digest(storage: Storage, run: str) -> str:
     """Return the digest of the bundle of a run, which must have been seen to answer."""
     key = f"{bundle_key(run)}/{MANIFEST}"
     store = storage.lake.store

@@ -60,7 +60,7 @@ def last_runs(storage: Storage, amount: int) -> list[str]:
     return sorted(runs, key=lambda run: run.split("__")[-1], reverse=True)[:amount]
 
 
-def replay(run: str, storage: Storage, rules: ReleaseRules) -> Replay:
+def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
     """Decide one run again by other rules."""
     records = RunRecords(storage, run)
     then, found = _then(records)
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None, file: Path = RELEASE) -> int:
     changed = last_change(file, content)
     about = f"{file.name} (commit {changed.commit[:12]}, author {changed.author})"
     storage = Storage(open_home())
-    replays = [replay(run, storage, rules) for run in last_runs(storage, amount)]
+    replays = [replay(storage, run, rules) for run in last_runs(storage, amount)]
     print(page(rules, about, replays))
     return 0
 

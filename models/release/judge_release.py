@@ -32,7 +32,7 @@ Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
 NOBODY = "none"
 
 
-def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
+def decide(storage: Storage, run: str, file: Path = RELEASE) -> VerdictRecord:
     """Judge every candidate that is no baseline, and save the verdict on the best one.
 
     The best is the one that needs nobody before one that needs a person before one that is
@@ -51,7 +51,7 @@ def decide(run: str, storage: Storage, file: Path = RELEASE) -> VerdictRecord:
     """
     records = RunRecords(storage, run)
     try:
-        verdict = _verdict(run, storage, file)
+        verdict = _verdict(storage, run, file)
     except Exception as error:
         records.save_verdict(_without_judging(run, file, error))
         raise
@@ -88,7 +88,7 @@ def best(judged: Sequence[Judged]) -> Judged:
     return max(judged, key=_standing)
 
 
-def _verdict(run: str, storage: Storage, file: Path) -> VerdictRecord:
+def _verdict(storage: Storage, run: str, file: Path) -> VerdictRecord:
     content = read_rules(file)
     rules = parse_thresholds(content, str(file))
     evaluation = RunRecords(storage, run).load_evaluation()

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from infra.errors import SettingsError
 from infra.records.release import Outcome
-from infra.rules import Rules, parse_rules, parse_yaml, read_rules
+from infra.rules import Strict, parse_rules, parse_yaml, read_rules
 from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS
 
@@ -19,7 +19,7 @@ DOUBT = "when_in_doubt"
 Missed: TypeAlias = Literal["reject", "review"]
 
 
-class Amount(Rules):
+class Amount(Strict):
     """A number on the metric's own scale, or a percentage of what is live: `0.02` or `5%`."""
 
     number: float = Field(ge=0, allow_inf_nan=False)
@@ -43,7 +43,7 @@ class Amount(Rules):
         return f"{self.number:g}{'%' if self.percent else ''}"
 
 
-class SliceLimits(Rules):
+class SliceLimits(Strict):
     """The limits of one slice; without `if_missed`, that of the metric counts."""
 
     min: float | None = Field(None, allow_inf_nan=False)
@@ -58,7 +58,7 @@ class SliceLimits(Rules):
         return self
 
 
-class Threshold(Rules):
+class Threshold(Strict):
     """The limits of one metric; at least one of them, and the reason a person gave."""
 
     min: float | None = Field(None, allow_inf_nan=False)
@@ -83,7 +83,7 @@ class Threshold(Rules):
         return self
 
 
-class Doubt(Rules):
+class Doubt(Strict):
     """What follows where numbers alone do not decide.
 
     `cannot_tell`: a difference within chance. `release` means: if all minimums hold, else review.

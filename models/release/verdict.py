@@ -16,7 +16,7 @@ def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome:
     return next((one for one in WORST_FIRST if one in found), "reject")
 
 
-def not_rejected(run: str, storage: Storage) -> VerdictRecord:
+def not_rejected(storage: Storage, run: str) -> VerdictRecord:
     """Return the verdict of a run: release, or review, which a person has to approve.
 
     Raises

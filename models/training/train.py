@@ -43,7 +43,7 @@ class Lesson:
     users: int
 
 
-def train(candidate: str, run: str, storage: Storage) -> dict[str, int | float | str]:
+def train(storage: Storage, run: str, candidate: str) -> dict[str, int | float | str]:
     """Fit a candidate and write `candidates/RUN/NAME` of the lake in one step.
 
     Run again, it replaces what stands there.

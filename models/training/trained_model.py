@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from infra.errors import BundleError
 from infra.places import candidates_of
-from infra.rules import Rules
+from infra.rules import Strict
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified, write_manifest
 from models.candidates import model_class
@@ -20,7 +20,7 @@ from models.recommender import Recommender
 FIT = "fit.json"
 
 
-class Fit(Rules):
+class Fit(Strict):
     """What is known of one training; item ids stand in the model's own arrays.
 
     Attributes

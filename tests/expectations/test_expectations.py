@@ -65,7 +65,7 @@ def after(past: lake.Rows, now: lake.Rows) -> Put:
     def write(shop: Storage, name: str) -> None:
         before = name.replace("-000001", "-000000")
         lake.put_batch(shop, before, past, written_at=WRITTEN - timedelta(days=1), run="run=old")
-        shop.decide(before, BatchDecision(decision="accepted", by="gate", run="run=old"))
+        shop.decide(BatchDecision(decision="accepted", by="gate", run="run=old"), before)
         lake.put_batch(shop, name, now)
 
     return write

@@ -172,7 +172,7 @@ def test_one_batch_that_a_person_accepts_lets_none_beside_it_in(shop: Storage) -
     put(shop, 1, "cart", "run=1", day=1)
     put(shop, 2, "cart", "run=1", day=2)
     judge(shop, "run=1")
-    shop.decide(BATCHES[2], BatchDecision(decision="accepted", by="anna", why="a sale"))
+    shop.decide(BatchDecision(decision="accepted", by="anna", why="a sale"), BATCHES[2])
     record, (drift,) = judge(shop, "run=2")
     assert (drift.failed, record.waiting) == (True, (BATCHES[1],))
 

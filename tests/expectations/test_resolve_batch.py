@@ -200,7 +200,7 @@ def test_the_page_for_data_engineers_shows_the_list_as_it_is_printed(
 
 def test_a_stop_written_by_hand_can_be_decided_on_too(shop: Storage) -> None:
     put_batch(shop, BATCH, events(10))
-    shop.decide(BATCH, BatchDecision(decision="stopped", by="ben", why="wait for the shop"))
+    shop.decide(BatchDecision(decision="stopped", by="ben", why="wait for the shop"), BATCH)
     judge(shop, "run=second")
     record = RunRecords(shop, "run=second").load_gate("events")
     assert record is not None

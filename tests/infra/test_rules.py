@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
-from infra.rules import Rules, load_rules
+from infra.rules import Strict, load_rules
 
 
-class Limits(Rules):
+class Limits(Strict):
     """A file of one key."""
 
     least: int

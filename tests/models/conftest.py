@@ -303,13 +303,13 @@ def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
     from models.training.train import train
 
     for candidate in load_candidates():
-        train(candidate.name, run, shop)
-    evaluate(run, shop)
-    verdict = decide(run, shop, rules)
-    refit(run, shop)
+        train(shop, run, candidate.name)
+    evaluate(shop, run)
+    verdict = decide(shop, run, rules)
+    refit(shop, run)
     write_lists(shop, run, verdict.candidate)
     for gate in ("events", "items", "interactions", "recommendations"):
         save_gate(shop, run, gate=gate)
-    version = str(build_bundle(run, shop)["version"])
+    version = str(build_bundle(shop, run)["version"])
     save_serving(shop, run)
     return version

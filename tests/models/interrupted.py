@@ -102,7 +102,7 @@ def one_of_two_is_first(shop: Storage) -> None:
 
     def go(run: str) -> None:
         try:
-            answers.append(publish(run, meanwhile(shop, lambda: together.wait(timeout=20))))
+            answers.append(publish(meanwhile(shop, lambda: together.wait(timeout=20)), run))
         except PublishError as error:
             answers.append(error)
 

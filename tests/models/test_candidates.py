@@ -133,7 +133,7 @@ def test_nothing_is_trained_beside_a_candidate_that_cannot_be_made(
     known = (*load_candidates(), *load_candidates(file))
     monkeypatch.setattr(candidates, "load_candidates", lambda *_, **__: known)
     with pytest.raises(SettingsError, match=WRONG[entry]):
-        train("popularity", RUN, shop)
+        train(shop, RUN, "popularity")
     assert shop.lake.partitions("candidates") == []
 
 

@@ -20,15 +20,15 @@ NAMES = {candidate.name for candidate in load_candidates()}
 
 
 def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: WriteRun) -> None:
-    assert tracking.track(RUN, shop) == {}, "a run that was never evaluated has nothing to track"
+    assert tracking.track(shop, RUN) == {}, "a run that was never evaluated has nothing to track"
     run = write_run()
     prepare_bundle(shop, run)
-    publish(run, shop)
+    publish(shop, run)
     shop.reports.write(f"{run}/{PAGE}", b"<h1>report</h1>")
 
-    first = tracking.track(run, shop)
+    first = tracking.track(shop, run)
     number = tracking.follow_pointer(shop)
-    assert tracking.track(run, shop) == first and set(first) == NAMES
+    assert tracking.track(shop, run) == first and set(first) == NAMES
     assert tracking.follow_pointer(shop) == number
 
     with tracking._client(shop.settings) as client:
@@ -48,11 +48,11 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
 def test_the_aliases_follow_the_pointer_after_any_crash(shop: Storage, write_run: WriteRun) -> None:
     assert tracking.follow_pointer(shop) is None, "nothing is live"
     first = prepare_bundle(shop, write_run())
-    publish(RUN, shop)
+    publish(shop, RUN)
     tracking.follow_pointer(shop)
     other = write_run(run="run=other", as_of=AS_OF + timedelta(hours=6))
     second = prepare_bundle(shop, other)
-    publish(other, shop)  # and here the process died: MLflow knows nothing of it
+    publish(shop, other)  # and here the process died: MLflow knows nothing of it
     tracking.follow_pointer(shop)
     assert aliases(shop) == {"champion": second, "previous": first}
     with tracking._client(shop.settings) as client:  # somebody moved it by hand
@@ -91,7 +91,7 @@ def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Stor
             scores=(score,),
         )
         RunRecords(shop, RUN).save_evaluation(record)
-        return tracking.track(RUN, shop)["m"]
+        return tracking.track(shop, RUN)["m"]
 
     first = track(8, 0.1)
     assert track(8, 0.1) == first == track(8, 0.2)

@@ -200,7 +200,7 @@ def test_a_person_may_accept_a_stopped_batch(shop: Storage) -> None:
     put(shop, [*GOOD, event(0)])
     with pytest.raises(GateError):
         gate(shop)
-    shop.decide(BATCH, BatchDecision(decision="accepted", by="anna", why="counted by hand"))
+    shop.decide(BatchDecision(decision="accepted", by="anna", why="counted by hand"), BATCH)
     assert gate(shop, "run=second").verdict == "passed"
     assert shop.accepted_batches() == (BATCH,)
 

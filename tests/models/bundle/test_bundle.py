@@ -228,7 +228,7 @@ def test_what_a_bundle_holds(folder: Path) -> None:
 
 def test_the_same_inputs_give_the_same_bytes(folder: Path, shop: Storage) -> None:
     before = (folder / MANIFEST).read_bytes()
-    build_bundle(RUN, shop)
+    build_bundle(shop, RUN)
     assert (folder / MANIFEST).read_bytes() == before
 
 
@@ -260,32 +260,32 @@ def test_a_bucket_keeps_no_files_of_before(
     for place in (bundle_key(RUN), f"candidates/{RUN}/{WINNER}"):
         Path(shop.lake.address(place, "of_before")).write_text("x")
     prepare_bundle(shop, RUN)
-    assert publish(RUN, shop) == live(shop)
+    assert publish(shop, RUN) == live(shop)
 
 
 def test_a_model_trained_again_after_the_verdict(folder: Path, shop: Storage) -> None:
-    train(WINNER, RUN, shop)
+    train(shop, RUN, WINNER)
     with pytest.raises(BundleError, match="after it was judged"):
-        build_bundle(RUN, shop)
+        build_bundle(shop, RUN)
 
 
 def test_lists_of_another_model(folder: Path, shop: Storage) -> None:
     write_lists(shop, RUN, "popularity")
     with pytest.raises(BundleError, match="come from popularity"):
-        build_bundle(RUN, shop)
+        build_bundle(shop, RUN)
 
 
 def test_lists_of_another_training(folder: Path, shop: Storage) -> None:
-    train(WINNER, RUN, shop)
-    evaluate(RUN, shop)
-    decide(RUN, shop)
+    train(shop, RUN, WINNER)
+    evaluate(shop, RUN)
+    decide(shop, RUN)
     with pytest.raises(ReleaseError, match="was not refitted since it was judged"):
-        build_bundle(RUN, shop)
-    refit(RUN, shop)
+        build_bundle(shop, RUN)
+    refit(shop, RUN)
     with pytest.raises(BundleError, match="another training of .* than goes live"):
-        build_bundle(RUN, shop)
+        build_bundle(shop, RUN)
     write_lists(shop, RUN, WINNER)
-    build_bundle(RUN, shop)
+    build_bundle(shop, RUN)
 
 
 def test_lists_without_a_time(folder: Path, shop: Storage) -> None:
@@ -293,24 +293,24 @@ def test_lists_without_a_time(folder: Path, shop: Storage) -> None:
     said.pop("written_at")
     shop.lake.commit("recommendations", RUN, said)
     with pytest.raises(BundleError, match="when they were written"):
-        build_bundle(RUN, shop)
+        build_bundle(shop, RUN)
 
 
 def test_no_verdict(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     with pytest.raises(ReleaseError, match="no release verdict"):
-        build_bundle(RUN, shop)
+        build_bundle(shop, RUN)
 
 
 def test_a_fresh_process_answers(folder: Path, shop: Storage) -> None:
-    answer = check_serving(RUN, shop)
+    answer = check_serving(shop, RUN)
     assert answer["users"] == 50 and answer["k"] == 5 and answer["agreement"] == 1.0
 
 
 def test_a_fresh_process_says_what_is_wrong(folder: Path, shop: Storage) -> None:
     (folder / "card.json").unlink()
     with pytest.raises(BundleError, match=r"does not serve: .*card\.json is missing"):
-        check_serving(RUN, shop)
+        check_serving(shop, RUN)
     command = [sys.executable, "-m", "models.bundle.check_serving"]
     done = subprocess.run(command, capture_output=True, cwd=REPOSITORY, text=True)
     assert done.returncode == 2 and "usage" in done.stderr
@@ -320,7 +320,7 @@ def test_a_process_that_hangs(folder: Path, shop: Storage, monkeypatch: pytest.M
     before = RunRecords(shop, RUN).load_serving()
     monkeypatch.setenv("CATWALK_SERVING_SECONDS", "0.05")
     with pytest.raises(BundleError, match=r"no answer in 0\.05 s"):
-        check_serving(RUN, Storage(load_settings()))
+        check_serving(Storage(load_settings()), RUN)
     assert RunRecords(shop, RUN).load_serving() == before, "nothing was seen to answer"
 
 
@@ -333,7 +333,7 @@ def test_a_process_that_needs_too_much_memory(
     write_manifest(folder, verified_facts(folder))
     monkeypatch.setenv("CATWALK_SERVING_MEMORY_MB", "300")
     with pytest.raises(BundleError, match="needs more than 300 MB"):
-        check_serving(RUN, Storage(load_settings()))
+        check_serving(Storage(load_settings()), RUN)
     assert RunRecords(shop, RUN).load_serving() == before, "nothing was seen to answer"
 
 

@@ -61,9 +61,9 @@ def judged(shop: Storage, write_run: WriteRun) -> Storage:
     """Return a shop whose run was judged."""
     write_run()
     for candidate in load_candidates():
-        train(candidate.name, RUN, shop)
-    evaluate(RUN, shop)
-    decide(RUN, shop)
+        train(shop, RUN, candidate.name)
+    evaluate(shop, RUN)
+    decide(shop, RUN)
     return shop
 
 
@@ -78,7 +78,7 @@ def save(shop: Storage, record: RefitRecord, **change: Any) -> None:
 
 
 def test_it_learns_from_everything_with_the_judged_parameters(judged: Storage) -> None:
-    record = refit(RUN, judged)
+    record = refit(judged, RUN)
     before = load_trained(judged, RUN, WINNER).fit
     with model_folder(judged, *record.folder.rsplit("/", 1)) as (folder, manifest):
         model, fit = read_model(folder)
@@ -106,12 +106,12 @@ def test_a_user_of_the_last_days_is_no_stranger(shop: Storage, write_run: WriteR
 
 def test_a_model_that_differs_too_much_is_red_and_goes_nowhere(judged: Storage) -> None:
     with pytest.raises(ReleaseError, match=r"is not the model that was judged: \d+% of the places"):
-        refit(RUN, judged, limits(judged, 1.0, 0.1))
+        refit(judged, RUN, limits(judged, 1.0, 0.1))
     record = RunRecords(judged, RUN).load_refit()
     assert record is not None and not record.passed and record.why == "customers notice"
     write_lists(judged, RUN, WINNER)
     with pytest.raises(ReleaseError, match="The refit of .* is not the model that was judged"):
-        build_bundle(RUN, judged)
+        build_bundle(judged, RUN)
 
 
 def test_data_that_turned_around_in_the_last_days(shop: Storage, write_run: WriteRun) -> None:
@@ -123,7 +123,7 @@ def test_data_that_turned_around_in_the_last_days(shop: Storage, write_run: Writ
     other: list[Row] = [{**row, "item_id": turned[row["item_id"]]} for row in whole(pairs)]
     write_table(shop, "history", other)
     with pytest.raises(ReleaseError, match="is not the model that was judged"):
-        refit(RUN, shop)
+        refit(shop, RUN)
 
 
 def test_users_that_were_mixed_up_are_seen(judged: Storage) -> None:
@@ -143,9 +143,9 @@ def test_the_floor_follows_the_noise_of_the_seed(judged: Storage) -> None:
     fit = load_trained(judged, RUN, "lightfm_hybrid").fit
     assert fit.seed_overlap is not None and 0 < fit.seed_overlap < 1
     assert load_trained(judged, RUN, WINNER).fit.seed_overlap == 1.0, "it has no seed"
-    record = refit(RUN, judged, limits(judged, 0.01, 0.5))
+    record = refit(judged, RUN, limits(judged, 0.01, 0.5))
     assert record.floor == 0.5 and "another seed" in record.reason
-    record = refit(RUN, judged, limits(judged, 0.55, 0.5))
+    record = refit(judged, RUN, limits(judged, 0.55, 0.5))
     assert record.floor == 0.55 and "refit.yaml" in record.reason
 
 
@@ -165,17 +165,17 @@ def test_epochs_of_early_stopping_are_kept() -> None:
 def test_off_the_judged_bytes_go_live(judged: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATWALK_REFIT", "false")
     shop = Storage(load_settings())
-    record = refit(RUN, shop)
+    record = refit(shop, RUN)
     assert not record.refitted and record.folder == f"candidates/{RUN}/{WINNER}"
     write_lists(shop, RUN, WINNER)
     for gate in ("events", "items", "interactions", "recommendations"):
         save_gate(shop, RUN, gate=gate)
-    build_bundle(RUN, shop)
+    build_bundle(shop, RUN)
     save_serving(shop, RUN)
     bundle = open_bundle(Path(shop.lake.address(bundle_key(RUN))))
     assert bundle.model_sha256 == record.judged_sha256
     assert not (bundle.folder / JUDGED).exists()
-    publish(RUN, shop)
+    publish(shop, RUN)
 
 
 @pytest.mark.parametrize(
@@ -190,25 +190,25 @@ def test_a_record_of_another_model_releases_nothing(
     assert record is not None
     save(shop, record, **change)
     with pytest.raises(ReleaseError):
-        publish(RUN, shop)
+        publish(shop, RUN)
 
 
 def test_a_changed_refit_is_refused(judged: Storage) -> None:
-    record = refit(RUN, judged)
+    record = refit(judged, RUN)
     write_lists(judged, RUN, WINNER)
     save(judged, record, model_sha256="0" * 64)
     with pytest.raises(Exception, match="was trained again after"):
-        build_bundle(RUN, judged)
+        build_bundle(judged, RUN)
 
 
 def test_the_next_run_judges_what_was_judged(shop: Storage, write_run: WriteRun) -> None:
     """The model that is live knows the hold-out of the next run; the judged one does not."""
     prepare_bundle(shop, write_run())
-    record = publish(RUN, shop)
+    record = publish(shop, RUN)
     other = write_run(run="run=other", as_of=AS_OF + timedelta(hours=6))
     for candidate in load_candidates():
-        train(candidate.name, other, shop)
-    found = evaluate(other, shop)
+        train(shop, other, candidate.name)
+    found = evaluate(shop, other)
     champion = [score for score in found.scores if score.role == "champion"]
     folder = Path(shop.published.address, "versions", record.version)
     manifest = open_bundle(folder).manifest
@@ -218,7 +218,7 @@ def test_the_next_run_judges_what_was_judged(shop: Storage, write_run: WriteRun)
 
 def test_limits_that_say_nothing(judged: Storage) -> None:
     with pytest.raises(SettingsError, match="min"):
-        refit(RUN, judged, limits(judged, 0.0, 0.5))
+        refit(judged, RUN, limits(judged, 0.0, 0.5))
     assert RunRecords(judged, RUN).load_refit() is None
 
 

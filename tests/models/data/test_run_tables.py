@@ -72,13 +72,13 @@ def test_refused_before_training(
         for method in {"fit", "fit_table"} & set(dir(trainer)):
             patch.setattr(trainer, method, fit)
         with pytest.raises(InputError, match=message):
-            train(candidate, RUN, shop)
+            train(shop, RUN, candidate)
     assert shop.lake.partitions("candidates") == []
 
 
 def test_good_tables_pass(shop: Storage, write_run: WriteRun) -> None:
     write_run(GOOD, SHOWN)
-    assert train("popularity", RUN, shop)["interactions"] == 2
+    assert train(shop, RUN, "popularity")["interactions"] == 2
 
 
 def test_unfinished_tables(shop: Storage, write_run: WriteRun) -> None:

@@ -32,7 +32,7 @@ LATER, EARLIER = "run=later", "run=earlier"
 
 def train_all(shop: Storage, run: str) -> None:
     for candidate in load_candidates():
-        train(candidate.name, run, shop)
+        train(shop, run, candidate.name)
 
 
 def test_the_same_numbers_as_with_sets(shop: Storage, write_run: WriteRun) -> None:
@@ -42,7 +42,7 @@ def test_the_same_numbers_as_with_sets(shop: Storage, write_run: WriteRun) -> No
     pairs += [{**again, "part": "holdout"}]  # bought again: seen, so not wanted
     write_run(pairs, items)
     train_all(shop, RUN)
-    record = evaluate(RUN, shop)
+    record = evaluate(shop, RUN)
 
     known = {row["user_key"] for row in pairs if row["part"] == "train"}
     seen = {(row["user_key"], row["item_id"]) for row in pairs if row["part"] == "train"}
@@ -75,17 +75,17 @@ def test_blocks_of_users_change_nothing(
     shop: Storage, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare_bundle(shop, write_run())
-    publish(RUN, shop)
-    whole = evaluate(RUN, shop).scores
+    publish(shop, RUN)
+    whole = evaluate(shop, RUN).scores
     monkeypatch.setattr(measure, "BLOCK_USERS", 7)
     monkeypatch.setattr(measure, "AUC_PLACES", 7 * 40)
-    assert evaluate(RUN, shop).scores == whole and len(whole) == len(load_candidates()) + 1
+    assert evaluate(shop, RUN).scores == whole and len(whole) == len(load_candidates()) + 1
 
 
 def test_taste_beats_popularity(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     train_all(shop, RUN)
-    scores = {score.name: score.metrics for score in evaluate(RUN, shop).scores}
+    scores = {score.name: score.metrics for score in evaluate(shop, RUN).scores}
     assert scores["lightfm_hybrid"]["ndcg_at_10"] > 1.2 * scores["popularity"]["ndcg_at_10"]
     assert scores["lightfm_hybrid"]["user_coverage"] == 1.0
 
@@ -95,7 +95,7 @@ def test_two_runs_with_one_seed_are_equal(shop: Storage, write_run: WriteRun) ->
     for run in ("run=a", "run=b"):
         write_run(run=run)
         train_all(shop, run)
-        scores = evaluate(run, shop).scores
+        scores = evaluate(shop, run).scores
         found.append([{**score.metrics, **dict.fromkeys(COSTS, 0.0)} for score in scores])
     assert found[0] == found[1]
 
@@ -103,9 +103,9 @@ def test_two_runs_with_one_seed_are_equal(shop: Storage, write_run: WriteRun) ->
 def test_an_untrained_candidate_is_red(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     for name in ("popularity", "also_bought", "content"):
-        train(name, RUN, shop)
+        train(shop, RUN, name)
     with pytest.raises(StorageError, match="lightfm_hybrid is not finished"):
-        evaluate(RUN, shop)
+        evaluate(shop, RUN)
 
 
 def test_a_candidate_changed_on_disk_is_red(shop: Storage, write_run: WriteRun) -> None:
@@ -114,7 +114,7 @@ def test_a_candidate_changed_on_disk_is_red(shop: Storage, write_run: WriteRun) 
     file = Path(shop.lake.address("candidates", RUN, "popularity", "factors.npz"))
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(BundleError, match="was changed"):
-        evaluate(RUN, shop)
+        evaluate(shop, RUN)
 
 
 def test_a_rerun_replaces_the_candidate(shop: Storage, write_run: WriteRun) -> None:
@@ -123,15 +123,15 @@ def test_a_rerun_replaces_the_candidate(shop: Storage, write_run: WriteRun) -> N
     stray = Path(shop.lake.address("candidates", RUN, "popularity", "stray"))
     stray.write_text("x")
     train_all(shop, RUN)
-    assert not stray.exists() and evaluate(RUN, shop).users == 60
+    assert not stray.exists() and evaluate(shop, RUN).users == 60
 
 
 def test_the_champion_is_judged_beside_the_candidates(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run(run=EARLIER, as_of=AS_OF - timedelta(days=1)))
-    version = publish(EARLIER, shop).version
+    version = publish(shop, EARLIER).version
     write_run()
     train_all(shop, RUN)
-    record = evaluate(RUN, shop)
+    record = evaluate(shop, RUN)
     scores = {score.role: score for score in record.scores if score.name == WINNER}
     assert record.champion == version and set(scores) == {"candidate", "champion"}
     same = set(scores["champion"].metrics) - COSTS
@@ -144,11 +144,11 @@ def test_a_champion_is_not_charged_for_what_changed_since(
 ) -> None:
     pairs, items = tastes()
     prepare_bundle(shop, write_run(pairs, items, run=EARLIER, as_of=AS_OF - timedelta(days=1)))
-    publish(EARLIER, shop)
+    publish(shop, EARLIER)
     sold_out = [{**row, "in_stock": False} if row["item_id"] < "item010" else row for row in items]
     write_run(pairs, sold_out)
     train_all(shop, RUN)
-    champion = evaluate(RUN, shop).scores[-1]
+    champion = evaluate(shop, RUN).scores[-1]
     assert champion.role == "champion" and champion.metrics["user_coverage"] > 0.5
     assert champion.metrics["catalogue_coverage"] <= 1.0
 
@@ -158,7 +158,7 @@ def test_the_champions_lists_are_cleared_of_what_was_seen_since(
 ) -> None:
     pairs, items = tastes()
     prepare_bundle(shop, write_run(pairs, items, run=EARLIER, as_of=AS_OF - timedelta(days=1)))
-    version = publish(EARLIER, shop).version
+    version = publish(shop, EARLIER).version
     now = [{**row, "part": "train"} if row["user_key"] < "user030" else row for row in pairs]
     taken = {(row["user_key"], row["item_id"]) for row in now}
     fresh = [(f"user{number:03d}", "item030") for number in range(60)]
@@ -166,7 +166,7 @@ def test_the_champions_lists_are_cleared_of_what_was_seen_since(
     sold_out = [{**row, "in_stock": row["item_id"] >= "item005"} for row in items]
     write_run(now, sold_out)
     train_all(shop, RUN)
-    champion = evaluate(RUN, shop).scores[-1]
+    champion = evaluate(shop, RUN).scores[-1]
 
     tables = read_run(shop, RUN)
     chosen = select(tables)
@@ -189,7 +189,7 @@ def test_a_champion_that_cannot_be_judged_is_not_replaced_unseen(
 ) -> None:
     day = timedelta(days=1 if harm == "later cut" else -1)
     prepare_bundle(shop, write_run(run=LATER, as_of=AS_OF + day))
-    publish(LATER, shop)
+    publish(shop, LATER)
     file = Path(shop.published.address, version_key(_version(shop)), "card.json")
     if harm == "changed byte":
         file.write_bytes(file.read_bytes() + b" ")
@@ -198,10 +198,10 @@ def test_a_champion_that_cannot_be_judged_is_not_replaced_unseen(
     write_run()
     train_all(shop, RUN)
     with caplog.at_level(logging.WARNING):
-        record = evaluate(RUN, shop)
+        record = evaluate(shop, RUN)
     assert all(score.role == "candidate" for score in record.scores)
     assert "was not judged" in record.notes[-1] and "was not judged" in caplog.text
-    verdict = decide(RUN, shop)
+    verdict = decide(shop, RUN)
     assert verdict.outcome == "review"
     assert any("could not be judged" in one.reason for one in verdict.judgements)
 

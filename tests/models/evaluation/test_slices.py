@@ -44,7 +44,7 @@ def test_the_same_as_with_sets(
         "new items": (set(wanted), {row["item_id"] for row in items} - old_items),
         "category=coats": (set(wanted), {f"item{place:03d}" for place in range(20)}),
     }
-    score = next(one for one in evaluate(RUN, shop).scores if one.name == "also_bought")
+    score = next(one for one in evaluate(shop, RUN).scores if one.name == "also_bought")
     found = {one.name: one for one in score.slices}
     assert seen and set(members) < set(found)
     model = load_trained(shop, RUN, "also_bought").model
@@ -67,7 +67,7 @@ def test_the_same_as_with_sets(
 def test_too_small_is_said_and_never_judged(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     train_all(shop, RUN)
-    found = {one.name: one for one in evaluate(RUN, shop).scores[0].slices}
+    found = {one.name: one for one in evaluate(shop, RUN).scores[0].slices}
     assert found["category=coats"].too_small and found["category=coats"].users == 30
     assert found["category=coats"].metrics == {}
     heavy = found["heavy users (6 items or more)"]

@@ -19,9 +19,9 @@ from models.bundle.build_bundle import build_bundle
 from models.candidates import candidate_named
 from models.data.run_tables import read_run
 from models.evaluation.evaluate import evaluate
-from models.experiments import experiment
+from models.experiments import sample
 from models.experiments.experiment import compare_variants, try_variant
-from models.experiments.plan import latest_accepted, plan
+from models.experiments.plan import GATES, latest_accepted, plan
 from models.experiments.sample import sampled
 from models.publishing.publish import publish
 from models.release.judge_release import decide
@@ -46,18 +46,18 @@ def accepted(shop: Storage, write_run: WriteRun) -> Storage:
 
 
 def save_gates(shop: Storage, run: str) -> None:
-    for gate in experiment.GATES:
+    for gate in GATES:
         save_gate(shop, run, gate=gate)
 
 
 def run_all(form: dict[str, Any], shop: Storage) -> dict[str, Any]:
-    for name in plan(MINE, form, shop):
-        try_variant(MINE, name, shop)
-    return compare_variants(MINE, shop)
+    for name in plan(shop, MINE, form):
+        try_variant(shop, MINE, name)
+    return compare_variants(shop, MINE)
 
 
 def test_a_grid_is_measured_as_a_run_is(accepted: Storage) -> None:
-    names = plan(MINE, FORM, accepted)
+    names = plan(accepted, MINE, FORM)
     tried = [f"also_bought-{number}" for number in (1, 2, 3)]  # one of four is the one as it is
     assert names == ["popularity", "also_bought", *tried]
     assert run_all(FORM, accepted)["page"].endswith(f"{HERE}/index.html")
@@ -65,12 +65,12 @@ def test_a_grid_is_measured_as_a_run_is(accepted: Storage) -> None:
     record = ExperimentRecord.model_validate_json(content)
     scores = {score.name: score for score in record.scores}
     for name in ("popularity", "also_bought"):
-        train(name, RUN, accepted)
+        train(accepted, RUN, name)
     mine = scores["also_bought"]
     with pytest.MonkeyPatch.context() as patch:
         both = tuple(map(candidate_named, ("popularity", "also_bought")))
         patch.setattr("models.evaluation.evaluate.load_candidates", lambda: both)
-        theirs = evaluate(RUN, accepted).scores[1]
+        theirs = evaluate(accepted, RUN).scores[1]
     costs = {"training_minutes", "peak_memory_mb", "model_mb"}  # times have other lengths
     assert {**mine.metrics, **dict.fromkeys(costs, 0)} == {
         **theirs.metrics,
@@ -155,7 +155,7 @@ BAD_FORMS = {
 @pytest.mark.parametrize("message", BAD_FORMS)
 def test_a_wrong_form_is_refused_before_training(message: str, accepted: Storage) -> None:
     with pytest.raises((SettingsError, InputError), match=message):
-        plan(MINE, {**FORM, **BAD_FORMS[message]}, accepted)
+        plan(accepted, MINE, {**FORM, **BAD_FORMS[message]})
     assert accepted.lake.store.list("experiments") == []
 
 
@@ -174,7 +174,7 @@ def test_only_tables_that_passed_their_gate_are_used(shop: Storage, write_run: W
         save_gates(shop, run)
     save_gate(shop, stopped, gate="items", verdict="stopped")
     assert latest_accepted(shop) == late
-    plan(MINE, {**FORM, "run": "z_early"}, shop)
+    plan(shop, MINE, {**FORM, "run": "z_early"})
     assert json.loads(shop.lake.store.read(f"{HERE}/plan.json"))["run"] == early
 
 
@@ -192,15 +192,15 @@ def test_a_sample_is_the_same_users_in_both_parts(accepted: Storage) -> None:
 
 def test_a_variant_of_another_plan_is_refused(accepted: Storage, write_run: WriteRun) -> None:
     form = {**FORM, "parameters": {}}
-    for name in plan(MINE, form, accepted):
-        try_variant(MINE, name, accepted)
+    for name in plan(accepted, MINE, form):
+        try_variant(accepted, MINE, name)
     later = write_run(run="run=later", as_of=AS_OF + timedelta(days=1))
     save_gates(accepted, later)
-    plan(MINE, form, accepted)
+    plan(accepted, MINE, form)
     with pytest.raises(InputError, match="Clear the tasks try_variant"):
-        compare_variants(MINE, accepted)
+        compare_variants(accepted, MINE)
 
 
 def test_worked_examples() -> None:
-    tried = doctest.testmod(experiment)
+    tried = doctest.testmod(sample)
     assert tried.failed == 0 and tried.attempted > 0

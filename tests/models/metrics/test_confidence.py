@@ -72,8 +72,8 @@ def test_every_model_is_compared_with_champion_and_baseline(
     shop: Storage, write_run: WriteRun
 ) -> None:
     prepare_bundle(shop, write_run())
-    publish(RUN, shop)
-    record = evaluate(RUN, shop)
+    publish(shop, RUN)
+    record = evaluate(shop, RUN)
     for score in record.scores:
         against = [one.against for one in score.comparisons]
         itself = {"popularity": ["champion"]}.get(score.name, ["champion", "popularity"])
@@ -101,7 +101,7 @@ def test_noise_that_nobody_measured_is_not_none(
     holdout = select(tables)
     judged = []
     for name in ("popularity", "also_bought"):
-        train(name, RUN, shop)
+        train(shop, RUN, name)
         trained = load_trained(shop, RUN, name)
         score = score_of(name, "candidate", trained)
         known = score if name == "popularity" else score.model_copy(update={"noise": noise})
@@ -113,9 +113,9 @@ def test_a_model_that_is_the_champion_cannot_be_told_from_it(
     shop: Storage, write_run: WriteRun
 ) -> None:
     prepare_bundle(shop, write_run())
-    publish(RUN, shop)
+    publish(shop, RUN)
     train_all(shop, RUN)
-    twin = next(one for one in evaluate(RUN, shop).scores if one.name == "also_bought")
+    twin = next(one for one in evaluate(shop, RUN).scores if one.name == "also_bought")
     assert twin.role == "candidate"
     comparison = twin.comparisons[0]
     assert (comparison.against, comparison.difference) == ("champion", 0.0)

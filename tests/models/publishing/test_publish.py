@@ -42,12 +42,12 @@ def test_killed_before_anything_is_live(shop: Storage, write_run: WriteRun) -> N
             shop.published.delete_folder(key)
         Path(shop.reports.address, RUN, "published.json").unlink(missing_ok=True)
         try:
-            publish(RUN, dying(shop, moment))
+            publish(dying(shop, moment), RUN)
             alive = True
         except KilledError:
             now = live(shop)
             assert now is None or is_whole(shop, now), "what is live is never half"
-        record = publish(RUN, shop)
+        record = publish(shop, RUN)
         assert live(shop) == record == RunRecords(shop, RUN).load_published()
         assert is_whole(shop, record)
         assert shop.published.list("live") == ["live/0000000001.json"]
@@ -60,8 +60,8 @@ def test_killed_before_anything_is_live(shop: Storage, write_run: WriteRun) -> N
 
 def test_a_second_publishing_changes_nothing(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    record = publish(RUN, shop)
-    assert publish(RUN, shop) == record
+    record = publish(shop, RUN)
+    assert publish(shop, RUN) == record
     verdict = RunRecords(shop, RUN).load_verdict()
     assert verdict is not None
     assert record.thresholds == verdict.thresholds, "who changed the rules, also on the pointer"
@@ -72,7 +72,7 @@ def test_half_a_version_is_completed(shop: Storage, write_run: WriteRun) -> None
     version = prepare_bundle(shop, write_run())
     Path(shop.published.address, version_key(version)).mkdir(parents=True)
     Path(shop.published.address, version_key(version), "card.json").write_text("{}")
-    assert is_whole(shop, publish(RUN, shop))
+    assert is_whole(shop, publish(shop, RUN))
 
 
 def test_a_copy_that_arrived_changed_never_goes_live(shop: Storage, write_run: WriteRun) -> None:
@@ -86,7 +86,7 @@ def test_a_copy_that_arrived_changed_never_goes_live(shop: Storage, write_run: W
 
     shop.published.fill_folder = with_a_flipped_bit  # type: ignore[method-assign]
     with pytest.raises(PublishError, match=f"{version} differs"):
-        publish(RUN, shop)
+        publish(shop, RUN)
     assert live(shop) is None
 
 
@@ -101,7 +101,7 @@ def test_a_pointer_is_of_the_moment_it_moved(shop: Storage, write_run: WriteRun)
         copied.append(datetime.now(UTC))
 
     shop.published.fill_folder = noted  # type: ignore[method-assign]
-    record = publish(RUN, shop)
+    record = publish(shop, RUN)
     assert record.at > copied[0] and record == live(shop)
 
 
@@ -117,8 +117,8 @@ def test_two_publishers_at_once(shop: Storage, write_run: WriteRun) -> None:
 
 def test_the_same_run_published_twice_at_once(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    late = meanwhile(shop, partial(publish, RUN, shop))
-    assert publish(RUN, late) == live(shop)
+    late = meanwhile(shop, partial(publish, shop, RUN))
+    assert publish(late, RUN) == live(shop)
 
 
 @pytest.mark.parametrize("harm", ["gone", "no manifest", "changed", "link", "extra"])
@@ -126,7 +126,7 @@ def test_a_live_copy_that_was_harmed_is_restored(
     shop: Storage, write_run: WriteRun, harm: str
 ) -> None:
     version = prepare_bundle(shop, write_run())
-    record = publish(RUN, shop)
+    record = publish(shop, RUN)
     folder = Path(shop.published.address, version_key(version))
     if harm == "gone":
         shop.published.delete_folder(version_key(version))
@@ -139,7 +139,7 @@ def test_a_live_copy_that_was_harmed_is_restored(
         (folder / "model").symlink_to(Path(shop.published.address, "model"))
     if harm == "extra":
         (folder / "model/.x").write_text("x")
-    assert publish(RUN, shop) == record == live(shop)
+    assert publish(shop, RUN) == record == live(shop)
     assert is_whole(shop, record)
 
 
@@ -152,7 +152,7 @@ def test_the_other_publisher_of_the_same_run_finishes_after_the_check(
     fill_folder = late.published.fill_folder
 
     def after_the_other(source: Path, key: str) -> None:
-        record = publish(RUN, shop)
+        record = publish(shop, RUN)
         assert live(shop) == record
         for name in ("replace", "unlink", "rename"):
             monkeypatch.setattr(Path, name, dying_after(getattr(Path, name), monkeypatch))
@@ -160,7 +160,7 @@ def test_the_other_publisher_of_the_same_run_finishes_after_the_check(
 
     late.published.fill_folder = after_the_other  # type: ignore[method-assign]
     with pytest.raises(KilledError):
-        publish(RUN, late)
+        publish(late, RUN)
     now = live(shop)
     assert now is not None and is_whole(shop, now)
 
@@ -178,32 +178,32 @@ def test_what_went_live_since_the_verdict_is_not_overrun(
     shop: Storage, write_run: WriteRun
 ) -> None:
     two_prepared(shop, write_run)
-    publish(RUN, shop)
+    publish(shop, RUN)
     with pytest.raises(PublishError, match=r"is live, but run=other was judged against nothing"):
-        publish(OTHER, shop)
+        publish(shop, OTHER)
 
 
 def test_pointers_grow_and_name_the_one_before(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    first = publish(RUN, shop)
+    first = publish(shop, RUN)
     prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
-    second = publish(OTHER, shop)
+    second = publish(shop, OTHER)
     assert (second.number, second.previous) == (2, first.version)
     assert live(shop) == second
     with pytest.raises(PublishError, match="is live, but"):
-        publish(RUN, shop)
+        publish(shop, RUN)
 
 
 def test_a_broken_pointer_is_never_overrun(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
     shop.published.write("live/0000000001.json", b"{")
     with pytest.raises(PublishError, match="cannot be read"):
-        publish(RUN, shop)
+        publish(shop, RUN)
 
 
 def test_a_pointer_under_another_number(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    publish(RUN, shop)
+    publish(shop, RUN)
     shop.published.write("live/0000000002.json", shop.published.read("live/0000000001.json"))
     with pytest.raises(PublishError, match=r"0000000002\.json says it is number 1"):
         live(shop)

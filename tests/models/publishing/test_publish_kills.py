@@ -58,7 +58,7 @@ def in_a_child(step: Callable[[], object]) -> int:
 
 def publish_in_a_child(make: Callable[[], Storage]) -> int:
     """Publish in a process of its own; return how it ended."""
-    return in_a_child(lambda: publish(OTHER, make()))
+    return in_a_child(lambda: publish(make(), OTHER))
 
 
 def watch_changes(tell: Callable[[str], object]) -> None:
@@ -101,7 +101,7 @@ def moments_of(shop: Storage, watched: Watched) -> list[int]:
 
     def note_all() -> None:
         with notes.open("a", buffering=1) as file:
-            publish(OTHER, watched(shop, lambda where: file.write(f"{where!r}\n")))
+            publish(watched(shop, lambda where: file.write(f"{where!r}\n")), OTHER)
 
     assert in_a_child(note_all) == 0
     found = notes.read_text().splitlines()
@@ -118,7 +118,7 @@ def test_killed_at_a_moment_and_run_again(
 ) -> None:
     """Before and after what a store does, and in the middle of it."""
     prepare_bundle(shop, write_run())
-    first = publish(RUN, shop)
+    first = publish(shop, RUN)
     version = prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
     moments = moments_of(shop, watched)
     seen = set()
@@ -181,14 +181,14 @@ def folder_of(folder: Path, files: dict[str, bytes]) -> Path:
 def test_killed_in_the_middle_of_restoring_what_is_live(shop: Storage, write_run: WriteRun) -> None:
     """What readers can still use of it stays; the next call ends it."""
     version = prepare_bundle(shop, write_run(run=OTHER))
-    record = publish(OTHER, shop)
+    record = publish(shop, OTHER)
     folder = Path(shop.published.address, version_key(version))
     right = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     harmed = folder / "card.json"
 
     def restore_until(moment: int) -> None:
         die_before_change(moment)
-        publish(OTHER, shop)
+        publish(shop, OTHER)
 
     ended, moments = -signal.SIGKILL, itertools.count(0, STRIDE)
     while ended == -signal.SIGKILL:
@@ -203,7 +203,7 @@ def test_killed_in_the_middle_of_restoring_what_is_live(shop: Storage, write_run
 
 def test_killed_while_old_versions_are_deleted(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
+    names = point_many(shop, publish(shop, RUN), 4)
     keeping = keeping_only(shop, 2, 0.5)
     place, before = Path(shop.published.address), shop.settings.home / "before"
     shutil.copytree(place, before)
@@ -242,12 +242,12 @@ def test_killed_while_the_registry_is_told(shop: Storage, write_run: WriteRun) -
     import mlflow  # once, for all of them
 
     first = prepare_bundle(shop, write_run())
-    publish(RUN, shop)
+    publish(shop, RUN)
     assert in_a_child(partial(follow_pointer, shop)) == 0
     place, before = shop.settings.home / "mlflow", shop.settings.home / "before"
     shutil.copytree(place, before)
     second = prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
-    now = publish(OTHER, shop)
+    now = publish(shop, OTHER)
 
     def follow_until(step: str, times: int) -> None:
         passed, client = itertools.count(), mlflow.MlflowClient

@@ -153,12 +153,12 @@ def judged_on_tables_of_before(shop: Storage) -> None:
     """Written and checked again, evaluated and all that follows; not trained."""
     interactions_checked_after_the_verdict(shop)
     with pytest.raises(InputError, match="were written again since .* learnt from them"):
-        evaluate(RUN, shop)
+        evaluate(shop, RUN)
     save_verdict(shop, at=datetime.now(UTC))
 
 
 def evaluated_after_the_verdict(shop: Storage) -> None:
-    evaluate(RUN, shop)
+    evaluate(shop, RUN)
 
 
 def refitted_on_tables_of_before(shop: Storage) -> None:
@@ -264,40 +264,40 @@ def test_refusals(
     prepare_bundle(shop, write_run())
     harm(shop)
     with pytest.raises(error, match=said):
-        publish(RUN, shop)
+        publish(shop, RUN)
     assert live(shop) is None and shop.published.list("") == []
 
 
 def test_a_run_without_new_events(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
     save_gate(shop, RUN, gate="events", checks=[], partitions=[])
-    assert publish(RUN, shop) == live(shop)
+    assert publish(shop, RUN) == live(shop)
 
 
 def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    train(WINNER, RUN, shop)
-    evaluate(RUN, shop)
-    decide(RUN, shop)
+    train(shop, RUN, WINNER)
+    evaluate(shop, RUN)
+    decide(shop, RUN)
     write_lists(shop, RUN, WINNER)
     with pytest.raises(ReleaseError, match="not refitted since it was judged"):
-        publish(RUN, shop)
-    refit(RUN, shop)
+        publish(shop, RUN)
+    refit(shop, RUN)
     with pytest.raises(PublishError, match="the model that was judged"):
-        publish(RUN, shop)
+        publish(shop, RUN)
     write_lists(shop, RUN, WINNER)
-    build_bundle(RUN, shop)
+    build_bundle(shop, RUN)
     with pytest.raises(PublishError, match="never seen to answer"):
-        publish(RUN, shop)
+        publish(shop, RUN)
     save_serving(shop, RUN)
-    assert live(shop) is None and publish(RUN, shop) == live(shop)
+    assert live(shop) is None and publish(shop, RUN) == live(shop)
 
 
 def test_an_approved_review_is_published(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
     needs_a_person(shop)
     approve(shop)
-    assert publish(RUN, shop) == live(shop)
+    assert publish(shop, RUN) == live(shop)
 
 
 def load_verdict(shop: Storage) -> VerdictRecord:

@@ -54,16 +54,16 @@ def prepare_other(shop: Storage, write_run: WriteRun) -> str:
 def test_the_pointer_moves(bucket_shop: Storage, write_run: WriteRun) -> None:
     version = prepare_bundle(bucket_shop, write_run())
     assert live(bucket_shop) is None
-    first = publish(RUN, bucket_shop)
-    assert live(bucket_shop) == first == publish(RUN, bucket_shop)
+    first = publish(bucket_shop, RUN)
+    assert live(bucket_shop) == first == publish(bucket_shop, RUN)
     assert (first.number, first.version, first.previous) == (1, version, None)
     prepare_other(bucket_shop, write_run)
-    second = publish(OTHER, bucket_shop)
+    second = publish(bucket_shop, OTHER)
     assert live(bucket_shop) == second == RunRecords(bucket_shop, OTHER).load_published()
     assert (second.number, second.previous) == (2, first.version)
     assert is_whole(bucket_shop, first) and is_whole(bucket_shop, second)
     with pytest.raises(PublishError, match="is live, but"):
-        publish(RUN, bucket_shop)
+        publish(bucket_shop, RUN)
 
 
 def test_of_two_publishers_one_loses(bucket_shop: Storage, write_run: WriteRun) -> None:
@@ -77,19 +77,19 @@ def test_a_connection_cut_anywhere(
 ) -> None:
     prepare_bundle(bucket_shop, write_run())
     breaking = through(proxy, bucket_shop)
-    first = publish(RUN, breaking)
+    first = publish(breaking, RUN)
     needed = proxy.sent
     version = prepare_other(bucket_shop, write_run)
     pointer = bucket_shop.published.read("live/0000000001.json")
     for part in BREAKS:
         proxy.sent, proxy.allowed = 0, int(needed * part)
         with pytest.raises((StorageError, PublishError)):
-            publish(OTHER, breaking)
+            publish(breaking, OTHER)
         assert proxy.is_cut
         now = live(bucket_shop)
         assert now is not None and now.version in {first.version, version}
         assert is_whole(bucket_shop, now)
-        second = publish(OTHER, bucket_shop)
+        second = publish(bucket_shop, OTHER)
         assert live(bucket_shop) == second and second.number == 2
         assert is_whole(bucket_shop, second) and is_whole(bucket_shop, first)
         for key in ("live", "claims", version_key(version)):
@@ -113,13 +113,13 @@ def test_a_server_killed_in_the_middle_of_an_upload(
     proxy.when_cut = s3.kill_gateway
     try:
         with pytest.raises(StorageError, match="Cannot write"):
-            publish(RUN, unlucky)
+            publish(unlucky, RUN)
     finally:
         s3.start_gateway()
     arrived = bucket_shop.published.list(version_key(version))
     assert arrived and version_key(version) + f"/{MANIFEST}" not in arrived
     assert live(bucket_shop) is None
-    record = publish(RUN, bucket_shop)
+    record = publish(bucket_shop, RUN)
     assert live(bucket_shop) == record and is_whole(bucket_shop, record)
 
 
@@ -135,7 +135,7 @@ def test_a_pointer_whose_answer_was_lost(
         create(key, content)
 
     unlucky.published.create = without_an_answer  # type: ignore[method-assign]
-    assert publish(RUN, unlucky) == live(bucket_shop)
+    assert publish(unlucky, RUN) == live(bucket_shop)
     assert proxy.lost_answers == 0
 
 
@@ -161,7 +161,7 @@ REQUESTS = [
 def test_killed_between_two_requests(bucket_shop: Storage, write_run: WriteRun) -> None:
     """Also in the middle of putting a folder, and with only its manifest missing."""
     prepare_bundle(bucket_shop, write_run())
-    first = publish(RUN, bucket_shop)
+    first = publish(bucket_shop, RUN)
     version = prepare_other(bucket_shop, write_run)
     pointer = bucket_shop.published.read("live/0000000001.json")
     for where, times in REQUESTS:
@@ -187,7 +187,7 @@ def _old_then_new(
 ) -> None:
     """Kill a publisher by SIGKILL at one of its steps, and run it again."""
     prepare_bundle(shop, write_run())
-    first = publish(RUN, shop)
+    first = publish(shop, RUN)
     version = prepare_other(shop, write_run)
 
     def mortal() -> Storage:
@@ -221,7 +221,7 @@ def test_old_versions_are_deleted_but_not_champion_and_previous(
     bucket_shop: Storage, write_run: WriteRun, tmp_path: Path
 ) -> None:
     prepare_bundle(bucket_shop, write_run())
-    first = publish(RUN, bucket_shop)
+    first = publish(bucket_shop, RUN)
     source = bucket_shop.published.fetch_folder(version_key(first.version), tmp_path)
     before = first
     for number in (2, 3, 4):

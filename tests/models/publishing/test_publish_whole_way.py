@@ -16,9 +16,9 @@ def test_a_good_model_goes_live(shop: Storage, write_run: WriteRun) -> None:
     run = write_run()
     version = prepare_bundle(shop, run)
     Path(shop.reports.address, run, "serving.json").unlink()
-    assert check_serving(run, shop)["agreement"] == 1.0
+    assert check_serving(shop, run)["agreement"] == 1.0
     served = RunRecords(shop, run).load_serving()
-    record = publish(run, shop)
+    record = publish(shop, run)
     assert served is not None and served.manifest_sha256 == record.manifest_sha256
     assert live(shop) == record == RunRecords(shop, run).load_published()
     assert (record.number, record.version, record.candidate) == (1, version, WINNER)

@@ -68,7 +68,7 @@ def grow_old(shop: Storage) -> None:
 def long_ago(shop: Storage, write_run: WriteRun, amount: int) -> list[str]:
     """Leave so many versions that were live, the last one is; return their names."""
     prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), amount)
+    names = point_many(shop, publish(shop, RUN), amount)
     grow_old(shop)
     return names
 
@@ -77,7 +77,7 @@ def test_retention_keeps_what_is_needed_and_what_may_be_read(
     shop: Storage, write_run: WriteRun
 ) -> None:
     prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 16)
+    names = point_many(shop, publish(shop, RUN), 16)
     place = Path(shop.published.address, "versions")
     for name in ("never_live", ".v99.0a1b2c3d"):
         (place / name).mkdir()
@@ -120,7 +120,7 @@ def test_a_version_that_goes_live_during_a_deletion_stays(
 def test_what_previous_means_stays_however_far_back(shop: Storage, write_run: WriteRun) -> None:
     """Also where all that was live since was rolled back from."""
     prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 4)
+    names = point_many(shop, publish(shop, RUN), 4)
     roll_back("previous", "anna", WHY, "run=1", shop)
     grow_old(shop)
     assert retire(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == names[:1]
@@ -131,7 +131,7 @@ def test_what_previous_means_stays_however_far_back(shop: Storage, write_run: Wr
 
 def test_retention_after_a_roll_back_keeps_both(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    names = point_many(shop, publish(RUN, shop), 2)
+    names = point_many(shop, publish(shop, RUN), 2)
     roll_back("previous", "anna", WHY, "run=back", shop)
     grow_old(shop)
     assert retire(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == []
@@ -168,7 +168,7 @@ def test_what_is_kept_no_longer_may_be_gone_back_to_while_it_stands(
 def rest(shop: Storage, write_run: WriteRun) -> Storage:
     """Give a shop where a publisher died before its pointer, long ago, and left a whole copy."""
     prepare_bundle(shop, write_run())
-    publish(RUN, shop)
+    publish(shop, RUN)
     version = prepare_bundle(shop, write_run(run=OTHER, as_of=AS_OF + timedelta(hours=6)))
     with shop.scratch() as scratch:
         source = shop.lake.store.fetch_folder(bundle_key(OTHER), scratch)
@@ -212,11 +212,11 @@ def test_a_publisher_at_each_moment_of_a_deletion(rest: Storage) -> None:
 
     def late() -> None:
         with suppress(PublishError):
-            publish(OTHER, Storage(rest.settings))
+            publish(Storage(rest.settings), OTHER)
 
     assert interleaved(rest, retire, late) == {RUN, OTHER}
 
 
 def test_a_deletion_at_each_moment_of_a_publishing(rest: Storage) -> None:
     late = partial(retire, Storage(rest.settings))
-    assert interleaved(rest, partial(publish, OTHER), late) == {RUN, OTHER}
+    assert interleaved(rest, lambda storage: publish(storage, OTHER), late) == {RUN, OTHER}

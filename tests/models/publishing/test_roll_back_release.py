@@ -48,7 +48,7 @@ def two(shop: Storage, write_run: WriteRun) -> tuple[PublishRecord, PublishRecor
 
 def _publish_two(shop: Storage, write_run: WriteRun) -> tuple[PublishRecord, PublishRecord]:
     prepare_bundle(shop, write_run())
-    return publish(RUN, shop), publish_another(shop, write_run, OTHER, 4)
+    return publish(shop, RUN), publish_another(shop, write_run, OTHER, 4)
 
 
 Two = tuple[PublishRecord, PublishRecord]
@@ -101,18 +101,18 @@ def publish_another(shop: Storage, write_run: WriteRun, run: str, seed: int) -> 
     pairs, items = tastes(seed=seed)
     as_of = AS_OF + timedelta(hours=6 * (seed - 3))
     prepare_bundle(shop, write_run(pairs, items, run=run, as_of=as_of))
-    return publish(run, shop)
+    return publish(shop, run)
 
 
 def test_what_was_rolled_back_comes_back_by_a_person_alone(shop: Storage, two: Two) -> None:
     first, second = two
     roll_back(first.version, "anna", WHY, "run=back", shop)
     with pytest.raises(PublishError, match="was rolled back"):
-        publish(OTHER, shop)
+        publish(shop, OTHER)
     again = roll_back(second.version, "ben", "it was the shop, not the model", "run=forth", shop)
     assert again.version == second.version
     assert again.withdrawn == (), "all is as it was before"
-    assert publish(OTHER, shop) == again, "it is live: nothing to do"
+    assert publish(shop, OTHER) == again, "it is live: nothing to do"
     assert RunRecords(shop, OTHER).load_published() == second, "the release, not the roll-back"
     assert roll_back("previous", "anna", WHY, "run=back2", shop).version == first.version
 
@@ -138,16 +138,16 @@ def test_the_same_model_under_another_name_stays_out(
 ) -> None:
     first, second = two
     roll_back(first.version, "anna", WHY, "run=back", shop)
-    train(WINNER, OTHER, shop)
-    evaluate(OTHER, shop)
-    decide(OTHER, shop)
-    refit(OTHER, shop)
+    train(shop, OTHER, WINNER)
+    evaluate(shop, OTHER)
+    decide(shop, OTHER)
+    refit(shop, OTHER)
     write_lists(shop, OTHER, WINNER)
     save_gate(shop, OTHER)
-    assert build_bundle(OTHER, shop)["version"] != second.version, "it was trained anew"
+    assert build_bundle(shop, OTHER)["version"] != second.version, "it was trained anew"
     save_serving(shop, OTHER)
     with pytest.raises(PublishError, match=f"the model of {second.version}, which was rolled back"):
-        publish(OTHER, shop)
+        publish(shop, OTHER)
     assert live(shop) is not None
 
 
@@ -161,7 +161,7 @@ def test_a_publisher_that_died_before_its_record_writes_it_after_a_roll_back(
     if published_before:
         RunRecords(shop, OTHER).save_published(first.model_copy(update={"run": OTHER}))
     back = roll_back(first.version, "anna", WHY, "run=back", shop)
-    assert publish(OTHER, shop) == second == RunRecords(shop, OTHER).load_published()
+    assert publish(shop, OTHER) == second == RunRecords(shop, OTHER).load_published()
     assert live(shop) == back
 
 
@@ -195,7 +195,7 @@ def test_nothing_to_go_back_to(shop: Storage, write_run: WriteRun) -> None:
     with pytest.raises(PublishError, match="Nothing is live"):
         roll_back("previous", "anna", WHY, "run=back", shop)
     prepare_bundle(shop, write_run())
-    publish(RUN, shop)
+    publish(shop, RUN)
     with pytest.raises(InputError, match="Nothing was live before"):
         roll_back("previous", "anna", WHY, "run=back", shop)
 

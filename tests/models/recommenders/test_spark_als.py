@@ -25,7 +25,7 @@ def trained(shop: Storage, write_run: WriteRun, spark: object) -> SparkALS:
     pairs, items = tastes()
     few = [row for row in pairs if row["part"] == "train" or row["user_key"] < "user005"]
     write_run([*few, interaction("new", "item003", "holdout")], items)
-    counts = train("spark_als", RUN, shop)
+    counts = train(shop, RUN, "spark_als")
     assert (counts["users"], counts["interactions"]) == (60, 360), "not the judged ones alone"
     model = load_trained(shop, RUN, "spark_als").model
     assert isinstance(model, SparkALS)

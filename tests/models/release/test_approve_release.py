@@ -65,10 +65,10 @@ def refused(shop: Storage, digest: str, said: str) -> None:
 
 
 def test_who_when_why_and_what_is_written_down(shop: Storage, digest: str) -> None:
-    question = ask(RUN, shop)
+    question = ask(shop, RUN)
     assert question is not None and question.digest == digest
     refused(shop, digest, "nobody has answered")
-    record_answer(RUN, shop, approval(digest))
+    record_answer(shop, RUN, approval(digest))
     record = RunRecords(shop, RUN).load_approval()
     assert record is not None
     assert (record.answer, record.by, record.why) == ("approved", "pm", "slow, but better")
@@ -92,47 +92,47 @@ NOT_APPROVED: list[tuple[Callable[[Answer], Answer], str]] = [
 def test_all_else_is_a_rejection(
     shop: Storage, digest: str, change: Callable[[Answer], Answer], said: str
 ) -> None:
-    ask(RUN, shop)
+    ask(shop, RUN)
     with pytest.raises(ReleaseError, match=f"is rejected by .*{said}.* stays live"):
-        record_answer(RUN, shop, change(approval(digest)))
+        record_answer(shop, RUN, change(approval(digest)))
     record = RunRecords(shop, RUN).load_approval()
     assert record is not None and record.answer == "rejected" and said in record.why
     refused(shop, digest, f"rejected: .*{said}")
 
 
 def test_a_rejection_may_be_asked_again(shop: Storage, digest: str) -> None:
-    ask(RUN, shop)
+    ask(shop, RUN)
     with pytest.raises(ReleaseError):
-        record_answer(RUN, shop, replace(approval(digest), approved=False))
-    assert ask(RUN, shop) is not None
-    record_answer(RUN, shop, approval(digest))
+        record_answer(shop, RUN, replace(approval(digest), approved=False))
+    assert ask(shop, RUN) is not None
+    record_answer(shop, RUN, approval(digest))
     require_approved(verdict(), shop, digest)
 
 
 def test_an_approval_is_not_asked_for_twice(shop: Storage, digest: str) -> None:
-    ask(RUN, shop)
-    record_answer(RUN, shop, approval(digest))
-    assert ask(RUN, shop) is None
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
+    assert ask(shop, RUN) is None
 
 
 def test_a_release_needs_nobody(shop: Storage, digest: str) -> None:
     released = verdict("release")
     RunRecords(shop, RUN).save_verdict(released)
-    assert ask(RUN, shop) is None
+    assert ask(shop, RUN) is None
     assert RunRecords(shop, RUN).load_approval() is None
     require_approved(released, shop, digest)
 
 
 def test_judging_again_does_not_overrule_a_rejection(shop: Storage, digest: str) -> None:
-    assert ask(RUN, shop) is not None
+    assert ask(shop, RUN) is not None
     with pytest.raises(ReleaseError, match="is rejected by pm"):
-        record_answer(RUN, shop, replace(approval(digest), approved=False))
+        record_answer(shop, RUN, replace(approval(digest), approved=False))
     released = verdict("release", judgements=(judgement("release", result="met"),))
     RunRecords(shop, RUN).save_verdict(released)
     with pytest.raises(PublishError, match="needs an approval: rejected"):
         require_approved(released, shop, digest)
     with pytest.raises(ReleaseError, match="judged by other numbers .* Start a new run"):
-        ask(RUN, shop)
+        ask(shop, RUN)
     with pytest.raises(PublishError, match="needs an approval: rejected"):
         require_approved(released, shop, digest)
 
@@ -140,25 +140,25 @@ def test_judging_again_does_not_overrule_a_rejection(shop: Storage, digest: str)
 def test_an_approval_does_not_outlive_another_verdict_on_the_same_bytes(
     shop: Storage, digest: str
 ) -> None:
-    ask(RUN, shop)
-    record_answer(RUN, shop, approval(digest))
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
     again = verdict(at=datetime.now(UTC))
     RunRecords(shop, RUN).save_verdict(again)
     with pytest.raises(PublishError, match="the run was judged again after the question"):
         require_approved(again, shop, digest)
-    assert ask(RUN, shop) is not None, "a person decides again"
-    record_answer(RUN, shop, approval(digest))
+    assert ask(shop, RUN) is not None, "a person decides again"
+    record_answer(shop, RUN, approval(digest))
     require_approved(again, shop, digest)
 
 
 def test_a_form_that_shows_other_numbers_is_not_shown_again(shop: Storage, digest: str) -> None:
     """Airflow keeps the first form of a task, so a person would approve what nobody judged."""
-    asked = ask(RUN, shop)
-    assert asked is not None and ask(RUN, shop) == asked, "the same again, after a kill"
+    asked = ask(shop, RUN)
+    assert asked is not None and ask(shop, RUN) == asked, "the same again, after a kill"
     worse = verdict(at=datetime.now(UTC), judgements=(judgement(reason="it is much worse."),))
     RunRecords(shop, RUN).save_verdict(worse)
     with pytest.raises(ReleaseError, match="judged by other numbers .* Start a new run"):
-        ask(RUN, shop)
+        ask(shop, RUN)
     with pytest.raises(PublishError, match="needs an approval"):
         require_approved(worse, shop, digest)
 
@@ -166,27 +166,27 @@ def test_a_form_that_shows_other_numbers_is_not_shown_again(shop: Storage, diges
 def test_a_rejected_run_is_not_asked_about(shop: Storage, digest: str) -> None:
     RunRecords(shop, RUN).save_verdict(verdict("reject"))
     with pytest.raises(ReleaseError, match="is reject"):
-        ask(RUN, shop)
+        ask(shop, RUN)
 
 
 def test_a_bundle_that_was_built_again_was_not_approved(shop: Storage, digest: str) -> None:
-    ask(RUN, shop)
-    record_answer(RUN, shop, approval(digest))
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
     again = bundle(shop, b'{"other": 1}')
     refused(shop, again, "the bundle was built again after it was approved")
     with pytest.raises(ReleaseError, match="asked about another bundle before"):
-        ask(RUN, shop)
+        ask(shop, RUN)
 
 
 def test_a_bundle_that_nobody_saw_answer_is_not_asked_about(shop: Storage, digest: str) -> None:
     shop.lake.store.write(f"bundles/{RUN}/_manifest.json", b"changed")
     with pytest.raises(ReleaseError, match="never seen to answer"):
-        ask(RUN, shop)
+        ask(shop, RUN)
 
 
 def test_an_answer_to_no_question(shop: Storage, digest: str) -> None:
     with pytest.raises(ReleaseError, match="Nobody was asked"):
-        record_answer(RUN, shop, approval(digest))
+        record_answer(shop, RUN, approval(digest))
     refused(shop, digest, "nobody was asked")
 
 
@@ -202,8 +202,8 @@ FORGED: list[tuple[dict[str, Any], str]] = [
 def test_a_record_that_does_not_hold(
     shop: Storage, digest: str, change: dict[str, Any], said: str
 ) -> None:
-    ask(RUN, shop)
-    record_answer(RUN, shop, approval(digest))
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
     records = RunRecords(shop, RUN)
     record = records.load_approval()
     assert record is not None
@@ -215,8 +215,8 @@ def test_a_record_that_does_not_hold(
 def test_an_approval_without_who_when_or_why_is_unreadable(
     shop: Storage, digest: str, missing: str
 ) -> None:
-    ask(RUN, shop)
-    record_answer(RUN, shop, approval(digest))
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
     said = json.loads(shop.reports.read(f"{RUN}/approval.json"))
     shop.reports.write(f"{RUN}/approval.json", json.dumps({**said, missing: None}).encode())
     with pytest.raises(StorageError, match="cannot be read"):
@@ -226,8 +226,8 @@ def test_an_approval_without_who_when_or_why_is_unreadable(
 def test_who_may_approve_is_asked_again_when_publishing(
     shop: Storage, digest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask(RUN, shop)
-    record_answer(RUN, shop, approval(digest))
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
     left = Storage(shop.settings.model_copy(update={"approvers": ("ada",)}))
     refused(left, digest, "pm may not approve")
 

@@ -106,7 +106,7 @@ class Walk:
     def ask(self, run: str) -> None:
         """Ask a person, if anybody need be asked."""
         with suppress(ReleaseError):
-            question = ask(run, self.shop)
+            question = ask(self.shop, run)
             if question is not None:
                 book = self.books[run]
                 book.ever_asked, book.waiting, book.approved = True, question.digest, ""
@@ -128,7 +128,7 @@ class Walk:
             answer.approved and answer.by == "pm" and answer.why and book.waiting == answer.digest
         )
         if right:
-            record_answer(run, self.shop, answer)
+            record_answer(self.shop, run, answer)
             judged, asked = (
                 getattr(RunRecords(self.shop, run), f"load_{name}")()
                 for name in ("verdict", "approval")
@@ -136,7 +136,7 @@ class Walk:
             book.approved = book.waiting if asked.asked_at >= judged.at else ""
         else:
             with pytest.raises(ReleaseError):
-                record_answer(run, self.shop, answer)
+                record_answer(self.shop, run, answer)
         self.seen["right" if right else "rejected"] += 1
         book.waiting = ""
 
@@ -150,7 +150,7 @@ class Walk:
         write_lists(self.shop, run, verdict.candidate, written_at=written_at)
         save_gate(self.shop, run, at=written_at)
         with suppress(ReleaseError):  # it was rejected
-            build_bundle(run, self.shop)
+            build_bundle(self.shop, run)
             if self.random.random() < 0.8:
                 save_serving(self.shop, run)
 
@@ -158,7 +158,7 @@ class Walk:
         """Publish; whatever goes live by that must be allowed to."""
         number, book = len(self.went_live), self.books[run]
         try:
-            record = publish(run, self.shop)
+            record = publish(self.shop, run)
         except CatwalkError as error:
             self.seen["refused"] += 1
             self.seen["no approval"] += "needs an approval" in error.fact
