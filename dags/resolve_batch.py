@@ -30,11 +30,11 @@ def resolve_batch() -> None:
 
     @step(Owner.DATA_ENGINEERING)
     def write_decision(run: Run) -> Counts:
-        from expectations.resolve_batch import resolve
+        from expectations.resolve_batch import resolve_batch
 
         given = form()
         words = given["batch"], given["decision"], triggered_by(), given["reason"]
-        return resolve(run.storage, *words, run=run.key)
+        return resolve_batch(run.storage, *words, run=run.key)
 
     write_decision()
 

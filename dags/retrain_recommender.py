@@ -39,7 +39,8 @@ from infra.settings import load_settings
 from infra.spark.submit import submit
 from infra.storage import Storage
 from models.candidates import load_candidates
-from models.tracking import follow_pointer, track
+from models.tracking import follow_pointer
+from models.tracking import track_candidates as write_candidates
 
 SETTINGS = load_settings()
 ENGINEERING, SCIENCE, PRODUCT = Owner.DATA_ENGINEERING, Owner.DATA_SCIENCE, Owner.PRODUCT
@@ -92,20 +93,20 @@ def retrain_recommender() -> None:
 
     @step(PRODUCT)
     def judge_release(run: Run) -> Counts:
-        from models.release.judge_release import decide
+        from models.release.judge_release import judge_release
 
-        return decide(run.storage, run.key).counts()
+        return judge_release(run.storage, run.key).counts()
 
     @step(SCIENCE, trigger_rule="all_done")
     def track_candidates(run: Run) -> Counts:
         follow_pointer(run.storage)  # an earlier run may have died before it could
-        return track(run.storage, run.key)
+        return write_candidates(run.storage, run.key)
 
     @step(SCIENCE)
     def refit_winner(run: Run) -> Counts:
-        from models.bundle.refit_winner import refit
+        from models.bundle.refit_winner import refit_winner
 
-        return refit(run.storage, run.key).counts()
+        return refit_winner(run.storage, run.key).counts()
 
     @step(ENGINEERING)
     def recommend_users(run: Run, winner: Counts) -> Counts:
@@ -131,7 +132,7 @@ def retrain_recommender() -> None:
     @step(PRODUCT, trigger_rule="none_failed")
     def publish(run: Run) -> Counts:
         from models.publishing.publish import publish
-        from models.publishing.retention import retire
+        from models.publishing.retire import retire
 
         record = publish(run.storage, run.key)
         follow_pointer(run.storage)

@@ -33,12 +33,12 @@ def roll_back_release() -> None:
 
     @step(Owner.PRODUCT)
     def roll_back(run: Run) -> Counts:
-        from models.publishing.roll_back_release import roll_back
+        from models.publishing.roll_back_release import roll_back_release
         from models.tracking import follow_pointer
 
         given = form()
         wanted = str(given["version"]).strip(), triggered_by(), str(given["reason"])
-        record = roll_back(*wanted, run.key, run.storage)
+        record = roll_back_release(run.storage, *wanted, run.key)
         follow_pointer(run.storage)
         return record.counts()
 

@@ -42,7 +42,7 @@ def waiting(storage: Storage) -> list[Waiting]:
     return found
 
 
-def resolve(
+def resolve_batch(
     storage: Storage, batch: str, word: str, by: str, why: str, run: str | None = None
 ) -> dict[str, Any]:
     """Write down that a person lets a stopped batch in, or leaves it out for good.

@@ -31,7 +31,7 @@ RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
 DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
 
 
-def track(storage: Storage, run: str) -> dict[str, str]:
+def track_candidates(storage: Storage, run: str) -> dict[str, str]:
     """Write every judged model of a run to MLflow; a rerun updates instead of doubling.
 
     Returns
@@ -62,7 +62,7 @@ def track_scores(
     files: Mapping[str, str],
     settings: Settings,
 ) -> dict[str, str]:
-    """Write scores to an experiment of MLflow, each as a run with these files; see `track`."""
+    """Write scores to an experiment of MLflow, each as a run; see `track_candidates`."""
     with _client(settings) as client:
         place = _experiment(client, settings, experiment)
         return {score.name: _track_score(client, place, run, score, files) for score in scores}
@@ -89,7 +89,7 @@ def follow_pointer(storage: Storage) -> str | None:
     with _client(storage.settings) as client:
         number = _registered(client, now.version)
     if number is None:
-        tracked = track(storage, now.run)
+        tracked = track_candidates(storage, now.run)
         if now.candidate not in tracked:
             raise StorageError(
                 f"{now.candidate} of {now.run} is not in MLflow.",

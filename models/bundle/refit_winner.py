@@ -70,7 +70,7 @@ class Likeness:
     by_chance: float
 
 
-def refit(storage: Storage, run: str, file: Path = REFIT) -> RefitRecord:
+def refit_winner(storage: Storage, run: str, file: Path = REFIT) -> RefitRecord:
     """Make the model that goes live, and save the record that ties it to the judged one.
 
     With the setting `refit` off, it is the judged one itself.

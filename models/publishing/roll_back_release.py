@@ -23,7 +23,9 @@ PREVIOUS = "previous"
 CURE = "Choose a version of the page Decisions that was live before."
 
 
-def roll_back(version: str, by: str, why: str, asked_in: str, storage: Storage) -> PublishRecord:
+def roll_back_release(
+    storage: Storage, version: str, by: str, why: str, asked_in: str
+) -> PublishRecord:
     """Put a version live again; a second call for the same request changes nothing.
 
     Parameters

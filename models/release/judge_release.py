@@ -32,7 +32,7 @@ Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
 NOBODY = "none"
 
 
-def decide(storage: Storage, run: str, file: Path = RELEASE) -> VerdictRecord:
+def judge_release(storage: Storage, run: str, file: Path = RELEASE) -> VerdictRecord:
     """Judge every candidate that is no baseline, and save the verdict on the best one.
 
     The best is the one that needs nobody before one that needs a person before one that is

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from expectations.events import gate_events
-from expectations.resolve_batch import main, resolve, waiting
+from expectations.resolve_batch import main, resolve_batch, waiting
 from infra.errors import GateError, InputError
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision
@@ -39,7 +39,7 @@ def judge(shop: Storage, run: str = "run=first") -> str:
 
 
 def test_who_decided_why_and_for_what_is_written_down(stopped: Storage) -> None:
-    counts = resolve(stopped, f" {BATCH} ", "accept", "anna", f" {WHY} ", "run=form")
+    counts = resolve_batch(stopped, f" {BATCH} ", "accept", "anna", f" {WHY} ", "run=form")
     assert counts == {"batch": BATCH, "decision": "accepted", "by": "anna"}
     decision = stopped.decision(BATCH)
     assert decision is not None
@@ -49,7 +49,7 @@ def test_who_decided_why_and_for_what_is_written_down(stopped: Storage) -> None:
 
 
 def test_an_accepted_batch_is_used_and_not_judged_again(stopped: Storage) -> None:
-    resolve(stopped, BATCH, "accept", "anna", WHY)
+    resolve_batch(stopped, BATCH, "accept", "anna", WHY)
     assert judge(stopped, "run=second") == ""
     assert stopped.accepted_batches() == (BATCH,)
 
@@ -57,7 +57,7 @@ def test_an_accepted_batch_is_used_and_not_judged_again(stopped: Storage) -> Non
 def test_a_discarded_batch_stays_out_and_stops_nobody(stopped: Storage) -> None:
     put_batch(stopped, OTHER, events(10))
     assert "resolve_batch" in judge(stopped, "run=second")
-    resolve(stopped, BATCH, "discard", "anna", WHY)
+    resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     assert judge(stopped, "run=third") == ""
     assert stopped.accepted_batches() == (OTHER,)
     assert stopped.kept_batches() == (OTHER,)
@@ -66,8 +66,8 @@ def test_a_discarded_batch_stays_out_and_stops_nobody(stopped: Storage) -> None:
 def test_the_next_report_says_who_decided_and_why_and_later_ones_do_not(stopped: Storage) -> None:
     put_batch(stopped, OTHER, BROKEN)
     judge(stopped, "run=second")
-    resolve(stopped, BATCH, "accept", "anna", WHY)
-    resolve(stopped, OTHER, "discard", "ben", "delivered twice")
+    resolve_batch(stopped, BATCH, "accept", "anna", WHY)
+    resolve_batch(stopped, OTHER, "discard", "ben", "delivered twice")
     told = {}
     for number, run in enumerate(("run=third", "run=fourth"), 2):
         put_batch(stopped, f"batch=shop-00000{number}", events(10))
@@ -102,7 +102,7 @@ def test_a_decision_by_hand_without_a_zone_or_a_time_is_told_once_too(
 def test_a_shop_whose_batches_were_all_discarded_is_stopped_and_its_page_says_why(
     stopped: Storage,
 ) -> None:
-    resolve(stopped, BATCH, "discard", "anna", WHY)
+    resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     assert "batches of events that are accepted in source=shop: 0" in judge(stopped, "run=second")
     page = stopped.reports.read("run=second/index.html").decode()
     assert "Stopped at the gate “events”" in page
@@ -110,10 +110,10 @@ def test_a_shop_whose_batches_were_all_discarded_is_stopped_and_its_page_says_wh
 
 
 def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Storage) -> None:
-    resolve(stopped, BATCH, "accept", "anna", WHY)
+    resolve_batch(stopped, BATCH, "accept", "anna", WHY)
     put_batch(stopped, BATCH, BROKEN, written_at=WRITTEN + timedelta(minutes=1))
     with pytest.raises(InputError, match="was not judged yet as it is now"):
-        resolve(stopped, BATCH, "accept", "anna", WHY)
+        resolve_batch(stopped, BATCH, "accept", "anna", WHY)
     assert "stand more than once" in judge(stopped, "run=second")
 
 
@@ -133,22 +133,22 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     put_batch(stopped, OTHER, events(10))
     with pytest.raises(InputError, match=fault):
-        resolve(stopped, batch, word, "anna", why)
+        resolve_batch(stopped, batch, word, "anna", why)
     assert stopped.stopped_batches() == (BATCH,)
 
 
 def test_a_batch_that_does_not_wait_cannot_be_decided_on(stopped: Storage) -> None:
-    resolve(stopped, BATCH, "discard", "anna", WHY)
+    resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     with pytest.raises(InputError, match="does not wait: anna has discarded it. No batch waits"):
-        resolve(stopped, BATCH, "accept", "ben", "I want it")
+        resolve_batch(stopped, BATCH, "accept", "ben", "I want it")
     assert stopped.accepted_batches() == ()
 
 
 def test_the_same_decision_may_be_written_again_by_its_own_run(stopped: Storage) -> None:
     for _ in range(2):  # the task was killed after it wrote
-        assert resolve(stopped, BATCH, "accept", "anna", WHY, "run=form")["by"] == "anna"
+        assert resolve_batch(stopped, BATCH, "accept", "anna", WHY, "run=form")["by"] == "anna"
     with pytest.raises(InputError, match="does not wait"):
-        resolve(stopped, BATCH, "discard", "anna", WHY, "run=form")
+        resolve_batch(stopped, BATCH, "discard", "anna", WHY, "run=form")
 
 
 def test_a_gate_that_was_judging_meanwhile_does_not_overrule_a_person(
@@ -159,7 +159,7 @@ def test_a_gate_that_was_judging_meanwhile_does_not_overrule_a_person(
     write_record = gate.write_record
 
     def slowly(*args: object, **kwargs: object) -> object:
-        resolve(stopped, BATCH, "accept", "anna", WHY)
+        resolve_batch(stopped, BATCH, "accept", "anna", WHY)
         return write_record(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(gate, "write_record", slowly)
@@ -174,7 +174,7 @@ def test_the_list_says_what_waits_and_for_what(
     assert (one.batch, [check.name for check in one.failed]) == (BATCH, ["repeated_ids"])
     assert main() == 0
     assert "batch=shop-000000  " in capsys.readouterr().out
-    resolve(stopped, BATCH, "discard", "anna", WHY)
+    resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     assert main() == 0
     assert "No batch waits for a decision." in capsys.readouterr().out
 
@@ -206,5 +206,5 @@ def test_a_stop_written_by_hand_can_be_decided_on_too(shop: Storage) -> None:
     assert record is not None
     (counted,) = (one.value for one in record.checks if one.name == "accepted_batches")
     assert counted == 0, "it meets all rules, and nobody learns from it all the same"
-    resolve(shop, BATCH, "accept", "anna", WHY)
+    resolve_batch(shop, BATCH, "accept", "anna", WHY)
     assert shop.accepted_batches() == (BATCH,)

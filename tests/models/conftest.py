@@ -297,16 +297,16 @@ def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
 
 def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
     from models.bundle.build_bundle import build_bundle
-    from models.bundle.refit_winner import refit
+    from models.bundle.refit_winner import refit_winner
     from models.evaluation.evaluate import evaluate
-    from models.release.judge_release import decide
+    from models.release.judge_release import judge_release
     from models.training.train import train
 
     for candidate in load_candidates():
         train(shop, run, candidate.name)
     evaluate(shop, run)
-    verdict = decide(shop, run, rules)
-    refit(shop, run)
+    verdict = judge_release(shop, run, rules)
+    refit_winner(shop, run)
     write_lists(shop, run, verdict.candidate)
     for gate in ("events", "items", "interactions", "recommendations"):
         save_gate(shop, run, gate=gate)

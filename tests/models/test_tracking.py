@@ -20,15 +20,17 @@ NAMES = {candidate.name for candidate in load_candidates()}
 
 
 def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: WriteRun) -> None:
-    assert tracking.track(shop, RUN) == {}, "a run that was never evaluated has nothing to track"
+    assert tracking.track_candidates(shop, RUN) == {}, (
+        "a run that was never evaluated has nothing to track"
+    )
     run = write_run()
     prepare_bundle(shop, run)
     publish(shop, run)
     shop.reports.write(f"{run}/{PAGE}", b"<h1>report</h1>")
 
-    first = tracking.track(shop, run)
+    first = tracking.track_candidates(shop, run)
     number = tracking.follow_pointer(shop)
-    assert tracking.track(shop, run) == first and set(first) == NAMES
+    assert tracking.track_candidates(shop, run) == first and set(first) == NAMES
     assert tracking.follow_pointer(shop) == number
 
     with tracking._client(shop.settings) as client:
@@ -91,7 +93,7 @@ def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Stor
             scores=(score,),
         )
         RunRecords(shop, RUN).save_evaluation(record)
-        return tracking.track(shop, RUN)["m"]
+        return tracking.track_candidates(shop, RUN)["m"]
 
     first = track(8, 0.1)
     assert track(8, 0.1) == first == track(8, 0.2)

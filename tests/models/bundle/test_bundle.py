@@ -26,10 +26,10 @@ from infra.stores.object_store import MANIFEST
 from models.bundle.build_bundle import build_bundle
 from models.bundle.bundle import load_recommender, open_bundle
 from models.bundle.check_serving import check, check_serving
-from models.bundle.refit_winner import refit
+from models.bundle.refit_winner import refit_winner
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
-from models.release.judge_release import decide
+from models.release.judge_release import judge_release
 from models.training.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import RUN, WINNER, WriteRun, prepare_bundle, tastes, write_lists
@@ -278,10 +278,10 @@ def test_lists_of_another_model(folder: Path, shop: Storage) -> None:
 def test_lists_of_another_training(folder: Path, shop: Storage) -> None:
     train(shop, RUN, WINNER)
     evaluate(shop, RUN)
-    decide(shop, RUN)
+    judge_release(shop, RUN)
     with pytest.raises(ReleaseError, match="was not refitted since it was judged"):
         build_bundle(shop, RUN)
-    refit(shop, RUN)
+    refit_winner(shop, RUN)
     with pytest.raises(BundleError, match="another training of .* than goes live"):
         build_bundle(shop, RUN)
     write_lists(shop, RUN, WINNER)

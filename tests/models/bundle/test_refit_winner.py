@@ -19,7 +19,7 @@ from infra.settings import load_settings
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
 from models.bundle.bundle import open_bundle
-from models.bundle.refit_winner import likeness, refit
+from models.bundle.refit_winner import likeness, refit_winner
 from models.bundle_layout import JUDGED, MODEL
 from models.candidates import load_candidates
 from models.data.run_tables import read_run
@@ -29,7 +29,7 @@ from models.publishing.publish import publish
 from models.recommender import Recommendations
 from models.recommenders.capabilities import settled
 from models.recommenders.lightfm_hybrid import LightFMHybrid
-from models.release.judge_release import decide
+from models.release.judge_release import judge_release
 from models.training.train import train
 from models.training.trained_model import load_trained, model_folder, read_model
 from tests.models.conftest import (
@@ -63,7 +63,7 @@ def judged(shop: Storage, write_run: WriteRun) -> Storage:
     for candidate in load_candidates():
         train(shop, RUN, candidate.name)
     evaluate(shop, RUN)
-    decide(shop, RUN)
+    judge_release(shop, RUN)
     return shop
 
 
@@ -78,7 +78,7 @@ def save(shop: Storage, record: RefitRecord, **change: Any) -> None:
 
 
 def test_it_learns_from_everything_with_the_judged_parameters(judged: Storage) -> None:
-    record = refit(judged, RUN)
+    record = refit_winner(judged, RUN)
     before = load_trained(judged, RUN, WINNER).fit
     with model_folder(judged, *record.folder.rsplit("/", 1)) as (folder, manifest):
         model, fit = read_model(folder)
@@ -106,7 +106,7 @@ def test_a_user_of_the_last_days_is_no_stranger(shop: Storage, write_run: WriteR
 
 def test_a_model_that_differs_too_much_is_red_and_goes_nowhere(judged: Storage) -> None:
     with pytest.raises(ReleaseError, match=r"is not the model that was judged: \d+% of the places"):
-        refit(judged, RUN, limits(judged, 1.0, 0.1))
+        refit_winner(judged, RUN, limits(judged, 1.0, 0.1))
     record = RunRecords(judged, RUN).load_refit()
     assert record is not None and not record.passed and record.why == "customers notice"
     write_lists(judged, RUN, WINNER)
@@ -123,7 +123,7 @@ def test_data_that_turned_around_in_the_last_days(shop: Storage, write_run: Writ
     other: list[Row] = [{**row, "item_id": turned[row["item_id"]]} for row in whole(pairs)]
     write_table(shop, "history", other)
     with pytest.raises(ReleaseError, match="is not the model that was judged"):
-        refit(shop, RUN)
+        refit_winner(shop, RUN)
 
 
 def test_users_that_were_mixed_up_are_seen(judged: Storage) -> None:
@@ -143,9 +143,9 @@ def test_the_floor_follows_the_noise_of_the_seed(judged: Storage) -> None:
     fit = load_trained(judged, RUN, "lightfm_hybrid").fit
     assert fit.seed_overlap is not None and 0 < fit.seed_overlap < 1
     assert load_trained(judged, RUN, WINNER).fit.seed_overlap == 1.0, "it has no seed"
-    record = refit(judged, RUN, limits(judged, 0.01, 0.5))
+    record = refit_winner(judged, RUN, limits(judged, 0.01, 0.5))
     assert record.floor == 0.5 and "another seed" in record.reason
-    record = refit(judged, RUN, limits(judged, 0.55, 0.5))
+    record = refit_winner(judged, RUN, limits(judged, 0.55, 0.5))
     assert record.floor == 0.55 and "refit.yaml" in record.reason
 
 
@@ -165,7 +165,7 @@ def test_epochs_of_early_stopping_are_kept() -> None:
 def test_off_the_judged_bytes_go_live(judged: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATWALK_REFIT", "false")
     shop = Storage(load_settings())
-    record = refit(shop, RUN)
+    record = refit_winner(shop, RUN)
     assert not record.refitted and record.folder == f"candidates/{RUN}/{WINNER}"
     write_lists(shop, RUN, WINNER)
     for gate in ("events", "items", "interactions", "recommendations"):
@@ -194,7 +194,7 @@ def test_a_record_of_another_model_releases_nothing(
 
 
 def test_a_changed_refit_is_refused(judged: Storage) -> None:
-    record = refit(judged, RUN)
+    record = refit_winner(judged, RUN)
     write_lists(judged, RUN, WINNER)
     save(judged, record, model_sha256="0" * 64)
     with pytest.raises(Exception, match="was trained again after"):
@@ -218,7 +218,7 @@ def test_the_next_run_judges_what_was_judged(shop: Storage, write_run: WriteRun)
 
 def test_limits_that_say_nothing(judged: Storage) -> None:
     with pytest.raises(SettingsError, match="min"):
-        refit(judged, RUN, limits(judged, 0.0, 0.5))
+        refit_winner(judged, RUN, limits(judged, 0.0, 0.5))
     assert RunRecords(judged, RUN).load_refit() is None
 
 

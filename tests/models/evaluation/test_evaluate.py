@@ -20,7 +20,7 @@ from models.data.run_tables import read_run
 from models.evaluation import measure
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
-from models.release.judge_release import decide
+from models.release.judge_release import judge_release
 from models.training.train import train
 from models.training.trained_model import load_trained
 from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, interaction, prepare_bundle, tastes
@@ -201,7 +201,7 @@ def test_a_champion_that_cannot_be_judged_is_not_replaced_unseen(
         record = evaluate(shop, RUN)
     assert all(score.role == "candidate" for score in record.scores)
     assert "was not judged" in record.notes[-1] and "was not judged" in caplog.text
-    verdict = decide(shop, RUN)
+    verdict = judge_release(shop, RUN)
     assert verdict.outcome == "review"
     assert any("could not be judged" in one.reason for one in verdict.judgements)
 

@@ -24,7 +24,7 @@ from models.experiments.experiment import compare_variants, try_variant
 from models.experiments.plan import GATES, latest_accepted, plan
 from models.experiments.sample import sampled
 from models.publishing.publish import publish
-from models.release.judge_release import decide
+from models.release.judge_release import judge_release
 from models.training.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import AS_OF, RUN, WriteRun, save_gate, tastes
@@ -112,7 +112,7 @@ def test_nothing_of_it_can_be_released(accepted: Storage) -> None:
     run_all({**FORM, "parameters": {}}, accepted)
     assert accepted.lake.partitions("candidates") == [] == accepted.published.list("")
     for run in (MINE, HERE, f"run={HERE}"):
-        for step in (decide, build_bundle, publish):
+        for step in (judge_release, build_bundle, publish):
             with pytest.raises(CatwalkError):
                 step(accepted, run)
     assert accepted.published.list("") == []

@@ -22,11 +22,11 @@ from infra.storage import Storage
 from infra.stores.local_store import LocalStore
 from infra.stores.object_store import MANIFEST
 from models.publishing.publish import publish
-from models.publishing.retention import retire
+from models.publishing.retire import retire
 from models.tracking import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.interrupted import OTHER, MortalStore, is_whole, mortal
-from tests.models.publishing.test_retention import grow_old, keeping_only, point_many, standing
+from tests.models.publishing.test_retire import grow_old, keeping_only, point_many, standing
 from tests.models.test_tracking import aliases
 
 STUCK_SECONDS = 60

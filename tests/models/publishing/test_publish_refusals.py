@@ -16,10 +16,10 @@ from infra.places import bundle_key
 from infra.records.release import ApprovalRecord, VerdictRecord
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
-from models.bundle.refit_winner import refit
+from models.bundle.refit_winner import refit_winner
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
-from models.release.judge_release import decide
+from models.release.judge_release import judge_release
 from models.training.train import train
 from tests.models.conftest import (
     AS_OF,
@@ -278,11 +278,11 @@ def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteR
     prepare_bundle(shop, write_run())
     train(shop, RUN, WINNER)
     evaluate(shop, RUN)
-    decide(shop, RUN)
+    judge_release(shop, RUN)
     write_lists(shop, RUN, WINNER)
     with pytest.raises(ReleaseError, match="not refitted since it was judged"):
         publish(shop, RUN)
-    refit(shop, RUN)
+    refit_winner(shop, RUN)
     with pytest.raises(PublishError, match="the model that was judged"):
         publish(shop, RUN)
     write_lists(shop, RUN, WINNER)

@@ -19,7 +19,7 @@ from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.publishing.publish import live, publish
-from models.publishing.retention import retire
+from models.publishing.retire import retire
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.interrupted import OTHER, MortalStore, is_whole, one_of_two_is_first
 from tests.models.publishing.test_publish_kills import kill_this_process, publish_in_a_child

@@ -16,11 +16,11 @@ from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.bundle.build_bundle import build_bundle
-from models.bundle.refit_winner import refit
+from models.bundle.refit_winner import refit_winner
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
-from models.publishing.roll_back_release import roll_back
-from models.release.judge_release import decide
+from models.publishing.roll_back_release import roll_back_release
+from models.release.judge_release import judge_release
 from models.training.train import train
 from tests.models.conftest import (
     AS_OF,
@@ -56,7 +56,7 @@ Two = tuple[PublishRecord, PublishRecord]
 
 def test_the_pointer_goes_back_and_says_who_and_why(shop: Storage, two: Two) -> None:
     first, second = two
-    record = roll_back("previous", "anna", f"  {WHY} ", "run=back", shop)
+    record = roll_back_release(shop, "previous", "anna", f"  {WHY} ", "run=back")
     assert record == live(shop)
     assert (record.number, record.version, record.previous) == (3, first.version, second.version)
     assert (record.action, record.run, record.asked_in) == ("roll_back", first.run, "run=back")
@@ -68,8 +68,8 @@ def test_the_pointer_goes_back_and_says_who_and_why(shop: Storage, two: Two) -> 
 
 
 def test_a_retry_of_the_same_request_moves_nothing(shop: Storage, two: Two) -> None:
-    record = roll_back("previous", "anna", WHY, "run=back", shop)
-    assert roll_back("previous", "anna", WHY, "run=back", shop) == record == live(shop)
+    record = roll_back_release(shop, "previous", "anna", WHY, "run=back")
+    assert roll_back_release(shop, "previous", "anna", WHY, "run=back") == record == live(shop)
 
 
 def test_an_old_request_that_runs_again_moves_nothing(
@@ -77,22 +77,22 @@ def test_an_old_request_that_runs_again_moves_nothing(
 ) -> None:
     """Also after others rolled back and something new was released."""
     _, second = two
-    old = roll_back("previous", "anna", WHY, "run=back", shop)
-    roll_back(second.version, "ben", "it was the shop", "run=forth", shop)
+    old = roll_back_release(shop, "previous", "anna", WHY, "run=back")
+    roll_back_release(shop, second.version, "ben", "it was the shop", "run=forth")
     publish_another(shop, write_run, THIRD, 5)
     now = live(shop)
-    assert roll_back("previous", "anna", WHY, "run=back", shop) == old
+    assert roll_back_release(shop, "previous", "anna", WHY, "run=back") == old
     assert live(shop) == now and now is not None and now.run == THIRD
 
 
 def test_two_in_a_row_go_back_two_versions(shop: Storage, two: Two, write_run: WriteRun) -> None:
     first, second = two
     publish_another(shop, write_run, THIRD, 5)
-    assert roll_back("previous", "anna", WHY, "run=back1", shop).version == second.version
-    now = roll_back("previous", "anna", WHY, "run=back2", shop)
+    assert roll_back_release(shop, "previous", "anna", WHY, "run=back1").version == second.version
+    now = roll_back_release(shop, "previous", "anna", WHY, "run=back2")
     assert now.version == first.version, "not what was withdrawn a moment ago"
     with pytest.raises(InputError, match=f"Nothing was live before {first.version} but what was"):
-        roll_back("previous", "anna", WHY, "run=back3", shop)
+        roll_back_release(shop, "previous", "anna", WHY, "run=back3")
     assert live(shop) == now
 
 
@@ -106,28 +106,28 @@ def publish_another(shop: Storage, write_run: WriteRun, run: str, seed: int) -> 
 
 def test_what_was_rolled_back_comes_back_by_a_person_alone(shop: Storage, two: Two) -> None:
     first, second = two
-    roll_back(first.version, "anna", WHY, "run=back", shop)
+    roll_back_release(shop, first.version, "anna", WHY, "run=back")
     with pytest.raises(PublishError, match="was rolled back"):
         publish(shop, OTHER)
-    again = roll_back(second.version, "ben", "it was the shop, not the model", "run=forth", shop)
+    again = roll_back_release(shop, second.version, "ben", "it was the shop", "run=forth")
     assert again.version == second.version
     assert again.withdrawn == (), "all is as it was before"
     assert publish(shop, OTHER) == again, "it is live: nothing to do"
     assert RunRecords(shop, OTHER).load_published() == second, "the release, not the roll-back"
-    assert roll_back("previous", "anna", WHY, "run=back2", shop).version == first.version
+    assert roll_back_release(shop, "previous", "anna", WHY, "run=back2").version == first.version
 
 
 def test_who_goes_on_leaves_out_what_was_released_since(
     shop: Storage, two: Two, write_run: WriteRun
 ) -> None:
     first, second = two
-    roll_back(first.version, "anna", WHY, "run=back", shop)
+    roll_back_release(shop, first.version, "anna", WHY, "run=back")
     third = publish_another(shop, write_run, THIRD, 5)
-    now = roll_back(second.version, "ben", "it was the shop", "run=forth", shop)
+    now = roll_back_release(shop, second.version, "ben", "it was the shop", "run=forth")
     assert [one.version for one in now.withdrawn] == [third.version]
     before = before_live(shop, now)
     assert before is not None and before.version == first.version
-    again = roll_back(third.version, "anna", "the second is as bad as it was", "run=again", shop)
+    again = roll_back_release(shop, third.version, "anna", "as bad as it was", "run=again")
     assert again.withdrawn == third.withdrawn and third.withdrawn, "all is as it was before"
     before = before_live(shop, again)
     assert before is not None and before.version == first.version, "not what was withdrawn"
@@ -137,11 +137,11 @@ def test_the_same_model_under_another_name_stays_out(
     shop: Storage, two: Two, write_run: WriteRun
 ) -> None:
     first, second = two
-    roll_back(first.version, "anna", WHY, "run=back", shop)
+    roll_back_release(shop, first.version, "anna", WHY, "run=back")
     train(shop, OTHER, WINNER)
     evaluate(shop, OTHER)
-    decide(shop, OTHER)
-    refit(shop, OTHER)
+    judge_release(shop, OTHER)
+    refit_winner(shop, OTHER)
     write_lists(shop, OTHER, WINNER)
     save_gate(shop, OTHER)
     assert build_bundle(shop, OTHER)["version"] != second.version, "it was trained anew"
@@ -160,14 +160,14 @@ def test_a_publisher_that_died_before_its_record_writes_it_after_a_roll_back(
     Path(shop.reports.address, OTHER, "published.json").unlink()
     if published_before:
         RunRecords(shop, OTHER).save_published(first.model_copy(update={"run": OTHER}))
-    back = roll_back(first.version, "anna", WHY, "run=back", shop)
+    back = roll_back_release(shop, first.version, "anna", WHY, "run=back")
     assert publish(shop, OTHER) == second == RunRecords(shop, OTHER).load_published()
     assert live(shop) == back
 
 
 def test_the_next_model_is_released_as_ever(shop: Storage, two: Two, write_run: WriteRun) -> None:
     first, second = two
-    roll_back(first.version, "anna", WHY, "run=back", shop)
+    roll_back_release(shop, first.version, "anna", WHY, "run=back")
     third = publish_another(shop, write_run, THIRD, 5)
     assert (third.number, third.previous) == (4, first.version)
     assert [one.version for one in third.withdrawn] == [second.version], "and not forgotten"
@@ -187,17 +187,17 @@ def test_refusals(
 ) -> None:
     wanted = two[1].version if version == "live now" else version
     with pytest.raises(error, match=said):
-        roll_back(wanted, "anna", why, "run=back", shop)
+        roll_back_release(shop, wanted, "anna", why, "run=back")
     assert live(shop) == two[1]
 
 
 def test_nothing_to_go_back_to(shop: Storage, write_run: WriteRun) -> None:
     with pytest.raises(PublishError, match="Nothing is live"):
-        roll_back("previous", "anna", WHY, "run=back", shop)
+        roll_back_release(shop, "previous", "anna", WHY, "run=back")
     prepare_bundle(shop, write_run())
     publish(shop, RUN)
     with pytest.raises(InputError, match="Nothing was live before"):
-        roll_back("previous", "anna", WHY, "run=back", shop)
+        roll_back_release(shop, "previous", "anna", WHY, "run=back")
 
 
 @pytest.mark.parametrize("harm", ["changed", "swapped", "gone"])
@@ -213,18 +213,18 @@ def test_a_damaged_version_is_not_put_live(shop: Storage, two: Two, harm: str) -
     if harm == "gone":
         shop.published.delete_folder(version_key(first.version))
     with pytest.raises(BundleError):
-        roll_back(first.version, "anna", WHY, "run=back", shop)
+        roll_back_release(shop, first.version, "anna", WHY, "run=back")
     assert live(shop) == second
 
 
 def test_somebody_else_was_first(shop: Storage, two: Two) -> None:
-    late = meanwhile(shop, partial(roll_back, "previous", "ben", WHY, "run=ben", shop))
+    late = meanwhile(shop, partial(roll_back_release, shop, "previous", "ben", WHY, "run=ben"))
     with pytest.raises(PublishError, match="was first with pointer 3") as caught:
-        roll_back("previous", "anna", WHY, "run=anna", late)
+        roll_back_release(late, "previous", "anna", WHY, "run=anna")
     assert isinstance(caught.value.__cause__, AlreadyExistsError)
 
 
 def test_the_same_request_twice_at_once(shop: Storage, two: Two) -> None:
-    late = meanwhile(shop, partial(roll_back, "previous", "anna", WHY, "run=back", shop))
-    assert roll_back("previous", "anna", WHY, "run=back", late) == live(shop)
+    late = meanwhile(shop, partial(roll_back_release, shop, "previous", "anna", WHY, "run=back"))
+    assert roll_back_release(late, "previous", "anna", WHY, "run=back") == live(shop)
     assert [one.number for one in history(shop)] == [3, 2, 1]

@@ -11,7 +11,7 @@ from infra.errors import SettingsError
 from infra.records.evaluation import Score
 from infra.storage import Storage
 from models.release.check_release import main
-from models.release.judge_release import decide
+from models.release.judge_release import judge_release
 from tests.models.conftest import AS_OF, WriteRun
 from tests.models.release.test_judge_release import champion, evaluated, score
 
@@ -34,7 +34,7 @@ def run_of(shop: Storage, write_run: WriteRun, number: int, mine: Score) -> str:
     run = f"run=scheduled__{at:%Y-%m-%dT%H-%M-%S}-00-00"
     write_run(run=run)
     evaluated(shop, mine, folder=run, run=run)
-    decide(shop, run)
+    judge_release(shop, run)
     return run
 
 
@@ -98,7 +98,7 @@ def test_changed_columns_are_remembered(
 ) -> None:
     run = run_of(shop, write_run, 0, score("lightfm_hybrid"))
     evaluated(shop, champion=champion(), folder=run, run=run)
-    assert decide(shop, run).outcome == "review", "nobody wrote down the champion's columns"
+    assert judge_release(shop, run).outcome == "review", "nobody wrote down the champion's columns"
     assert said(rules, capsys, "--runs", "1")[4].split()[2:4] == ["review", "review"]
 
 

@@ -19,7 +19,7 @@ from infra.records.release import Judgement, VerdictRecord
 from infra.storage import Storage
 from models.release import judge_release as release
 from models.release.columns import columns_of
-from models.release.judge_release import best, decide
+from models.release.judge_release import best, judge_release
 from models.release.judging import judge
 from models.release.thresholds import RELEASE, ReleaseRules, Threshold, parse_thresholds
 from models.release.verdict import outcome_of
@@ -70,7 +70,7 @@ def went_live(shop: Storage, columns: tuple[str, ...] | None) -> None:
 def judged(shop: Storage, file: Path = RELEASE) -> VerdictRecord:
     """Decide, and return the verdict that stands afterwards, whatever was raised."""
     try:
-        decide(shop, RUN, file)
+        judge_release(shop, RUN, file)
     except CatwalkError:
         assert found(shop).outcome == "reject", "only a rejection may raise"
     return found(shop)
@@ -221,12 +221,12 @@ def test_thresholds_that_cannot_be_read_reject(
     """Also where the run was released before: the old verdict does not stand."""
     write_run()
     evaluated(shop)
-    decide(shop, RUN)
+    judge_release(shop, RUN)
     file = tmp_path / "release.yaml"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=f"{file}"):
-        decide(shop, RUN, file)
+        judge_release(shop, RUN, file)
     assert found(shop).outcome == "reject"
     assert str(file) in found(shop).judgements[0].reason
     hashed = "unknown" if content is None else hashlib.sha256(content).hexdigest()
@@ -239,7 +239,7 @@ def test_also_a_file_that_cannot_be_meant_has_an_author(
     write_run()
     file = commit_as(tmp_path, "Ada Pm", b"ndcg_at_10: {mim: 1, why: w}")
     with pytest.raises(SettingsError):
-        decide(shop, RUN, file)
+        judge_release(shop, RUN, file)
     verdict = found(shop)
     assert verdict.thresholds_author == "Ada Pm" and len(verdict.thresholds_commit) == 40
 
@@ -258,7 +258,7 @@ def test_tables_that_are_gone_reject(shop: Storage, write_run: WriteRun) -> None
     evaluated(shop)
     shop.lake.begin("items", RUN)
     with pytest.raises(StorageError, match="not finished"):
-        decide(shop, RUN)
+        judge_release(shop, RUN)
     assert found(shop).outcome == "reject"
 
 
@@ -269,14 +269,14 @@ def test_judging_that_breaks_rejects(
     """The verdict of before does not stand, and no text of the error is shown."""
     write_run()
     evaluated(shop)
-    decide(shop, RUN)
+    judge_release(shop, RUN)
 
     def broken(*_: Any) -> Any:
         raise error("user 4711 has no row")
 
     monkeypatch.setattr(release, "columns_of", broken)
     with pytest.raises(error):
-        decide(shop, RUN)
+        judge_release(shop, RUN)
     assert found(shop).outcome == "reject"
     reason = found(shop).judgements[0].reason
     assert reason == f"It failed by {error.__name__}: see the task's log."
@@ -285,7 +285,7 @@ def test_judging_that_breaks_rejects(
 def test_a_release_is_bound_to_what_was_judged(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     a_champion_as_good(shop)
-    verdict = decide(shop, RUN)
+    verdict = judge_release(shop, RUN)
     assert verdict == found(shop)
     assert (verdict.outcome, verdict.candidate) == ("release", "lightfm_hybrid")
     assert verdict.thresholds_sha256 == hashlib.sha256(RELEASE.read_bytes()).hexdigest()
@@ -308,7 +308,7 @@ def test_the_hash_is_of_the_rules_that_judged(
         return parse_thresholds(content, origin)
 
     monkeypatch.setattr(release, "parse_thresholds", then_edited)
-    assert decide(shop, RUN, file).thresholds_sha256 == judged_by
+    assert judge_release(shop, RUN, file).thresholds_sha256 == judged_by
 
 
 def test_the_decision_names_who_changed_the_rules(
@@ -318,7 +318,7 @@ def test_the_decision_names_who_changed_the_rules(
     evaluated(shop)
     file = tmp_path / "release.yaml"
     file.write_text("ndcg_at_10: {min: 0.05, why: w}")
-    verdict = decide(shop, RUN, file)
+    verdict = judge_release(shop, RUN, file)
     assert (verdict.thresholds_commit, verdict.thresholds_author) == ("unknown", "unknown")
 
 
@@ -326,7 +326,7 @@ def test_a_rejection_says_why_and_what_to_do(shop: Storage, write_run: WriteRun)
     write_run()
     below_a_minimum(shop)
     with pytest.raises(ReleaseError, match=r"must be at least 0\.02.*must be above popularity"):
-        decide(shop, RUN)
+        judge_release(shop, RUN)
 
 
 def test_changed_columns_are_named(shop: Storage, write_run: WriteRun) -> None:
@@ -337,7 +337,7 @@ def test_changed_columns_are_named(shop: Storage, write_run: WriteRun) -> None:
         pq.write_table(pq.read_table(each).drop_columns(["brand"]), each)
     went_live(shop, before)
     evaluated(shop, champion=champion())
-    assert "gone: items.brand string" in decide(shop, RUN).judgements[-1].reason
+    assert "gone: items.brand string" in judge_release(shop, RUN).judgements[-1].reason
 
 
 def of(name: str, value: float | None, limit: dict[str, Any]) -> tuple[Score, Any]:
@@ -366,6 +366,6 @@ def test_the_best_is_the_one_that_needs_nobody() -> None:
 def test_the_outcome_is_that_of_its_judgements(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     evaluated(shop, score("lightfm_hybrid", training_minutes=31.0))
-    verdict = decide(shop, RUN)
+    verdict = judge_release(shop, RUN)
     assert verdict.outcome == outcome_of(verdict.judgements) == "review"
     assert all(isinstance(one, Judgement) for one in verdict.judgements)

@@ -20,7 +20,7 @@ from infra.records.release import PublishRecord
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
 from models.publishing.publish import publish
-from models.publishing.roll_back_release import roll_back
+from models.publishing.roll_back_release import roll_back_release
 from models.release.approve_release import ask, record_answer
 from tests.models.conftest import (
     AS_OF,
@@ -175,7 +175,9 @@ class Walk:
         """Go to any version there was, by a name or by `previous`."""
         wanted = self.random.choice(["previous", *(one.version for one in self.went_live)])
         with suppress(CatwalkError):
-            record = roll_back(wanted, "anna", "socks", f"run=back{len(self.went_live)}", self.shop)
+            record = roll_back_release(
+                self.shop, wanted, "anna", "socks", f"run=back{len(self.went_live)}"
+            )
             assert record.version in {one.version for one in self.went_live}
             self.seen["rolled back"] += 1
             self.went_live.append(record)

@@ -20,8 +20,8 @@ from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.numbered import key
 from models.publishing.publish import publish
-from models.publishing.retention import retire
-from models.publishing.roll_back_release import roll_back
+from models.publishing.retire import retire
+from models.publishing.roll_back_release import roll_back_release
 from models.publishing.version_claims import claim
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.interrupted import OTHER, is_whole, once_at
@@ -73,7 +73,7 @@ def long_ago(shop: Storage, write_run: WriteRun, amount: int) -> list[str]:
     return names
 
 
-def test_retention_keeps_what_is_needed_and_what_may_be_read(
+def test_retire_keeps_what_is_needed_and_what_may_be_read(
     shop: Storage, write_run: WriteRun
 ) -> None:
     prepare_bundle(shop, write_run())
@@ -121,18 +121,18 @@ def test_what_previous_means_stays_however_far_back(shop: Storage, write_run: Wr
     """Also where all that was live since was rolled back from."""
     prepare_bundle(shop, write_run())
     names = point_many(shop, publish(shop, RUN), 4)
-    roll_back("previous", "anna", WHY, "run=1", shop)
+    roll_back_release(shop, "previous", "anna", WHY, "run=1")
     grow_old(shop)
     assert retire(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == names[:1]
     assert standing(shop) == names[1:], "live is v02, v03 was, and v01 is what previous means"
-    back = roll_back("previous", "anna", WHY, "run=2", keeping_only(shop, 2, 0.001))
+    back = roll_back_release(keeping_only(shop, 2, 0.001), "previous", "anna", WHY, "run=2")
     assert back.version == names[1]
 
 
-def test_retention_after_a_roll_back_keeps_both(shop: Storage, write_run: WriteRun) -> None:
+def test_retire_after_a_roll_back_keeps_both(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
     names = point_many(shop, publish(shop, RUN), 2)
-    roll_back("previous", "anna", WHY, "run=back", shop)
+    roll_back_release(shop, "previous", "anna", WHY, "run=back")
     grow_old(shop)
     assert retire(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == []
     assert standing(shop) == names
@@ -146,7 +146,7 @@ def test_a_deletion_that_died_goes_on(shop: Storage, write_run: WriteRun) -> Non
     with pytest.raises(StorageError):
         retire(keeping, AS_OF)
     with pytest.raises(PublishError, match=f"{names[0]} was deleted, or is being deleted"):
-        roll_back(names[0], "anna", WHY, "run=back", shop)
+        roll_back_release(shop, names[0], "anna", WHY, "run=back")
     assert names[0] in retire(keeping_only(shop, 2, 0.5), AS_OF)
 
 
@@ -159,7 +159,7 @@ def test_what_is_kept_no_longer_may_be_gone_back_to_while_it_stands(
 ) -> None:
     names = long_ago(shop, write_run, 4)
     keeping = keeping_only(shop, 2, 0.5)
-    now = roll_back(names[0], "anna", WHY, "run=back", keeping)
+    now = roll_back_release(keeping, names[0], "anna", WHY, "run=back")
     assert retire(keeping, AS_OF) == names[1:2]
     assert live(shop) == now and is_whole(shop, now)
 
