@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,23 @@ QUARANTINE = Table(
     """,
 )
 
-# Every reason of a quarantined row. Each has a limit of its own in expectations/events.yaml.
-QUARANTINE_REASONS = (
-    "not_utf8",
-    "too_long",
-    "malformed_json",
-    "malformed_csv",
-    "missing_field",
-    "wrong_type",
-    "unknown_type",
-    "future_time",
-    "too_old",
-    "negative_quantity",
-)
+
+class Reason(StrEnum):
+    """Why a row is quarantined. Each reason has a limit of its own in expectations/events.yaml."""
+
+    NOT_UTF8 = "not_utf8"
+    TOO_LONG = "too_long"
+    MALFORMED_JSON = "malformed_json"
+    MALFORMED_CSV = "malformed_csv"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_TYPE = "unknown_type"
+    FUTURE_TIME = "future_time"
+    TOO_OLD = "too_old"
+    NEGATIVE_QUANTITY = "negative_quantity"
+
+
+QUARANTINE_REASONS = tuple(reason.value for reason in Reason)
 
 ITEMS = Table(
     "items",

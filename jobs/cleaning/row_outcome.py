@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from infra.schemas import EVENT_TYPES, EVENTS
+from infra.schemas import EVENT_TYPES, EVENTS, Reason
 from jobs.cleaning.typed_rows import named, typed
 from jobs.cleaning.user_keys import user_key
 from jobs.landing.masking import MASKED, mask
@@ -68,10 +68,10 @@ def _reason(feed: EventFeed) -> Column:
     time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
     return F.coalesce(
         BROKEN,
-        F.when(~F.col("event_type").isin(*EVENT_TYPES), "unknown_type")
-        .when(time > arrived + _AHEAD, "future_time")
-        .when(time < arrived - feed.max_age_days * _DAY, "too_old")
-        .when(_less_than_nothing(), "negative_quantity"),
+        F.when(~F.col("event_type").isin(*EVENT_TYPES), Reason.UNKNOWN_TYPE)
+        .when(time > arrived + _AHEAD, Reason.FUTURE_TIME)
+        .when(time < arrived - feed.max_age_days * _DAY, Reason.TOO_OLD)
+        .when(_less_than_nothing(), Reason.NEGATIVE_QUANTITY),
     )
 
 

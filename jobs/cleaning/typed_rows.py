@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, StringType, StructType, TimestampType
 
+from infra.schemas import Reason
 from jobs.landing.reading import BROKEN
 from jobs.landing.sources import Feed
 
@@ -41,13 +42,15 @@ def typed(
     given = _number_held(_text(name) for name in feed.columns)
     rows = mapped.select(
         *kept,
-        F.coalesce(BROKEN, F.when(_any(blank), "missing_field")).alias(BROKEN),
+        F.coalesce(BROKEN, F.when(_any(blank), Reason.MISSING_FIELD)).alias(BROKEN),
         given.alias(_GIVEN),
         *(value.alias(name) for name, value in values.items()),
     )
     # counted, not asked of each text: Spark would read every value a second time
     wrong = F.col(_GIVEN) > _number_held(F.col(name) for name in feed.columns)
-    return rows.withColumn(BROKEN, F.coalesce(BROKEN, F.when(wrong, "wrong_type"))).drop(_GIVEN)
+    return rows.withColumn(BROKEN, F.coalesce(BROKEN, F.when(wrong, Reason.WRONG_TYPE))).drop(
+        _GIVEN
+    )
 
 
 def _number_held(columns: Iterable[Column]) -> Column:

@@ -15,6 +15,7 @@ from pyspark.sql.readwriter import DataFrameReader
 from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StructType
 
+from infra.schemas import Reason
 from jobs.landing.landing_folder import landed_name
 from jobs.landing.parquet_columns import as_text, no_utf8, parquet_schema
 from jobs.landing.sources import Feed, quoted
@@ -24,12 +25,12 @@ LONGEST_ROW = 65_536
 LONGEST_RAW = 1_048_576  # bytes of a line that are kept: each is copied several times in the heap
 BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
 BROKEN_REASONS = (
-    "not_utf8",
-    "too_long",
-    "malformed_json",
-    "malformed_csv",
-    "missing_field",
-    "wrong_type",
+    Reason.NOT_UTF8,
+    Reason.TOO_LONG,
+    Reason.MALFORMED_JSON,
+    Reason.MALFORMED_CSV,
+    Reason.MISSING_FIELD,
+    Reason.WRONG_TYPE,
 )
 _OF_FILE = (FILE, SIZE, ARRIVED)
 _CORRUPT, _PARSED = "_corrupt_record", "_parsed"
@@ -96,7 +97,7 @@ def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
     kinds = {name: frame.schema[name].dataType for name in feed.fields}
     texts = (as_text(name, kind) for name, kind in kinds.items())
     raw = F.to_json(F.struct(*map(quoted, kinds))).alias(RAW)
-    broken = F.when(no_utf8(kinds), "not_utf8").alias(BROKEN)
+    broken = F.when(no_utf8(kinds), Reason.NOT_UTF8).alias(BROKEN)
     rows = frame.select(FILE, SIZE, ARRIVED, raw, broken, *texts)
     return rows.withColumn(UNKNOWN, no_unknown_keys())
 
@@ -115,7 +116,7 @@ def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
     twice = F.coalesce(F.when(unknown.isNotNull(), names_twice(pairs)), F.lit(False))
     wrong = pairs.isNull() | ~framed | more | twice
     parsed = F.from_json(_short_line(), "map<string, string>", _STRICT_JSON)
-    broken = _broken("malformed_json", wrong)
+    broken = _broken(Reason.MALFORMED_JSON, wrong)
     return _lines(frame, parsed).select(
         RAW,
         *_OF_FILE,
@@ -141,7 +142,9 @@ def _parse_csv(frame: DataFrame, feed: Feed) -> DataFrame:
     parsed = F.from_csv(_short_line(), schema, {**_CSV, "sep": feed.separator})
     row = F.col(_PARSED)
     blank = row.isNull() | (F.trim(F.col(RAW)) == "")
-    broken = _broken("malformed_csv", blank | row[_CORRUPT].isNotNull() | _ends_inside_quotes(feed))
+    broken = _broken(
+        Reason.MALFORMED_CSV, blank | row[_CORRUPT].isNotNull() | _ends_inside_quotes(feed)
+    )
     fields = (row[name].alias(name) for name in feed.fields)
     return _lines(frame, parsed).select(RAW, *_OF_FILE, *fields, broken.alias(BROKEN))
 
@@ -151,12 +154,12 @@ def _lines(frame: DataFrame, parsed: Column) -> DataFrame:
     return frame.select(F.col("value").alias(RAW), *_OF_FILE, parsed.alias(_PARSED))
 
 
-def _broken(malformed: str, wrong: Column) -> Column:
+def _broken(malformed: Reason, wrong: Column) -> Column:
     """Return why a line cannot be read; `wrong` says what is malformed, the parser's view too."""
     raw = F.col(RAW)
     return (
-        F.when(F.octet_length(raw) > LONGEST_ROW, "too_long")
-        .when(~F.is_valid_utf8(raw), "not_utf8")
+        F.when(F.octet_length(raw) > LONGEST_ROW, Reason.TOO_LONG)
+        .when(~F.is_valid_utf8(raw), Reason.NOT_UTF8)
         .when(wrong, malformed)
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import nan
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from infra.errors import GateError
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, Check
 from infra.report.wording import is_share
-from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Table
+from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Reason, Table
 from infra.schemas import INTERACTIONS as PAIRS
 from infra.schemas import ITEMS as ITEMS_TABLE
 from infra.settings import load_settings
@@ -493,10 +492,6 @@ def test_only_parts_of_a_whole_are_written_in_percent() -> None:
 
 
 def test_every_reason_of_ingestion_has_a_limit() -> None:
-    sources = "".join(
-        (Path("jobs") / name).read_text() for name in ("judge_events.py", "reading.py")
-    )
-    from jobs.landing.reading import BROKEN_REASONS
-
-    assert set(BROKEN_REASONS) <= set(QUARANTINE_REASONS)
-    assert all(f'"{reason}"' in sources for reason in QUARANTINE_REASONS)
+    """That ingestion makes no other reason: tests/jobs/cleaning/test_row_outcome_reasons.py."""
+    limits = limits_of("events", EVENT_MEASURES)
+    assert [reason for reason in Reason if f"quarantined_{reason}" not in limits] == []
