@@ -10,7 +10,7 @@ run := .venv/bin/python -m
 ready := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay who-was-live test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings java clean
+.PHONY: help setup demo up waiting quarantine replay who-was-live test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ pictures: $(ready) ## The pictures of docs/, of a shop that ran `make demo`; nee
 
 settings: $(ready) ## Every CATWALK_ setting with its default
 	@$(run) infra.settings_page
+
+dictionary: $(ready) ## Every table of the lake with its columns, types and units
+	@$(run) infra.dictionary_page
 
 java: $(ready) ## Bring a Java by pip, for a machine that has none
 	@infra/deployment/java.sh

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+_COLUMN = re.compile(r"(\w+) (\S+?)( NOT NULL)?(?: COMMENT '(.*)')?,?")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its Spark type, whether it may be null, its unit and meaning."""
+
+    name: str
+    kind: str
+    nullable: bool
+    about: str
 
 
 @dataclass(frozen=True)
@@ -16,10 +29,16 @@ class Table:
         The name its job, its gate and its tests share.
     ddl : str
         Spark DDL; Parquet forgets NOT NULL, so `required` is checked by readers.
+    grain : str
+        What one row is, in words.
+    partition : str
+        How its folders in the lake are called: by the batch that was ingested, or by the run.
     """
 
     name: str
     ddl: str
+    grain: str = ""
+    partition: str = "run=R"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -43,6 +62,16 @@ class Table:
         texts = (name for name, kind in self.kinds.items() if kind == "STRING")
         return tuple(name for name in texts if name not in self.required)
 
+    @property
+    def described(self) -> tuple[Column, ...]:
+        """Every column in order, with what its comment says."""
+        matches = (_COLUMN.fullmatch(line) for line in self._lines())
+        return tuple(
+            Column(match[1], match[2], nullable=not match[3], about=match[4] or "")
+            for match in matches
+            if match
+        )
+
     def _lines(self) -> list[str]:
         return [line.strip() for line in self.ddl.strip().splitlines()]
 
@@ -64,7 +93,7 @@ EVENTS = Table(
     """
     event_id STRING NOT NULL COMMENT 'unique within its source, for at least seven days',
     event_time TIMESTAMP NOT NULL COMMENT 'UTC',
-    event_type STRING NOT NULL COMMENT 'one of EVENT_TYPES',
+    event_type STRING NOT NULL COMMENT 'one of the fixed words below',
     user_key STRING NOT NULL COMMENT 'HMAC-SHA256 of the shop user id, first 128 bits in hex',
     item_id STRING NOT NULL COMMENT 'the shop item number',
     session_id STRING COMMENT 'one visit',
@@ -75,16 +104,20 @@ EVENTS = Table(
     currency STRING COMMENT 'ISO 4217',
     rating INT COMMENT '1 to 5'
     """,
+    "One row per event that the shop delivered, however often it came",
+    "batch=SOURCE-N",
 )
 
 QUARANTINE = Table(
     "quarantine",
     """
-    reason STRING NOT NULL COMMENT 'why the row is not an event',
+    reason STRING NOT NULL COMMENT 'why the row is not an event, one of the fixed words below',
     raw BINARY NOT NULL COMMENT 'the row as it came, also where it is no UTF-8',
     file STRING NOT NULL COMMENT 'the landing file it came from',
     source STRING NOT NULL COMMENT 'the source of jobs/sources.yaml'
     """,
+    "One row per delivered row that is no event",
+    "batch=SOURCE-N",
 )
 
 
@@ -118,9 +151,14 @@ ITEMS = Table(
     in_stock BOOLEAN NOT NULL COMMENT 'out of stock it is never recommended',
     updated_at TIMESTAMP NOT NULL COMMENT 'UTC, when these values became known'
     """,
+    "One row per item, with its attributes as known at the cut: what models learn from",
 )
 
-CATALOGUE = Table("catalogue", ITEMS.ddl)  # as known now; `items` is as known at the cut
+CATALOGUE = Table(
+    "catalogue",
+    ITEMS.ddl,
+    "One row per item, with its attributes as known at the end of the window: what is shown",
+)
 
 INTERACTIONS = Table(
     "interactions",
@@ -132,9 +170,14 @@ INTERACTIONS = Table(
     events INT NOT NULL COMMENT 'events behind the row',
     last_time TIMESTAMP NOT NULL COMMENT 'UTC, of the last of them'
     """,
+    "One row per user, item and part of the window",
 )
 
-HISTORY = Table("history", INTERACTIONS.ddl)  # the whole window is its train part
+HISTORY = Table(
+    "history",
+    INTERACTIONS.ddl,
+    "One row per user and item over the whole window, which is its `train` part",
+)
 
 RECOMMENDATIONS = Table(
     "recommendations",
@@ -143,4 +186,7 @@ RECOMMENDATIONS = Table(
     item_ids ARRAY<STRING> NOT NULL COMMENT 'best first',
     scores ARRAY<FLOAT> NOT NULL COMMENT 'descending; only their order means anything'
     """,
+    "One row per user",
 )
+
+TABLES = (EVENTS, QUARANTINE, ITEMS, CATALOGUE, INTERACTIONS, HISTORY, RECOMMENDATIONS)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from pydantic.fields import FieldInfo
 
+from infra.markdown import markdown_table
 from infra.settings import PREFIX, Settings
 
 
 def settings_page() -> str:
     """Return a Markdown table: one row per setting, columns as wide as their longest cell."""
     rows = [("Variable", "Default", "What it is"), *map(_row, *_names_and_fields())]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
-        for row in rows
-    ]
-    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-    return "\n".join(lines)
+    return markdown_table(rows)
 
 
 def _names_and_fields() -> tuple[list[str], list[FieldInfo]]:
