@@ -1,0 +1,1 @@
+"""Docs: each page is true, and its commands run as printed."""
