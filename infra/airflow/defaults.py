@@ -1,10 +1,11 @@
-"""What all DAGs share: owners, tags, retries, and what a step of a run knows about its run."""
+"""What all DAGs share: owners, tags, retries, and the wrapper that makes a function a task."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from infra.airflow.page_afterwards import page_afterwards
 from infra.errors import CatwalkError, InputError, SparkError
 from infra.lake import run_key
 from infra.settings import Settings, load_settings
@@ -53,24 +55,26 @@ def task_defaults(settings: Settings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Run:
-    """The run a step belongs to: the folder name of its outputs, and the time it stands for."""
+    """The run that a task belongs to: its DAG, the folder of its outputs, the time it replays."""
 
+    dag: str
     key: str
     as_of: datetime
     storage: Storage
 
 
 def current_run() -> Run:
-    """Return the run of the step that calls this.
+    """Return the run of the task that calls this.
 
     `as_of` is the run's parameter of that name, else the time the run was scheduled for: the same
     at every retry.
     """
     context = get_current_context()
     dag_run = context["dag_run"]
-    given = context["params"].get("as_of")
-    moment = datetime.fromisoformat(given) if given else dag_run.run_after
-    return Run(run_key(dag_run.run_id), in_utc(moment), Storage(load_settings()))
+    chosen = context["params"].get("as_of")
+    moment = datetime.fromisoformat(chosen) if chosen else dag_run.run_after
+    key = run_key(dag_run.run_id)
+    return Run(dag_run.dag_id, key, in_utc(moment), Storage(load_settings()))
 
 
 def dag_by_hand(
@@ -101,12 +105,12 @@ def dag_by_hand(
 
 
 def form() -> Counts:
-    """Return what was filled into the form of the run of the step that calls this."""
+    """Return what was filled into the form of the run of the task that calls this."""
     return dict(get_current_context()["params"])
 
 
 def triggered_by() -> str:
-    """Return the Airflow user who triggered the run of the step that calls this.
+    """Return the Airflow user who triggered the run of the task that calls this.
 
     Raises
     ------
@@ -120,25 +124,37 @@ def triggered_by() -> str:
 
 
 def step(owner: Owner, **options: Any) -> Callable[[Callable[..., Answer]], Any]:
-    """Make a function of a run a task of a team; the run is its first argument, given here.
+    """Make a function of a run a task of a team; the run becomes its first argument.
 
-    An error that a person must act on fails the task at once, red, with its one line; anything
-    else is taken for a passing fault and retried.
+    However the function ends, the page of the run is rendered afterwards.
     """
 
     def decorate(function: Callable[..., Answer]) -> Any:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Answer:
-            try:
-                return function(current_run(), *args, **kwargs)
-            except SparkError:
-                raise  # a worker may have been lost: Airflow tries again
-            except CatwalkError as error:
-                raise AirflowFailException(str(error)) from error
+            with errors_for_airflow():
+                run = current_run()
+                with page_afterwards(run.storage, run.key, run.dag):
+                    return function(run, *args, **kwargs)
 
         signature = inspect.signature(function)
-        given_by_airflow = list(signature.parameters.values())[1:]
-        call.__signature__ = signature.replace(parameters=given_by_airflow)  # type: ignore[attr-defined]
+        from_airflow = list(signature.parameters.values())[1:]
+        call.__signature__ = signature.replace(parameters=from_airflow)  # type: ignore[attr-defined]
         return task(owner=owner.value, **options)(call)
 
     return decorate
+
+
+@contextmanager
+def errors_for_airflow() -> Iterator[None]:
+    """Fail a task at once, with one line, for an error that a person must act on.
+
+    Anything else may pass by itself, so Airflow retries it; a `SparkError` too, since a worker may
+    have been lost.
+    """
+    try:
+        yield
+    except SparkError:
+        raise
+    except CatwalkError as error:
+        raise AirflowFailException(str(error)) from error

@@ -1,7 +1,7 @@
-"""A task that asks a person and waits for the answer, without a worker, in the Airflow UI.
+"""A task that asks a person in the Airflow UI, and waits without a worker for the answer.
 
-The answer is taken from what Airflow itself hands to the task that asked: who was logged in when
-the form was sent. It never passes an XCom, which any user may write, and marking the task as
+The answer is what Airflow itself hands to the task that asked: who was logged in when the form
+was sent. It never passes an XCom, which any user may write, and marking the task as
 success leaves no record of an answer.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from infra.airflow.defaults import Counts, current_run
+from infra.airflow.defaults import Counts, current_run, errors_for_airflow
+from infra.airflow.page_afterwards import page_afterwards
 from infra.airflow.report_links import report_link
 from infra.asking import Answer
-from infra.errors import CatwalkError
 from infra.loading import load_named
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -60,11 +60,10 @@ class HumanApproval(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, unless nobody is needed."""
-        run = current_run()
-        try:
-            question = load_named(f"{self._about}:ask")(run.storage, run.key)
-        except CatwalkError as error:
-            raise AirflowFailException(str(error)) from error
+        with errors_for_airflow():
+            run = current_run()
+            with page_afterwards(run.storage, run.key, run.dag):
+                question = load_named(f"{self._about}:ask")(run.storage, run.key)
         if question is None:
             raise AirflowSkipException("Nobody is needed.")
         instance = context["ti"]
@@ -76,12 +75,11 @@ class HumanApproval(HITLOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Counts:
         """Write the answer down; fail unless it approves."""
-        run = current_run()
-        try:
-            record_answer = load_named(f"{self._about}:record_answer")
-            counts: Counts = record_answer(run.storage, run.key, answer_of(event))
-        except CatwalkError as error:
-            raise AirflowFailException(str(error)) from error
+        record_answer = load_named(f"{self._about}:record_answer")
+        with errors_for_airflow():
+            run = current_run()
+            with page_afterwards(run.storage, run.key, run.dag):
+                counts: Counts = record_answer(run.storage, run.key, answer_of(event))
         return counts
 
 
@@ -90,8 +88,8 @@ def answer_of(event: dict[str, Any]) -> Answer:
 
     Whatever is missing or strange in it makes a rejection.
     """
-    given = event.get("params_input")
-    fields = given if isinstance(given, dict) else {}
+    sent = event.get("params_input")
+    fields = sent if isinstance(sent, dict) else {}
     person = event.get("responded_by_user")
     timed_out = bool(event.get("timedout")) or "error" in event
     return Answer(
@@ -103,8 +101,8 @@ def answer_of(event: dict[str, Any]) -> Answer:
     )
 
 
-def _text(given: object) -> str:
-    return " ".join(given.split()) if isinstance(given, str) else ""
+def _text(value: object) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""
 
 
 def _form(digest: str) -> ParamsDict:

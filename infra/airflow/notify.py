@@ -19,7 +19,7 @@ from airflow.sdk.configuration import conf
 from infra.airflow.report_links import report_link
 from infra.lake import run_key
 from infra.report.runs import run_title
-from infra.report.summary import load_summary
+from infra.report.summary import summary_now
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 
@@ -83,7 +83,7 @@ class ReportNotifier(BaseNotifier):
     def _message(self, context: Any, storage: Storage) -> Message:
         run, task = context["dag_run"], context["ti"].task_id
         key = run_key(run.run_id)
-        summary = load_summary(storage.reports, key, over=self.over)
+        summary = summary_now(storage.reports, key, over=self.over)
         return Message(
             subject=f"Catwalk, {run_title(key)}: {task} {self.what}. {summary.word}.",
             sentence=" ".join(summary.sentence.split()),

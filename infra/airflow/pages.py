@@ -22,7 +22,7 @@ from infra.airflow.report_links import DAG
 from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
 from infra.lake import run_key
-from infra.ledger.record_files import RecordFiles
+from infra.ledger.record_files import SUMMARY, RecordFiles
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
 from infra.report.page import earlier_runs, render
@@ -118,8 +118,9 @@ class _Pages:
         return self._report(request, run)
 
     def _report(self, request: Request, run: str, *, must_exist: bool = False) -> Response:
-        snapshot = take_snapshot(RecordFiles(self._reports, run), over=run in runs_over())
-        if must_exist and not (snapshot.reached or snapshot.over):
+        files = RecordFiles(self._reports, run)
+        snapshot = take_snapshot(files, over=run in runs_over())
+        if must_exist and not (snapshot.reached or snapshot.over or files.exists(SUMMARY)):
             raise HTTPException(404)
         earlier = earlier_runs(self._reports, run)
         return _html(request, lambda frame: render(snapshot, earlier, frame))

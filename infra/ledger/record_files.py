@@ -50,6 +50,10 @@ class RecordFiles:
         """Return where a file stands, for people."""
         return f"{self._store.address}/{self._key(name)}"
 
+    def exists(self, name: str) -> bool:
+        """Tell whether a file was ever written."""
+        return self._store.exists(self._key(name))
+
     def read(self, name: str, model: type[RecordType]) -> RecordType | None:
         """Return a record."""
         content = self._content(name)

@@ -1,4 +1,9 @@
-"""The records of a run as its steps save and load them; saving one makes the page anew."""
+"""Saves and loads the records of one run: the small JSON files that its tasks leave behind.
+
+Saving a record is one write. The page that people read is rendered from the records when a task
+ends, by `infra.airflow.page_afterwards`; a program outside Airflow that saves records renders it by
+`python -m infra.report RUN`.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +30,6 @@ from infra.records.release import (
     ServingRecord,
     VerdictRecord,
 )
-from infra.report.page import write_report
-from infra.rules import Strict
 from infra.storage import Storage
 
 
@@ -34,7 +37,8 @@ class RunRecords:
     """The records of one run.
 
     Every `load_` returns None for a record that was never written, and raises `StorageError`
-    for one that stands there but cannot be understood. Every `save_` also renders the page.
+    for one that exists but cannot be understood. Every `save_` is one write; a verdict and an
+    answer are noted in the decision log before.
 
     Parameters
     ----------
@@ -45,14 +49,13 @@ class RunRecords:
     """
 
     def __init__(self, storage: Storage, run: str) -> None:
-        self._storage = storage
+        self._reports = storage.reports
         self._files = RecordFiles(storage.reports, run)
         self.run = run
 
     def save_ingest(self, counts: dict[str, Any]) -> None:
         """Write what the ingest read, kept and refused."""
         self._files.write_mapping(INGEST, counts)
-        write_report(self._storage, self.run)
 
     def load_ingest(self) -> dict[str, Any] | None:
         """Return the counts of the ingest."""
@@ -60,7 +63,7 @@ class RunRecords:
 
     def save_gate(self, record: GateRecord) -> None:
         """Write the record of the gate that `record.gate` names."""
-        self._save(gate_file(record.gate), record)
+        self._files.write(gate_file(record.gate), record)
 
     def load_gate(self, gate: str) -> GateRecord | None:
         """Return the record of one gate."""
@@ -68,7 +71,7 @@ class RunRecords:
 
     def save_evaluation(self, record: EvaluationRecord) -> None:
         """Write how the models of the run did on the hold-out."""
-        self._save(EVALUATION, record)
+        self._files.write(EVALUATION, record)
 
     def load_evaluation(self) -> EvaluationRecord | None:
         """Return how the models of the run did on the hold-out."""
@@ -76,8 +79,8 @@ class RunRecords:
 
     def save_verdict(self, record: VerdictRecord) -> None:
         """Write the release decision, and note it in the decision log before it counts."""
-        decision_log.append(self._storage.reports, decision_log.of_verdict(record))
-        self._save(VERDICT, record)
+        decision_log.append(self._reports, decision_log.of_verdict(record))
+        self._files.write(VERDICT, record)
 
     def load_verdict(self) -> VerdictRecord | None:
         """Return the release decision."""
@@ -87,8 +90,8 @@ class RunRecords:
         """Write what a person was asked and answered; an answer is noted in the decision log."""
         answered = decision_log.of_approval(record)
         if answered is not None:
-            decision_log.append(self._storage.reports, answered)
-        self._save(APPROVAL, record)
+            decision_log.append(self._reports, answered)
+        self._files.write(APPROVAL, record)
 
     def load_approval(self) -> ApprovalRecord | None:
         """Return what a person was asked and answered."""
@@ -96,7 +99,7 @@ class RunRecords:
 
     def save_refit(self, record: RefitRecord) -> None:
         """Write which model goes live, and how like the judged one it is."""
-        self._save(REFIT, record)
+        self._files.write(REFIT, record)
 
     def load_refit(self) -> RefitRecord | None:
         """Return which model goes live, and how like the judged one it is."""
@@ -104,7 +107,7 @@ class RunRecords:
 
     def save_serving(self, record: ServingRecord) -> None:
         """Write how the bundle answered."""
-        self._save(SERVING, record)
+        self._files.write(SERVING, record)
 
     def load_serving(self) -> ServingRecord | None:
         """Return how the bundle answered."""
@@ -112,13 +115,8 @@ class RunRecords:
 
     def save_published(self, record: PublishRecord) -> None:
         """Write what went live."""
-        self._save(PUBLISHED, record)
+        self._files.write(PUBLISHED, record)
 
     def load_published(self) -> PublishRecord | None:
         """Return what went live."""
         return self._files.read(PUBLISHED, PublishRecord)
-
-    def _save(self, name: str, record: Strict) -> None:
-        """Write a record and make the page anew, so that no step can forget to."""
-        self._files.write(name, record)
-        write_report(self._storage, self.run)

@@ -1,6 +1,7 @@
-"""Write the page of a run anew: `python -m infra.report run=manual__2026-11-24T12-00-00`.
+"""Renders the page of a run from its records: `python -m infra.report run=manual__...`.
 
-Its address is printed, and any browser turns that into a picture without further code:
+Every task of a retraining does so when it ends; this is for records that a program saved outside
+Airflow. The address is printed, and any browser turns that into a picture without further code:
 `chromium --headless --screenshot=run.png --window-size=1280,2400 file://ADDRESS`.
 """
 

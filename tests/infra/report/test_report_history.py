@@ -40,13 +40,19 @@ def run_at(number: int, kind: str = "scheduled") -> str:
     return run_key(f"{kind}__{(NOON + timedelta(hours=number)).isoformat()}")
 
 
+def page_of(shop: Storage, run: str) -> str:
+    """Render the page of a run, as each of its tasks does, and return it."""
+    write_report(shop, run)
+    return shop.reports.read(f"{run}/index.html").decode()
+
+
 def judged(shop: Storage, number: int, value: float | None, *others: GateRecord) -> str:
     """Write a run whose one check found a value, and return its page."""
     run, passed = run_at(number), value is not None and value <= 0.05
     rule = check("rows", value=value, passed=passed, **LIMITS)
     word = "passed" if passed else "stopped"
     RunRecords(shop, run).save_gate(gate("events", rule, run=run, verdict=word))
-    return shop.reports.read(f"{run}/index.html").decode()
+    return page_of(shop, run)
 
 
 def after(shop: Storage, values: Sequence[float | None]) -> str:
@@ -98,7 +104,7 @@ def test_a_rule_that_was_not_judged_is_no_run_in_which_it_passed(shop: Storage) 
     judged(shop, 0, 0.3)
     aside = check("rows", value=None, passed=False, not_judged="the first batch", **LIMITS)
     RunRecords(shop, run_at(1)).save_gate(gate("events", aside, run=run_at(1)))
-    assert 'class="spark"' not in shop.reports.read(f"{run_at(1)}/index.html").decode()
+    assert 'class="spark"' not in page_of(shop, run_at(1))
     page = judged(shop, 2, 0.4)
     assert "Fails since at least 24 Nov 2026, 12:00 UTC, scheduled: 2 runs in a row." in seen(page)
     assert "Last 2 runs, oldest first: 0.3000, 0.4000. Failed in 2." in page
@@ -112,7 +118,7 @@ def test_each_source_has_a_trend_of_its_own(shop: Storage, form: str) -> None:
         of_app = check("hours", value=app, max=72, passed=False, partition=form.format("app", 7))
         record = gate("events", of_web, of_app, run=run, verdict="stopped")
         RunRecords(shop, run).save_gate(record)
-    text = shop.reports.read(f"{run_at(1)}/index.html").decode()
+    text = page_of(shop, run_at(1))
     assert "Last 2 runs, oldest first: 1, 2. Failed in 0." in text
     assert "Last 2 runs, oldest first: 80, 90. Failed in 2." in text
 
@@ -120,7 +126,7 @@ def test_each_source_has_a_trend_of_its_own(shop: Storage, form: str) -> None:
 def test_a_threshold_has_a_trend_too(shop: Storage) -> None:
     for number in range(2):
         RunRecords(shop, run_at(number)).save_verdict(REJECTED)
-    page = shop.reports.read(f"{run_at(1)}/index.html").decode()
+    page = page_of(shop, run_at(1))
     assert "Fails since at least 24 Nov 2026, 12:00 UTC, scheduled: 2 runs in a row." in seen(page)
 
 
@@ -136,7 +142,7 @@ def test_rows_that_break_a_rule_are_shown_and_escaped(shop: Storage) -> None:
     rule = check("price", passed=False, examples=rows)
     run = run_at(0)
     RunRecords(shop, run).save_gate(gate("events", rule, run=run, verdict="stopped"))
-    page = shop.reports.read(f"{run}/index.html").decode()
+    page = page_of(shop, run)
     for expected in ("Rows that break these rules", "User key", "ab12", "-1.5"):
         assert expected in seen(page)
     assert "<script" not in page
@@ -146,7 +152,7 @@ def test_waiting_batches_are_named(shop: Storage) -> None:
     run = run_at(0)
     record = gate("events", run=run, waiting=("batch=shop-000042",))
     RunRecords(shop, run).save_gate(record)
-    text = seen(shop.reports.read(f"{run}/index.html").decode())
+    text = seen(page_of(shop, run))
     assert "Kept out until a person accepts or discards it, by the DAG resolve_batch" in text
     assert "batch=shop-000042" in text
 
@@ -162,7 +168,7 @@ def evaluated(shop: Storage, *scores: Score) -> str:
     record = EVALUATION.model_copy(update={"scores": scores, "run": run})
     RunRecords(shop, run).save_evaluation(record)
     RunRecords(shop, run).save_verdict(verdict(run=run))
-    return shop.reports.read(f"{run}/index.html").decode()
+    return page_of(shop, run)
 
 
 def test_models_are_better_worse_or_nobody_can_tell(shop: Storage) -> None:
@@ -212,7 +218,7 @@ def test_notes_of_the_evaluation_are_shown(shop: Storage) -> None:
     run = run_at(0)
     record = EVALUATION.model_copy(update={"notes": (f"412 were left out {HOSTILE}",)})
     RunRecords(shop, run).save_evaluation(record)
-    page = shop.reports.read(f"{run}/index.html").decode()
+    page = page_of(shop, run)
     assert "412 were left out" in seen(page)
     assert "<script" not in page
 
@@ -314,6 +320,7 @@ def test_a_run_that_is_over_is_not_called_running(shop: Storage) -> None:
 def test_a_list_shows_what_the_records_say_now(shop: Storage) -> None:
     run = run_at(0)
     RunRecords(shop, run).save_verdict(REJECTED)
+    write_report(shop, run)
     shop.reports.write(f"{run}/gates/events.json", b"{")
     (row,) = find_runs(shop.reports).rows
     assert (row.ending, row.word) == ("broken", "Could not be read")
@@ -325,5 +332,6 @@ def test_a_summary_of_another_run_is_not_believed(shop: Storage) -> None:
     stopped, copied = run_at(0), run_at(1)
     RunRecords(shop, stopped).save_gate(gate("events", run=stopped))
     RunRecords(shop, copied).save_verdict(REJECTED)
+    write_report(shop, stopped)
     shop.reports.write(f"{copied}/summary.json", shop.reports.read(f"{stopped}/summary.json"))
     assert [row.run for row in find_runs(shop.reports, "rejected").rows] == [copied]
