@@ -26,6 +26,11 @@ def planned_files(lake: Lake, source: str, number: int) -> list[str]:
     return sorted({landed_name(one["path"]) for one in seen if before < one["batchId"] <= last})
 
 
+def checkpoint_id(lake: Lake, source: str) -> str:
+    """Return the name Spark gave the checkpoint of a source when it began it."""
+    return str(json.loads(lake.store.read(f"checkpoints/{source}/metadata"))["id"])
+
+
 def _reached(lake: Lake, source: str, number: int) -> int:
     """Return the last number of the source's log that a batch goes up to."""
     content = lake.store.read(f"checkpoints/{source}/offsets/{number}").decode()

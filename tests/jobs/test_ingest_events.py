@@ -21,10 +21,10 @@ from infra.records.gates import BatchDecision
 from infra.settings import load_settings
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import books
+from jobs.batches import batch, books
+from jobs.batches.batch import Delivery
 from jobs.cleaning.row_outcome import judge
 from jobs.cleaning.user_keys import hmac_keys, user_key
-from jobs.ingest_events import Ingestion
 from jobs.landing.reading import parse
 from jobs.landing.sources import load_sources
 from jobs.simulate_shop import SimulationOptions, simulate
@@ -203,21 +203,21 @@ def test_a_lost_row_fails_the_batch_and_hides_it(
     def lose_an_event(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
         return clean.filter("event_id <> 'e2'"), 0
 
-    def lose_the_refused(self: Ingestion, key: str, odd: DataFrame) -> dict[str, int]:
-        return write_quarantine(self, key, odd.filter("outcome = 'clean'"))
+    def lose_the_refused(delivery: Delivery, key: str, odd: DataFrame) -> dict[str, int]:
+        return write_quarantine(delivery, key, odd.filter("outcome = 'clean'"))
 
     def lose_all(*given: object) -> DataFrame:
         return judge(*given).filter("event_id = 'no such'")  # type: ignore[arg-type]
 
-    write_quarantine = Ingestion._write_quarantine
+    write_quarantine = batch.write_quarantine
     land(shop, [event(), event(event_id="e2"), "no json"])
-    for place, name, broken, kept in (
-        (ingest_events, "without_repeats", lose_an_event, 2),
-        (Ingestion, "_write_quarantine", lose_the_refused, 2),
-        (ingest_events, "judge", lose_all, 0),
+    for name, broken, kept in (
+        ("without_repeats", lose_an_event, 2),
+        ("write_quarantine", lose_the_refused, 2),
+        ("judge", lose_all, 0),
     ):
         with monkeypatch.context() as patch, pytest.raises(InputError) as error:
-            patch.setattr(place, name, broken)
+            patch.setattr(batch, name, broken)
             ingest_events.main(["--run", RUN])
         assert f"3 rows were read and {kept} accounted for" in str(error.value)
         assert not spark.sparkContext._jsc.getPersistentRDDs()

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from infra.errors import InputError
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import books
+from jobs.batches import books, ingestion
 from jobs.build_interactions import read_items
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.sources import EventFeed, load_sources
@@ -129,8 +129,8 @@ def test_a_file_that_lands_after_the_check_is_checked_before_its_batch_is_shown(
         deliver(webshop, [HEADER.replace("Kunde", "Kundin"), line(2)], "late.csv")
         return open_feed(reader, *rest)  # type: ignore[arg-type]
 
-    open_feed = ingest_events.open_feed
-    monkeypatch.setattr(ingest_events, "open_feed", land_another)
+    open_feed = ingestion.open_feed
+    monkeypatch.setattr(ingestion, "open_feed", land_another)
     deliver(webshop, [HEADER, line(1)])
     with pytest.raises(InputError, match="late[.]csv: its header has 'Kundin'"):
         ingest(webshop)

@@ -20,8 +20,7 @@ from infra.spark.faults import plain
 from infra.spark.submit import run_here
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import books
-from jobs.ingest_events import Ingestion
+from jobs.batches import batch, books, ingestion
 from jobs.landing.reading import LONGEST_RAW
 from tests.jobs.shop_files import RUN, event, ingest, land, rows
 
@@ -143,17 +142,17 @@ def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_
     file = land(shop, [event()])
     land(shop, [event(event_id="e2")], "two.jsonl")
     away = file.with_suffix(".away")
-    write = ingest_events.Ingestion.write
+    write = ingestion.write_batch
 
     def vanish(*given: object) -> None:
         file.rename(away)
         write(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ingest_events.Ingestion, "write", vanish)
+    monkeypatch.setattr(ingestion, "write_batch", vanish)
     with pytest.raises(InputError, match=r"one\.jsonl cannot be read: [^\n]*$"):
         run_here(ingest_events, ["--run", RUN])
     assert shop.lake.partitions("events") == []
-    monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    monkeypatch.setattr(ingestion, "write_batch", write)
     with pytest.raises(InputError, match=r"one\.jsonl was planned for this batch and is gone"):
         run_here(ingest_events, ["--run", RUN])
     away.rename(file)
@@ -164,17 +163,17 @@ def test_a_file_that_grows_while_it_is_read_is_an_error_that_names_it(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = land(shop, [event()])
-    write = ingest_events.Ingestion.write
+    write = ingestion.write_batch
 
     def grow(*given: object) -> None:
         with file.open("a") as stream:
             stream.write(event(event_id="e2") + "\n")
         write(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ingest_events.Ingestion, "write", grow)
+    monkeypatch.setattr(ingestion, "write_batch", grow)
     with pytest.raises(InputError, match=r"one\.jsonl had \d+ bytes when it was read and has"):
         ingest(shop)
-    monkeypatch.setattr(ingest_events.Ingestion, "write", write)
+    monkeypatch.setattr(ingestion, "write_batch", write)
     file.rename(file.with_name("whole.jsonl"))
     ingest(shop, "run=second")
     assert sorted(str(row["event_id"]) for row in rows(shop, "events")) == ["e1", "e2"]
@@ -186,7 +185,7 @@ def test_a_file_that_is_empty_just_while_it_is_read_is_an_error(
     land(shop, [event(event_id="other")], "other.jsonl")
     file = land(shop, [event()])
     content = file.read_bytes()
-    write, write_quarantine = Ingestion.write, Ingestion._write_quarantine
+    write, write_quarantine = ingestion.write_batch, batch.write_quarantine
 
     def empty(*given: object) -> None:
         file.write_bytes(b"")
@@ -197,8 +196,8 @@ def test_a_file_that_is_empty_just_while_it_is_read_is_an_error(
         return write_quarantine(*given)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ingestion, "write", empty)
-        patch.setattr(Ingestion, "_write_quarantine", fill)
+        patch.setattr(ingestion, "write_batch", empty)
+        patch.setattr(batch, "write_quarantine", fill)
         with pytest.raises(InputError, match=r"one\.jsonl gave no row when it was read and holds"):
             ingest(shop)
     assert shop.lake.partitions("events") == []

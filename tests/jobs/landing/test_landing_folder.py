@@ -9,7 +9,6 @@ from infra.spark.submit import run_here
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import books
-from jobs.ingest_events import Ingestion
 from tests.jobs.shop_files import RUN, event, ingest, land
 
 
@@ -30,7 +29,7 @@ def test_a_name_that_is_a_pattern_is_an_error_before_it_reads_its_neighbours_twi
     for name in ("day[1].jsonl", "da?.jsonl", "d*.jsonl", "{day}.jsonl", "d\\y.jsonl"):
         file = land(shop, [event(event_id="e2")], name)
         with pytest.raises(InputError, match="has one of the signs"):
-            Ingestion(spark, shop, "shop", RUN).ingest()  # type: ignore[arg-type]
+            ingest(shop)
         file.unlink()
     assert shop.lake.partitions("events") == []
 

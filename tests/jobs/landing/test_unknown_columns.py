@@ -16,7 +16,7 @@ from pyspark.sql.types import StructType
 from infra.errors import InputError
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import books
+from jobs.batches import batch, books, ingestion
 from jobs.cleaning.row_outcome import judge
 from jobs.landing import parquet_columns, reading
 from jobs.landing.reading import parse
@@ -138,8 +138,9 @@ def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
         asked.extend(files)
         return parquet_columns.footers(spark, files, feed)
 
-    monkeypatch.setattr(ingest_events, "open_feed", land_in_between)
-    monkeypatch.setattr(ingest_events, "footers", look)
+    monkeypatch.setattr(ingestion, "open_feed", land_in_between)
+    monkeypatch.setattr(ingestion, "footers", look)
+    monkeypatch.setattr(batch, "footers", look)
     with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
         ingest(parquet)
     assert sorted(asked) == [str(file.with_name("one.parquet")), str(file)], "each is asked once"

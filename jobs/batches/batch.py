@@ -1,0 +1,206 @@
+"""One batch of a source: its rows are sorted and written, and last a manifest shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, Observation, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from infra.errors import InputError
+from infra.lake import batch_key
+from infra.schemas import EVENTS, QUARANTINE, Table
+from infra.settings import Settings
+from infra.spark import session as spark_session
+from infra.spark.kept_rows import drop_kept, keep
+from infra.storage import Storage
+from jobs.batches import books
+from jobs.batches.quarantine import count_reasons
+from jobs.cleaning.repeats import may_hold_repeated, without_repeats
+from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, judge
+from jobs.landing.csv_headers import require_headers
+from jobs.landing.landing_folder import landed_files, require_plain_names
+from jobs.landing.parquet_columns import footers, parquet_schema, unknown_columns
+from jobs.landing.planned_files import checkpoint_id, planned_files
+from jobs.landing.reading import file_with_rows, parse
+from jobs.landing.sources import EventFeed, Feed
+from jobs.landing.unknown_columns import count_unknown
+
+Manifests = Mapping[str, dict[str, Any]]
+
+_NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # of values that are all unlike
+_EVENT_IDS = Table("events", "event_id STRING NOT NULL")  # one column is read, not five
+_MOST_FILES = 8  # of a partition: many small ones slow every later reader
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one run reads of one source: the landed files as they were before any was read."""
+
+    spark: SparkSession
+    storage: Storage
+    source: str
+    run: str
+    feed: EventFeed
+    sizes: Mapping[str, int]  # bytes by address
+    footers: Mapping[str, StructType]  # columns of the new Parquet files
+
+    def landed_now(self) -> dict[str, int]:
+        """Return the bytes of the files that lie in the landing folder now, by address."""
+        return landed_files(self.spark, self.feed, self.storage.landing)
+
+
+@dataclass(frozen=True)
+class SortedRows:
+    """The rows of a batch with their outcomes, and what was counted of them."""
+
+    rows: DataFrame  # kept: read several times
+    counts: list[Row]  # of `books.count_outcomes`
+    read: int  # counted before anything looked at them
+
+
+def write_batch(delivery: Delivery, batch: DataFrame, number: int, earlier: Manifests) -> None:
+    """Write one batch: clean events, quarantined rows, and last the manifest showing them.
+
+    Parameters
+    ----------
+    delivery : Delivery
+        What the batch is a part of.
+    batch : DataFrame
+        Its rows, as `open_feed` gives them.
+    number : int
+        Its number in the stream of the source.
+    earlier : mapping
+        Manifests of the batches of the source, by batch.
+
+    Raises
+    ------
+    CatwalkError
+        What the batch is refused for; it is not shown.
+    """
+    try:
+        sorted_rows = _sorted(delivery, batch)
+        manifest = _written(delivery, sorted_rows, number, earlier)
+        delivery.storage.lake.commit("events", manifest["batch"], manifest)
+        print(books.summary(manifest), flush=True)
+    finally:
+        drop_kept(delivery.spark)
+
+
+def require_readable(files: Iterable[str], feed: Feed, settings: Settings) -> None:
+    """Check the names and the headers of files; raise `InputError` for what must not be read."""
+    files = list(files)
+    require_plain_names(files)
+    require_headers(files, feed, settings)
+
+
+def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
+    read = Observation()
+    counted = batch.observe(read, F.count(F.lit(1)).alias("rows"))
+    secret = delivery.storage.settings.user_key_secret.get_secret_value()
+    rows = keep(judge(parse(counted, delivery.feed), delivery.feed, secret))
+    counts = books.count_outcomes(rows)
+    # of no row nothing is observed
+    return SortedRows(rows, counts, int(read.get["rows"]) if counts else batch.count())
+
+
+def _written(
+    delivery: Delivery, sorted_rows: SortedRows, number: int, earlier: Manifests
+) -> dict[str, Any]:
+    """Write the rows of a batch and return its manifest, with which readers find them."""
+    key = batch_key(delivery.source, number)
+    rows, counts = sorted_rows.rows, sorted_rows.counts
+    unusual = (F.col("outcome") == QUARANTINED) | (F.size("unknown") > 0)
+    odd = keep(rows.filter(unusual).select("outcome", "reason", "raw", "file", "unknown"))
+    quarantined = write_quarantine(delivery, key, odd)
+    near = _near(delivery.storage, earlier, counts)
+    clean = rows.filter(F.col("outcome") == CLEAN)
+    kept, duplicates = without_repeats(clean, _event_ids(delivery, near))
+    written = books.count_written(_write_events(delivery, key, kept))
+    books_of = books.write_up(counts, written, quarantined, duplicates, sorted_rows.read)
+    open_ = [batch for batch, word in near.items() if word != "accepted"]
+    files = _files(delivery, number, counts)
+    return {
+        **books_of,
+        "batch": key,
+        "source": delivery.source,
+        "run": delivery.run,
+        "repeats_of_undecided": open_ if duplicates else [],  # of this run too
+        "checkpoint": checkpoint_id(delivery.storage.lake, delivery.source),
+        "files": files,
+        "unknown_columns": _unknown_columns(delivery, odd, counts, files),
+    }
+
+
+def write_quarantine(delivery: Delivery, key: str, odd: DataFrame) -> dict[str, int]:
+    """Write the quarantined rows and count them by reason as they are on disk.
+
+    Readers find them by the manifest of the events of the batch, which comes later.
+    """
+    lake = delivery.storage.lake
+    bad = odd.filter(F.col("outcome") == QUARANTINED)
+    rows = bad.withColumn("source", F.lit(delivery.source)).select(*QUARANTINE.columns)
+    rows.coalesce(1).write.mode("overwrite").parquet(lake.begin("quarantine", key))
+    lake.commit("quarantine", key, {})
+    return count_reasons(lake, key)
+
+
+def _write_events(delivery: Delivery, key: str, kept: DataFrame) -> DataFrame:
+    """Write the events and return them as they are on disk."""
+    address = delivery.storage.lake.begin("events", key)
+    events = kept.select(*EVENTS.columns).coalesce(_MOST_FILES)
+    events.write.mode("overwrite").option(*_NO_DICTIONARY).parquet(address)
+    return delivery.spark.read.schema(EVENTS.ddl).parquet(address)
+
+
+def _near(storage: Storage, earlier: Manifests, counts: list[Row]) -> dict[str, str | None]:
+    """Return the batches whose events a clean row of this one could repeat, as decided on."""
+    days = books.days_of_clean(counts)
+    near = (batch for batch, manifest in earlier.items() if may_hold_repeated(manifest, days))
+    decisions = {batch: storage.decision(batch) for batch in near}
+    words = {batch: said.decision if said else None for batch, said in decisions.items()}
+    return {batch: word for batch, word in words.items() if word != "discarded"}
+
+
+def _event_ids(delivery: Delivery, batches: Iterable[str]) -> DataFrame:
+    addresses = [delivery.storage.lake.address("events", batch) for batch in batches]
+    return spark_session.read_table(delivery.spark, _EVENT_IDS, addresses)
+
+
+def _files(delivery: Delivery, number: int, counts: list[Row]) -> list[dict[str, Any]]:
+    """Return the files of a batch; one that gave no row must not hold any.
+
+    Raises
+    ------
+    InputError
+        A file was away, or being written anew, just while the batch was read; or one that landed
+        since the run began has a name or a header that must not be read.
+    """
+    planned = planned_files(delivery.storage.lake, delivery.source, number)
+    files = books.count_files(counts, planned, delivery.sizes, delivery.landed_now)
+    silent = [file["file"] for file in files if file["bytes"] and not file["rows"]]
+    if silent and (name := file_with_rows(delivery.spark, delivery.feed, silent)):
+        raise InputError(
+            f"{name} gave no row when it was read and holds some now.",
+            "Run again once its upload is over.",
+        )
+    late = [file["file"] for file in files if file["file"] not in delivery.sizes]
+    require_readable(late, delivery.feed, delivery.storage.settings)
+    return files
+
+
+def _unknown_columns(
+    delivery: Delivery, odd: DataFrame, counts: list[Row], files: list[dict[str, Any]]
+) -> dict[str, int]:
+    """Count the rows per column that no field asks for."""
+    feed = delivery.feed
+    if feed.format != "parquet":
+        return count_unknown(odd) if any(row["unknown"] for row in counts) else {}
+    rows = {file["file"]: file["rows"] for file in files if file["rows"]}
+    late = footers(delivery.spark, rows.keys() - delivery.footers.keys(), feed)
+    columns = {**delivery.footers, **late}
+    parquet_schema(columns, feed)  # the late ones must have the types of the others
+    return unknown_columns(columns, rows, feed)
