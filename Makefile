@@ -23,7 +23,7 @@ $(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requireme
 	@infra/deployment/setup.sh $(PYTHON)
 
 demo: setup ## One whole retraining in about two minutes, on simulated data or on DATA=folder
-	@$(run) infra.demo $(if $(DATA),--data "$(DATA)")
+	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop)
 
 up: setup ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
 	@$(run) infra.shop.up

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGES = ("dags", "jobs", "expectations", "models", "infra")
+ROOT = "(root)"
+_PACKAGE = "|".join(PACKAGES)
+_NAMED = re.compile(rf"(?<![\w./])(?:{_PACKAGE})(?:\.\w+)+")
+_BEGUN = re.compile(rf"(?:^|-m )({_PACKAGE})\.(?:\w+\.)*$")
 SOURCES = [file for package in PACKAGES for file in sorted((REPOSITORY / package).rglob("*.py"))]
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -62,3 +67,42 @@ def texts(tree: ast.AST) -> Iterator[str]:
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if is_text and id(node) not in docstrings:
             yield node.value
+
+
+def module_file(name: str) -> Path | None:
+    """Return the file behind a dotted name; of `package.module.Class` that of the module.
+
+    None for what is not ours, and for a package of which nothing but the name is known.
+    """
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return None
+    for length in range(len(parts), 0, -1):
+        place = REPOSITORY.joinpath(*parts[:length])
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def used_files(file: Path) -> set[Path]:
+    """Return which of our files a file imports."""
+    return {used for name in imported(parsed(file)) if (used := module_file(name))} - {file}
+
+
+def named_files(file: Path) -> set[Path]:
+    """Return which of our files a text of a file names, as `python -m` and `load_named` take it."""
+    whole = [text for text in texts(parsed(file)) if not _BEGUN.search(text)]
+    names = [name for text in whole for name in _NAMED.findall(text)]
+    return {used for name in names if (used := module_file(name))} - {file}
+
+
+def begun_packages(file: Path) -> set[str]:
+    """Return the packages of which a text of a file begins a name, as `f"jobs.{name}"` does."""
+    return {begun[1] for text in texts(parsed(file)) if (begun := _BEGUN.search(text))}
+
+
+def room(file: Path) -> str:
+    """Return the folder inside its package that a file lies in; `(root)` for the package itself."""
+    below = file.relative_to(REPOSITORY).parts
+    return below[1] if len(below) > 2 else ROOT

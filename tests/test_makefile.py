@@ -17,7 +17,8 @@ from tests.conftest import REPOSITORY
 LOCKS = sorted(REPOSITORY.glob("requirements*.lock"))
 INDEXES = re.compile(r"(pypi\.org|pythonhosted\.org|--(extra-)?index-url|--find-links)")
 MACHINE_PATHS = re.compile(r"(/root/|/work/|/Users/|/home/(?!airflow|catwalk))\w")
-TARGETS = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-zA-Z0-9][\w-]*):(?!=)", MAKEFILE, re.MULTILINE)
 
 
 def make(*arguments: str) -> str:
@@ -41,9 +42,29 @@ def tracked() -> list[Path]:
 
 def test_help_is_the_default_and_lists_every_target() -> None:
     text = make()
-    assert set(TARGETS) >= {"help", "setup", "demo", "up", "test", "lint", "types", "lock", "clean"}
+    assert {"help", "setup", "demo", "test", "who-was-live", "bench-gate"} <= set(TARGETS)
+    assert set(TARGETS) == set(re.findall(r"^  make ([\w-]+) +\S", text, re.MULTILINE))
     for target in TARGETS:
         assert re.search(rf"^  make {target} +\S", text, re.MULTILINE), f"{target} is not explained"
+
+
+def test_every_target_is_phony() -> None:
+    """A file of a target's name would else make it pass without a word."""
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert phony
+    assert sorted(phony[1].split()) == sorted(TARGETS)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_command_of_a_target_exists(target: str) -> None:
+    """What it would run: modules of ours, and scripts of the repository."""
+    shown = make("--dry-run", target)
+    for module in re.findall(r"python -m ((?:dags|jobs|expectations|models|infra)\.[\w.]+)", shown):
+        place = REPOSITORY / module.replace(".", "/")
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), module
+    for script in re.findall(r"^(?:infra/\S+\.sh)", shown, re.MULTILINE):
+        assert (REPOSITORY / script).is_file(), script
+    assert shown.strip()
 
 
 def test_each_shop_has_a_home_of_its_own() -> None:
@@ -80,7 +101,9 @@ def test_locks_agree_with_each_other() -> None:
 
 
 def test_nothing_belongs_to_one_machine() -> None:
-    for file in tracked():
+    files = tracked()
+    assert Path(__file__) in files
+    for file in files:
         if file == Path(__file__) or b"\0" in (content := file.read_bytes()):
             continue
         for pattern in (INDEXES, MACHINE_PATHS):
@@ -118,6 +141,7 @@ def test_setup_without_a_python_that_runs_says_so(tmp_path: Path) -> None:
 
 def test_the_settings_page_has_them_all() -> None:
     page = settings_page()
+    assert Settings.model_fields
     for name, about in Settings.model_fields.items():
         assert f"`CATWALK_{name.upper()}`" in page
         assert about.description

@@ -1,6 +1,6 @@
 """One whole retraining from landing files to a published model, shown step by step.
 
-python -m infra.demo                      a simulated shop
+python -m infra.demo --simulate MODULE    a simulated shop; `make demo` names the module
 python -m infra.demo --data FOLDER        a shop's own files; see infra/shop/historic_shops.yaml
 """
 
@@ -36,7 +36,7 @@ def main() -> int:
     """Deliver the data, retrain, and tell what came of it; 0 if a model went live."""
     arguments = _arguments()
     started = time.monotonic()
-    delivery = _deliver(arguments.data)
+    delivery = _deliver(arguments.data, arguments.simulate)
     settings = open_home()
     with _airflow(settings) as (client, check):
         run = _retrain(client, check, delivery, settings)
@@ -51,14 +51,16 @@ def _arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, help="folder of files, named like their source")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", type=Path, help="folder of files, named like their source")
+    data.add_argument("--simulate", metavar="MODULE", help="program that simulates a shop")
     return parser.parse_args()
 
 
-def _deliver(data: Path | None) -> Delivery:
+def _deliver(data: Path | None, simulate: str) -> Delivery:
     """Put the data into the landing folder of the home, under settings that fit it."""
     if data is None:
-        return deliver_simulation(open_home(SMALL_DATA))
+        return deliver_simulation(open_home(SMALL_DATA), simulate)
     delivery = Delivery.of_files(data)
     chosen = SMALL_DATA | delivery.settings
     running = HomeLock(home_folder()).holder()

@@ -82,10 +82,17 @@ def _copied(file: Path, target: Path) -> bool:
     return True
 
 
-def deliver_simulation(settings: Settings) -> Delivery:
+def deliver_simulation(settings: Settings, program: str) -> Delivery:
     """Simulate a shop's last two weeks in the landing folder, unless that was done.
 
     Where one of its files is gone, the others go too, and all are made again.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the shop is.
+    program : str
+        The module that simulates, run as `python -m`: nothing here knows the jobs.
 
     Raises
     ------
@@ -96,7 +103,7 @@ def deliver_simulation(settings: Settings) -> Delivery:
     first = _first_day(settings.home)
     if not _is_whole(landing):
         print(f"Simulating a shop: {EVENTS:,} events in {DAYS} days ...", flush=True)
-        _simulate(landing, first)
+        _simulate(program, landing, first)
     truth = json.loads((landing / "simulation.json").read_text(encoding="utf-8"))
     files = [landing / name for name in truth["files"]]
     megabytes = sum(file.stat().st_size for file in files) / 1e6
@@ -130,8 +137,8 @@ def _is_whole(landing: Path) -> bool:
     return False
 
 
-def _simulate(landing: Path, first: date) -> None:
-    command = [sys.executable, "-m", "jobs.simulate_shop", str(landing), "--seed", str(SEED)]
+def _simulate(program: str, landing: Path, first: date) -> None:
+    command = [sys.executable, "-m", program, str(landing), "--seed", str(SEED)]
     size = ["--events", str(EVENTS), "--days", str(DAYS), "--first-day", str(first)]
     done = subprocess.run([*command, *size], capture_output=True, text=True, check=False)
     if done.returncode != 0:

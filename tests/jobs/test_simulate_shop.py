@@ -182,6 +182,7 @@ def test_good_events_are_the_same_without_faults(shop: Shop, tmp_path: Path) -> 
 
 def test_rows_for_quarantine_take_no_event_id_of_a_good_row(shop: Shop) -> None:
     good = {row["event_id"].encode() for row in _good_rows(shop[0])}
+    assert good
     seen: set[bytes] = set()
     for line in _lines(shop[0]):
         if line not in seen and _fault_of(line) not in (None, "personal_text", "unknown_column"):
@@ -282,7 +283,9 @@ def test_funnel_narrows_and_impressions_do_not_drown_it(shop: Shop) -> None:
 
 def test_fields_are_there_exactly_when_they_apply(shop: Shop) -> None:
     sold = {"quantity", "unit_price", "currency"}
-    for row in _good_rows(shop[0]):
+    rows = list(_good_rows(shop[0]))
+    assert {"cart", "rating", "click"} <= {row["event_type"] for row in rows}
+    for row in rows:
         kind = row["event_type"]
         assert (sold <= set(row)) == (kind in ("cart", "purchase", "return"))
         assert ("rating" in row) == (kind == "rating")
@@ -293,6 +296,7 @@ def test_purchases_follow_a_cart_and_clicks_an_impression(shop: Shop) -> None:
     rows = sorted(_good_rows(shop[0]), key=lambda row: str(row["event_time"]))
     steps: dict[str, set[tuple[str, str]]] = defaultdict(set)
     before = {"click": ("impression", "request_id"), "purchase": ("cart", "session_id")}
+    assert before.keys() <= {row["event_type"] for row in rows}
     for row in rows:
         if row["event_type"] in before:
             earlier, link = before[row["event_type"]]
@@ -303,7 +307,9 @@ def test_purchases_follow_a_cart_and_clicks_an_impression(shop: Shop) -> None:
 
 
 def test_events_of_a_file_belong_to_its_day(shop: Shop) -> None:
-    for path in (shop[0] / "events" / "shop").glob("*.jsonl"):
+    files = list((shop[0] / "events" / "shop").glob("*.jsonl"))
+    assert len(files) > 1
+    for path in files:
         good = (json.loads(line) for line in path.read_bytes().splitlines() if not _fault_of(line))
         days = Counter(row["event_time"][:10] for row in good)
         assert days[path.name[:10]] > 0.99 * days.total()

@@ -79,6 +79,7 @@ def test_seen_items_are_left_out_when_asked(fitted: Recommender, data: Input) ->
     without, with_seen = (
         fitted.recommend(train.users, 40, exclude_seen=exclude) for exclude in (True, False)
     )
+    assert len(train.users)
     for row in range(len(train.users)):
         seen = set(train.items[train.weights[row].indices])
         assert not seen & set(without.item_ids(row))

@@ -25,6 +25,7 @@ from infra.storage import Storage
 from infra.stores.numbered import key
 from tests.conftest import SECRET
 
+SIMULATE = "jobs.simulate_shop"
 RUN = "run=manual__2026"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -85,6 +86,7 @@ def test_an_empty_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_demo_shops_are_what_the_settings_allow() -> None:
+    assert load_demo_shops()
     for source, shop in load_demo_shops().items():
         named = {
             name.removeprefix("CATWALK_").lower(): text
@@ -110,9 +112,9 @@ def test_the_demo_shops_file_is_strict(tmp_path: Path) -> None:
 def test_a_simulation_is_made_once_and_ended_yesterday(shop: Storage) -> None:
     first = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     (Path(shop.landing) / "simulation.json").write_text(json.dumps({"files": {}, "lines": 0}))
-    assert deliver_simulation(shop.settings) == Delivery("shop", first)
+    assert deliver_simulation(shop.settings, SIMULATE) == Delivery("shop", first)
     (shop.settings.home / "simulation.json").write_text('{"first_day": "2026-11-01"}')
-    tomorrow = deliver_simulation(shop.settings)
+    tomorrow = deliver_simulation(shop.settings, SIMULATE)
     assert tomorrow.as_of == datetime(2026, 11, 15, tzinfo=UTC), "what stands there decides"
 
 
@@ -120,7 +122,7 @@ def test_a_simulation_that_fails_says_why(shop: Storage, monkeypatch: pytest.Mon
     (Path(shop.landing) / "events/shop").mkdir(parents=True)
     (Path(shop.landing) / "events/shop/own.jsonl").write_text("{}\n")
     with pytest.raises(InputError, match="The simulation failed: .*holds shop files") as told:
-        deliver_simulation(shop.settings)
+        deliver_simulation(shop.settings, SIMULATE)
     assert told.value.fact[-1] == "."
     assert told.value.fact[-2] != "."
 
@@ -132,7 +134,7 @@ def test_the_last_words_of_a_simulation_are_a_sentence(
     done = subprocess.CompletedProcess([], 9, "", printed)
     monkeypatch.setattr("infra.demo.data.subprocess.run", lambda *_, **__: done)
     with pytest.raises(InputError, match=rf"{told}\. Empty "):
-        deliver_simulation(shop.settings)
+        deliver_simulation(shop.settings, SIMULATE)
 
 
 def test_a_simulation_with_a_hole_is_made_again(
@@ -142,7 +144,7 @@ def test_a_simulation_with_a_hole_is_made_again(
     (landing / "own.jsonl").write_text("not the simulator's")
     names = ("1.jsonl", "2.jsonl")
 
-    def simulate(into: Path, first: date) -> None:
+    def simulate(program: str, into: Path, first: date) -> None:
         assert [path.name for path in into.iterdir() if path.is_file()] == ["own.jsonl"]
         for name in names:
             (into / name).write_text("{}")
@@ -150,11 +152,11 @@ def test_a_simulation_with_a_hole_is_made_again(
         (into / "simulation.json").write_text(json.dumps(truth))
 
     monkeypatch.setattr("infra.demo.data._simulate", simulate)
-    deliver_simulation(shop.settings)
+    deliver_simulation(shop.settings, SIMULATE)
     (landing / "2.jsonl").unlink()
-    deliver_simulation(shop.settings)
+    deliver_simulation(shop.settings, SIMULATE)
     assert (landing / "2.jsonl").exists()
-    deliver_simulation(shop.settings)  # would fail in `simulate` if it were made once more
+    deliver_simulation(shop.settings, SIMULATE)  # would fail in `simulate` if it were made once more
 
 
 def test_a_home_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

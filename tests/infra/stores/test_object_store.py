@@ -367,7 +367,9 @@ def test_a_server_that_is_gone(s3: S3Server, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = S3Store(new_address(), gone)
-    for use in every_use(store, tmp_path)[1:3]:
+    uses = every_use(store, tmp_path)[1:3]
+    assert len(uses) == 2
+    for use in uses:
         started = time.monotonic()
         with pytest.raises(StorageError, match=rf"connect to the endpoint URL: \"{gone}.*Check"):
             use()

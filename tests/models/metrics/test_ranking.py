@@ -83,6 +83,7 @@ def test_ranking_metrics(name: str, users: list[User]) -> None:
     wanted = np.array([count for _, count in users])
     k = int(name.rpartition("_")[2])
     found = RANKING[name](hits, wanted)
+    assert found.shape == (len(users),)
     for value, (row, count) in zip(found.tolist(), users, strict=True):
         assert value == pytest.approx(SLOW[name](row[:k], count), abs=1e-12)
         assert 0 <= value <= 1 + 1e-12
@@ -114,6 +115,7 @@ def test_the_same_as_scikit_learn(seed: int) -> None:
     found = auc(hits, np.ones_like(hits), hits.sum(axis=1))
     ndcg = RANKING["ndcg_at_20"](hits, hits.sum(axis=1))
     map_ = metrics.mean_average_precision(hits, hits.sum(axis=1))
+    assert len(hits) == 8
     for row, wanted in enumerate(hits):
         assert found[row] == pytest.approx(library.roc_auc_score(wanted, falling))
         theirs = library.ndcg_score(wanted[None], falling[None], k=20)
