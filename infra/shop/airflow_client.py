@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
+import httpx
+
 from infra.errors import AirflowError
+from infra.waiting import wait_until
 
 FINISHED = ("success", "failed")
-_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+# A connection of its own for each call: one that is kept may be closed by a server that restarts.
+_ONE_CALL_EACH = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,13 @@ class AirflowClient:
         self.address = address
         self._login = {"username": user, "password": password}
         self._token = ""
+        self._http = httpx.Client(
+            base_url=address,
+            headers={"Accept": "application/json"},
+            follow_redirects=True,
+            limits=_ONE_CALL_EACH,
+            trust_env=False,  # no proxy stands between us and a server on this machine
+        )
 
     def health(self) -> dict[str, str]:
         """Return the status of each part that has one; empty while nobody answers."""
@@ -61,11 +67,8 @@ class AirflowClient:
         AirflowError
             Airflow did not find the DAG in time; the message says what its import said.
         """
-        deadline = time.monotonic() + wait_seconds
-        while not self._has(dag):
-            if time.monotonic() > deadline:
-                raise AirflowError(f"Airflow has no DAG {dag}.", self._import_errors())
-            time.sleep(0.3)
+        if not wait_until(lambda: self._has(dag), wait_seconds):
+            raise AirflowError(f"Airflow has no DAG {dag}.", self._import_errors())
         self._call("PATCH", f"/dags/{dag}?update_mask=is_paused", {"is_paused": False})
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
@@ -92,8 +95,8 @@ class AirflowClient:
     def last_run(self, dag: str, state: str = "") -> str | None:
         """Return the id of a DAG's latest run, maybe of those that ended so; None without one."""
         query = "limit=1&order_by=-run_after" + (f"&state={state}" if state else "")
-        found = self._call("GET", f"/dags/{dag}/dagRuns?{query}")["dag_runs"]
-        return str(found[0]["dag_run_id"]) if found else None
+        latest = self._call("GET", f"/dags/{dag}/dagRuns?{query}")["dag_runs"]
+        return str(latest[0]["dag_run_id"]) if latest else None
 
     def give_up(self, dag: str, run: str) -> None:
         """Mark a run failed, which stops its tasks; returns when it has stayed so for two seconds.
@@ -116,8 +119,8 @@ class AirflowClient:
 
     def tasks(self, dag: str, run: str) -> list[TaskInstance]:
         """Return all task instances of a run, those that ended first at the front."""
-        found = self._call("GET", f"{_run(dag, run)}/taskInstances?limit=500")
-        tasks = [_task_instance(one) for one in found["task_instances"]]
+        answer = self._call("GET", f"{_run(dag, run)}/taskInstances?limit=500")
+        tasks = [_task_instance(task) for task in answer["task_instances"]]
         return sorted(tasks, key=lambda task: task.ended or "~")
 
     def result(self, dag: str, run: str, task: TaskInstance) -> Any:
@@ -144,7 +147,7 @@ class AirflowClient:
 
     def _import_errors(self) -> str:
         errors = self._call("GET", "/importErrors")["import_errors"]
-        texts = [f"{one['filename']}: {one['stack_trace'].strip()}" for one in errors]
+        texts = [f"{error['filename']}: {error['stack_trace'].strip()}" for error in errors]
         return "\n".join(texts) or "Check that its file is in the dags folder."
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -156,55 +159,40 @@ class AirflowClient:
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, timeout: float = 30
     ) -> dict[str, Any]:
-        request = urllib.request.Request(self.address + path, method=method)  # noqa: S310
-        request.add_header("Accept", "application/json")
-        if self._token:
-            request.add_header("Authorization", f"Bearer {self._token}")
-        if body is not None:
-            request.add_header("Content-Type", "application/json")
-            request.data = json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
-            with _NO_PROXY.open(request, timeout=timeout) as answer:
-                return cast(dict[str, Any], json.load(answer))
-        except urllib.error.HTTPError as error:
-            raise _refused(method, path, error) from error
-        except (OSError, ValueError) as error:
+            answer = self._http.request(method, path, json=body, headers=headers, timeout=timeout)
+            answer.raise_for_status()
+            return cast(dict[str, Any], answer.json())
+        except httpx.HTTPStatusError as error:
+            raise _refused(method, path, error.response) from error
+        except (httpx.HTTPError, ValueError) as error:
             raise AirflowError(
                 f"Airflow does not answer at {self.address}.", "See its log in HOME/airflow/logs."
             ) from error
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.3) -> bool:
-    """Ask again and again; False when the time is over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(pause)
-    return False
 
 
 def _run(dag: str, run: str) -> str:
     return f"/dags/{dag}/dagRuns/{quote(run, safe='')}"
 
 
-def _task_instance(one: dict[str, Any]) -> TaskInstance:
+def _task_instance(answer: dict[str, Any]) -> TaskInstance:
     return TaskInstance(
-        task=one["task_id"],
-        map_index=one["map_index"],
-        label=one.get("rendered_map_index"),
-        state=one["state"],
-        seconds=one["duration"],
-        try_number=one["try_number"],
-        ended=one["end_date"],
+        task=answer["task_id"],
+        map_index=answer["map_index"],
+        label=answer.get("rendered_map_index"),
+        state=answer["state"],
+        seconds=answer["duration"],
+        try_number=answer["try_number"],
+        ended=answer["end_date"],
     )
 
 
-def _refused(method: str, path: str, error: urllib.error.HTTPError) -> AirflowError:
+def _refused(method: str, path: str, answer: httpx.Response) -> AirflowError:
     try:
-        detail = json.load(error).get("detail", "")
+        detail = answer.json().get("detail", "")
     except (ValueError, AttributeError):
         detail = ""
     return AirflowError(
-        f"Airflow answered {error.code} to {method} {path}: {detail}.", "Ask again."
+        f"Airflow answered {answer.status_code} to {method} {path}: {detail}.", "Ask again."
     )

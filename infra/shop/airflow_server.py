@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +17,7 @@ from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import DAGS_FOLDER, airflow_keys, environment, inherited, passwords
 from infra.shop.home_lock import HomeLock
 from infra.shop.processes import GuardedProcess, stop_all
+from infra.waiting import wait_until
 
 PARTS = {  # started together; no triggerer, for approvals need none
     "api-server": ("api-server",),
@@ -146,15 +146,17 @@ class AirflowServer:
 
     def _wait_until_healthy(self) -> None:
         client = client_of(self.settings)
-        deadline = time.monotonic() + START_SECONDS
-        while any(client.health().get(part) != "healthy" for part in HEALTHY_PARTS):
+
+        def is_healthy() -> bool:
             self.check()
-            if time.monotonic() > deadline:
-                raise AirflowError(
-                    f"Airflow is not healthy after {START_SECONDS:.0f} s: {client.health()}.",
-                    f"See the files in {self._logs}.",
-                )
-            time.sleep(0.2)
+            health = client.health()
+            return all(health.get(part) == "healthy" for part in HEALTHY_PARTS)
+
+        if not wait_until(is_healthy, START_SECONDS, 0.2):
+            raise AirflowError(
+                f"Airflow is not healthy after {START_SECONDS:.0f} s: {client.health()}.",
+                f"See the files in {self._logs}.",
+            )
 
 
 def client_of(settings: Settings, user: str = "admin") -> AirflowClient:

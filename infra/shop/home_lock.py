@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 from infra.errors import AirflowError
+from infra.waiting import wait_until
 
 _STOPPING_SECONDS = 15.0  # how long the servers of a killed launcher may take to be gone
 
@@ -52,17 +52,18 @@ class HomeLock:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+")
-        deadline = time.monotonic() + _STOPPING_SECONDS
-        while not _locked(file):
-            holder = self.holder()
-            if (holder and holder.alive) or time.monotonic() > deadline:
-                file.close()
-                raise _taken(self._path.parent, holder)
-            time.sleep(0.2)
+        wait_until(lambda: _locked(file) or self._is_held_by_the_living(), _STOPPING_SECONDS, 0.2)
+        if not _locked(file):
+            file.close()
+            raise _taken(self._path.parent, self.holder())
         file.truncate(0)
         file.write(json.dumps(asdict(Holder(os.getpid(), program, airflow_port))))
         file.flush()
         self._file = file
+
+    def _is_held_by_the_living(self) -> bool:
+        holder = self.holder()
+        return holder is not None and holder.alive
 
     def fileno(self) -> int:
         """Return the descriptor that servers inherit."""

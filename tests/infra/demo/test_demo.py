@@ -156,7 +156,9 @@ def test_a_simulation_with_a_hole_is_made_again(
     (landing / "2.jsonl").unlink()
     deliver_simulation(shop.settings, SIMULATE)
     assert (landing / "2.jsonl").exists()
-    deliver_simulation(shop.settings, SIMULATE)  # would fail in `simulate` if it were made once more
+    deliver_simulation(
+        shop.settings, SIMULATE
+    )  # would fail in `simulate` if it were made once more
 
 
 def test_a_home_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
