@@ -1,0 +1,125 @@
+"""A copy of the repository in which the how-to pages were followed, with shops beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from infra.storage import Storage
+from jobs import ingest_events
+from jobs.landing.sources import load_sources
+from tests.conftest import REPOSITORY
+from tests.docs.commands import blocks
+from tests.jobs.shop_files import event, ingest, land
+
+BATCH = "batch=shop-000012"
+LEFT_OUT = shutil.ignore_patterns(".venv", "var", ".git", ".*_cache", "__pycache__")
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy what a clone would hold; the installed packages are shared."""
+    shutil.copytree(REPOSITORY, folder, ignore=LEFT_OUT)
+    (folder / ".venv").symlink_to(REPOSITORY / ".venv")
+
+
+def around() -> dict[str, str]:
+    """Return the environment of somebody who types: no setting of the tests is in it."""
+    return {name: text for name, text in os.environ.items() if name[:7] != "CATWALK"}
+
+
+def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=around(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def fill_name(shop: Storage) -> None:
+    """Leave a batch with rows of several reasons in quarantine, under the name that pages use."""
+    bad: list[str | bytes] = [
+        event(event_id="e2", event_type="hover"),
+        event(event_id="e3", quantity="two"),
+        event(event_id="e4", item_id=...),
+        b'{"event_id": "\xff\xfe"}',
+    ]
+    land(shop, [event(), *bad])
+    assert ingest(shop)["quarantined"] == dict.fromkeys(
+        ("missing_field", "not_utf8", "unknown_type", "wrong_type"), 1
+    )
+    for table in ("events", "quarantine"):
+        written = Path(shop.lake.address(table, "batch=shop-000000"))
+        written.rename(written.with_name(BATCH))
+
+
+def fill_webshop(shop: Storage, clone: Path, patch: pytest.MonkeyPatch) -> None:
+    """Add the page's source to the clone's, and let a row of it be refused."""
+    page = blocks("add_a_source.md")
+    rules = clone / "jobs/sources.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8") + "\n" + page[2], encoding="utf-8")
+    patch.setenv("CATWALK_SOURCES", "webshop")
+    patch.setattr(ingest_events, "load_sources", partial(load_sources, file=rules))
+    header, row, *_ = page[0].splitlines()
+    land(shop, [header, row.replace("angesehen", "gemerkt")], "day.csv", source="webshop")
+    assert ingest(shop)["quarantined"] == {"unknown_type": 1}
+
+
+def follow_pages(clone: Path) -> None:
+    """Do what the pages on adding a gate, a metric, a DAG and a model say."""
+    _add_a_gate(clone)
+    _add_a_metric(clone)
+    (clone / "dags/count_batches.py").write_text(blocks("add_a_dag.md")[0], encoding="utf-8")
+    _add_a_model(clone)
+
+
+def _add_a_gate(clone: Path) -> None:
+    program, limits = blocks("add_a_gate.md")
+    (clone / "expectations/history.py").write_text(program, encoding="utf-8")
+    (clone / "expectations/history.yaml").write_text(limits, encoding="utf-8")
+    insert(
+        clone / "dags/retrain_recommender.py",
+        "from expectations.history import gate_history\n",
+        before="from expectations.interactions import",
+    )
+    insert(
+        clone / "dags/retrain_recommender.py", "gate(gate_history)(), ", before="gate(gate_items)()"
+    )
+
+
+def _add_a_metric(clone: Path) -> None:
+    function, line = blocks("add_a_metric.md")
+    insert(clone / "models/metrics/lists.py", function + "\n\n", before="def fallback_share(")
+    insert(
+        clone / "models/metrics/ranking.py",
+        '"different_items",\n    ',
+        before='"user_coverage",\n    "catalogue',
+    )
+    measure = clone / "models/evaluation/measure.py"
+    insert(measure, line, before='"novelty": novelty(')
+    insert(measure, "different_items,\n    ", before="diversity,\n")
+
+
+def _add_a_model(clone: Path) -> None:
+    popularity = (clone / "models/recommenders/popularity.py").read_text(encoding="utf-8")
+    model = clone / "models/recommenders/your_model.py"
+    model.write_text(popularity.replace("Popularity", "YourModel"), encoding="utf-8")
+    [entry] = blocks("add_a_model.md")
+    with (clone / "models/candidates.yaml").open("a", encoding="utf-8") as candidates:
+        candidates.write("\n" + entry)
+
+
+def insert(file: Path, text: str, before: str) -> None:
+    """Put a text before the first place of another, which must be there."""
+    content = file.read_text(encoding="utf-8")
+    assert re.search(re.escape(before), content), f"{file.name} has no '{before}' any more"
+    file.write_text(content.replace(before, text + before, 1), encoding="utf-8")
