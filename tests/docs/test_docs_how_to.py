@@ -54,5 +54,5 @@ def test_the_dag_of_the_page_counts(clone: Path) -> None:
 
 def test_what_the_pages_add_keeps_the_house_rules(clone: Path) -> None:
     added = "count_batches or history or your_model"
-    done = typed(f".venv/bin/python -m pytest tests/test_house_rules.py -k '{added}'", clone)
+    done = typed(f".venv/bin/python -m pytest tests/test_house_*.py -k '{added}'", clone)
     assert done.returncode == 0, done.stdout + done.stderr
