@@ -42,9 +42,9 @@ def experiment() -> None:
 
     @step(SCIENCE)
     def plan_experiment(run: Run) -> list[str]:
-        from models.experiments.plan import plan
+        from models.experiments.plan import plan_experiment
 
-        return plan(run.storage, run.key, form())
+        return plan_experiment(run.storage, run.key, form())
 
     @step(SCIENCE, map_index_template="{{ variant }}")
     def try_variant(run: Run, variant: str) -> Counts:

@@ -28,7 +28,7 @@ from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, s
 def resolve_batch() -> None:
     """Wire one decision."""
 
-    @step(Owner.DATA_ENGINEERING)
+    @step(Owner.DATA_ENGINEERING, task_id="resolve_batch")
     def write_decision(run: Run) -> Counts:
         from expectations.resolve_batch import resolve_batch
 

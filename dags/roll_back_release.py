@@ -11,13 +11,23 @@ process must answer from it, then one pointer moves. It takes seconds, and train
 What is rolled back from does not go live again without a person: `publish` refuses it, also under
 another name. The next retraining is judged against what is live then and may be released as ever;
 pause `retrain_recommender` if nothing shall be. To take a roll-back back, run this for the other
-version. Red: the log says why, and the page Decisions what is live now; if only MLflow failed, the
-pointer has moved, and clearing the task mends the rest. Safe to rerun. Owner: product.
+version. Red: the log says why, and the page Decisions what is live now; if only `follow_pointer` is
+red, the pointer has moved, and clearing that task mends MLflow. Safe to rerun. Owner: product.
 """
 
-from airflow.sdk import Param
+from airflow.sdk import Param, chain
 
-from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step, triggered_by
+from infra.airflow.defaults import (
+    Counts,
+    Owner,
+    Run,
+    Tag,
+    dag_by_hand,
+    form,
+    step,
+    step_of,
+    triggered_by,
+)
 
 
 @dag_by_hand(
@@ -31,18 +41,14 @@ from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, s
 def roll_back_release() -> None:
     """Wire one roll-back."""
 
-    @step(Owner.PRODUCT)
-    def roll_back(run: Run) -> Counts:
+    @step(Owner.PRODUCT, task_id="roll_back_release")
+    def move_back(run: Run) -> Counts:
         from models.publishing.roll_back_release import roll_back_release
-        from models.tracking import follow_pointer
 
-        given = form()
-        wanted = str(given["version"]).strip(), triggered_by(), str(given["reason"])
-        record = roll_back_release(run.storage, *wanted, run.key)
-        follow_pointer(run.storage)
-        return record.counts()
+        version, reason = (str(form()[field]).strip() for field in ("version", "reason"))
+        return roll_back_release(run.storage, version, triggered_by(), reason, run.key).counts()
 
-    roll_back()
+    chain(move_back(), step_of(Owner.PRODUCT, "models.tracking:follow_pointer", of_run=False)())
 
 
 roll_back_release()

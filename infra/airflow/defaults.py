@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from infra.airflow.page_afterwards import page_afterwards
 from infra.errors import CatwalkError, InputError, SparkError
 from infra.lake import run_key
+from infra.loading import load_named
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from infra.utc import in_utc
@@ -158,3 +159,23 @@ def errors_for_airflow() -> Iterator[None]:
         raise
     except CatwalkError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def step_of(owner: Owner, address: str, of_run: bool = True, **options: Any) -> Any:
+    """Make a task of `package.module:function`; the task has the function's name.
+
+    The module is imported when the task runs, so parsing a DAG loads none of it. A record that the
+    function returns is shown by its counts.
+
+    Parameters
+    ----------
+    of_run : bool
+        Whether the function takes the run's folder name after the storage, or the storage alone.
+    """
+
+    @step(owner, task_id=address.partition(":")[2], **options)
+    def call(run: Run) -> Any:
+        answer = load_named(address)(run.storage, *([run.key] if of_run else []))
+        return answer.counts() if hasattr(answer, "counts") else answer
+
+    return call

@@ -53,7 +53,7 @@ class Plan(Strict):
     variants: tuple[Candidate, ...]
 
 
-def plan(storage: Storage, run: str, form: Mapping[str, Any]) -> list[str]:
+def plan_experiment(storage: Storage, run: str, form: Mapping[str, Any]) -> list[str]:
     """Check a form to the end, write the plan, and return the names of the models to try.
 
     Raises

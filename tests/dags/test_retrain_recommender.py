@@ -28,6 +28,7 @@ ORDER = [
     "check_serving",
     "approve_release",
     "publish",
+    "follow_pointer",
 ]
 
 
@@ -44,6 +45,7 @@ def test_every_step_waits_for_the_one_before(dag: Any) -> None:
     assert dag.get_task("gate_items").upstream_task_ids == {"build_interactions"}
     assert "train" in dag.get_task("gate_items").downstream_task_ids
     assert dag.get_task("publish").upstream_task_ids == {"approve_release", "track_candidates"}
+    assert dag.get_task("retire").upstream_task_ids == {"publish"}, "also while MLflow is down"
 
 
 def test_no_step_of_the_chain_runs_after_a_failure(dag: Any) -> None:

@@ -21,7 +21,7 @@ from models.data.run_tables import read_run
 from models.evaluation.evaluate import evaluate
 from models.experiments import sample
 from models.experiments.experiment import compare_variants, try_variant
-from models.experiments.plan import GATES, latest_accepted, plan
+from models.experiments.plan import GATES, latest_accepted, plan_experiment
 from models.experiments.sample import sampled
 from models.publishing.publish import publish
 from models.release.judge_release import judge_release
@@ -51,13 +51,13 @@ def save_gates(shop: Storage, run: str) -> None:
 
 
 def run_all(form: dict[str, Any], shop: Storage) -> dict[str, Any]:
-    for name in plan(shop, MINE, form):
+    for name in plan_experiment(shop, MINE, form):
         try_variant(shop, MINE, name)
     return compare_variants(shop, MINE)
 
 
 def test_a_grid_is_measured_as_a_run_is(accepted: Storage) -> None:
-    names = plan(accepted, MINE, FORM)
+    names = plan_experiment(accepted, MINE, FORM)
     tried = [f"also_bought-{number}" for number in (1, 2, 3)]  # one of four is the one as it is
     assert names == ["popularity", "also_bought", *tried]
     assert run_all(FORM, accepted)["page"].endswith(f"{HERE}/index.html")
@@ -157,7 +157,7 @@ BAD_FORMS = {
 @pytest.mark.parametrize("message", BAD_FORMS)
 def test_a_wrong_form_is_refused_before_training(message: str, accepted: Storage) -> None:
     with pytest.raises((SettingsError, InputError), match=message):
-        plan(accepted, MINE, {**FORM, **BAD_FORMS[message]})
+        plan_experiment(accepted, MINE, {**FORM, **BAD_FORMS[message]})
     assert accepted.lake.store.list("experiments") == []
 
 
@@ -176,7 +176,7 @@ def test_only_tables_that_passed_their_gate_are_used(shop: Storage, write_run: W
         save_gates(shop, run)
     save_gate(shop, stopped, gate="items", verdict="stopped")
     assert latest_accepted(shop) == late
-    plan(shop, MINE, {**FORM, "run": "z_early"})
+    plan_experiment(shop, MINE, {**FORM, "run": "z_early"})
     assert json.loads(shop.lake.store.read(f"{HERE}/plan.json"))["run"] == early
 
 
@@ -194,11 +194,11 @@ def test_a_sample_is_the_same_users_in_both_parts(accepted: Storage) -> None:
 
 def test_a_variant_of_another_plan_is_refused(accepted: Storage, write_run: WriteRun) -> None:
     form = {**FORM, "parameters": {}}
-    for name in plan(accepted, MINE, form):
+    for name in plan_experiment(accepted, MINE, form):
         try_variant(accepted, MINE, name)
     later = write_run(run="run=later", as_of=AS_OF + timedelta(days=1))
     save_gates(accepted, later)
-    plan(accepted, MINE, form)
+    plan_experiment(accepted, MINE, form)
     with pytest.raises(InputError, match="Clear the tasks try_variant"):
         compare_variants(accepted, MINE)
 
