@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import tests.airflow_environment  # noqa: F401 - before anything imports Airflow
 from infra.airflow.report_links import DAG
 from infra.settings import load_settings
 from infra.shop.airflow_client import AirflowClient
@@ -19,10 +20,10 @@ from infra.shop.airflow_server import AirflowServer, client_of, require_free_por
 from infra.shop.home_lock import HomeLock
 from infra.shop_home import ensure_home
 from infra.storage import Storage
+from tests.house import REPOSITORY as REPOSITORY  # tests ask for it here
 from tests.message_servers import Inbox, Webhook, serving
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
 
-REPOSITORY = Path(__file__).parent.parent
 # A worker of pytest-xdist has a main module without a file. PySpark takes such for its own doctests
 # and leaves the process when Great Expectations imports it.
 vars(sys.modules["__main__"]).setdefault("__file__", __file__)
@@ -103,6 +104,14 @@ def no_wait_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Create the tables that Airflow needs in the tests' own processes, once."""
+    from airflow.utils import db
+
+    db.initdb()
 
 
 @pytest.fixture

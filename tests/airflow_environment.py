@@ -1,17 +1,18 @@
-"""Airflow's own database, made before anything imports Airflow."""
+"""The Airflow of the tests' own processes: it reads its environment once, when it is imported."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-import pytest
-
 from infra.shop.airflow_home import PLUGINS_FOLDER
-from tests.conftest import REPOSITORY
+from tests.house import REPOSITORY
 
 _HOME = tempfile.mkdtemp(prefix="catwalk-airflow-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 Path(_HOME, "passwords.json").write_text('{"analyst": "analyst"}', encoding="utf-8")
 os.environ.update(
     AIRFLOW_HOME=_HOME,
@@ -26,11 +27,3 @@ os.environ.update(
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
     CATWALK_USER_KEY_SECRET="a secret of sixteen characters or more",
 )
-
-
-@pytest.fixture(scope="session")
-def airflow_database() -> None:
-    """Create the tables Airflow needs, once."""
-    from airflow.utils import db
-
-    db.initdb()
