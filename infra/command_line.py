@@ -1,8 +1,9 @@
-"""Tables on a terminal: plain text, columns as wide as they need."""
+"""What our programs share on a terminal: tables, and one line for each way to end."""
 
 from __future__ import annotations
 
 import errno
+import io
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,24 +12,31 @@ from types import FrameType
 from infra.errors import CatwalkError, StorageError
 
 INDENT = "  "
+_WIDEST = 10_000  # no cell is broken into lines: a terminal does that, and a file needs none
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows under a header.
+    """Lay out rows under a header, columns as wide as a terminal shows their cells.
 
     >>> print(text_table(("user", "role"), [("pm", "user")]))
       user  role
       ----  ----
       pm    user
     """
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    rule = ["-" * width for width in widths]
-    return "\n".join(_line(cells, widths) for cells in [header, rule, *rows])
+    from rich.console import Console
+    from rich.rule import Rule
+    from rich.table import Table
+    from rich.text import Text
 
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return INDENT + "  ".join(padded).rstrip()
+    table = Table.grid(padding=(0, len(INDENT), 0, 0))
+    table.add_row(*map(Text, header))
+    table.add_row(*(Rule(characters="-", style="") for _ in header))
+    for cells in rows:
+        table.add_row(*map(Text, cells))
+    plain = Console(file=io.StringIO(), width=_WIDEST, color_system=None)
+    with plain.capture() as lines:
+        plain.print(table)
+    return "\n".join(f"{INDENT}{line}".rstrip() for line in lines.get().splitlines())
 
 
 def run_program(main: Callable[[], int]) -> int:
@@ -64,7 +72,7 @@ def _without_trace(error: OSError) -> StorageError:
 
 def _unwind(number: int, frame: FrameType | None) -> None:
     """Leave by an exception, once: stopping takes seconds, and a second Ctrl-C must not cut it."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, signal.SIG_IGN)
     print("\nStopping ...", flush=True)
     raise KeyboardInterrupt

@@ -22,9 +22,10 @@ from infra.lake import run_key
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
 from infra.records.release import ApprovalRecord
-from infra.shop.airflow_client import AirflowClient, TaskInstance, wait_until
+from infra.shop.airflow_client import AirflowClient, TaskInstance
 from infra.shop.airflow_server import client_of
 from infra.storage import Storage
+from infra.waiting import wait_until
 from tests.models.conftest import prepare_bundle, write_tables
 
 RUN = "doubtful"

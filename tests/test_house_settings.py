@@ -17,7 +17,6 @@ REASONS = {
     "infra/shop_home.py": "adds what a home remembers before they are read",
     "infra/spark/java.py": "JAVA_HOME is Java's own variable",
     "infra/shop/airflow_server.py": "Airflow's processes inherit what we inherited",
-    "infra/demo/progress.py": "NO_COLOR is a convention of terminals",
     "jobs/benches/bench_ingest.py": "its subprocesses get settings of their own",
     "models/benches/quality.py": "a bench has no shop, so it makes up its settings",
     "models/release/file_history.py": "git must not see another repository's variables",

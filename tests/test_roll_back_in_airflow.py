@@ -12,9 +12,10 @@ from infra.errors import AirflowError
 from infra.lake import run_key
 from infra.ledger.live_pointer import live
 from infra.records.release import PublishRecord
-from infra.shop.airflow_client import AirflowClient, wait_until
+from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_server import client_of
 from infra.storage import Storage
+from infra.waiting import wait_until
 from models.publishing.publish import publish
 from models.tracking import VERSION_TAG, follow_pointer
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables

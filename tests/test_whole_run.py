@@ -16,8 +16,9 @@ from infra.airflow.report_links import DAG
 from infra.errors import AirflowError
 from infra.lake import run_key
 from infra.ledger.live_pointer import live
-from infra.shop.airflow_client import AirflowClient, TaskInstance, wait_until
+from infra.shop.airflow_client import AirflowClient, TaskInstance
 from infra.storage import Storage
+from infra.waiting import wait_until
 from jobs.simulate_shop import SimulationOptions, simulate
 from models.tracking import VERSION_TAG
 from tests.conftest import JVM

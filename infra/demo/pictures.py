@@ -20,11 +20,12 @@ from infra.command_line import run_program
 from infra.errors import AirflowError, InputError
 from infra.places import REPOSITORY
 from infra.settings import Settings
-from infra.shop.airflow_client import AirflowClient, wait_until
+from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import passwords
 from infra.shop.airflow_server import AirflowServer, client_of
 from infra.shop_home import open_home
 from infra.storage import Storage
+from infra.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
 from infra.command_line import INDENT
 from infra.shop.airflow_client import FINISHED, AirflowClient, TaskInstance
 
 _PARKED = "awaiting_input"
+_BELOW = INDENT + " " * 8  # what is said of a task stands below its name
 _WORDS = {
     **{"success": "ok", "failed": "FAILED", "skipped": "skipped", "up_for_retry": "again"},
     _PARKED: "WAITS",
 }
-_COLOURS = {"success": "32", "failed": "31", "up_for_retry": "33", _PARKED: "33"}
-_CLEAR_LINE = "\r\x1b[K"
+_COLOURS = {"success": "green", "failed": "red", "up_for_retry": "yellow", _PARKED: "yellow"}
 
 
 class RunProgress:
-    """Follows one run.
+    """Follows one run; on a terminal in colour, with a last line that says what runs now.
 
     Parameters
     ----------
@@ -37,61 +39,53 @@ class RunProgress:
     def __init__(self, client: AirflowClient, dag: str, run: str, logs: Path) -> None:
         self._client, self._dag, self._run, self._logs = client, dag, run, logs
         self._shown: set[tuple[str, int, int, bool]] = set()
-        self._live = sys.stdout.isatty()
+        self._console = Console(markup=False, highlight=False, soft_wrap=True)
         self._started = time.monotonic()
 
     def follow(self, check: Callable[[], None], pause: float = 0.5) -> str:
         """Print until the run is finished, and return its state; `check` may raise to give up."""
-        while True:
-            check()
-            state = self._client.run_state(self._dag, self._run)
-            tasks = self._client.tasks(self._dag, self._run)
-            for task in tasks:
-                self._show(task)
-            if state in FINISHED:
-                self._show_missed(tasks)
-                return state
-            self._show_running([task.name for task in tasks if task.state == "running"])
-            time.sleep(pause)
+        with self._console.status("waiting") as now:
+            while True:
+                check()
+                state = self._client.run_state(self._dag, self._run)
+                tasks = self._client.tasks(self._dag, self._run)
+                for task in tasks:
+                    self._show(task)
+                if state in FINISHED:
+                    self._show_missed(tasks)
+                    return state
+                self._show_running(now, [task.name for task in tasks if task.state == "running"])
+                time.sleep(pause)
 
     def _show(self, task: TaskInstance) -> None:
         key = (task.task, task.map_index, task.try_number, task.state == _PARKED)
         if task.state not in _WORDS or key in self._shown:
             return
         self._shown.add(key)
-        print(f"{self._start_of_line()}{self._line(task)}", flush=True)
+        self._console.print(self._line(task))
         if task.state in ("failed", "up_for_retry"):
-            print(f"{INDENT}        {self._why(task)}\n{INDENT}        {self._log_file(task)}")
+            self._console.print(f"{_BELOW}{self._why(task)}\n{_BELOW}{self._log_file(task)}")
         elif task.state == _PARKED:
-            print(f"{INDENT}        A person decides: {self._client.address}/required_actions")
+            self._console.print(
+                f"{_BELOW}A person decides: {self._client.address}/required_actions"
+            )
 
-    def _line(self, task: TaskInstance) -> str:
+    def _line(self, task: TaskInstance) -> Text:
         word = _WORDS[task.state or ""].ljust(7)
         result = self._client.result(self._dag, self._run, task) if word[:2] == "ok" else None
         seconds = f"{task.seconds:6.1f} s" if task.seconds is not None else " " * 8
-        line = f"{INDENT}{self._coloured(word, task.state)} {task.name:<28} {seconds}  "
-        return (line + counts_line(result)).rstrip()
+        rest = f" {task.name:<28} {seconds}  {counts_line(result)}".rstrip()
+        return Text.assemble(INDENT, (word, _COLOURS.get(task.state or "", "")), rest)
 
-    def _coloured(self, word: str, state: str | None) -> str:
-        if not self._live or "NO_COLOR" in os.environ or state not in _COLOURS:
-            return word
-        return f"\x1b[{_COLOURS[state]}m{word}\x1b[0m"
-
-    def _start_of_line(self) -> str:
-        return _CLEAR_LINE if self._live else ""
-
-    def _show_running(self, names: list[str]) -> None:
-        if self._live:
-            seconds = time.monotonic() - self._started
-            now = f"{INDENT}{seconds:5.0f} s  {', '.join(names) or 'waiting'}"
-            print(f"{_CLEAR_LINE}{now[:78]}", end="", flush=True)
+    def _show_running(self, now: Status, names: list[str]) -> None:
+        seconds = time.monotonic() - self._started
+        line = f"{seconds:5.0f} s  {', '.join(names) or 'waiting'}"
+        now.update(Text(line[: self._console.width - len(INDENT)]))
 
     def _show_missed(self, tasks: list[TaskInstance]) -> None:
         missed = [task.name for task in tasks if task.state == "upstream_failed"]
         if missed:
-            print(f"{self._start_of_line()}{INDENT}not run {', '.join(missed)}")
-        elif self._live:
-            print(_CLEAR_LINE, end="")
+            self._console.print(f"{INDENT}not run {', '.join(missed)}")
 
     def _why(self, task: TaskInstance) -> str:
         return last_error(self._client.log(self._dag, self._run, task))

@@ -6,7 +6,7 @@ import base64
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ DAGS_FOLDER = REPOSITORY / "dags"
 PLUGINS_FOLDER = REPOSITORY / "infra/airflow/plugins"
 USERS = {"admin": "admin", "pm": "user", "ds": "user", "de": "op", "analyst": "viewer"}
 ROLES = {  # what Airflow's SimpleAuthManager lets them do
-    "admin": "everything",
-    "op": "also pools, connections, variables",
-    "user": "starts runs, answers approvals",
-    "viewer": "reads",
+    "admin": "do all that Airflow offers",
+    "op": "read, start, repair, roll back, edit connections and variables",
+    "user": "read, start, repair, roll back",
+    "viewer": "read",
 }
 
 
@@ -45,6 +45,14 @@ def airflow_keys(home: Path) -> Keys:
 def passwords(home: Path) -> dict[str, str]:
     """Return the password of every user, made at the first call; the file may be edited."""
     return _made_once(_passwords_file(home), dict.fromkeys(USERS, lambda: secrets.token_urlsafe(9)))
+
+
+def may(user: str, approvers: Sequence[str]) -> str:
+    """Say what a user may do; a release is approved only by whom CATWALK_APPROVERS names."""
+    role = USERS[user]
+    if role == "viewer":  # Airflow lets them answer nothing, whoever names them
+        return ROLES[role]
+    return f"{ROLES[role]}; {'approve' if user in approvers else 'but not approve'} releases"
 
 
 def _made_once(file: Path, makers: dict[str, Any]) -> dict[str, str]:

@@ -6,19 +6,23 @@ CATWALK_HOME=var/my_shop python -m infra.shop.up
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
-import urllib.error
-import urllib.request
+
+import httpx
 
 from infra.airflow.report_links import DAG
 from infra.command_line import run_program, text_table
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
-from infra.shop.airflow_home import ROLES, USERS, passwords
+from infra.shop.airflow_home import USERS, may, passwords
 from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
 from infra.shop.historic_shops import ends_at
 from infra.shop_home import open_home
+from infra.waiting import wait_until
+
+TRIGGERER = "Airflow's home page shows the Triggerer in red: none runs, since no task needs one."
 
 
 def main() -> int:
@@ -56,9 +60,13 @@ def start_mlflow(server: AirflowServer) -> None:
     stores = ["--backend-store-uri", settings.mlflow_uri, "--artifacts-destination", artifacts]
     few = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 0.6 GB in 2 processes, not 1.8 in 10
     server.launch("mlflow", [*command, "--workers", "1", *stores], **few)
-    while not _answers(f"{mlflow_address(settings)}/health"):
-        server.check()
-        time.sleep(0.2)
+    health = f"{mlflow_address(settings)}/health"
+
+    def answers() -> bool:
+        server.check()  # ends the wait where MLflow has ended
+        return _answers(health)
+
+    wait_until(answers, math.inf, 0.2)
 
 
 def mlflow_address(settings: Settings) -> str:
@@ -70,8 +78,10 @@ def mlflow_address(settings: Settings) -> str:
 
 def welcome(settings: Settings, next_step: str) -> str:
     """Say where everything is and who may enter."""
-    known = passwords(settings.airflow_home)
-    users = [(name, known[name], role, ROLES[role]) for name, role in USERS.items()]
+    secret = passwords(settings.airflow_home)
+    users = [
+        (name, secret[name], role, may(name, settings.approvers)) for name, role in USERS.items()
+    ]
     return "\n".join(
         [
             "",
@@ -81,6 +91,7 @@ def welcome(settings: Settings, next_step: str) -> str:
             "",
             text_table(("User", "Password", "Role", "May"), users),
             "",
+            TRIGGERER,
             next_step,
             "Ctrl-C stops all.",
         ]
@@ -102,9 +113,8 @@ def _schedule(settings: Settings) -> str:
 
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        return httpx.get(address, timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from email import message_from_string
 from types import SimpleNamespace
@@ -77,6 +78,19 @@ def test_a_webhook_is_told_what_happened_and_where_to_read(
     assert message["text"].endswith(LINK)
 
 
+def test_the_address_of_the_webhook_is_in_no_log(
+    stopped: Storage, webhook: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever knows it may post in the channel; libraries log the addresses that they call."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    with caplog.at_level(logging.DEBUG):
+        tell()
+    assert len(webhook.received) == 1
+    assert "secret-path" not in caplog.text
+    assert str(webhook.port) not in caplog.text
+
+
 def test_a_mail_holds_the_same(stopped: Storage, mail: Inbox) -> None:
     tell()
     (text,) = mail.received
@@ -98,7 +112,7 @@ def test_a_refusal_is_logged_and_nothing_more(
     webhook.status = status
     tell()
     said = capsys.readouterr().out
-    assert "Telling by webhook failed: HTTPError." in said
+    assert "Telling by webhook failed: HTTPStatusError." in said
     assert "secret-path" not in said
 
 

@@ -18,7 +18,7 @@ import pytest
 from infra.demo.progress import RunProgress
 from infra.errors import AirflowError, SettingsError
 from infra.settings import Settings
-from infra.shop.airflow_client import AirflowClient, wait_until
+from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import (
     PLUGINS_FOLDER,
     Keys,
@@ -31,6 +31,7 @@ from infra.shop.airflow_server import AirflowServer, client_of, require_free_por
 from infra.shop.home_lock import HomeLock
 from infra.shop.processes import GuardedProcess
 from infra.storage import Storage
+from infra.waiting import wait_until
 
 KEYS = Keys(jwt="j", session="s", fernet="f")
 
