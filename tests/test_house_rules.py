@@ -76,7 +76,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
 }
 KNOWN = {
-    "infra/ledger/run_records.py": ["infra/report/page.py"],
     "infra/storage.py": ["infra/ledger/decision_log.py", "infra/records/gates.py"],
     "models/recommenders/spark_als.py": ["models/data/run_tables.py"],
 }

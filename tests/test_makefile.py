@@ -55,18 +55,6 @@ def test_every_target_is_phony() -> None:
     assert sorted(phony[1].split()) == sorted(TARGETS)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_every_command_of_a_target_exists(target: str) -> None:
-    """What it would run: modules of ours, and scripts of the repository."""
-    shown = make("--dry-run", target)
-    for module in re.findall(r"python -m ((?:dags|jobs|expectations|models|infra)\.[\w.]+)", shown):
-        place = REPOSITORY / module.replace(".", "/")
-        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), module
-    for script in re.findall(r"^(?:infra/\S+\.sh)", shown, re.MULTILINE):
-        assert (REPOSITORY / script).is_file(), script
-    assert shown.strip()
-
-
 def test_each_shop_has_a_home_of_its_own() -> None:
     shown = "print-home: ; @echo $(CATWALK_HOME)"
     homes = [

@@ -101,6 +101,7 @@ def test_what_a_target_starts_exists_and_takes_its_options(target: str) -> None:
     done = subprocess.run(
         command, cwd=REPOSITORY, env=around(), capture_output=True, text=True, check=True
     )
+    assert done.stdout.strip()
     own = r"-m ((?:infra|jobs|models|expectations)[\w.]*)(.*)$"
     for module, arguments in re.findall(own, done.stdout, re.MULTILINE):
         place = REPOSITORY / module.replace(".", "/")

@@ -1,12 +1,10 @@
-"""One name for a task, its function, its module and its test; and a DAG file is wiring alone."""
+"""One name for a task, its function, its module and its test."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from importlib import import_module
-
-import pytest
 
 from models.publishing.publishable import GATES
 from tests.conftest import REPOSITORY
@@ -24,7 +22,6 @@ TESTED = {  # what is tested together with others, and where
     "check_serving": "models/bundle/test_bundle.py",
     **{f"gate_{table}": "expectations/test_expectations.py" for table in GATES},
 }
-MOST_LINES = 120
 
 
 def tasks() -> Iterator[str]:
@@ -61,10 +58,3 @@ def functions(module: str) -> set[str]:
     file = REPOSITORY.joinpath(*module.split(".")).with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-
-@pytest.mark.parametrize("dag", DAGS)
-def test_a_dag_file_is_short(dag: str) -> None:
-    text = (REPOSITORY / f"dags/{dag}.py").read_text(encoding="utf-8")
-    docstring = ast.parse(text).body[0].end_lineno or 0
-    assert len(text.splitlines()) - docstring <= MOST_LINES
