@@ -26,9 +26,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var/shop"), description="Folder of everything this shop keeps.")
     landing: str = Field("", description="Where the shop drops files; default: HOME/landing.")
-    lake: str = Field("", description="Clean tables, local or s3a://; default: HOME/lake.")
+    lake: str = Field("", description="Clean tables; s3a:// is not tested yet; default: HOME/lake.")
     published: str = Field("", description="Bundles and pointers, local or s3://.")
-    reports: str = Field("", description="Gate and release reports, local or s3://.")
+    reports: str = Field("", description="Records and pages of runs, local or s3://.")
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
         ("shop",), min_length=1, description="Sources of jobs/sources.yaml to ingest, by comma."
     )
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     ingest_batch_bytes: int = Field(
         4 * 1024**3,
         ge=1,
-        description="Bytes of landing files read as one batch; disk follows it.",
+        description="Bytes of landing files read as one batch; sets the disk a batch needs.",
     )
     ingest_batch_files: int = Field(
         10_000,
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         24.0, gt=0, le=24 * 14, description="Without an answer in this time a release is rejected."
     )
     training_window_days: int = Field(90, ge=2, description="Days of events a model learns from.")
-    holdout_days: int = Field(3, ge=1, description="Last days, kept from training to judge it.")
+    holdout_days: int = Field(3, ge=1, description="Last days, kept from training to score it on.")
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
     recommendations_per_user: int = Field(20, ge=1, le=1000, description="Length of a top-N list.")
     refit: bool = Field(True, description="Fit the winner again on all data before publishing it.")
@@ -65,12 +65,20 @@ class Settings(BaseSettings):
 
     keep_versions: int = Field(10, ge=2, description="Published versions that are kept.")
     keep_version_hours: float = Field(
-        24.0, gt=0, description="A replaced version is kept so long, for readers who are on it."
+        24.0, gt=0, description="Hours for which a replaced version stays, for its readers."
     )
-    serving_seconds: float = Field(60, gt=0, description="A bundle must answer within so much.")
-    serving_memory_mb: int = Field(2048, ge=64, description="A bundle must answer with so much.")
+    serving_seconds: float = Field(
+        60,
+        gt=0,
+        description="Within them a new bundle must open and answer, or it is not published.",
+    )
+    serving_memory_mb: int = Field(
+        2048, ge=64, description="With this memory a new bundle must open and answer, the same."
+    )
 
-    spark_master: str = Field("local[2]", description="local[N], spark://, yarn or k8s://.")
+    spark_master: str = Field(
+        "local[2]", description="local[N] or spark://; yarn and k8s:// are not tested yet."
+    )
     spark_driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the driver.")
     spark_java_options: str = Field(
         "-XX:+UseParallelGC", description="Extra options of the driver's JVM; one collector only."
@@ -81,7 +89,7 @@ class Settings(BaseSettings):
         (), description="Who is told when a retraining fails or waits, by comma."
     )
     notify_webhook: SecretStr = Field(
-        SecretStr(""), description="Address that is told too, as Slack's: {'text': ...}."
+        SecretStr(""), description="Address that is told too, in the form of Slack: {'text': ...}."
     )
 
     mlflow_uri: str = Field("", description="Tracking server; default: SQLite under HOME.")

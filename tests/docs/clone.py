@@ -83,16 +83,13 @@ def follow_pages(clone: Path) -> None:
 
 
 def _add_a_gate(clone: Path) -> None:
-    program, limits = blocks("add_a_gate.md")
+    program, limits, step = blocks("add_a_gate.md")
     (clone / "expectations/history.py").write_text(program, encoding="utf-8")
     (clone / "expectations/history.yaml").write_text(limits, encoding="utf-8")
     insert(
         clone / "dags/retrain_recommender.py",
-        "from expectations.history import gate_history\n",
-        before="from expectations.interactions import",
-    )
-    insert(
-        clone / "dags/retrain_recommender.py", "gate(gate_history)(), ", before="gate(gate_items)()"
+        step,
+        before='step_of(ENGINEERING, "expectations.items:gate_items")(),',
     )
 
 
