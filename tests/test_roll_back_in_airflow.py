@@ -35,7 +35,7 @@ def two(airflow_shop: Storage) -> Iterator[tuple[PublishRecord, PublishRecord]]:
         found.append(publish(airflow_shop, run_key(name)))
         follow_pointer(airflow_shop)
     yield found[0], found[1]
-    for key in ("live", "claims", "versions"):
+    for key in ("live", "versions"):
         airflow_shop.published.delete_folder(key)
 
 

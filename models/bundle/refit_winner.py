@@ -200,20 +200,32 @@ def _floor(limit: OverlapLimit, seed_overlap: float | None, found: Likeness) -> 
 
 
 def refit_of(verdict: VerdictRecord, storage: Storage) -> RefitRecord:
-    """Return the record of the model that goes live; raise `ReleaseError` unless it may.
+    """Return the record of the model that goes live; raise `ReleaseError` unless it may."""
+    made = RunRecords(storage, verdict.run).load_refit()
+    refusal = refit_refusal(verdict, made)
+    if made is None or refusal is not None:
+        raise refusal or _not_refitted(verdict)
+    return made
+
+
+def refit_refusal(verdict: VerdictRecord, made: RefitRecord | None) -> ReleaseError | None:
+    """Say why a refitted model may not go live.
 
     It may if it was made from the very model that the verdict judged, and is like it.
     """
-    made = RunRecords(storage, verdict.run).load_refit()
-    known = made is not None and (made.run, made.candidate, made.judged_sha256)
-    if made is None or known != (verdict.run, verdict.candidate, verdict.model_sha256):
-        raise ReleaseError(
-            f"{verdict.candidate} of {verdict.run} was not refitted since it was judged.",
-            "Run refit_winner first.",
-        )
-    if not made.passed or (not made.refitted and made.model_sha256 != made.judged_sha256):
-        raise ReleaseError(
-            f"The refit of {verdict.run} is not the model that was judged: {made.reason}",
-            "Read its report; what is live stays live.",
-        )
-    return made
+    judged = (verdict.run, verdict.candidate, verdict.model_sha256)
+    if made is None or (made.run, made.candidate, made.judged_sha256) != judged:
+        return _not_refitted(verdict)
+    if made.passed and (made.refitted or made.model_sha256 == made.judged_sha256):
+        return None
+    return ReleaseError(
+        f"The refit of {verdict.run} is not the model that was judged: {made.reason}",
+        "Read its report; what is live stays live.",
+    )
+
+
+def _not_refitted(verdict: VerdictRecord) -> ReleaseError:
+    return ReleaseError(
+        f"{verdict.candidate} of {verdict.run} was not refitted since it was judged.",
+        "Run refit_winner first.",
+    )

@@ -1,65 +1,91 @@
-"""What must stand on the record before a bundle may go live, whatever colour its tasks have."""
+"""Says everything that keeps a run from going live, whatever colour its tasks have.
+
+All functions here are pure: they judge what `models.publishing.evidence` has read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
-from infra.errors import PublishError
-from infra.ledger.run_records import RunRecords
+from infra.errors import CatwalkError, PublishError
 from infra.records.gates import GateRecord
-from infra.records.release import VerdictRecord
+from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
-from infra.storage import Storage
-from infra.stores.digests import FolderManifest
-from models.bundle.refit_winner import refit_of
-from models.bundle_layout import JUDGED, LISTS_WRITTEN_AT, MODEL, manifest_sha256
-from models.data.run_tables import written_at
-from models.release.approve_release import require_approved
-from models.training.trained_model import read_fit
-
-GATES = ("events", "items", "interactions", "recommendations")
+from models.bundle.refit_winner import refit_refusal
+from models.bundle_layout import JUDGED, LISTS_WRITTEN_AT, MODEL
+from models.publishing.evidence import GATES, Built, Evidence
+from models.release.approve_release import approval_refusal
+from models.release.verdict import verdict_refusal
 
 
-def require_publishable(
-    verdict: VerdictRecord, storage: Storage, folder: Path, manifest: FolderManifest
-) -> None:
-    """Refuse a bundle unless it was judged, gated, seen to answer and, if need be, approved.
+def refusals(evidence: Evidence) -> list[CatwalkError]:
+    """Return everything that keeps a run from going live, each as an error with its cure.
 
-    Raises
-    ------
-    PublishError
-        It is not, or a person who had to approve it did not.
-    ReleaseError
-        The model was not refitted since it was judged.
+    Of a run whose verdict does not let it go on, only that and the gates are looked at: nothing
+    else is made of it.
     """
-    sha256 = manifest_sha256(folder)
-    _require_judged(manifest, verdict, storage)
-    _require_of_these_tables(verdict, storage, folder)
-    _require_gated_lists(storage, verdict.run, manifest)
-    _require_served(storage, verdict.run, sha256)
-    require_approved(verdict, storage, sha256)
+    return [*evidence.unreadable, *_refusals(evidence)]
 
 
-def require_gates(storage: Storage, run: str) -> None:
-    """Refuse a run whose data was stopped: the colour of a task can be changed by hand.
+def _refusals(evidence: Evidence) -> Iterator[CatwalkError]:
+    verdict, rejection = evidence.verdict, verdict_refusal(evidence.verdict, evidence.run)
+    if rejection is not None:
+        yield rejection
+    for name in GATES:
+        yield from _gate(name, evidence)
+    if verdict is None or rejection is not None:
+        return
+    yield from _evaluation(verdict, evidence)
+    unfitted = refit_refusal(verdict, evidence.refit)
+    if unfitted is not None:
+        yield unfitted
+    if evidence.built is not None:
+        yield from _bundle(verdict, evidence.built, evidence)
+        if evidence.standing is None and evidence.unrecorded is None:
+            yield from _next_pointer(verdict, evidence.built, evidence)
+
+
+def _bundle(verdict: VerdictRecord, built: Built, evidence: Evidence) -> Iterator[CatwalkError]:
+    if evidence.refit is not None:
+        yield from _model(verdict, built, evidence.refit)
+        yield from _tables_of_model(built, evidence.refit, evidence)
+    yield from _lists(built, evidence)
+    served = evidence.serving
+    if served is None or (served.run, served.manifest_sha256) != (
+        evidence.run,
+        built.manifest_sha256,
+    ):
+        yield PublishError(
+            f"The bundle of {evidence.run} was never seen to answer, or was built again since.",
+            "Run check_serving first.",
+        )
+    unapproved = approval_refusal(
+        verdict, evidence.approval, evidence.approvers, built.manifest_sha256
+    )
+    if unapproved is not None:
+        yield unapproved
+
+
+def _gate(name: str, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Refuse data that its gate stopped or never saw: the colour of a task can be changed by hand.
 
     A gate counts for the table that it looked at, not for one that was written again since.
     """
-    for name in GATES:
-        gate = RunRecords(storage, run).load_gate(name)
-        if gate is None or (gate.gate, gate.run) != (name, run) or not _judged(gate):
-            raise PublishError(f"The {name} of {run} are not checked.", f"Run gate_{name} first.")
-        if gate.verdict == "stopped" or _broken(gate):
-            raise PublishError(
-                f"The {name} of {run} were stopped by their gate.",
-                f"Mend what its report names, then run gate_{name} again.",
-            )
-        if name != EVENTS.name:  # a decision on a batch says itself which bytes it is about
-            _require_before_gate(gate, storage)
+    run, gate = evidence.run, evidence.gates.get(name)
+    if gate is None or (gate.gate, gate.run) != (name, run) or not _checked(gate):
+        yield PublishError(f"The {name} of {run} are not checked.", f"Run gate_{name} first.")
+        return
+    if gate.verdict == "stopped" or _broken(gate):
+        yield PublishError(
+            f"The {name} of {run} were stopped by their gate.",
+            f"Mend what its report names, then run gate_{name} again.",
+        )
+    if name != EVENTS.name:  # a decision on a batch says itself which bytes it is about
+        yield from _written_after(gate, evidence)
 
 
-def _judged(gate: GateRecord) -> bool:
+def _checked(gate: GateRecord) -> bool:
     """Tell whether the gate looked at anything; only without new events is there nothing to see."""
     return bool(gate.checks) or (gate.gate == "events" and not gate.partitions)
 
@@ -68,75 +94,105 @@ def _broken(gate: GateRecord) -> bool:
     return any(check.severity == "critical" and check.failed for check in gate.checks)
 
 
-def _require_before_gate(gate: GateRecord, storage: Storage) -> None:
+def _written_after(gate: GateRecord, evidence: Evidence) -> Iterator[CatwalkError]:
     """Refuse a table that was written after its gate looked, or that does not say when."""
-    written_at = storage.lake.manifest(gate.gate, gate.run).get("written_at")
+    facts = evidence.tables.get(gate.gate)
+    if facts is None:  # it cannot be read, which is a refusal of its own
+        return
+    written_at = facts.get("written_at")
     if written_at is None:
-        raise PublishError(
+        yield PublishError(
             f"The {gate.gate} of {gate.run} do not say when they were written.",
             "Start a new run: these were written by an earlier Catwalk.",
         )
-    if gate.at < datetime.fromisoformat(written_at):
-        raise PublishError(
+    elif gate.at < datetime.fromisoformat(written_at):
+        yield PublishError(
             f"The {gate.gate} of {gate.run} were written after their gate.",
             f"Run gate_{gate.gate} again, and all that follows.",
         )
 
 
-def _require_gated_lists(storage: Storage, run: str, manifest: FolderManifest) -> None:
-    """Refuse a bundle of other lists than their gate looked at."""
-    written_at = storage.lake.manifest(RECOMMENDATIONS.name, run).get("written_at")
-    if manifest.facts.get(LISTS_WRITTEN_AT) != written_at:
-        raise PublishError(
-            f"The bundle of {run} holds other lists than its gate saw.", "Build the bundle again."
+def _evaluation(verdict: VerdictRecord, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Refuse a verdict on an earlier version of the tables, which no gate has checked."""
+    run, evaluation = evidence.run, evidence.evaluation
+    written = _written(evidence, INTERACTIONS.name, ITEMS.name)
+    if evaluation is None or (written and evaluation.written != written):
+        yield PublishError(
+            f"The tables of {run} were written again since it was evaluated.",
+            "Run train again, and all that follows.",
+        )
+    if evaluation is not None and evaluation.at > verdict.at:
+        yield PublishError(
+            f"{run} was evaluated again after its verdict.",
+            "Run judge_release again, and all that follows.",
         )
 
 
-def _require_served(storage: Storage, run: str, sha256: str) -> None:
-    served = RunRecords(storage, run).load_serving()
-    if served is None or (served.run, served.manifest_sha256) != (run, sha256):
-        raise PublishError(
-            f"The bundle of {run} was never seen to answer, or was built again since.",
-            "Run check_serving first.",
-        )
-
-
-def _require_judged(manifest: FolderManifest, verdict: VerdictRecord, storage: Storage) -> None:
+def _model(verdict: VerdictRecord, built: Built, made: RefitRecord) -> Iterator[CatwalkError]:
     """Refuse a bundle unless it holds the judged model and what was fitted by it."""
-    made = refit_of(verdict, storage)
-    judged = manifest.model_sha256(f"{JUDGED if made.refitted else MODEL}/")
-    served = manifest.model_sha256(f"{MODEL}/")
+    judged = built.manifest.model_sha256(f"{JUDGED if made.refitted else MODEL}/")
+    served = built.manifest.model_sha256(f"{MODEL}/")
     same = (judged, served) == (verdict.model_sha256, made.model_sha256)
     named = {"run": verdict.run, "candidate": verdict.candidate}
-    if not same or any(manifest.facts.get(key) != value for key, value in named.items()):
-        raise PublishError(
+    if not same or any(built.manifest.facts.get(key) != value for key, value in named.items()):
+        yield PublishError(
             f"The bundle of {verdict.run} does not hold the model that was judged.",
             "Build the bundle again, after the verdict.",
         )
 
 
-def _require_of_these_tables(verdict: VerdictRecord, storage: Storage, folder: Path) -> None:
-    """Refuse a verdict or a model that followed from tables of before: no gate speaks for those.
+def _tables_of_model(built: Built, made: RefitRecord, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Refuse a model that learnt from an earlier version of the tables.
 
-    An evaluation takes no candidate that learnt from other tables than it judges on. What goes
+    An evaluation takes no candidate that learnt from other tables than it is scored on. What goes
     live has learnt from the newest ones, so its lists and its items, made later, are of them too.
     """
-    run, evaluation = verdict.run, RunRecords(storage, verdict.run).load_evaluation()
-    if evaluation is None or evaluation.written != written_at(storage, run, INTERACTIONS, ITEMS):
-        raise PublishError(
-            f"The tables of {run} were written again since it was evaluated.",
-            "Run train again, and all that follows.",
-        )
-    if evaluation.at > verdict.at:
-        raise PublishError(
-            f"{run} was evaluated again after its verdict.",
-            "Run judge_release again, and all that follows.",
-        )
-    learnt_from = (
-        (HISTORY, CATALOGUE) if refit_of(verdict, storage).refitted else (INTERACTIONS, ITEMS)
-    )
-    if read_fit(folder / MODEL).written != written_at(storage, run, *learnt_from):
-        raise PublishError(
-            f"The tables of {run} were written again since its winner was fitted on them.",
+    tables = (HISTORY, CATALOGUE) if made.refitted else (INTERACTIONS, ITEMS)
+    written = _written(evidence, *(table.name for table in tables))
+    if written and built.learnt_from != written:
+        yield PublishError(
+            f"The tables of {evidence.run} were written again since its winner was fitted on them.",
             "Run refit_winner again, and all that follows.",
         )
+
+
+def _written(evidence: Evidence, *tables: str) -> dict[str, str]:
+    """Say which writing of its tables a run has now; empty where one of them cannot be read."""
+    if not evidence.tables.keys() >= {*tables}:
+        return {}
+    return {name: str(evidence.tables[name].get("written_at", "")) for name in tables}
+
+
+def _lists(built: Built, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Refuse a bundle of other lists than their gate looked at."""
+    facts = evidence.tables.get(RECOMMENDATIONS.name)
+    if facts is not None and built.manifest.facts.get(LISTS_WRITTEN_AT) != facts.get("written_at"):
+        yield PublishError(
+            f"The bundle of {evidence.run} holds other lists than its gate saw.",
+            "Build the bundle again.",
+        )
+
+
+def _next_pointer(
+    verdict: VerdictRecord, built: Built, evidence: Evidence
+) -> Iterator[CatwalkError]:
+    """Refuse to replace what the verdict did not compare with, and what must not come back."""
+    live = evidence.live.version if evidence.live else None
+    if live != verdict.champion:
+        yield PublishError(
+            f"{live or 'nothing'} is live, but {verdict.run} was judged against "
+            f"{verdict.champion or 'nothing'}.",
+            "Run evaluate again, and all that follows, against what is live now.",
+        )
+    if evidence.retired:
+        yield PublishError(
+            f"Version {built.version} was deleted, or is being deleted.",
+            "Start a new run: its bundle has a name of its own.",
+        )
+    for out in evidence.live.withdrawn if evidence.live else ():
+        # a person rolled back from it; a new training may have given it another name
+        if built.version == out.version or built.arrays_sha256 == out.arrays_sha256:
+            yield PublishError(
+                f"{built.version} holds the model of {out.version}, which was rolled back.",
+                "If it shall be live again, a person does that: roll_back_release.",
+            )

@@ -2,21 +2,20 @@
 
 Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means, and
 all that were replaced within `keep_version_hours`: a reader may have looked at the pointer then and
-be copying still. What was never live, the rest of a publisher that died, goes after the same time.
-Deleting can be killed anywhere: the manifest goes first, and the next call goes on. What to keep is
-asked anew before each deletion, and no version is deleted that a pointer may still move to:
-`models.publishing.version_claims` says why.
+be copying still. What was never live, left by a publisher that died, goes after the same time.
+A version that need not stay is marked first and deleted after the next release; see
+`models.publishing.retired_versions`. Deleting can be killed anywhere: the manifest goes first, and
+the next call goes on. What to keep is asked anew before each deletion.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from infra.ledger.live_pointer import before_live, history, live
 from infra.places import VERSIONS, version_key
 from infra.storage import Storage
-from models.publishing.version_claims import give_up
+from models.publishing.retired_versions import mark
 
 
 def retire(storage: Storage, now: datetime | None = None) -> list[str]:
@@ -29,18 +28,31 @@ def retire(storage: Storage, now: datetime | None = None) -> list[str]:
     """
     now = now or datetime.now(UTC)
     grace = _grace(storage, now)
+    gone = []
+    for version in _written_before(storage, grace):
+        if _may_go(storage, version, now):
+            storage.published.delete_folder(version_key(version))
+            gone.append(version)
+    storage.published.sweep(VERSIONS, grace)
+    return gone
+
+
+def _written_before(storage: Storage, moment: datetime) -> list[str]:
     written: dict[str, datetime] = {}
     for key, at in storage.published.written(VERSIONS).items():
         _, version, *inside = key.split("/")
         if inside:  # a file that somebody laid there is no version
             written[version] = max(at, written.get(version, at))
-    gone = []
-    for version in sorted(version for version, at in written.items() if at < grace):
-        if give_up(storage, version, partial(_is_kept, storage, version, now)):
-            storage.published.delete_folder(version_key(version))
-            gone.append(version)
-    storage.published.sweep(VERSIONS, grace)
-    return gone
+    return sorted(version for version, at in written.items() if at < moment)
+
+
+def _may_go(storage: Storage, version: str, now: datetime) -> bool:
+    """Mark a version that need not stay; tell whether a release came since it was marked."""
+    if version in kept(storage, now):
+        return False
+    seen, latest = mark(storage, version), live(storage)
+    came_since = latest is not None and latest.number > seen
+    return came_since and version not in kept(storage, now)
 
 
 def kept(storage: Storage, now: datetime) -> set[str]:
@@ -48,10 +60,6 @@ def kept(storage: Storage, now: datetime) -> set[str]:
     latest = live(storage)
     before = before_live(storage, latest) if latest else None
     return _last(storage, _grace(storage, now)) | ({before.version} if before else set())
-
-
-def _is_kept(storage: Storage, version: str, now: datetime) -> bool:
-    return version in kept(storage, now)
 
 
 def _grace(storage: Storage, now: datetime) -> datetime:

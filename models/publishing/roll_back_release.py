@@ -17,7 +17,7 @@ from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
 from models.bundle.check_serving import answers
 from models.bundle_layout import manifest_sha256
-from models.publishing.version_claims import claim
+from models.publishing.retired_versions import is_retired
 
 PREVIOUS = "previous"
 CURE = "Choose a version of the page Decisions that was live before."
@@ -58,7 +58,6 @@ def roll_back_release(
     wanted = _meant(version, now, storage)
     target, later = _found(wanted, storage)
     left: list[PublishRecord | Withdrawn] = [*later, *_out_before(now, storage)]
-    claim(storage, target.version, now.number + 1)  # from here on it is not deleted
     _require_good(target, storage)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
     return _point(_moved_back(now, target, left, decided, asked_in), storage)
@@ -137,6 +136,8 @@ def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRe
 
 def _require_good(target: PublishRecord, storage: Storage) -> None:
     name = f"Version {target.version}"
+    if is_retired(storage, target.version):  # after what is live was read
+        raise PublishError(f"{name} was deleted, or is being deleted.", CURE)
     with storage.scratch() as scratch:
         key = version_key(target.version)
         if not storage.published.list(key):

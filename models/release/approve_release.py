@@ -7,6 +7,7 @@ about, that the form showed and that goes live must be the same.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from infra.asking import Answer, Question
@@ -44,7 +45,7 @@ def ask(storage: Storage, run: str) -> Question | None:
     digest = _digest(storage, run)
     if before is not None and before.manifest_sha256 != digest:
         raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
-    if _refusal(before, verdict, storage, digest) is None:
+    if _lack(before, verdict, storage.settings.approvers, digest) is None:
         return None
     body = form(verdict, records.load_evaluation())
     form_sha256 = hashlib.sha256(body.encode()).hexdigest()
@@ -98,46 +99,49 @@ def record_answer(storage: Storage, run: str, answer: Answer) -> dict[str, objec
     return record.counts()
 
 
-def require_approved(verdict: VerdictRecord, storage: Storage, manifest_sha256: str) -> None:
-    """Refuse to publish a bundle that needs an approval and has none: for these very bytes.
+def approval_refusal(
+    verdict: VerdictRecord,
+    approval: ApprovalRecord | None,
+    approvers: Sequence[str],
+    manifest_sha256: str,
+) -> PublishError | None:
+    """Say why a bundle that needs an approval may not go live: it counts for these very bytes."""
+    if _needs_nobody(verdict, approval):
+        return None
+    lack = _lack(approval, verdict, approvers, manifest_sha256)
+    if lack is None:
+        return None
+    return PublishError(
+        f"{verdict.candidate} of {verdict.run} needs an approval: {lack}.",
+        "Marking a task as success is no answer; the form of approve_release is.",
+    )
 
-    Raises
-    ------
-    PublishError
-        Nobody answered, somebody rejected, or the answer is about something else.
-    """
-    found = RunRecords(storage, verdict.run).load_approval()
-    if _needs_nobody(verdict, found):
-        return
-    refusal = _refusal(found, verdict, storage, manifest_sha256)
-    if refusal is not None:
-        raise PublishError(
-            f"{verdict.candidate} of {verdict.run} needs an approval: {refusal}.",
-            "Marking a task as success is no answer; the form of approve_release is.",
-        )
 
-
-def _needs_nobody(verdict: VerdictRecord, found: ApprovalRecord | None) -> bool:
+def _needs_nobody(verdict: VerdictRecord, approval: ApprovalRecord | None) -> bool:
     """Tell a release that no person was asked about: one who was has the word from then on.
 
     So judging a run again overrules no rejection.
     """
-    return verdict.outcome == "release" and found is None
+    return verdict.outcome == "release" and approval is None
 
 
-def _refusal(
-    found: ApprovalRecord | None, verdict: VerdictRecord, storage: Storage, manifest_sha256: str
+def _lack(
+    approval: ApprovalRecord | None,
+    verdict: VerdictRecord,
+    approvers: Sequence[str],
+    manifest_sha256: str,
 ) -> str | None:
-    """Say what is wrong with an approval; None if it is one for this verdict and these bytes."""
-    if found is None or (found.run, found.candidate) != (verdict.run, verdict.candidate):
+    """Say what an approval lacks; None if it is one for this verdict and these bytes."""
+    if approval is None or (approval.run, approval.candidate) != (verdict.run, verdict.candidate):
         return "nobody was asked"
-    if found.answer != "approved":
-        return "nobody has answered" if found.answer == "waiting" else f"rejected: {found.why}"
-    if found.by not in storage.settings.approvers:
-        return f"{found.by} may not approve"
-    if found.answer_to(verdict) != "approved":
+    if approval.answer != "approved":
+        waits = approval.answer == "waiting"
+        return "nobody has answered" if waits else f"rejected: {approval.why}"
+    if approval.by not in approvers:
+        return f"{approval.by} may not approve"
+    if approval.answer_to(verdict) != "approved":
         return "the run was judged again after the question"
-    if found.manifest_sha256 != manifest_sha256:
+    if approval.manifest_sha256 != manifest_sha256:
         return "the bundle was built again after it was approved"
     return None
 

@@ -12,8 +12,8 @@ WORST_FIRST: tuple[Outcome, ...] = ("reject", "review", "release")
 
 def outcome_of(judgements: tuple[Judgement, ...]) -> Outcome:
     """Return the worst outcome; without any judgement nothing is released."""
-    found = {judgement.outcome for judgement in judgements}
-    return next((one for one in WORST_FIRST if one in found), "reject")
+    outcomes = {judgement.outcome for judgement in judgements}
+    return next((outcome for outcome in WORST_FIRST if outcome in outcomes), "reject")
 
 
 def not_rejected(storage: Storage, run: str) -> VerdictRecord:
@@ -25,14 +25,27 @@ def not_rejected(storage: Storage, run: str) -> VerdictRecord:
         It says reject, or not what its own judgements say, or there is none.
     """
     verdict = RunRecords(storage, run).load_verdict()
-    if verdict is None or verdict.run != run:
-        raise ReleaseError(f"{run} has no release verdict.", "Run judge_release first.")
-    judged = outcome_of(verdict.judgements)
-    if "reject" in (verdict.outcome, judged) or verdict.outcome != judged:
-        failed = [judgement.metric for judgement in verdict.judgements if not judgement.passed]
-        raise ReleaseError(
-            f"The verdict on {verdict.candidate} of {run} is {verdict.outcome}"
-            f" ({', '.join(failed) or 'no threshold'} missed).",
-            "Read its report; what is live stays live.",
-        )
+    refusal = verdict_refusal(verdict, run)
+    if verdict is None or refusal is not None:
+        raise refusal or no_verdict(run)
     return verdict
+
+
+def verdict_refusal(verdict: VerdictRecord | None, run: str) -> ReleaseError | None:
+    """Say why a verdict does not let a run go on; None if it does."""
+    if verdict is None or verdict.run != run:
+        return no_verdict(run)
+    outcome = outcome_of(verdict.judgements)
+    if verdict.outcome == outcome != "reject":
+        return None
+    failed = [judgement.metric for judgement in verdict.judgements if not judgement.passed]
+    return ReleaseError(
+        f"The verdict on {verdict.candidate} of {run} is {verdict.outcome}"
+        f" ({', '.join(failed) or 'no threshold'} missed).",
+        "Read its report; what is live stays live.",
+    )
+
+
+def no_verdict(run: str) -> ReleaseError:
+    """Say that a run has no verdict."""
+    return ReleaseError(f"{run} has no release verdict.", "Run judge_release first.")

@@ -135,7 +135,7 @@ def test_no_import_leads_from_it_to_a_release() -> None:
         "infra.ledger.live_pointer.",
         "models.tracking.follow_pointer",
     )
-    assert len(files) > 3 and "models.experiments.plan.plan" in names
+    assert len(files) > 3 and "models.experiments.plan.plan_experiment" in names
     assert not [name for name in names if name.startswith(releasing)]
 
 

@@ -38,7 +38,7 @@ def test_killed_before_anything_is_live(shop: Storage, write_run: WriteRun) -> N
     prepare_bundle(shop, write_run())
     moment, alive = 0, False
     while not alive:
-        for key in ("live", "claims", "versions"):
+        for key in ("live", "versions"):
             shop.published.delete_folder(key)
         Path(shop.reports.address, RUN, "published.json").unlink(missing_ok=True)
         try:

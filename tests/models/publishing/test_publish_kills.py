@@ -142,7 +142,7 @@ def test_killed_at_a_moment_and_run_again(
 def go_back(shop: Storage, version: str) -> None:
     """Make it as it was before the second publishing."""
     pointer = shop.published.read("live/0000000001.json")
-    for key in ("live", f"claims/{version}", version_key(version)):
+    for key in ("live", version_key(version)):
         shop.published.delete_folder(key)
     shop.published.write("live/0000000001.json", pointer)
     Path(shop.reports.address, OTHER, "published.json").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,9 @@ from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
 from models.bundle.refit_winner import refit_winner
 from models.evaluation.evaluate import evaluate
+from models.publishing.evidence import read_evidence
 from models.publishing.publish import publish
+from models.publishing.publishable import refusals
 from models.release.judge_release import judge_release
 from models.training.train import train
 from tests.models.conftest import (
@@ -327,3 +330,36 @@ def approve(shop: Storage, **change: Any) -> None:
         why="slow, but better",
     )
     RunRecords(shop, RUN).save_approval(record.model_copy(update=change))
+
+
+def test_all_refusals_are_one_error(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    no_gate(shop)
+    never_served(shop)
+    with pytest.raises(PublishError) as caught:
+        publish(shop, RUN)
+    for said in ("events", "items", "interactions", "recommendations"):
+        assert f"The {said} of {RUN} are not checked. Run gate_{said} first." in str(caught.value)
+    assert "was never seen to answer" in str(caught.value)
+    assert caught.value.cure == "Run check_serving first."
+
+
+def test_each_record_is_read_once(shop: Storage, write_run: WriteRun) -> None:
+    prepare_bundle(shop, write_run())
+    reads: Counter[str] = Counter()
+    for store in (shop.reports, shop.lake.store, shop.published):
+        count_reads(store, reads)
+    with shop.scratch() as scratch:
+        evidence = read_evidence(shop, RUN, scratch)
+    assert refusals(evidence) == []
+    assert len(reads) > 10 and set(reads.values()) == {1}, reads
+
+
+def count_reads(store: Any, reads: Counter[str]) -> None:
+    read = store.read
+
+    def counted(key: str) -> bytes:
+        reads[key] += 1
+        return bytes(read(key))
+
+    store.read = counted

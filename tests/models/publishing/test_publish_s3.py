@@ -92,7 +92,7 @@ def test_a_connection_cut_anywhere(
         second = publish(bucket_shop, OTHER)
         assert live(bucket_shop) == second and second.number == 2
         assert is_whole(bucket_shop, second) and is_whole(bucket_shop, first)
-        for key in ("live", "claims", version_key(version)):
+        for key in ("live", version_key(version)):
             bucket_shop.published.delete_folder(key)
         bucket_shop.published.write("live/0000000001.json", pointer)
 
@@ -145,16 +145,14 @@ def test_killed_before_the_pointer(bucket_shop: Storage, write_run: WriteRun, wh
 
 
 def test_killed_after_the_pointer(bucket_shop: Storage, write_run: WriteRun) -> None:
-    """The claim is created before."""
-    _old_then_new(bucket_shop, write_run, "after create", 1, went_live=True)
+    _old_then_new(bucket_shop, write_run, "after create", 0, went_live=True)
 
 
-# requests to the server, and how often before: the claim, files of the version, then the pointer
+# requests to the server, and how often before: files of the version, then the pointer
 REQUESTS = [
-    ("after put_object", 0),
     ("after upload_file", 4),
     ("after upload_file", 9),
-    ("before put_object", 1),
+    ("before put_object", 0),
 ]
 
 
@@ -177,7 +175,7 @@ def test_killed_between_two_requests(bucket_shop: Storage, write_run: WriteRun) 
             return place
 
         _dies_then_ends(bucket_shop, mortal, first, first.version, version)
-        for key in ("live", "claims", version_key(version)):
+        for key in ("live", version_key(version)):
             bucket_shop.published.delete_folder(key)
         bucket_shop.published.write("live/0000000001.json", pointer)
 
@@ -232,7 +230,11 @@ def test_old_versions_are_deleted_but_not_champion_and_previous(
     few = {"keep_versions": 2, "keep_version_hours": 0.001}
     keeping = Storage(bucket_shop.settings.model_copy(update=few))
     assert retire(keeping, datetime(2000, 1, 1, tzinfo=UTC)) == [], "all of it may still be read"
-    gone = retire(keeping, datetime(2126, 1, 1, tzinfo=UTC))
+    much_later = datetime(2126, 1, 1, tzinfo=UTC)
+    assert retire(keeping, much_later) == [], "marked, and nothing was released since"
+    change = {"number": before.number + 1, "at": next_time(before)}
+    before = point(bucket_shop, before.model_copy(update=change))
+    gone = retire(keeping, much_later)
     assert sorted(gone) == sorted([first.version, "v2", "never_live"])
     left = {key.split("/")[1] for key in bucket_shop.published.list("versions")}
     assert left == {"v3", "v4"} and is_whole(bucket_shop, before)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +22,10 @@ from infra.storage import Storage
 from infra.stores.numbered import key
 from models.publishing.publish import publish
 from models.publishing.retire import retire
+from models.publishing.retired_versions import is_retired
 from models.publishing.roll_back_release import roll_back_release
-from models.publishing.version_claims import claim
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
-from tests.models.interrupted import OTHER, is_whole, once_at
+from tests.models.interrupted import OTHER, is_whole, meanwhile, once_at
 from tests.models.publishing.test_roll_back_release import WHY
 
 
@@ -65,6 +66,21 @@ def grow_old(shop: Storage) -> None:
         os.utime(path, (long_ago, long_ago))
 
 
+def point_again(shop: Storage) -> None:
+    """Let one more pointer name what is live, as if it had been released again."""
+    now = live(shop)
+    assert now is not None
+    change = {"number": now.number + 1, "at": now.at + timedelta(microseconds=1)}
+    pointer.point(shop, now.model_copy(update=change))
+
+
+def delete_old(shop: Storage, now: datetime) -> list[str]:
+    """Mark what need not stay, release once more, delete; return what is gone."""
+    assert retire(shop, now) == [], "it is marked, and nothing was released since"
+    point_again(shop)
+    return retire(shop, now)
+
+
 def long_ago(shop: Storage, write_run: WriteRun, amount: int) -> list[str]:
     """Leave so many versions that were live, the last one is; return their names."""
     prepare_bundle(shop, write_run())
@@ -85,14 +101,14 @@ def test_retire_keeps_what_is_needed_and_what_may_be_read(
     assert retire(keeping_only(shop, 3, 8.0)) == [], "all of it was written just now"
     assert (place / ".v99.0a1b2c3d").exists() and (place / "never_live").exists()
     grow_old(shop)
-    assert retire(keeping_only(shop, 3, 8.0), AS_OF) == ["never_live", *names[:6]]
+    assert delete_old(keeping_only(shop, 3, 8.0), AS_OF) == ["never_live", *names[:6]]
     assert not (place / ".v99.0a1b2c3d").exists()
-    assert retire(keeping_only(shop, 5, 0.5), AS_OF) == names[6:11]
+    assert delete_old(keeping_only(shop, 5, 0.5), AS_OF) == names[6:11]
     shop.published.write("versions/readme.txt", b"no version")
     os.utime(Path(shop.published.address, "versions/readme.txt"), (0, 0))
-    assert retire(keeping_only(shop, 2, 0.5), AS_OF) == names[11:14]
+    assert delete_old(keeping_only(shop, 2, 0.5), AS_OF) == names[11:14]
     Path(shop.published.address, "versions/readme.txt").unlink()
-    assert retire(keeping_only(shop, 2, 0.5), AS_OF) == []
+    assert delete_old(keeping_only(shop, 2, 0.5), AS_OF) == []
     assert standing(shop) == names[14:], "champion and previous"
 
 
@@ -108,11 +124,15 @@ def test_a_version_that_goes_live_during_a_deletion_stays(
         if key == version_key(names[0]):
             now = live(shop)
             assert now is not None
-            change = {"number": 7, "version": names[2], "previous": now.version}
-            claim(shop, names[2], 7)
+            with pytest.raises(PublishError, match="was deleted, or is being deleted"):
+                roll_back_release(shop, names[2], "anna", WHY, "run=back")
+            number = now.number + 1
+            change = {"number": number, "version": names[2], "previous": now.version}
             pointer.point(shop, now.model_copy(update=change))
 
     keeping.published.delete_folder = while_the_pointer_moves  # type: ignore[method-assign]
+    retire(keeping, AS_OF)
+    point_again(shop)
     assert retire(keeping, AS_OF) == [names[0], names[1], names[3]]
     assert standing(shop) == [names[2], names[4], names[5]]
 
@@ -123,7 +143,7 @@ def test_what_previous_means_stays_however_far_back(shop: Storage, write_run: Wr
     names = point_many(shop, publish(shop, RUN), 4)
     roll_back_release(shop, "previous", "anna", WHY, "run=1")
     grow_old(shop)
-    assert retire(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == names[:1]
+    assert delete_old(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == names[:1]
     assert standing(shop) == names[1:], "live is v02, v03 was, and v01 is what previous means"
     back = roll_back_release(keeping_only(shop, 2, 0.001), "previous", "anna", WHY, "run=2")
     assert back.version == names[1]
@@ -134,7 +154,7 @@ def test_retire_after_a_roll_back_keeps_both(shop: Storage, write_run: WriteRun)
     names = point_many(shop, publish(shop, RUN), 2)
     roll_back_release(shop, "previous", "anna", WHY, "run=back")
     grow_old(shop)
-    assert retire(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == []
+    assert delete_old(keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)) == []
     assert standing(shop) == names
 
 
@@ -142,6 +162,8 @@ def test_a_deletion_that_died_goes_on(shop: Storage, write_run: WriteRun) -> Non
     """Nobody goes back to a version from its first moment on."""
     names = long_ago(shop, write_run, 4)
     keeping = keeping_only(shop, 2, 0.5)
+    retire(keeping, AS_OF)
+    point_again(shop)
     keeping.published.delete_folder = not_at_all  # type: ignore[method-assign]
     with pytest.raises(StorageError):
         retire(keeping, AS_OF)
@@ -160,8 +182,8 @@ def test_what_is_kept_no_longer_may_be_gone_back_to_while_it_stands(
     names = long_ago(shop, write_run, 4)
     keeping = keeping_only(shop, 2, 0.5)
     now = roll_back_release(keeping, names[0], "anna", WHY, "run=back")
-    assert retire(keeping, AS_OF) == names[1:2]
-    assert live(shop) == now and is_whole(shop, now)
+    assert delete_old(keeping, AS_OF) == names[1:2]
+    assert names[0] in standing(shop) and is_whole(shop, now)
 
 
 @pytest.fixture
@@ -196,27 +218,92 @@ def interleaved(
             outer(once_at(rest, moment, at_once))
         now = live(rest)
         assert now is not None and is_whole(rest, now), moment
-        retire(rest)
+        delete_old_again(rest)
         assert is_whole(rest, now), moment
         seen.add(now.run)
         for place, copy in zip(places, before, strict=True):
             shutil.rmtree(place)
             shutil.copytree(copy, place)
         moment += 1
-    assert moment > 15
+    assert moment > 10
     return seen
 
 
-def test_a_publisher_at_each_moment_of_a_deletion(rest: Storage) -> None:
+def delete_old_again(shop: Storage) -> None:
+    retire(shop)
+    point_again(shop)
+    retire(shop)
+
+
+def publish_or_not(shop: Storage, run: str) -> None:
+    with suppress(PublishError):
+        publish(Storage(shop.settings), run)
+
+
+def test_a_publisher_at_each_moment_of_a_mark(rest: Storage) -> None:
     """It goes live, or is refused: what is live is whole."""
-
-    def late() -> None:
-        with suppress(PublishError):
-            publish(Storage(rest.settings), OTHER)
-
-    assert interleaved(rest, retire, late) == {RUN, OTHER}
+    assert interleaved(rest, retire, lambda: publish_or_not(rest, OTHER)) == {RUN, OTHER}
 
 
-def test_a_deletion_at_each_moment_of_a_publishing(rest: Storage) -> None:
+def test_a_publisher_at_each_moment_of_a_deletion(rest: Storage) -> None:
+    """It is refused at each, since the version is marked."""
+    retire(rest)
+    point_again(rest)
+    assert interleaved(rest, retire, lambda: publish_or_not(rest, OTHER)) == {RUN}
+    assert len(retire(rest)) == 1
+
+
+def test_a_mark_at_each_moment_of_a_publishing(rest: Storage) -> None:
     late = partial(retire, Storage(rest.settings))
     assert interleaved(rest, lambda storage: publish(storage, OTHER), late) == {RUN, OTHER}
+
+
+def test_a_mark_a_release_and_a_deletion_at_each_moment_of_a_publishing(rest: Storage) -> None:
+    """Only who moved the pointer before is live; the version is deleted under nobody."""
+    late = partial(delete_old_again, Storage(rest.settings))
+    assert interleaved(rest, lambda storage: publish(storage, OTHER), late) == {RUN, OTHER}
+
+
+def test_a_publisher_that_looks_before_a_mark_and_points_after_it(rest: Storage) -> None:
+    """It looked after a release that came after the one who marks looked for the first time."""
+    looked, may_point = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        looked.set()
+        assert may_point.wait(timeout=20)
+
+    slow = threading.Thread(target=publish, args=(meanwhile(rest, wait), OTHER))
+
+    def before_the_mark() -> None:
+        if not looked.is_set():
+            point_again(rest)
+            slow.start()
+            assert looked.wait(timeout=20)
+
+    marking = Storage(rest.settings)
+    create = marking.published.create
+
+    def late(key: str, content: bytes) -> None:
+        before_the_mark()
+        create(key, content)
+
+    marking.published.create = late  # type: ignore[method-assign]
+    assert retire(marking) == []
+    assert retire(rest) == [], "no release came since the mark: the next pointer may be this one's"
+    may_point.set()
+    slow.join()
+    now = live(rest)
+    assert now is not None and now.run == OTHER and is_whole(rest, now)
+    delete_old_again(rest)
+    assert is_whole(rest, now)
+
+
+def test_what_an_earlier_catwalk_gave_up_stays_given_up(shop: Storage, write_run: WriteRun) -> None:
+    """It wrote a numbered log for each version, whose last entry names no pointer."""
+    version = prepare_bundle(shop, write_run())
+    shop.published.create(key(f"claims/{version}", 1), b'{"pointer":1}')
+    assert not is_retired(shop, version)
+    shop.published.create(key(f"claims/{version}", 2), b'{"pointer":null}')
+    with pytest.raises(PublishError, match=f"{version} was deleted, or is being deleted"):
+        publish(shop, RUN)
+    assert live(shop) is None

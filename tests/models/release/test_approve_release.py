@@ -18,7 +18,7 @@ from infra.records.evaluation import Comparison, EvaluationRecord, Score
 from infra.records.release import Judgement, ServingRecord, VerdictRecord
 from infra.storage import Storage
 from models.release.approval_form import form
-from models.release.approve_release import ask, record_answer, require_approved
+from models.release.approve_release import approval_refusal, ask, record_answer
 from tests.models.conftest import AS_OF, RUN
 
 HOSTILE = "<img src=x> [click](http://x) | `a` **b** _c_"
@@ -57,6 +57,14 @@ def digest(shop: Storage) -> str:
 def approval(digest: str) -> Answer:
     at = AS_OF + timedelta(hours=1)
     return Answer(approved=True, by="pm", at=at, why="slow, but better", digest=digest)
+
+
+def require_approved(judged: VerdictRecord, shop: Storage, digest: str) -> None:
+    """Raise what publishing would refuse the bundle for."""
+    approval = RunRecords(shop, RUN).load_approval()
+    refusal = approval_refusal(judged, approval, shop.settings.approvers, digest)
+    if refusal is not None:
+        raise refusal
 
 
 def refused(shop: Storage, digest: str, said: str) -> None:

@@ -1,0 +1,180 @@
+"""Reads all that is on the record about a run which asks to go live, each record once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+from infra.errors import CatwalkError
+from infra.ledger.live_pointer import history
+from infra.ledger.run_records import RunRecords
+from infra.places import bundle_key
+from infra.records.evaluation import EvaluationRecord
+from infra.records.gates import GateRecord
+from infra.records.release import (
+    ApprovalRecord,
+    PublishRecord,
+    RefitRecord,
+    ServingRecord,
+    VerdictRecord,
+)
+from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
+from infra.storage import Storage
+from infra.stores.digests import FolderManifest, verified
+from models.bundle_layout import MODEL, manifest_sha256, version_of
+from models.publishing.retired_versions import is_retired
+from models.release.verdict import verdict_refusal
+from models.training.trained_model import FIT, read_fit
+
+GATES = ("events", "items", "interactions", "recommendations")
+TABLES = tuple(table.name for table in (INTERACTIONS, ITEMS, HISTORY, CATALOGUE, RECOMMENDATIONS))
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Built:
+    """The bundle of a run, every file of it held to its manifest.
+
+    Attributes
+    ----------
+    folder : Path
+        A copy of it.
+    learnt_from : dict of str to str
+        Which writing of its tables the model learnt from; see `models.data.run_tables.written_at`.
+    """
+
+    folder: Path
+    version: str
+    manifest_sha256: str
+    manifest: FolderManifest
+    learnt_from: dict[str, str]
+
+    @property
+    def arrays_sha256(self) -> str:
+        """The digest of the model without the facts of its training, which differ each time."""
+        return self.manifest.model_sha256(f"{MODEL}/", without=FIT)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is on the record about a run; None, or no entry, for what is not there.
+
+    Attributes
+    ----------
+    approvers : tuple of str
+        Who may approve today.
+    gates, tables : dict
+        Records of the gates, and manifests of the tables, by the table's name.
+    built : Built or None
+        None also where the verdict does not let the run go on: then nothing is built.
+    recorded : PublishRecord or None
+        What the run says it published.
+    live, released : PublishRecord or None
+        The newest pointer, and the one that released this very bundle.
+    retired : bool
+        Whether this version was marked for deletion; read after `live`, as
+        `models.publishing.retired_versions` asks.
+    unreadable : tuple of CatwalkError
+        What stands there and cannot be read.
+    """
+
+    run: str
+    approvers: tuple[str, ...]
+    verdict: VerdictRecord | None = None
+    evaluation: EvaluationRecord | None = None
+    refit: RefitRecord | None = None
+    serving: ServingRecord | None = None
+    approval: ApprovalRecord | None = None
+    gates: dict[str, GateRecord] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    built: Built | None = None
+    recorded: PublishRecord | None = None
+    live: PublishRecord | None = None
+    released: PublishRecord | None = None
+    retired: bool = False
+    unreadable: tuple[CatwalkError, ...] = ()
+
+    @property
+    def standing(self) -> PublishRecord | None:
+        """The newest pointer, if it names this very bundle: released, or rolled back to."""
+        ours = self.built and (self.run, self.built.version)
+        return self.live if self.live and (self.live.run, self.live.version) == ours else None
+
+    @property
+    def unrecorded(self) -> PublishRecord | None:
+        """The release of a publisher that died before its record, if it is live no longer."""
+        ours = self.recorded and self.built and self.recorded.version == self.built.version
+        return None if ours or self.standing else self.released
+
+
+def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
+    """Read what is on the record about a run; its bundle is copied to an empty folder."""
+    records, unreadable = RunRecords(storage, run), list[CatwalkError]()
+
+    def tried(read: Callable[[], Answer]) -> Answer | None:
+        try:
+            return read()
+        except CatwalkError as error:
+            unreadable.append(error)
+            return None
+
+    verdict = tried(records.load_verdict)
+    gates = {name: tried(partial(records.load_gate, name)) for name in GATES}
+    goes_on = verdict_refusal(verdict, run) is None
+    refit = tried(records.load_refit)
+    read = TABLES if refit and refit.refitted else [name for name in TABLES if name in GATES]
+    tables = {
+        name: tried(partial(storage.lake.manifest, name, run)) for name in (read if goes_on else ())
+    }
+    built = tried(partial(_built, storage, run, scratch)) if goes_on else None
+    live, released = tried(partial(_pointers, storage, run, built)) or (None, None)
+    return Evidence(
+        run=run,
+        approvers=tuple(storage.settings.approvers),
+        verdict=verdict,
+        evaluation=tried(records.load_evaluation),
+        refit=refit,
+        serving=tried(records.load_serving),
+        approval=tried(records.load_approval),
+        gates={name: gate for name, gate in gates.items() if gate is not None},
+        tables={name: facts for name, facts in tables.items() if facts is not None},
+        built=built,
+        recorded=tried(records.load_published),
+        live=live,
+        released=released,
+        retired=built is not None and bool(tried(partial(is_retired, storage, built.version))),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _built(storage: Storage, run: str, scratch: Path) -> Built:
+    folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
+    return Built(
+        folder=folder,
+        manifest=verified(folder),
+        version=version_of(folder),
+        manifest_sha256=manifest_sha256(folder),
+        learnt_from=read_fit(folder / MODEL).written,
+    )
+
+
+def _pointers(
+    storage: Storage, run: str, built: Built | None
+) -> tuple[PublishRecord | None, PublishRecord | None]:
+    """Return the newest pointer, and the one that released a bundle."""
+    pointers = history(storage)
+    live = next(pointers, None)
+    if live is None or built is None:
+        return live, None
+    ours = ("release", run, built.version)
+    matches = (
+        pointer
+        for pointer in chain([live], pointers)
+        if (pointer.action, pointer.run, pointer.version) == ours
+    )
+    return live, next(matches, None)
