@@ -8,9 +8,10 @@ PYTHON ?=
 export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
 run := .venv/bin/python -m
 ready := .venv/.ready
+two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay who-was-live test soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +41,11 @@ replay: $(ready) ## Read quarantined rows again: REASON= BATCH= SOURCE=, FIX="se
 who-was-live: $(ready) ## Which model was live AT="2026-11-24 14:05" (UTC), on which data, who let it
 	@$(run) infra.ledger.who_was_live "$$AT"
 
-test: setup ## All tests, two at a time
-	@$(run) pytest -n 2 --dist loadgroup --no-loadscope-reorder
+test: setup ## All tests but those of test-faults, two at a time
+	@$(run) pytest -m "not faults" $(two)
+
+test-faults: setup ## The tests that kill, fill a disk, or need an S3 server
+	@$(run) pytest -m faults $(two)
 
 soak-ingest: setup ## Kill the ingestion KILLS=30 times at random moments; its tables must not show it
 	@$(run) pytest -s tests/jobs/test_ingest_events_kills.py tests/jobs/test_ingest_events_faults.py --kills $(or $(KILLS),30)

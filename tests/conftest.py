@@ -20,6 +20,7 @@ from infra.shop.airflow_server import AirflowServer, client_of, require_free_por
 from infra.shop.home_lock import HomeLock
 from infra.shop_home import ensure_home
 from infra.storage import Storage
+from tests.faults import fixtures_of, is_about_a_fault
 from tests.house import REPOSITORY as REPOSITORY  # tests ask for it here
 from tests.message_servers import Inbox, Webhook, serving
 from tests.s3_server import ACCESS_KEY, PACKAGES, SECRET_KEY, S3Server, missing_programs
@@ -34,6 +35,7 @@ GROUPS = {
     "spark": JVM,
     "airflow": AIRFLOW,
     "s3_server": "s3",
+    "s3": "s3",
     "airflow_database": "airflow database",
 }
 # A hundred short jobs in one JVM: compiled once, lightly. With this compiler alone Java has 48 MB
@@ -78,14 +80,17 @@ rehearse()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give every test a group; one with no group of its own stays with those of its file.
+    """Give every test a group, and the mark `faults` where it is about one.
 
-    This is before pytest-xdist reads the groups; its own hook comes before `modifyitems` of ours.
+    A test with no group of its own stays with those of its file. This is before pytest-xdist reads
+    the groups; its own hook comes before `modifyitems` of ours.
     """
+    needed = fixtures_of(item)
+    if is_about_a_fault(item.path.stem, getattr(item, "originalname", item.name), needed):
+        item.add_marker(pytest.mark.faults)
     if item.get_closest_marker("xdist_group") is None:
-        needed = getattr(item, "fixturenames", ())
-        found = (group for fixture, group in GROUPS.items() if fixture in needed)
-        item.add_marker(pytest.mark.xdist_group(next(found, item.path.stem)))
+        groups = (group for fixture, group in GROUPS.items() if fixture in needed)
+        item.add_marker(pytest.mark.xdist_group(next(groups, item.path.stem)))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -197,9 +202,9 @@ def airflow(airflow_server: AirflowServer) -> AirflowClient:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

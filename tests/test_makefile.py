@@ -65,7 +65,9 @@ def test_each_shop_has_a_home_of_its_own() -> None:
     assert homes == [f"{var}/simulated", f"{var}/my_shop", f"{var}/other", "/x"]
 
 
-@pytest.mark.parametrize("target", ["setup", "demo", "up", "test", "soak-ingest", "bench-ingest"])
+@pytest.mark.parametrize(
+    "target", ["setup", "demo", "up", "test", "test-faults", "soak-ingest", "bench-ingest"]
+)
 def test_each_java_has_its_archive_before_spark_starts(target: str) -> None:
     assert "-m infra.spark.class_archive" in make("--dry-run", target)
 
@@ -97,6 +99,28 @@ def test_nothing_belongs_to_one_machine() -> None:
         for pattern in (INDEXES, MACHINE_PATHS):
             found = pattern.search(content.decode("utf-8", errors="replace"))
             assert not found, f"{file.relative_to(REPOSITORY)} holds '{found and found[0]}'"
+
+
+def test_a_machine_runs_the_tests_of_faults_as_well_and_adds_up_both(tmp_path: Path) -> None:
+    ci = (REPOSITORY / ".ci/run").read_text()
+    assert re.search(r'make test \| tee -a "\$log"\nstep make test-faults \| tee -a "\$log"', ci)
+    log = tmp_path / "log"
+    log.write_text(
+        "SKIPPED [2] no bucket\n3450 passed, 2 skipped in 350.10s (0:05:50)\n"
+        "== make test: 360 s\n1 passed on the way\n310 passed in 500.00s (0:08:20)\n"
+    )
+    function = re.search(r"^sum\(\) .*?^}", ci, re.MULTILINE | re.DOTALL)
+    assert function
+    counts = [
+        subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"log={log}; {function[0]}\nsum {word}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for word in ("passed", "skipped", "xfailed")
+    ]
+    assert counts == ["3760\n", "2\n", "0\n"]
 
 
 def test_scripts_are_sound_and_may_run() -> None:
