@@ -101,7 +101,7 @@ def _require_judged(record: GateRecord, rows: int) -> None:
     """Make sure that the gate looked at every row and left no rule aside."""
     found = {one.name: one.value for one in record.checks}
     aside = [one.name for one in record.checks if one.not_judged]
-    if record.verdict != "passed" or aside or found["rows"] != rows:
+    if record.result != "passed" or aside or found["rows"] != rows:
         failed = [one.name for one in record.checks if one.failed]
         raise GateError(f"Not judged: {aside}, failed: {failed}.", "Correct the bench's rows.")
 

@@ -11,7 +11,7 @@ from expectations.checking.gate import (
     inform,
     limits_of,
     measured,
-    verdict,
+    result_of,
     with_examples,
     write_record,
 )
@@ -47,7 +47,7 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     judged = {batch: storage.lake.manifest("events", batch)["written_at"] for batch in batches}
     with open_reader(storage) as reader:
         checks = _judge(reader, batches, before, limits, run)
-    stopped = [batch for batch in batches if verdict(_of(batch, checks)) == "stopped"]
+    stopped = [batch for batch in batches if result_of(_of(batch, checks)) == "stopped"]
     accepted = [one for one in (*before, *batches) if _will_be_learnt_from(storage, one, stopped)]
     checks += _of_sources(storage, accepted, batches, limits, as_of)
     decided = _decided_since(storage, run)

@@ -117,7 +117,7 @@ def shown(airflow: AirflowClient, airflow_shop: Storage) -> Shown:
     )
     records = RunRecords(airflow_shop, run)
     at = datetime.now(UTC)
-    records.save_gate(gate("events", *rules, run=run, verdict="stopped", at=at))
+    records.save_gate(gate("events", *rules, run=run, result="stopped", at=at))
     records.save_gate(gate("items", check("pictures", passed=False), check("prices"), run=run))
     better = compared("lightfm", 0.001, 0.007, "better", noise=0.002, slices=(LIGHT_USERS,))
     scores = (better, *EVALUATION.scores)

@@ -108,7 +108,7 @@ def with_examples(
     )
 
 
-def verdict(checks: Iterable[Check]) -> str:
+def result_of(checks: Iterable[Check]) -> str:
     """Say how a gate ended: `stopped` if a critical rule failed, `warned` if another one did."""
     failed = {one.severity for one in checks if one.failed}
     if "critical" in failed:
@@ -132,7 +132,7 @@ def write_record(
             "gate": gate,
             "run": run,
             "at": at,
-            "verdict": verdict(checks),
+            "result": result_of(checks),
             "partitions": partitions,
             "checks": checks,
             "waiting": waiting,
@@ -148,7 +148,7 @@ def enforce(
     cure: str = "Nothing was released. The report of the run shows every check.",
 ) -> None:
     """Turn a stopped gate into an error that names what failed; `cure` is where nothing waits."""
-    if record.verdict != "stopped":
+    if record.result != "stopped":
         return
     failed = [one for one in record.checks if one.failed and one.severity == "critical"]
     told = [_told(one) for one in failed[:_TOLD]]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from infra.rules import Strict
+
+Finding = Literal["better", "worse", "cannot tell"]
 
 
 class Slice(Strict):
@@ -22,7 +24,7 @@ class Slice(Strict):
 class Comparison(Strict):
     """One metric of a model less that of another one, user by user, with a 95% interval.
 
-    `against` is the name of a candidate, or `champion`. The verdict is `cannot tell` where the
+    `against` is the name of a candidate, or `champion`. The finding is `cannot tell` where the
     interval holds zero, or the difference is within the noise of training again.
     """
 
@@ -31,7 +33,7 @@ class Comparison(Strict):
     difference: float
     low: float
     high: float
-    verdict: Literal["better", "worse", "cannot tell"]
+    finding: Finding = Field(validation_alias=AliasChoices("finding", "verdict"))
 
 
 class Score(Strict):

@@ -8,12 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from infra.rules import Strict
 from infra.utc import in_utc
 
 Severity = Literal["critical", "warning", "info"]
+GateResult = Literal["passed", "warned", "stopped"]
 Example = dict[str, str | int | float | bool | None]
 MOST_EXAMPLES = 3
 GATE = "gate"  # who decided on a batch, where no person did
@@ -98,7 +99,7 @@ class GateRecord(Strict):
     gate: str
     run: str
     at: datetime
-    verdict: Literal["passed", "warned", "stopped"]
+    result: GateResult = Field(validation_alias=AliasChoices("result", "verdict"))
     partitions: tuple[str, ...]
     checks: tuple[Check, ...]
     waiting: tuple[str, ...] = ()
@@ -115,4 +116,4 @@ class GateRecord(Strict):
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
         failed = sum(check.failed for check in self.checks)
-        return {"verdict": self.verdict, "checks": len(self.checks), "failed": failed}
+        return {"result": self.result, "checks": len(self.checks), "failed": failed}

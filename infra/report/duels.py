@@ -94,8 +94,8 @@ def _whisker(
     return Whisker(
         name="the champion" if score.role == CHAMPION else score.name,
         chosen=score.name == chosen and score.role == "candidate",
-        word=one.verdict,
-        tone=WORDS[one.verdict],
+        word=one.finding,
+        tone=WORDS[one.finding],
         text=f"{middle} (95%: {low} to {high})",
         low=scale.at(one.low),
         middle=scale.at(one.difference),

@@ -54,7 +54,7 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
         return "Nothing beat it", f"{best.name} as it is reached the highest NDCG@10.", "calm"
     found = [one for one in best.comparisons if one.against == record.candidate]
     value = f"{best.name} reached the highest NDCG@10, {best.metrics[METRIC]:.4f}"
-    if found and found[0].verdict == "better":
+    if found and found[0].finding == "better":
         return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
     return "Cannot tell", f"{value}; chance alone could explain the difference.", "warn"
 

@@ -47,7 +47,7 @@ def _unreadable(snapshot: Snapshot) -> Headline | None:
 
 def _stopped(snapshot: Snapshot) -> Headline | None:
     for gate in snapshot.gates.values():
-        if gate.verdict == "stopped":
+        if gate.result == "stopped":
             end = _live_all_the_same(snapshot) or f" {STAYS}"
             word = f"Stopped at the gate “{gate.gate}”"
             return Headline(word, "bad", _failures(gate) + end, "stopped")
@@ -158,7 +158,7 @@ def _gate_contradictions(gate: GateRecord) -> Iterator[str]:
     if gate.partitions and not gate.checks:
         yield f"The gate “{gate.gate}” checked nothing."
     failed = any(check.severity == "critical" and check.failed for check in gate.checks)
-    if failed and gate.verdict != "stopped":
+    if failed and gate.result != "stopped":
         yield f"The gate “{gate.gate}” let data through although a critical check failed."
 
 

@@ -50,7 +50,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
 
 def gate_state(gate: GateRecord) -> tuple[str, Tone]:
     """Say how a gate ended."""
-    return GATE_WORDS[gate.verdict]
+    return GATE_WORDS[gate.result]
 
 
 def verdict_state(verdict: VerdictRecord, snapshot: Snapshot) -> tuple[str, Tone]:

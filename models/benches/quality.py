@@ -121,11 +121,11 @@ def _trained(
 
 def _line(score: Score) -> str:
     low, high = score.intervals["ndcg_at_10"]
-    verdicts = [f"{one.verdict} ({one.against})" for one in score.comparisons]
+    findings = [f"{one.finding} ({one.against})" for one in score.comparisons]
     return (
         f"  {score.name:16} NDCG@10 {score.metrics['ndcg_at_10']:.4f} [{low:.4f}, {high:.4f}]"
         f"  coverage {score.metrics['user_coverage']:.3f}"
-        f"  {score.metrics['training_minutes'] * 60:5.1f} s  {', '.join(verdicts)}"
+        f"  {score.metrics['training_minutes'] * 60:5.1f} s  {', '.join(findings)}"
     )
 
 
@@ -139,7 +139,7 @@ def _facts(score: Score) -> dict[str, Any]:
     if "popularity" in against:
         found = against["popularity"]
         facts["above_popularity"] = [round(found.low, 4), round(found.high, 4)]
-        facts["verdict"] = found.verdict
+        facts["finding"] = found.finding
     return facts
 
 

@@ -117,7 +117,7 @@ def _accepted(storage: Storage, run: str) -> str:
 
 def _is_accepted(storage: Storage, run: str) -> bool:
     gates = [RunRecords(storage, run).load_gate(name) for name in GATES]
-    return all(gate is not None and gate.verdict != "stopped" for gate in gates)
+    return all(gate is not None and gate.result != "stopped" for gate in gates)
 
 
 def _variants(wish: Wish) -> tuple[Candidate, ...]:

@@ -1,4 +1,4 @@
-"""How sure a number is: intervals over users, and verdicts that say when nobody can tell.
+"""How sure a number is: intervals over users, and findings that say when nobody can tell.
 
 Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13 (percentiles);
 T. Sakai, Evaluating Evaluation Metrics based on the Bootstrap, 2006 (pairs of rankings).
@@ -7,17 +7,15 @@ T. Sakai, Evaluating Evaluation Metrics based on the Bootstrap, 2006 (pairs of r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.records.evaluation import Comparison
+from infra.records.evaluation import Comparison, Finding
 from models.metrics.ranking import Values
 
 RESAMPLES = 1_000  # of all users, about 1 s a model for 100,000 users
 LEVEL = (2.5, 97.5)  # percentiles of a 95% interval
-Verdict: TypeAlias = Literal["better", "worse", "cannot tell"]
 
 
 def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
@@ -83,7 +81,7 @@ def compare(
             difference=float(differences[:, place].mean()),
             low=float(low[place]),
             high=float(high[place]),
-            verdict=verdict(
+            finding=finding(
                 float(differences[:, place].mean()), low[place], high[place], noise[name]
             ),
         )
@@ -100,18 +98,18 @@ def larger_noise(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else max(one, other)
 
 
-def verdict(difference: float, low: float, high: float, noise: float | None) -> Verdict:
+def finding(difference: float, low: float, high: float, noise: float | None) -> Finding:
     """Say better or worse only if the interval excludes zero and training again could not do it.
 
     Nobody can tell where the noise of training again is unknown, None.
 
     Examples
     --------
-    >>> verdict(0.03, 0.01, 0.05, noise=0.002), verdict(0.03, 0.01, 0.05, noise=0.04)
+    >>> finding(0.03, 0.01, 0.05, noise=0.002), finding(0.03, 0.01, 0.05, noise=0.04)
     ('better', 'cannot tell')
-    >>> verdict(-0.03, -0.05, -0.01, noise=0.0), verdict(0.03, -0.01, 0.07, noise=0.0)
+    >>> finding(-0.03, -0.05, -0.01, noise=0.0), finding(0.03, -0.01, 0.07, noise=0.0)
     ('worse', 'cannot tell')
-    >>> verdict(0.03, 0.01, 0.05, noise=None)
+    >>> finding(0.03, 0.01, 0.05, noise=None)
     'cannot tell'
     """
     if noise is None:

@@ -76,7 +76,7 @@ def _gate(name: str, evidence: Evidence) -> Iterator[CatwalkError]:
     if gate is None or (gate.gate, gate.run) != (name, run) or not _checked(gate):
         yield PublishError(f"The {name} of {run} are not checked.", f"Run gate_{name} first.")
         return
-    if gate.verdict == "stopped" or _broken(gate):
+    if gate.result == "stopped" or _broken(gate):
         yield PublishError(
             f"The {name} of {run} were stopped by their gate.",
             f"Mend what its report names, then run gate_{name} again.",

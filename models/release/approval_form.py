@@ -71,7 +71,7 @@ def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
         found = f"{here - there:+.3g}" if here is not None and there is not None else "unknown"
         if metric in sure:
             one = sure[metric]
-            found += f" ({one.low:+.2g} to {one.high:+.2g}: {one.verdict})"
+            found += f" ({one.low:+.2g} to {one.high:+.2g}: {one.finding})"
         yield metric, _number(here), _number(there), found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from infra.records.evaluation import Finding
 from infra.records.release import Judgement, Outcome
-from models.metrics.confidence import Verdict
 from models.release.thresholds import Amount, Missed
 
 Unsure = Literal["chance", "no noise", "no interval"]
@@ -33,7 +33,7 @@ class Margin:
     difference: float
     low: float
     high: float
-    verdict: Verdict
+    finding: Finding
     unsure: Unsure = "chance"
 
 
@@ -124,8 +124,8 @@ class Words:
         return self._say("met" if met else "missed", limit, bound, reason, outcome)
 
     def _compared(self, limit: str, bound: float, found: Margin) -> Judgement:
-        if found.verdict != "cannot tell":
-            return self._plain(limit, bound, found.verdict == "better")
+        if found.finding != "cannot tell":
+            return self._plain(limit, bound, found.finding == "better")
         spread = f"{found.difference:+.2g}, 95% interval {found.low:+.2g} to {found.high:+.2g}"
         reason = f"it must be {limit}, and {WHY_UNSURE[found.unsure]} ({spread})"
         result: Result = "not judged" if found.unsure == "no interval" else "cannot tell"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from infra.records.evaluation import EvaluationRecord, Score, Slice
 from infra.records.release import Judgement, Outcome
 from models.evaluation.compare import CHAMPION
-from models.metrics.confidence import larger_noise, verdict
+from models.metrics.confidence import finding, larger_noise
 from models.metrics.ranking import RANKING, K
 from models.release.judgements import Margin, Words
 from models.release.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
@@ -134,7 +134,7 @@ def _drop(say: Words, allowed: Amount, score: Score, rivals: Rivals) -> Judgemen
 def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Margin:
     """Compare by what was measured user by user; without that, the difference counts as it is.
 
-    The verdict is about the difference plus what it may be less: `better` says the limit is met,
+    The finding is about the difference plus what it may be less: `better` says the limit is met,
     `worse` that it is missed. Where the noise of training again is unknown, an interval alone can
     miss a limit, never meet it. Where an interval holds no number, the difference alone can.
     """
@@ -150,7 +150,7 @@ def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) 
         return Margin(*ends, "cannot tell" if met else "worse", "no interval")
     noise = larger_noise(_finite(score.noise), _finite(rival.noise))
     middle, low, high = (end + allowed for end in ends)
-    said = verdict(middle, low, high, noise or 0.0)
+    said = finding(middle, low, high, noise or 0.0)
     if noise is None and said == "better":
         return Margin(*ends, "cannot tell", "no noise")
     return Margin(*ends, said)
@@ -170,7 +170,7 @@ def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Ite
             yield say.no_jump_known(bound)
             continue
         found = _margin(score, rivals.champion, CHAMPION, metric, 0.0)
-        above = found.verdict == "better" or found.unsure != "chance"
+        above = found.finding == "better" or found.unsure != "chance"
         yield say.jumped(bound, live, above and value - live > bound.of(live))
 
 

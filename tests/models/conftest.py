@@ -248,17 +248,17 @@ def write_lists(
 
 
 def save_gate(
-    shop: Storage, run: str, verdict: str = "passed", gate: str = "recommendations", **change: Any
+    shop: Storage, run: str, result: str = "passed", gate: str = "recommendations", **change: Any
 ) -> None:
     """Write the record of one gate, as its task does, a minute after its table was written."""
-    passed = verdict == "passed"
+    passed = result == "passed"
     written_at = AS_OF if gate == "recommendations" else WRITTEN_AT
     check = Check(name="full", says="full", why="w", severity="critical", value=1.0, passed=passed)
     content = {
         "gate": gate,
         "run": run,
         "at": written_at + timedelta(minutes=1),
-        "verdict": verdict,
+        "result": result,
         "partitions": [run],
         "checks": [check],
     }

@@ -35,7 +35,7 @@ def gate(shop: Storage, run: str = RUN) -> GateRecord:
 def test_a_good_batch_is_accepted_and_recorded(shop: Storage) -> None:
     put(shop, GOOD)
     record = gate(shop)
-    assert record.verdict == "passed"
+    assert record.result == "passed"
     assert shop.accepted_batches() == (BATCH,)
     assert RunRecords(shop, RUN).load_gate("events") == record
     assert {check.name: check.value for check in record.checks}["users"] == 3
@@ -58,7 +58,7 @@ def test_a_broken_rule_stops_the_batch(shop: Storage) -> None:
 
 def test_a_warning_is_shown_and_stops_nothing(shop: Storage) -> None:
     put(shop, [*GOOD, event(10, unit_price=-1.0)])
-    assert gate(shop).verdict == "warned"
+    assert gate(shop).result == "warned"
     assert shop.accepted_batches() == (BATCH,)
 
 
@@ -85,7 +85,7 @@ def test_no_batch_at_all_stops_the_run_and_the_record_says_so(shop: Storage) -> 
         gate(shop)
     record = RunRecords(shop, RUN).load_gate("events")
     assert record is not None
-    assert (record.verdict, record.waiting) == ("stopped", ())
+    assert (record.result, record.waiting) == ("stopped", ())
 
 
 def test_an_unfinished_table_is_an_error(shop: Storage) -> None:
@@ -117,7 +117,7 @@ def test_a_batch_of_nothing_new_is_accepted_as_it_is(shop: Storage) -> None:
     put(shop, GOOD)
     gate(shop)
     put(shop, [event(0)], "batch=shop-000001", rows_read=7, duplicates=7)
-    assert gate(shop, "run=second").verdict == "passed"
+    assert gate(shop, "run=second").result == "passed"
     assert len(shop.accepted_batches()) == 2
 
 
@@ -128,7 +128,7 @@ def test_a_batch_of_declared_non_events_is_let_in_as_nothing_new_and_shown(shop:
     put(shop, [], "batch=shop-000001", rows_read=7, **facts)
     record = gate(shop, "run=second")
     assert [check.name for check in record.checks if check.failed] == ["not_events_share"]
-    assert (record.verdict, len(shop.accepted_batches())) == ("warned", 2)
+    assert (record.result, len(shop.accepted_batches())) == ("warned", 2)
     put(shop, [], "batch=shop-000002", rows_read=8, **facts)
     with pytest.raises(GateError, match="events in the batch in batch=shop-000002: 0"):
         gate(shop, "run=third")
@@ -201,7 +201,7 @@ def test_a_person_may_accept_a_stopped_batch(shop: Storage) -> None:
     with pytest.raises(GateError):
         gate(shop)
     shop.decide(BatchDecision(decision="accepted", by="anna", why="counted by hand"), BATCH)
-    assert gate(shop, "run=second").verdict == "passed"
+    assert gate(shop, "run=second").result == "passed"
     assert shop.accepted_batches() == (BATCH,)
 
 

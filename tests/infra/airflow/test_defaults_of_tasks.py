@@ -86,7 +86,7 @@ def test_a_broken_table_stops_all_that_comes_after_its_gate(
         assert {one.trigger_rule for one in direct} == {"all_success"}, "each of them suffices"
         record = RunRecords(shop, run).load_gate(gate.removeprefix("gate_"))
         assert record is not None
-        assert record.verdict == "stopped"
+        assert record.result == "stopped"
     assert "Stopped at the gate" in shop.reports.read(f"{run}/index.html").decode()
     assert live(shop) == before
 

@@ -32,7 +32,7 @@ LINK = f"/dags/{DAG}/runs/manual__2026-11-24T12%3A00%3A00%2B00%3A00/plugin/catwa
 def stopped(shop: Storage, airflow_database: None) -> Storage:
     """Return a shop with a run that its events gate stopped."""
     run = run_key(RUN_ID)
-    RunRecords(shop, run).save_gate(gate("events", CRITICAL, run=run, verdict="stopped"))
+    RunRecords(shop, run).save_gate(gate("events", CRITICAL, run=run, result="stopped"))
     return shop
 
 

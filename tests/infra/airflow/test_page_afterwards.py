@@ -26,7 +26,7 @@ from tests.infra.report.test_report import CRITICAL, gate
 pytestmark = pytest.mark.usefixtures("airflow_database")
 RUN = "run=by-hand"
 PAGE, SUMMARY = f"{RUN}/index.html", f"{RUN}/summary.json"
-STOPPED = gate("events", CRITICAL, run=RUN, verdict="stopped")
+STOPPED = gate("events", CRITICAL, run=RUN, result="stopped")
 KILLED = """
 import os, signal, sys
 from tests.infra.airflow import test_page_afterwards as test

@@ -28,10 +28,10 @@ RUN_PAGE = f"/catwalk/runs/{RUN}"
 TAB = f"/catwalk/dags/{DAG}/runs/{RUN_ID.replace('+', '%2B')}"
 
 
-def gate(run: str, verdict: str, passed: bool) -> GateRecord:
+def gate(run: str, result: str, passed: bool) -> GateRecord:
     check = {"name": "rows", "says": HOSTILE, "why": HOSTILE, "severity": "critical"}
     found = Check.model_validate({**check, "value": 1.0, "min": 2.0, "passed": passed})
-    facts = {"gate": "events", "run": run, "at": NOON, "verdict": verdict, "partitions": ["b"]}
+    facts = {"gate": "events", "run": run, "at": NOON, "result": result, "partitions": ["b"]}
     return GateRecord.model_validate({**facts, "checks": [found]})
 
 

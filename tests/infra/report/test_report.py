@@ -44,7 +44,7 @@ def check(name: str, **changes: Any) -> Check:
 
 
 def gate(name: str, *checks: Check, **changes: Any) -> GateRecord:
-    given = {"run": RUN, "at": NOON, "verdict": "passed", "partitions": ("batch=shop-000012",)}
+    given = {"run": RUN, "at": NOON, "result": "passed", "partitions": ("batch=shop-000012",)}
     return GateRecord(**{"gate": name, **given, "checks": checks or (check("order"),), **changes})
 
 
@@ -246,7 +246,7 @@ def test_a_missed_threshold_is_a_rejection(run: Run) -> None:
 
 
 def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:
-    page = run.until("events", events=gate("events", CRITICAL, verdict="stopped")).page()
+    page = run.until("events", events=gate("events", CRITICAL, result="stopped")).page()
     assert word(page) == "Stopped at the gate “events”"
     assert "1 critical check failed: Unknown users holds." in page
 
@@ -260,13 +260,13 @@ def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run:
 
 def test_a_check_names_its_batch(run: Run) -> None:
     stopped = gate("events", CRITICAL.model_copy(update={"partition": "batch=shop-000077"}))
-    page = run.until("events", events=stopped.model_copy(update={"verdict": "stopped"})).page()
+    page = run.until("events", events=stopped.model_copy(update={"result": "stopped"})).page()
     assert "failed: Unknown users holds in batch=shop-000077." in sentence(page)
     assert seen(page).count("batch=shop-000077") == 2
 
 
 def test_a_warning_does_not_hide_behind_the_release(run: Run) -> None:
-    warned = gate("events", check("late", severity="warning", passed=False), verdict="warned")
+    warned = gate("events", check("late", severity="warning", passed=False), result="warned")
     page = run.until("published", events=warned).page()
     assert word(page) == "Released"
     assert "1 check on the data failed without stopping it." in sentence(page)
@@ -467,7 +467,7 @@ def test_every_check_and_judgement_appears(run: Run) -> None:
 
 def test_failed_checks_stand_before_those_that_passed(run: Run) -> None:
     checks = (check("Fine"), check("Late", severity="info", passed=False), CRITICAL)
-    text = seen(run.until("events", events=gate("events", *checks, verdict="stopped")).page())
+    text = seen(run.until("events", events=gate("events", *checks, result="stopped")).page())
     places = [text.rindex(f"{name} holds") for name in ("Unknown users", "Late", "Fine")]
     assert places == sorted(places)
 
@@ -543,7 +543,7 @@ def hostile(run: Run) -> str:
         candidate=HOSTILE,
     )
     run.records.save_approval(APPROVED.model_copy(update={"by": HOSTILE, "why": HOSTILE}))
-    lifted = gate("events", bad, verdict="stopped", partitions=(HOSTILE,))
+    lifted = gate("events", bad, result="stopped", partitions=(HOSTILE,))
     live = published(version=HOSTILE, candidate=HOSTILE, previous=HOSTILE)
     records = {"events": lifted, "evaluation": evaluation, "release": judged, "published": live}
     return run.until("published", ingest=counts, **records).page()
@@ -603,7 +603,7 @@ def test_a_number_that_json_cannot_hold_fails_the_writer(run: Run) -> None:
 
 def test_a_value_never_looks_like_the_limit_it_misses(run: Run) -> None:
     close = check("share of known items", value=0.94996, min=0.95, max=None, passed=False)
-    text = seen(run.until("events", events=gate("events", close, verdict="stopped")).page())
+    text = seen(run.until("events", events=gate("events", close, result="stopped")).page())
     assert "94.996%" in text
     assert "at least 95%" in text
 

@@ -51,7 +51,7 @@ def judged(shop: Storage, number: int, value: float | None, *others: GateRecord)
     run, passed = run_at(number), value is not None and value <= 0.05
     rule = check("rows", value=value, passed=passed, **LIMITS)
     word = "passed" if passed else "stopped"
-    RunRecords(shop, run).save_gate(gate("events", rule, run=run, verdict=word))
+    RunRecords(shop, run).save_gate(gate("events", rule, run=run, result=word))
     return page_of(shop, run)
 
 
@@ -116,7 +116,7 @@ def test_each_source_has_a_trend_of_its_own(shop: Storage, form: str) -> None:
         run = run_at(number)
         of_web = check("hours", value=web, max=72, partition=form.format("web-eu", number))
         of_app = check("hours", value=app, max=72, passed=False, partition=form.format("app", 7))
-        record = gate("events", of_web, of_app, run=run, verdict="stopped")
+        record = gate("events", of_web, of_app, run=run, result="stopped")
         RunRecords(shop, run).save_gate(record)
     text = page_of(shop, run_at(1))
     assert "Last 2 runs, oldest first: 1, 2. Failed in 0." in text
@@ -141,7 +141,7 @@ def test_rows_that_break_a_rule_are_shown_and_escaped(shop: Storage) -> None:
     rows = ({"user_key": "ab12", "price": -1.5}, {"user_key": HOSTILE, "reason": None})
     rule = check("price", passed=False, examples=rows)
     run = run_at(0)
-    RunRecords(shop, run).save_gate(gate("events", rule, run=run, verdict="stopped"))
+    RunRecords(shop, run).save_gate(gate("events", rule, run=run, result="stopped"))
     page = page_of(shop, run)
     for expected in ("Rows that break these rules", "User key", "ab12", "-1.5"):
         assert expected in seen(page)
@@ -159,7 +159,7 @@ def test_waiting_batches_are_named(shop: Storage) -> None:
 
 def compared(name: str, low: float, high: float, word: str, **changes: object) -> Score:
     one = {"metric": "ndcg_at_10", "against": "champion", "difference": (low + high) / 2}
-    comparison = Comparison.model_validate({**one, "low": low, "high": high, "verdict": word})
+    comparison = Comparison.model_validate({**one, "low": low, "high": high, "finding": word})
     return score(name, 0.07).model_copy(update={"comparisons": (comparison,), **changes})
 
 

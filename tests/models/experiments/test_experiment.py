@@ -174,7 +174,7 @@ def test_only_tables_that_passed_their_gate_are_used(shop: Storage, write_run: W
     save_gate(shop, half, gate="interactions")
     for run in (early, late, stopped):
         save_gates(shop, run)
-    save_gate(shop, stopped, gate="items", verdict="stopped")
+    save_gate(shop, stopped, gate="items", result="stopped")
     assert latest_accepted(shop) == late
     plan_experiment(shop, MINE, {**FORM, "run": "z_early"})
     assert json.loads(shop.lake.store.read(f"{HERE}/plan.json"))["run"] == early

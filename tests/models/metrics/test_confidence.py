@@ -1,4 +1,4 @@
-"""Intervals that hold what they promise, and verdicts that admit what nobody can tell."""
+"""Intervals that hold what they promise, and findings that admit what nobody can tell."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_interval_of_no_difference_holds_zero_19_times_of_20() -> None:
         taste = random.random(300)  # what pairing takes out
         mine, theirs = (taste + 0.1 * random.normal(size=300) for _ in range(2))
         found = compare("m", mine, {"other": theirs}, {"other": 0.0}, seed)[0]
-        misses += found.verdict != "cannot tell"
+        misses += found.finding != "cannot tell"
     assert misses <= 8
 
 
@@ -60,11 +60,11 @@ def test_pairing_sees_what_two_intervals_cannot() -> None:
     better = taste + 0.01 + 0.02 * random.normal(size=500)
     found = {one.against: one for one in compare("m", better, {"a": taste}, {"a": 0.0}, 1)}
     spans = intervals({"mine": better, "theirs": taste}, 1)
-    assert found["a"].verdict == "better" and spans["mine"][0] < spans["theirs"][1]
+    assert found["a"].finding == "better" and spans["mine"][0] < spans["theirs"][1]
     assert found["a"].low < found["a"].difference < found["a"].high
-    assert compare("m", taste, {"a": better}, {"a": 0.0}, 1)[0].verdict == "worse"
-    assert compare("m", better, {"a": taste}, {"a": 0.5}, 1)[0].verdict == "cannot tell"
-    assert compare("m", better, {"a": taste}, {"a": None}, 1)[0].verdict == "cannot tell"
+    assert compare("m", taste, {"a": better}, {"a": 0.0}, 1)[0].finding == "worse"
+    assert compare("m", better, {"a": taste}, {"a": 0.5}, 1)[0].finding == "cannot tell"
+    assert compare("m", better, {"a": taste}, {"a": None}, 1)[0].finding == "cannot tell"
     assert compare("m", better, {}, {}, 1) == ()
 
 
@@ -82,7 +82,7 @@ def test_every_model_is_compared_with_champion_and_baseline(
             assert low <= score.metrics[metric] <= high
     found = {one.name: one for one in record.scores}
     same = found["also_bought"]
-    assert same.role == "champion" and same.comparisons[0].verdict == "better"
+    assert same.role == "champion" and same.comparisons[0].finding == "better"
     assert found["popularity"].noise == found["content"].noise == 0.0
     assert found["lightfm_hybrid"].noise == load_noise(shop) and load_noise(shop) > 0
 
@@ -91,9 +91,9 @@ def load_noise(shop: Storage) -> float:
     return load_trained(shop, RUN, "lightfm_hybrid").fit.noise or 0.0
 
 
-@pytest.mark.parametrize(("noise", "verdict"), [(0.0, "better"), (None, "cannot tell")])
+@pytest.mark.parametrize(("noise", "finding"), [(0.0, "better"), (None, "cannot tell")])
 def test_noise_that_nobody_measured_is_not_none(
-    noise: float | None, verdict: str, shop: Storage, write_run: WriteRun
+    noise: float | None, finding: str, shop: Storage, write_run: WriteRun
 ) -> None:
     """A model trained with `noise_refits: 0`, beside one that needs none."""
     write_run()
@@ -106,7 +106,7 @@ def test_noise_that_nobody_measured_is_not_none(
         score = score_of(name, "candidate", trained)
         known = score if name == "popularity" else score.model_copy(update={"noise": noise})
         judged.append((known, measure(trained.model, holdout, tables)))
-    assert compared(judged, holdout, tables, 1)[1].comparisons[0].verdict == verdict
+    assert compared(judged, holdout, tables, 1)[1].comparisons[0].finding == finding
 
 
 def test_a_model_that_is_the_champion_cannot_be_told_from_it(
@@ -119,7 +119,7 @@ def test_a_model_that_is_the_champion_cannot_be_told_from_it(
     assert twin.role == "candidate"
     comparison = twin.comparisons[0]
     assert (comparison.against, comparison.difference) == ("champion", 0.0)
-    assert comparison.verdict == "cannot tell"
+    assert comparison.finding == "cannot tell"
 
 
 def test_another_seed_moves_one_that_is_fixed() -> None:

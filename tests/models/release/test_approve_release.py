@@ -255,7 +255,7 @@ def evaluation(*scores: Score) -> EvaluationRecord:
 def test_the_form_shows_the_thresholds_and_what_differs() -> None:
     sure = Comparison(
         metric="ndcg_at_10", against="champion", difference=0.05, low=0.01, high=0.09,
-        verdict="better",
+        finding="better",
     )  # fmt: skip
     mine = score("candidate", comparisons=(sure,), parameters={"epochs": 40})
     text = form(verdict(champion="version1"), evaluation(mine, score("champion")))

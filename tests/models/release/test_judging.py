@@ -85,7 +85,7 @@ def test_each_limit(limit, value, rival, champion, result, outcome) -> None:  # 
 
 
 def compared(against: str, difference: float, low: float, high: float) -> dict[str, Any]:
-    said = {"difference": difference, "low": low, "high": high, "verdict": "cannot tell"}
+    said = {"difference": difference, "low": low, "high": high, "finding": "cannot tell"}
     return {"comparisons": (Comparison(metric="ndcg_at_10", against=against, **said),)}  # type: ignore[arg-type]
 
 

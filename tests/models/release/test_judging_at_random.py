@@ -87,7 +87,7 @@ class Space:
     def judged(self) -> str:
         """Ask the code."""
         made = tuple(
-            Comparison(metric=m, against=a, low=low, difference=d, high=high, verdict="cannot tell")
+            Comparison(metric=m, against=a, low=low, difference=d, high=high, finding="cannot tell")
             for (m, a), (low, d, high) in self.found.items()
         )
         slices = tuple(
