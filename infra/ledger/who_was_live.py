@@ -111,8 +111,7 @@ def _facts(then: PublishRecord, released: PublishRecord | None) -> Iterator[tupl
         yield "Data", f"events from {then.data.start} to {then.data.as_of}"
         yield "Batches", f"{len(then.data.batches)}: {', '.join(then.data.batches)}"
     if then.thresholds is not None:
-        judged = then.thresholds
-        yield "Thresholds", f"sha256 {judged.sha256}, commit {judged.commit}, by {judged.author}"
+        yield "Thresholds", f"sha256 {then.thresholds.sha256}"
     if released is None:
         yield "Released", "unknown: the pointer of that release was deleted"
     else:

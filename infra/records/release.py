@@ -15,6 +15,16 @@ Outcome = Literal["release", "review", "reject"]
 Answered = Literal["waiting", "approved", "rejected"]
 
 
+_GIT = {"commit", "author", "thresholds_commit", "thresholds_author"}
+
+
+def _without_git(content: Any) -> Any:
+    """Leave out who last changed the thresholds: only records of an earlier Catwalk say that."""
+    if not isinstance(content, dict):
+        return content
+    return {name: value for name, value in content.items() if name not in _GIT}
+
+
 class Approval(Strict):
     """A person's decision to go on although a rule said no."""
 
@@ -48,26 +58,26 @@ class Judgement(Strict):
 
 
 class ThresholdsFile(Strict):
-    """The thresholds that judged: the hash of their bytes, and who last changed them.
-
-    `commit` and `author` may each be `unknown`, and `commit` also `uncommitted`.
-    """
+    """The thresholds that judged, by the hash of their bytes; the run's verdict has the text."""
 
     sha256: str
-    commit: str
-    author: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_records(cls, content: Any) -> Any:
+        return _without_git(content)
 
     def facts(self) -> dict[str, str]:
         """Return them as the decision log names them."""
-        return {f"thresholds_{name}": str(value) for name, value in self}
+        return {"thresholds_sha256": self.sha256}
 
 
 class VerdictRecord(Strict):
     """The release decision, bound to what was judged.
 
     `model_sha256` names the judged bytes, `champion` the live version they were held against.
-    `thresholds_commit` and `thresholds_author` tell who last changed the thresholds; each may be
-    `uncommitted` or `unknown`. `columns` are those of the tables that were learnt from.
+    `thresholds_text` is what the file of thresholds said, empty in records of an earlier Catwalk.
+    `columns` are those of the tables that were learnt from.
     """
 
     run: str
@@ -75,19 +85,22 @@ class VerdictRecord(Strict):
     outcome: Outcome
     candidate: str
     thresholds_sha256: str
-    thresholds_commit: str = "unknown"
-    thresholds_author: str = "unknown"
+    thresholds_text: str = ""
     batches: tuple[str, ...]
     judgements: tuple[Judgement, ...]
     model_sha256: str = ""
     champion: str | None = None
     columns: tuple[str, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_records(cls, content: Any) -> Any:
+        return _without_git(content)
+
     @property
     def thresholds(self) -> ThresholdsFile:
         """The thresholds that judged."""
-        commit, author = self.thresholds_commit, self.thresholds_author
-        return ThresholdsFile(sha256=self.thresholds_sha256, commit=commit, author=author)
+        return ThresholdsFile(sha256=self.thresholds_sha256)
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -7,6 +7,7 @@ released.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 import sys
 from collections import Counter
@@ -23,7 +24,6 @@ from infra.rules import read_rules
 from infra.shop_home import open_home
 from infra.storage import Storage
 from models.release.columns import NAME as COLUMNS
-from models.release.file_history import last_change
 from models.release.judge_release import judge_all
 from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
 from models.release.verdict import outcome_of
@@ -149,8 +149,7 @@ def main(arguments: Sequence[str] | None = None, file: Path = RELEASE) -> int:
     amount = parser.parse_args(arguments).runs
     content = read_rules(file)
     rules = parse_thresholds(content, str(file))
-    changed = last_change(file, content)
-    about = f"{file.name} (commit {changed.commit[:12]}, author {changed.author})"
+    about = f"{file.name} (sha256 {hashlib.sha256(content).hexdigest()[:12]})"
     storage = Storage(open_home())
     replays = [replay(storage, run, rules) for run in last_runs(storage, amount)]
     print(page(rules, about, replays))

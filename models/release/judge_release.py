@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError
 from infra.ledger.run_records import RunRecords
@@ -23,7 +23,6 @@ from infra.storage import Storage
 from models.candidates import load_candidates
 from models.evaluation.compare import CHAMPION
 from models.release.columns import columns_of, columns_of_version, judge_columns
-from models.release.file_history import UNKNOWN, Change, last_change
 from models.release.judging import CHOSEN_BY, judge, rivals_of
 from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
 from models.release.verdict import WORST_FIRST, outcome_of
@@ -97,15 +96,12 @@ def _verdict(storage: Storage, run: str, file: Path) -> VerdictRecord:
     columns, live = columns_of(storage, run), evaluation.champion
     held = () if live is None else (judge_columns(columns, columns_of_version(storage, live)),)
     score, judgements = judge_all(evaluation, rules, held)
-    changed = last_change(file, content)
     return VerdictRecord(
         run=run,
         at=datetime.now(UTC),
         outcome=outcome_of(judgements),
         candidate=score.name,
-        thresholds_sha256=hashlib.sha256(content).hexdigest(),
-        thresholds_commit=changed.commit,
-        thresholds_author=changed.author,
+        **_thresholds(content),
         batches=tuple(storage.lake.manifest(INTERACTIONS.name, run)["batches"]),
         judgements=judgements,
         model_sha256=score.model_sha256,
@@ -115,14 +111,13 @@ def _verdict(storage: Storage, run: str, file: Path) -> VerdictRecord:
 
 
 def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
-    """Reject a run that could not be judged, so that no verdict of before stands in its place."""
+    """Reject a run that could not be judged, so that no earlier verdict counts for it."""
     known = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
     reason = str(error) if known else f"It failed by {type(error).__name__}: see the task's log."
     try:
-        content = read_rules(file)
-        sha256, changed = hashlib.sha256(content).hexdigest(), last_change(file, content)
+        thresholds = _thresholds(read_rules(file))
     except SettingsError:
-        sha256, changed = UNKNOWN, Change(UNKNOWN, UNKNOWN)
+        thresholds = {"thresholds_sha256": "unknown"}
     judgement = Judgement(
         metric="judge_release",
         value=None,
@@ -137,12 +132,16 @@ def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
         at=datetime.now(UTC),
         outcome="reject",
         candidate=NOBODY,
-        thresholds_sha256=sha256,
-        thresholds_commit=changed.commit,
-        thresholds_author=changed.author,
+        **thresholds,
         batches=(),
         judgements=(judgement,),
     )
+
+
+def _thresholds(content: bytes) -> dict[str, Any]:
+    """Return the fields of a verdict that keep the file of thresholds, whoever changes it later."""
+    text = content.decode("utf-8", "replace")
+    return {"thresholds_sha256": hashlib.sha256(content).hexdigest(), "thresholds_text": text}
 
 
 def _releasable(evaluation: EvaluationRecord) -> list[Score]:

@@ -22,6 +22,7 @@ from infra.records.release import (
     Judgement,
     LearntFrom,
     PublishRecord,
+    ThresholdsFile,
     VerdictRecord,
 )
 from infra.storage import Storage
@@ -166,8 +167,8 @@ def test_a_pointer_from_the_future_is_not_taken_for_one_that_is_not_live_yet(
     assert answer(three, 1.5)["Live"].startswith("v2"), "what came before is known"
 
 
-def test_the_thresholds_and_their_author_are_in_every_decision(shop: Storage) -> None:
-    by = {"thresholds_sha256": "t" * 64, "thresholds_commit": "c0ffee", "thresholds_author": "Ada"}
+def test_the_thresholds_are_in_every_decision(shop: Storage) -> None:
+    by = {"thresholds_sha256": "t" * 64}
     judged = verdict("review").model_copy(update=by)
     asked = {"run": RUN, "candidate": "m", "manifest_sha256": "b" * 64, "asked": ["pm"]}
     answered = {"answer": "approved", "by": "pm", "at": NOON, "why": "fine", "asked_at": NOON}
@@ -179,7 +180,16 @@ def test_the_thresholds_and_their_author_are_in_every_decision(shop: Storage) ->
     for _, one in entries(shop.reports):
         assert by.items() <= one.facts.items(), one.what
     point(shop, 1, 0, thresholds=judged.thresholds)
-    assert answer(shop, 1)["Thresholds"] == f"sha256 {'t' * 64}, commit c0ffee, by Ada"
+    assert answer(shop, 1)["Thresholds"] == f"sha256 {'t' * 64}"
+
+
+def test_records_that_name_a_commit_and_an_author_still_load() -> None:
+    """An earlier Catwalk asked git who last changed the thresholds."""
+    of_git = {"commit": "c0ffee", "author": "Ada"}
+    assert ThresholdsFile.model_validate({"sha256": "t", **of_git}) == ThresholdsFile(sha256="t")
+    judged = verdict("release")
+    earlier = {**judged.model_dump(), "thresholds_commit": "c0ffee", "thresholds_author": "Ada"}
+    assert VerdictRecord.model_validate(earlier) == judged
 
 
 def judgement(result: str, reason: str) -> Judgement:

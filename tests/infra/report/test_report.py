@@ -225,11 +225,13 @@ def test_a_complete_run_is_released(run: Run) -> None:
     assert "Not run" not in seen(page)
 
 
-def test_the_page_names_who_last_changed_the_thresholds(run: Run) -> None:
-    by = {"thresholds_author": "Anna <pm>", "thresholds_commit": "c0ffee"}
-    page = run.until("release", release=verdict(**by)).page()
-    assert "Anna <pm>" in seen(page) and "c0ffee" in seen(page)
+def test_the_page_shows_the_thresholds_that_judged(run: Run) -> None:
+    text = "ndcg_at_10: {min: 0.1, why: <pm> says so}"
+    page = run.until("release", release=verdict(thresholds_text=text)).page()
+    assert text in seen(page) and "ab" * 32 in seen(page)
     assert "<pm>" not in page
+    earlier = run.until("release", release=verdict()).page()
+    assert "thresholds that judged" not in seen(earlier), "an earlier record has no text"
 
 
 def test_only_the_judged_metric_is_put_into_words(run: Run) -> None:
