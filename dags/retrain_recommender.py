@@ -90,7 +90,7 @@ def recommend_users(run: Run, winner: Counts) -> Counts:
     from infra.spark.submit import submit
     from jobs import recommend_users
 
-    loader = "models.bundle.bundle:load_recommender"
+    loader = "models.bundle.bundle:load_todays"
     model = ["--model", winner["candidate"], "--folder", winner["folder"], "--loader", loader]
     submit(recommend_users, ["--run", run.key, *model])
     return run.storage.lake.counts("recommendations", run.key)

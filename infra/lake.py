@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,24 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
 LAKE_SCRATCH = "scratch"
+
+
+def inputs_id(written: Mapping[str, str]) -> str:
+    """Name tables by when each was written: written again, they have another id.
+
+    Parameters
+    ----------
+    written : mapping of str to str
+        Name of the table to its `written_at`.
+
+    Returns
+    -------
+    str
+        A sha256; empty where there are no tables.
+    """
+    if not written:
+        return ""
+    return hashlib.sha256(json.dumps(dict(written), sort_keys=True).encode()).hexdigest()
 
 
 def run_key(run_id: str) -> str:

@@ -12,6 +12,11 @@ def candidates_of(run: str) -> str:
     return f"candidates/{run}"
 
 
+def costs_key(place: str, name: str) -> str:
+    """Return the file with the time and memory of a training, beside its model's folder."""
+    return f"{place}/{name}.costs.json"
+
+
 def bundle_key(run: str) -> str:
     """Return the folder of a run's bundle in the lake."""
     return f"bundles/{run}"

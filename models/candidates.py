@@ -1,13 +1,14 @@
-"""Which models compete: reads `candidates.yaml` and makes the models it names."""
+"""Which models compete: reads `candidates.yaml` and makes the recipes it names."""
 
 from __future__ import annotations
 
-import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from infra.errors import SettingsError
 from infra.loading import load_named
@@ -16,7 +17,7 @@ from infra.settings import Settings
 
 CANDIDATES = Path(__file__).with_name("candidates.yaml")
 TAKEN = {"champion"}  # among candidates it would be compared with as what is live
-METHODS = ("fit", "recommend", "save", "load")
+METHODS = ("fit", "load")
 MOVED = {  # published bundles name their class by where it stood when they were trained
     f"models.{file}:{name}": f"models.recommenders.{file}:{name}"
     for file, name in {
@@ -31,7 +32,7 @@ CLASS_PATH = r"^models(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*$"
 
 
 class Entry(Strict):
-    """One entry of the file: where the class of a model is, and what its constructor gets."""
+    """One entry of the file: the class of a model's recipe, and its parameters."""
 
     class_path: str = Field(alias="class", pattern=CLASS_PATH)
     parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
@@ -75,16 +76,16 @@ def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Ca
 
 
 def candidate_named(name: str, file: Path = CANDIDATES) -> Candidate:
-    """Return one candidate, enabled or not; raise `SettingsError` that lists the known ones."""
+    """Return one candidate, enabled or not; raise `SettingsError` that lists all."""
     candidates = {candidate.name: candidate for candidate in load_candidates(file, every=True)}
     if name not in candidates:
-        known = ", ".join(candidates)
-        raise SettingsError(f"There is no candidate '{name}'.", f"{file} knows {known}.")
+        names = ", ".join(candidates)
+        raise SettingsError(f"There is no candidate '{name}'.", f"{file} names {names}.")
     return candidates[name]
 
 
 def make(candidate: Candidate, settings: Settings) -> Any:
-    """Make an unfitted model, with this shop's seed and threads where its class takes them.
+    """Make a recipe, with this shop's seed and threads where its class takes them.
 
     Raises
     ------
@@ -92,26 +93,47 @@ def make(candidate: Candidate, settings: Settings) -> Any:
         The class does not exist or lacks a method, or a parameter is unknown, missing or out of
         range.
     """
-    model = model_class(candidate.class_path)
-    accepted = inspect.signature(model).parameters
+    recipe = model_class(candidate.class_path)
+    fields = recipe.model_fields
     for name in candidate.parameters:
-        if name not in accepted:
-            known = ", ".join(accepted) or "none"
+        if name not in fields:
+            names = ", ".join(fields) or "none"
             raise SettingsError(
-                f"{candidate.class_path} has no parameter '{name}'.", f"It takes: {known}."
+                f"{candidate.class_path} has no parameter '{name}'.", f"It takes: {names}."
             )
     shop = {"random_state": settings.seed, "num_threads": settings.training_threads}
-    from_shop = {name: value for name, value in shop.items() if name in accepted}
-    given = {**from_shop, **candidate.parameters}
+    from_shop = {name: value for name, value in shop.items() if name in fields}
     try:
-        inspect.signature(model).bind(**given)
-    except TypeError as error:
-        raise SettingsError(f"{candidate.class_path}: {error}.", "Give it a value.") from error
-    return model(**given)
+        return recipe.model_validate({**from_shop, **candidate.parameters}, strict=True)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = str(wrong["loc"][0])
+        if wrong["type"] == "missing":
+            fact = f"{candidate.class_path} needs the parameter '{name}'."
+            raise SettingsError(fact, "Give it a value.") from error
+        fact = f"The parameter {name} is {wrong['input']!r}."
+        raise SettingsError(fact, _range_of(fields[name])) from error
+
+
+def _range_of(field: FieldInfo) -> str:
+    """Say which values a parameter may have."""
+    choices = get_args(field.annotation)
+    if choices:
+        return f"Choose one of {', '.join(map(str, choices))}."
+    bounds = {name: value for part in field.metadata for name, value in _bounds(part)}
+    kind = "a whole number" if field.annotation is int else "a number"
+    limits = (f"{word} {bounds[word]:.10g}" for word in ("from", "to") if word in bounds)
+    return " ".join(["Choose", kind, *limits]) + "."
+
+
+def _bounds(part: object) -> Iterator[tuple[str, float]]:
+    for word, name in (("from", "ge"), ("to", "le")):
+        if (bound := getattr(part, name, None)) is not None:
+            yield word, bound
 
 
 def require_sound(settings: Settings) -> None:
-    """Make every enabled candidate once, so that none is trained beside one that never can be.
+    """Make every enabled recipe once, so that none is trained beside one that never can be.
 
     Raises
     ------
@@ -126,20 +148,25 @@ def require_sound(settings: Settings) -> None:
 
 
 def model_class(path: str) -> Any:
-    """Import a class below `models` and hold it to the `Recommender` protocol.
+    """Import a class below `models` and hold it to the `Recipe` protocol.
 
     Raises
     ------
     SettingsError
-        The path leads elsewhere, there is no such class, or it lacks a method.
+        The path leads elsewhere, there is no such class, or it is no recipe.
     """
     path = MOVED.get(path, path)
     if not re.fullmatch(CLASS_PATH, path):
         raise SettingsError(f"'{path}' is no class of Catwalk.", "Write models.FILE:CLASS.")
-    found = load_named(path)
+    named = load_named(path)
     for method in METHODS:
-        if not callable(getattr(found, method, None)):
+        if not callable(getattr(named, method, None)):
             raise SettingsError(
-                f"{path} has no method '{method}'.", "See Recommender in models/recommender.py."
+                f"{path} has no method '{method}'.", "See Recipe in models/recommender.py."
             )
-    return found
+    if not (isinstance(named, type) and issubclass(named, Strict)):
+        raise SettingsError(
+            f"{path} does not say its parameters.",
+            "Derive it from Strict of infra/rules.py, a field per parameter.",
+        )
+    return named

@@ -1,7 +1,7 @@
-"""What a recommender is: one protocol, and the arrays it takes and gives.
+"""What a model is: a recipe that is fitted, a recommender that answers, and their arrays.
 
-A data scientist implements `Recommender` in one file and adds one entry to `candidates.yaml`;
-training, the contract tests, evaluation, the release decision and serving then know the model.
+A data scientist writes a `Recipe` in one file and adds one entry to `candidates.yaml`; training,
+the contract tests, evaluation, the release decision and serving then know the model.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Interactions:
 
 @dataclass(frozen=True)
 class ItemFeatures:
-    """What is known of every item at the cut.
+    """The attributes of every item, as known at the cut.
 
     Attributes
     ----------
@@ -130,16 +130,15 @@ class Recommendations:
 
 @runtime_checkable
 class Recommender(Protocol):
-    """All that a model needs to be; `test_recommender_contract.py` says it as tests."""
+    """What a fit returns: it answers, and it can be written down."""
 
-    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
-        """Learn; whatever an earlier fit learnt is forgotten. Returns itself.
+    @property
+    def items(self) -> ItemIds:
+        """The catalogue its answers point into, sorted, shape (n_items,)."""
 
-        Raises
-        ------
-        InputError
-            Nothing can be learnt from this input.
-        """
+    @property
+    def recommendable(self) -> NDArray[np.bool_]:
+        """Which of `items` it may name, shape (n_items,)."""
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """Return up to `k` recommendable items per user; unknown users get the fallback list.
@@ -147,14 +146,31 @@ class Recommender(Protocol):
         Raises
         ------
         InputError
-            `k` is below 1, or the model was never fitted.
+            `k` is below 1.
         """
 
     def save(self, folder: Path) -> None:
-        """Write arrays (`.npz`, no pickle) and JSON into an existing folder."""
+        """Write arrays (`.npz`, no pickle) into an existing folder; equal arrays, equal bytes."""
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """The parameters of a model as a frozen `Strict` model, and how to fit it.
+
+    `test_recommender_contract.py` says as tests what it and its `Recommender` promise.
+    """
+
+    def fit(self, train: Interactions, items: ItemFeatures) -> Recommender:
+        """Learn.
+
+        Raises
+        ------
+        InputError
+            Nothing can be learnt from this input.
+        """
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path) -> Recommender:
         """Read what `save` wrote: the same answers, bit by bit.
 
         Raises
@@ -162,6 +178,9 @@ class Recommender(Protocol):
         BundleError
             The folder does not hold such a model.
         """
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return every parameter by its name; `Strict` has this method."""
 
 
 def stacked(parts: Sequence[Recommendations]) -> Recommendations:
@@ -172,6 +191,11 @@ def stacked(parts: Sequence[Recommendations]) -> Recommendations:
         if getattr(parts[0], name) is not None
     }
     return replace(parts[0], **arrays)
+
+
+def texts(column: Any) -> NDArray[np.str_]:
+    """Turn an Arrow text column into a numpy array of str; empty stays an array of str."""
+    return np.asarray(column.to_pylist(), dtype=np.str_)
 
 
 def positions(known: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.int64]:

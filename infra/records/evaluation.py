@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 
+from infra.lake import inputs_id
 from infra.rules import Strict
 
 Finding = Literal["better", "worse", "cannot tell"]
@@ -58,7 +59,7 @@ class EvaluationRecord(Strict):
     """All models of a run, judged on the same users and items.
 
     `champion` is the version that was live then, scored or not; `notes` say what was left out.
-    `written` tells which tables they learnt from and were judged on, by when each was written.
+    `inputs` is the id of the tables they learnt from and were scored on, see `inputs_id`.
     """
 
     run: str
@@ -71,7 +72,16 @@ class EvaluationRecord(Strict):
     scores: tuple[Score, ...]
     champion: str | None = None
     notes: tuple[str, ...] = ()
-    written: dict[str, str] = Field(default_factory=dict)
+    inputs: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_records(cls, content: Any) -> Any:
+        """Take the id of the tables from records that say when each was written."""
+        if isinstance(content, dict) and "written" in content:
+            others = {name: value for name, value in content.items() if name != "written"}
+            return {**others, "inputs": inputs_id(content["written"])}
+        return content
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

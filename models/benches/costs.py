@@ -146,7 +146,7 @@ def train_epoch(train: Interactions, random: np.random.Generator) -> dict[str, f
     attributes = csr_matrix((ones, columns, starts), shape=(ITEMS, ATTRIBUTES))
     features = identity_and_attributes(attributes, 0.1)
     model = LightFMHybrid(components=COMPONENTS, epochs=1, num_threads=THREADS)
-    took = seconds(lambda: model._train(model._unfitted(), train.weights, features, 1))
+    took = seconds(lambda: model.train_on(model.untrained(), train.weights, features, 1))
     return {
         "epoch_minutes": round(took / 60, 2),
         "epoch_gb": round(peak_gb(), 2),

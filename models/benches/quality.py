@@ -23,7 +23,7 @@ from models.data.holdout import Holdout, select
 from models.data.run_tables import RunTables
 from models.evaluation.compare import compared
 from models.evaluation.measure import Rows, measure, whole_ranking_auc
-from models.recommender import Recommendations, Recommender
+from models.recommender import Recipe, Recommendations, Recommender
 from models.recommenders.lightfm_hybrid import LightFMHybrid
 from models.training.seed_noise import seed_noise
 
@@ -42,7 +42,7 @@ NOT_RANKED = ("also_bought", "content", "spark_als")
 CF_AUC, HYBRID_AUC, WITHIN = 0.347, 0.703, 0.02
 
 
-def published_models() -> dict[str, Recommender]:
+def published_models() -> dict[str, Recipe]:
     """Return the models of LightFM's documentation: identity alone, and (nearly) tags alone."""
     return {
         "collaborative": LightFMHybrid(**PUBLISHED, attribute_share=0.0),
@@ -53,48 +53,48 @@ def published_models() -> dict[str, Recommender]:
 def bench_crossvalidated(tables: RunTables, settings: Settings) -> dict[str, float]:
     """Print the AUC of the published models, then of the candidates; return all by name."""
     holdout = select(tables)
-    print(f"crossvalidated: {len(holdout.users):,} users judged, {len(tables.items.items):,} items")
+    print(f"crossvalidated: {len(holdout.users):,} users scored, {len(tables.items.items):,} items")
     models = published_models()
-    models |= {one.name: make(one, settings) for one in _ranked_candidates()}
-    return {name: _auc(name, model, holdout, tables) for name, model in models.items()}
+    models |= {candidate.name: make(candidate, settings) for candidate in _ranked_candidates()}
+    return {name: _auc(name, recipe, holdout, tables) for name, recipe in models.items()}
 
 
-def best_of_candidates(found: dict[str, float]) -> float:
+def best_of_candidates(aucs: dict[str, float]) -> float:
     """Return the highest AUC that a candidate reaches as `candidates.yaml` has it.
 
-    The published models are none; neither are parameters that stand in no entry.
+    The published models do not count, as they are no candidates.
     """
-    return max(found[candidate.name] for candidate in _ranked_candidates())
+    return max(aucs[candidate.name] for candidate in _ranked_candidates())
 
 
 def _ranked_candidates() -> list[Candidate]:
-    return [one for one in load_candidates(every=True) if one.name not in NOT_RANKED]
+    candidates = load_candidates(every=True)
+    return [candidate for candidate in candidates if candidate.name not in NOT_RANKED]
 
 
 def bench_online_retail(tables: RunTables, settings: Settings) -> dict[str, dict[str, Any]]:
     """Print all candidates side by side with intervals; return what the last line says."""
     holdout = select(tables)
-    print(f"online_retail: {len(holdout.users):,} users judged, {len(tables.items.items):,} items")
-    judged = []
+    print(f"online_retail: {len(holdout.users):,} users scored, {len(tables.items.items):,} items")
+    scored = []
     for candidate in load_candidates(every=True):
         score, model = _trained(candidate, tables, holdout, settings)
-        judged.append((score, measure(model, holdout, tables)))
-    scores = compared(judged, holdout, tables, settings.seed)
+        scored.append((score, measure(model, holdout, tables)))
+    scores = compared(scored, holdout, tables, settings.seed)
     for score in scores:
         print(_line(score))
     return {score.name: _facts(score) for score in scores}
 
 
-def _auc(name: str, model: Recommender, holdout: Holdout, tables: RunTables) -> float:
+def _auc(name: str, recipe: Recipe, holdout: Holdout, tables: RunTables) -> float:
     started = time.perf_counter()
-    model.fit(tables.train, tables.items)
+    model = recipe.fit(tables.train, tables.items)
     everyone = np.arange(len(holdout.users))
 
     def ask(rows: Rows, k: int) -> Recommendations:
         return model.recommend(holdout.users[rows], k)
 
-    found = whole_ranking_auc(ask, holdout, everyone)
-    value = float(found.mean())
+    value = float(whole_ranking_auc(ask, holdout, everyone).mean())
     print(f"  {name:28} AUC {value:.3f}   {time.perf_counter() - started:5.1f} s", flush=True)
     return value
 
@@ -102,8 +102,8 @@ def _auc(name: str, model: Recommender, holdout: Holdout, tables: RunTables) -> 
 def _trained(
     candidate: Candidate, tables: RunTables, holdout: Holdout, settings: Settings
 ) -> tuple[Score, Recommender]:
-    def learn(model: Recommender) -> Recommender:
-        return model.fit(tables.train, tables.items)
+    def learn(recipe: Recipe) -> Recommender:
+        return recipe.fit(tables.train, tables.items)
 
     started = time.perf_counter()
     model = learn(make(candidate, settings))

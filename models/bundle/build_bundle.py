@@ -16,7 +16,7 @@ from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
-from models.bundle.bundle import answer, load_recommender
+from models.bundle.bundle import load_recommender, todays_model
 from models.bundle.card import card_page, model_card
 from models.bundle.refit_winner import refit_of
 from models.bundle.served_items import ServedItems, read_served_items
@@ -139,7 +139,8 @@ def _require_made_by(verdict: VerdictRecord, model: str, said: dict[str, Any]) -
 
 def _write_fallback(items: ServedItems, k: int, scratch: Path) -> None:
     """Write what everybody is shown whom the model does not know."""
-    given = answer(load_recommender(scratch / MODEL), items, np.array([STRANGER]), k)
+    model = todays_model(load_recommender(scratch / MODEL), items)
+    given = model.recommend(np.array([STRANGER]), k)
     content = json.dumps({"item_ids": given.item_ids(0)}, indent=1)
     (scratch / FALLBACK).write_text(content, encoding="utf-8")
 

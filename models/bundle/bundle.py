@@ -3,7 +3,7 @@
 | what | where |
 |---|---|
 | the model, arrays and JSON | `model/` |
-| the one that was judged, if the model was fitted again since | `judged/` |
+| the model that was scored, if it was fitted again since | `judged/` |
 | the list of every user | `recommendations/*.parquet` |
 | the list of everybody else | `fallback.json` |
 | the items as known now | `items.npz` |
@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from infra.errors import BundleError
 from infra.stores.digests import MAX_FILE_BYTES, FolderManifest, verified
 from models.bundle.served_items import ServedItems
 from models.bundle_layout import CARD, FALLBACK, MODEL
-from models.recommender import Recommendations, Recommender, UserIds, positions
+from models.recommender import ItemIds, Recommendations, Recommender, UserIds
+from models.recommenders.todays_model import TodaysModel
 from models.training.trained_model import read_model
 
 
@@ -49,19 +53,17 @@ class Bundle:
     fallback: tuple[str, ...]
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
-        """See `answer`."""
-        return answer(self.recommender, self.items, users, k, exclude_seen=exclude_seen)
+        """See `TodaysModel.recommend`; the answers point into the ids of `items`."""
+        return self._todays.recommend(users, k, exclude_seen=exclude_seen)
+
+    @cached_property
+    def _todays(self) -> TodaysModel:
+        return todays_model(self.recommender, self.items)
 
 
-def answer(
-    model: Recommender, items: ServedItems, users: UserIds, k: int, *, exclude_seen: bool = True
-) -> Recommendations:
-    """Answer as the model does, without the items that were withdrawn since it was fitted."""
-    gone = int((items.recommendable_at_cut & ~items.recommendable).sum())
-    given = model.recommend(users, k + gone, exclude_seen=exclude_seen)
-    places = positions(items.ids, given.catalogue)
-    allowed = (places >= 0) & items.recommendable[places]
-    return given.kept(allowed[given.items] & (given.items >= 0), k)
+def todays_model(model: Recommender, items: ServedItems) -> TodaysModel:
+    """Let a model name only the items that a bundle may show."""
+    return TodaysModel(model, items.ids, items.recommendable)
 
 
 def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
@@ -93,6 +95,11 @@ def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
 def load_recommender(folder: Path) -> Recommender:
     """Load the model of a folder that training wrote; raises as `read_model` does."""
     return read_model(folder)[0]
+
+
+def load_todays(folder: Path, shown: ItemIds) -> TodaysModel:
+    """Load a model that names only the items of `shown`, sorted ids; raises as `read_model`."""
+    return TodaysModel(load_recommender(folder), shown, np.ones(len(shown), dtype=np.bool_))
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -1,14 +1,13 @@
-"""Fit the winner of a run again on everything known, and hold it to the model that was judged.
+"""Fit the winner of a run again on all data, and hold it to the model that was scored.
 
-What is judged has not seen the last days, as they judge it; what goes live should have. So the
-same parameters are fitted again on the whole window, with the items as known now. The answers of
-the hold-out are in it, so no metric can tell whether it is good: it must recommend what the judged
-model recommends, by the limits of `refit.yaml`.
+The scored model has not seen the last days, as they are the hold-out; what goes live should have.
+So the same parameters are fitted again on the whole window, with the items as known now. That has
+the hold-out in it, so no metric can tell whether the model is good: it must recommend what the
+scored model recommends, by the limits of `refit.yaml`.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +22,16 @@ from infra.records.release import RefitRecord, VerdictRecord
 from infra.rules import Strict, load_rules
 from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
+from infra.stores.digests import FolderManifest
 from models.candidates import Candidate, make
 from models.data.run_tables import RunTables
-from models.evaluation.champion import ASKED_OF_CHAMPION, todays
 from models.metrics.lists import overlap
 from models.metrics.ranking import K
-from models.recommender import Interactions, ItemFeatures, Recommender
+from models.recommender import Interactions, ItemFeatures, Recipe, Recommender
+from models.recommenders.todays_model import TodaysModel
 from models.release.verdict import not_rejected
-from models.training.train import fit_of, read_lesson
-from models.training.trained_model import Fit, Trained, load_trained, write_model
+from models.training.train import fit_of, learn, read_lesson
+from models.training.trained_model import Fit, Trained, keep_model, load_trained
 
 REFIT = Path(__file__).parents[1] / "refit.yaml"
 MOST_COMPARED = 2_000  # users, evenly spread: the mean overlap is then known to 0.01
@@ -123,48 +123,49 @@ def _as_judged(verdict: VerdictRecord) -> RefitRecord:
 def _fitted_again(
     verdict: VerdictRecord, judged: Trained, limits: RefitLimits, storage: Storage
 ) -> RefitRecord:
-    model, fit, tables = _fit(judged.fit, storage)
-    found = likeness(judged.model, model, tables.train, tables.items)
-    floor, says = _floor(limits.overlap_at_10, judged.fit.seed_overlap, found)
-    folder = f"refits/{verdict.run}/{verdict.candidate}"
-    with storage.scratch() as scratch:
-        manifest = write_model(model, fit, scratch)
-        storage.lake.begin(f"refits/{verdict.run}", verdict.candidate)
-        storage.lake.store.put_folder(scratch, folder)
+    place = f"refits/{verdict.run}"
+    model, fit, tables, manifest = _fit(storage, place, judged.fit)
+    alike = likeness(judged.model, model, tables.train, tables.items)
+    floor, says = _floor(limits.overlap_at_10, judged.fit.seed_overlap, alike)
     return RefitRecord(
         run=verdict.run,
         at=datetime.now(UTC),
         candidate=verdict.candidate,
         refitted=True,
-        folder=folder,
+        folder=f"{place}/{verdict.candidate}",
         judged_sha256=verdict.model_sha256,
         model_sha256=manifest.model_sha256(),
         parameters=fit.parameters,
         interactions=fit.interactions,
-        users=found.users,
-        overlap=found.overlap,
+        users=alike.users,
+        overlap=alike.overlap,
         floor=floor,
-        passed=found.overlap >= floor,
-        reason=f"{found.overlap:.0%} of the places are the same, at least {floor:.0%} {says}.",
+        passed=alike.overlap >= floor,
+        reason=f"{alike.overlap:.0%} of the places are the same, at least {floor:.0%} {says}.",
         why=limits.overlap_at_10.why,
     )
 
 
-def _fit(judged: Fit, storage: Storage) -> tuple[Recommender, Fit, RunTables]:
-    """Fit what was judged on all data: the parameters of then, those it settled on included."""
+def _fit(
+    storage: Storage, place: str, judged: Fit
+) -> tuple[Recommender, Fit, RunTables, FolderManifest]:
+    """Fit the judged candidate again on all data, and keep it.
+
+    With its original parameters, and those that early stopping chose.
+    """
     parameters = {**judged.parameters, **judged.settled}
     chosen = Candidate.model_validate(
         {"name": judged.candidate, "class": judged.class_path, "parameters": parameters, "why": "w"}
     )
-    of_then = {"seed": judged.seed, "training_threads": judged.training_threads}
-    settings = storage.settings.model_copy(update=of_then)
-    model: Recommender = make(chosen, settings)
-    lesson = read_lesson(model, storage, judged.run, HISTORY, CATALOGUE)
-    started = time.perf_counter()
-    lesson.learn(model)
-    fit = fit_of(chosen, judged.run, settings, lesson, time.perf_counter() - started)
+    original = {"seed": judged.seed, "training_threads": judged.training_threads}
+    settings = storage.settings.model_copy(update=original)
+    recipe: Recipe = make(chosen, settings)
+    lesson = read_lesson(storage, judged.run, recipe, HISTORY, CATALOGUE)
+    model, costs = learn(recipe, lesson)
     noise = {"noise": judged.noise, "seed_overlap": judged.seed_overlap}
-    return model, fit.model_copy(update=noise), lesson.tables
+    fit = fit_of(judged.run, chosen, settings, lesson).model_copy(update=noise)
+    manifest = keep_model(storage, place, model, recipe, fit, costs)
+    return model, fit, lesson.tables, manifest
 
 
 def likeness(
@@ -172,8 +173,8 @@ def likeness(
 ) -> Likeness:
     """Compare the lists of both models for users that both know.
 
-    The judged one does not know what users took since its cut and what was sold out since; that
-    is taken out of its lists before.
+    The judged one does not know what users took since its cut and what was sold out since; both
+    is left out of its lists.
     """
     spread = np.linspace(0, len(train.users) - 1, min(len(train.users), MOST_COMPARED))
     rows = np.unique(spread.astype(np.intp))
@@ -181,16 +182,17 @@ def likeness(
     if not rows.size:
         return Likeness(0, 0.0, 0.0)
     users = train.users[rows]
-    before = todays(judged.recommend(users, ASKED_OF_CHAMPION), items, train.weights[rows], K)
+    todays = TodaysModel(judged, items.items, items.recommendable)
+    before = todays.recommend(users, K, seen=train.weights[rows])
     after = model.recommend(users, K)
     of_others = replace(after, items=np.roll(after.items, 1, axis=0))
-    found = (float(overlap(before, lists).mean()) for lists in (after, of_others))
-    return Likeness(len(rows), *found)
+    same, by_chance = (float(overlap(before, lists).mean()) for lists in (after, of_others))
+    return Likeness(len(rows), same, by_chance)
 
 
-def _floor(limit: OverlapLimit, seed_overlap: float | None, found: Likeness) -> tuple[float, str]:
+def _floor(limit: OverlapLimit, seed_overlap: float | None, alike: Likeness) -> tuple[float, str]:
     """Return the least overlap, and what asks for it."""
-    floors = {"by refit.yaml": limit.min, "as other users' lists share that": found.by_chance}
+    floors = {"by refit.yaml": limit.min, "as other users' lists share that": alike.by_chance}
     if seed_overlap is not None:
         share = limit.share_of_seed_overlap
         said = f"({share:.0%} of the {seed_overlap:.0%} that another seed leaves)"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from infra.errors import BundleError
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
-from models.recommender import NONE, ItemIds, positions
+from models.recommender import NONE, ItemIds, positions, texts
 
 Texts = NDArray[np.str_]
 Flags = NDArray[np.bool_]
@@ -70,7 +70,7 @@ def read_served_items(storage: Storage, run: str, *, as_of_now: bool) -> ServedI
 
     `as_of_now` says that the model knows it, too, and not the one of the cut.
     """
-    from models.data.run_tables import read_table, texts
+    from models.data.run_tables import read_table
 
     now = read_table(storage, CATALOGUE, run).sort_by("item_id")
     then = now if as_of_now else read_table(storage, ITEMS, run).sort_by("item_id")

@@ -1,6 +1,6 @@
-"""Who is judged on what: the hold-out as arrays.
+"""The hold-out as arrays: on which users, and on which of their items, models are scored.
 
-Judged are users with train history who took at least one new item after the cut. New means: not
+These are users with train history who took at least one new item after the cut. New means: not
 among the user's train items, as those are left out of the lists. A wanted item that may not be
 shown (no picture, out of stock) stays wanted, so it counts as a miss for every model. What no
 model can know is left out and counted: users first seen after the cut, items unknown at the cut.
@@ -49,12 +49,12 @@ class Holdout:
 
 
 def select(tables: RunTables) -> Holdout:
-    """Choose whom to judge on what.
+    """Choose the users and items to score on.
 
     Raises
     ------
     InputError
-        Nobody is left to judge by.
+        Nobody is left to score on.
     """
     users, items = tables.holdout
     rows = positions(tables.train.users, users)
@@ -66,16 +66,16 @@ def select(tables: RunTables) -> Holdout:
     trained = tables.train.weights.astype(bool).astype(np.int8)
     wanted = csr_matrix(taken - taken.multiply(trained))
     wanted.eliminate_zeros()
-    judged = np.flatnonzero(np.diff(wanted.indptr))
-    if not judged.size:
+    eligible = np.flatnonzero(np.diff(wanted.indptr))
+    if not eligible.size:
         raise InputError(
             f"None of {len(np.unique(users))} hold-out users has train history and a new item.",
             "Widen CATWALK_TRAINING_WINDOW_DAYS or CATWALK_HOLDOUT_DAYS.",
         )
     return Holdout(
-        users=tables.train.users[judged],
-        wanted=wanted[judged].astype(bool),
-        seen=tables.train.weights[judged],
+        users=tables.train.users[eligible],
+        wanted=wanted[eligible].astype(bool),
+        seen=tables.train.weights[eligible],
         cold_users=len(np.unique(users[rows == NONE])),
         unknown_items=len(np.unique(items[columns == NONE])),
     )
@@ -84,10 +84,10 @@ def select(tables: RunTables) -> Holdout:
 def left_out(holdout: Holdout, tables: RunTables) -> list[str]:
     """Say in sentences what the numbers of a run do not cover; nothing where all is covered."""
     bare = np.flatnonzero(np.diff(tables.items.matrix.indptr) == 0)
-    found = {
+    amounts = {
         "hold-out users have no history before the cut": holdout.cold_users,
         "hold-out items were unknown at the cut": holdout.unknown_items,
         "items have no attributes, such as "
         f"{tables.items.items[bare[0]] if bare.size else ''}": len(bare),
     }
-    return [f"{count} {what}." for what, count in found.items() if count]
+    return [f"{count} {what}." for what, count in amounts.items() if count]

@@ -1,6 +1,7 @@
-"""Reading a run for a model that reads the pairs by itself: in batches, and only what judges it.
+"""Streams a run's interactions and keeps only what evaluation needs.
 
-In memory stay the items, the hold-out, the histories of the users judged, and every id once.
+For models that read the table themselves. In memory stay the items, the hold-out, the histories of
+the users who are scored on it, and every id once.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from infra.storage import Storage
 from models.data.run_tables import (
     RunTables,
     held_to_schema,
+    inputs_of,
     read_table,
     require_weights,
     run_tables,
-    texts,
-    written_at,
 )
+from models.recommender import texts
 
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a run without holding its pairs.
+    """A run without its pairs.
 
     Attributes
     ----------
@@ -51,25 +52,25 @@ def read_outline(
 ) -> Outline:
     """Read a run in batches; raises as `read_run`, but sees no pair that repeats.
 
-    The users to judge by are those of the hold-out of `interactions`, whatever is learnt from.
+    The users to score on are those of the hold-out of `interactions`, whatever is learnt from.
     """
     facts = storage.lake.manifest(pairs_of.name, run)
-    written = written_at(storage, run, pairs_of, items_of)
+    inputs = inputs_of(storage, run, pairs_of, items_of)
     items = read_table(storage, items_of, run)
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{INTERACTIONS.name}/{run}", scratch)
         holdout = pa.concat_tables(_rows(folder, run, "holdout"))
         folder = storage.lake.store.fetch_folder(f"{pairs_of.name}/{run}", scratch)
-        judged, kept, pairs = pc.unique(holdout["user_key"]), [], 0
-        users = known = pa.array([], pa.string())
+        scored, kept, pairs = pc.unique(holdout["user_key"]), [], 0
+        users = item_ids = pa.array([], pa.string())
         for rows in _rows(folder, run, "train"):
-            kept.append(rows.filter(pc.is_in(rows["user_key"], judged)))
+            kept.append(rows.filter(pc.is_in(rows["user_key"], scored)))
             pairs += rows.num_rows
-            users, known = _with(users, rows["user_key"]), _with(known, rows["item_id"])
+            users, item_ids = _with(users, rows["user_key"]), _with(item_ids, rows["item_id"])
     _require_enough(pairs, len(users), run)
-    every_item = np.union1d(texts(items["item_id"]), texts(known))
+    every_item = np.union1d(texts(items["item_id"]), texts(item_ids))
     tables = run_tables(pa.concat_tables(kept), items, holdout, every_item, facts)
-    return Outline(replace(tables, written=written), pairs, len(users))
+    return Outline(replace(tables, inputs=inputs), pairs, len(users))
 
 
 def _rows(folder: Path, run: str, part: str) -> Iterator[pa.Table]:
@@ -83,8 +84,8 @@ def _rows(folder: Path, run: str, part: str) -> Iterator[pa.Table]:
             yield rows.filter(pc.equal(rows["part"], part))
 
 
-def _with(known: pa.Array, column: pa.ChunkedArray) -> pa.Array:
-    return pc.unique(pa.chunked_array([known, pc.unique(column)]))
+def _with(distinct: pa.Array, column: pa.ChunkedArray) -> pa.Array:
+    return pc.unique(pa.chunked_array([distinct, pc.unique(column)]))
 
 
 def _require_enough(pairs: int, users: int, run: str) -> None:

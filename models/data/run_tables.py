@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +14,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
 from infra.errors import InputError
+from infra.lake import inputs_id
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
 from infra.utc import in_utc
-from models.recommender import NONE, Interactions, ItemFeatures, ItemIds, UserIds, positions
+from models.recommender import (
+    NONE,
+    Interactions,
+    ItemFeatures,
+    ItemIds,
+    UserIds,
+    positions,
+    texts,
+)
 
 PRICE_BANDS = 5  # equal shares of the catalogue, cheapest to dearest
 ATTRIBUTES = ("brand", "category", "colour")
@@ -25,7 +34,7 @@ ATTRIBUTES = ("brand", "category", "colour")
 
 @dataclass(frozen=True)
 class RunTables:
-    """What models of one run learn from and are judged by.
+    """What models of one run learn from and are scored on.
 
     Attributes
     ----------
@@ -37,8 +46,8 @@ class RunTables:
         Users and items after the cut, one entry per pair.
     cut, as_of : datetime
         UTC: train is before the cut, the hold-out from there to `as_of`.
-    written : dict of str to str
-        See `written_at`; empty for what was read from no run.
+    inputs : str
+        The id of the tables that were read, see `inputs_of`; empty without a run.
     """
 
     train: Interactions
@@ -46,7 +55,7 @@ class RunTables:
     holdout: tuple[UserIds, ItemIds]
     cut: datetime
     as_of: datetime
-    written: dict[str, str] = field(default_factory=dict)
+    inputs: str = ""
 
 
 def read_run(
@@ -62,10 +71,11 @@ def read_run(
         A table lacks a column or a required value, has no rows, repeats a pair or an item,
         or holds a weight that is not positive and finite.
     """
-    facts, written = storage.lake.manifest(pairs.name, run), written_at(storage, run, pairs, items)
+    facts = storage.lake.manifest(pairs.name, run)
+    inputs = inputs_of(storage, run, pairs, items)
     rows = read_table(storage, pairs, run)
     _require_sound(rows)
-    known = read_table(storage, items, run)
+    attributes = read_table(storage, items, run)
     train = rows.filter(pc.equal(rows["part"], "train"))
     if not train.num_rows:
         raise InputError(
@@ -73,14 +83,20 @@ def read_run(
             "Check CATWALK_TRAINING_WINDOW_DAYS and what was ingested.",
         )
     holdout = rows.filter(pc.equal(rows["part"], "holdout"))
-    every_item = np.union1d(texts(known["item_id"]), texts(pc.unique(train["item_id"])))
-    return replace(run_tables(train, known, holdout, every_item, facts), written=written)
+    every_item = np.union1d(texts(attributes["item_id"]), texts(pc.unique(train["item_id"])))
+    return replace(run_tables(train, attributes, holdout, every_item, facts), inputs=inputs)
 
 
-def written_at(storage: Storage, run: str, *tables: Table) -> dict[str, str]:
-    """Say which writing of its tables a run has now; who reads rows asks before."""
+def inputs_of(storage: Storage, run: str, *tables: Table) -> str:
+    """Return the id of the tables of a run as they are now; who reads rows asks before.
+
+    Raises
+    ------
+    StorageError
+        A table was never finished.
+    """
     facts = {table.name: storage.lake.manifest(table.name, run) for table in tables}
-    return {name: str(said.get("written_at", "")) for name, said in facts.items()}
+    return inputs_id({name: str(said.get("written_at", "")) for name, said in facts.items()})
 
 
 def run_tables(
@@ -111,24 +127,19 @@ def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.T
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{place}/{run}", scratch)
         files = sorted(folder.glob("*.parquet"))
-        found = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
-    return held_to_schema(found, table, place, run)
+        rows = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+    return held_to_schema(rows, table, place, run)
 
 
-def held_to_schema(found: pa.Table, table: Table, place: str, run: str) -> pa.Table:
+def held_to_schema(rows: pa.Table, table: Table, place: str, run: str) -> pa.Table:
     """Return the columns of a table; raise `InputError` where one is missing or holds a null."""
     for column in table.columns:
-        if column not in found.column_names:
+        if column not in rows.column_names:
             raise InputError(f"{place} of {run} lacks the column {column}.", "Build it again.")
     for column in table.required:
-        if found[column].null_count:
+        if rows[column].null_count:
             raise InputError(f"{place} of {run} holds an empty {column}.", "Build it again.")
-    return found.select(table.columns)
-
-
-def texts(column: pa.ChunkedArray | pa.Array) -> NDArray[np.str_]:
-    """Turn an Arrow text column into a numpy array of str; empty stays an array of str."""
-    return np.asarray(column.to_pylist(), dtype=np.str_)
+    return rows.select(table.columns)
 
 
 def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
@@ -226,12 +237,13 @@ def _one_hot(
     name: str, column: pa.ChunkedArray | pa.Array, places: NDArray[np.int64], n_items: int
 ) -> tuple[tuple[str, ...], csr_matrix]:
     values = np.asarray([value or "" for value in column.to_pylist()], dtype=np.str_)
-    known = np.unique(values[values != ""])
-    codes = positions(known, values)
-    given = codes != NONE
-    marks = np.ones(int(given.sum()), dtype=np.float32)
-    matrix = csr_matrix((marks, (places[given], codes[given])), shape=(n_items, len(known)))
-    return tuple(f"{name}={value}" for value in known), matrix
+    distinct = np.unique(values[values != ""])
+    codes = positions(distinct, values)
+    has_value = codes != NONE
+    marks = np.ones(int(has_value.sum()), dtype=np.float32)
+    where = (places[has_value], codes[has_value])
+    matrix = csr_matrix((marks, where), shape=(n_items, len(distinct)))
+    return tuple(f"{name}={value}" for value in distinct), matrix
 
 
 def _flags(column: pa.ChunkedArray, places: NDArray[np.int64], n_items: int) -> NDArray[np.bool_]:

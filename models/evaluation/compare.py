@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from infra.records.evaluation import Score
@@ -10,17 +10,17 @@ from models.candidates import load_candidates
 from models.data.holdout import Holdout
 from models.data.run_tables import RunTables
 from models.evaluation.measure import Measured
-from models.evaluation.slices import SHOWN, judge_slices, kinds
+from models.evaluation.slices import SHOWN, kinds, score_slices
 from models.metrics.confidence import compare, intervals, larger_noise
 from models.training.seed_noise import METRIC
 from models.training.trained_model import Trained
 
 CHAMPION: Final = "champion"
-Judged: TypeAlias = tuple[Score, Measured]  # the score holds what the lists do not tell: its costs
+Scored: TypeAlias = tuple[Score, Measured]  # the score holds what the lists do not tell: its costs
 
 
 def compared(
-    judged: Sequence[Judged],
+    scored: Sequence[Scored],
     holdout: Holdout,
     tables: RunTables,
     seed: int,
@@ -28,10 +28,10 @@ def compared(
 ) -> tuple[Score, ...]:
     """Complete the scores of all models of a run, in their order.
 
-    Each is compared with the champion, with every baseline, and with the candidates of the names
-    given, but not with itself.
+    Each is compared with the champion, with every baseline, and with the candidates named in
+    `also_with`, but not with itself.
     """
-    rivals = _rivals(judged, also_with)
+    rivals = _rivals(scored, also_with)
     slices = kinds(holdout, tables)
 
     def complete(score: Score, measured: Measured) -> Score:
@@ -45,31 +45,37 @@ def compared(
                 "metrics": {**measured.metrics, **score.metrics},
                 "intervals": intervals({name: measured.by_user[name] for name in SHOWN}, seed),
                 "comparisons": compare(METRIC, measured.by_user[METRIC], values, noise, seed),
-                "slices": judge_slices(measured.lists, holdout, slices),
+                "slices": score_slices(measured.lists, holdout, slices),
             }
         )
 
-    return tuple(complete(*one) for one in judged)
+    return tuple(complete(score, measured) for score, measured in scored)
 
 
-def score_of(name: str, role: Literal["candidate", "champion"], trained: Trained) -> Score:
-    """Start the score of a model with its costs, which its lists do not tell."""
+def score_of(
+    name: str,
+    role: Literal["candidate", "champion"],
+    trained: Trained,
+    costs: Mapping[str, float],
+) -> Score:
+    """Start the score of a model with the costs of its training, which its lists do not tell."""
     return Score(
         name=name,
         role=role,
         parameters=trained.fit.parameters,
-        metrics={
-            "training_minutes": trained.fit.training_seconds / 60,
-            "peak_memory_mb": trained.fit.peak_memory_mb,
-            "model_mb": trained.bytes / 1024**2,
-        },
+        metrics={**costs, "model_mb": trained.bytes / 1024**2},
         model_sha256=trained.sha256,
         noise=trained.fit.noise,
     )
 
 
-def _rivals(judged: Sequence[Judged], also_with: frozenset[str]) -> dict[str, Judged]:
+def _rivals(scored: Sequence[Scored], also_with: frozenset[str]) -> dict[str, Scored]:
+    """Return whom all others are compared with by their names; the champion comes first."""
     baselines = {candidate.name for candidate in load_candidates() if candidate.baseline}
-    named = [(one[0].name if one[0].role != CHAMPION else CHAMPION, one) for one in judged]
-    found = {name: one for name, one in named if name in baselines | also_with | {CHAMPION}}
-    return dict(sorted(found.items(), key=lambda one: one[0] != CHAMPION))
+    names = baselines | also_with | {CHAMPION}
+    rivals = {
+        CHAMPION if score.role == CHAMPION else score.name: (score, measured)
+        for score, measured in scored
+    }
+    champion_first = sorted(rivals, key=lambda name: name != CHAMPION)
+    return {name: rivals[name] for name in champion_first if name in names}

@@ -1,10 +1,10 @@
-"""Judge every candidate of a run, and the live champion beside them, on the same hold-out.
+"""Score every candidate of a run, and the champion beside them, on the same hold-out.
 
-The champion is judged only if it was trained on data up to a cut no later than this run's:
-otherwise it may have learnt the hold-out by heart. A champion that is not judged, for this or
+The champion is scored only if it was trained on data up to a cut no later than this run's:
+otherwise it may have learnt the hold-out by heart. A champion that is not scored, for this or
 because its bundle is broken, is named in the notes of the record; thresholds that compare with
 it then fail, so nothing replaces a champion unseen. A champion that was fitted again on everything
-knows the hold-out; its bundle brings the model that was judged then, which stands in for it.
+knows the hold-out; its bundle holds the model that was scored before, which represents it.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from datetime import UTC, datetime
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.places import candidates_of
 from infra.records.evaluation import EvaluationRecord
 from infra.storage import Storage
 from models.candidates import load_candidates
 from models.data.holdout import Holdout, left_out, select
 from models.data.run_tables import RunTables, read_run
 from models.evaluation.champion import score_champion
-from models.evaluation.compare import Judged, compared, score_of
+from models.evaluation.compare import Scored, compared, score_of
 from models.evaluation.measure import measure
-from models.training.trained_model import load_trained
+from models.training.trained_model import load_trained, read_costs
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(storage: Storage, run: str) -> EvaluationRecord:
-    """Judge all candidates and the champion, and save the record.
+    """Score all candidates and the champion, and save the record.
 
     Raises
     ------
@@ -38,22 +39,22 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
     BundleError
         A candidate's files were changed since training.
     InputError
-        Nobody in the hold-out can be judged by, or the tables were written again since a candidate
+        The hold-out has nobody to score on, or the tables were written again since a candidate
         learnt from them.
     """
     tables = read_run(storage, run)
     holdout = select(tables)
-    judged = [
+    scored = [
         _candidate(storage, run, candidate.name, holdout, tables) for candidate in load_candidates()
     ]
     champion = live(storage)
     notes = left_out(holdout, tables)
     if champion is not None:
         try:
-            judged.append(score_champion(storage, champion.version, holdout, tables))
+            scored.append(score_champion(storage, champion.version, holdout, tables))
         except (BundleError, StorageError, InputError, SettingsError) as error:
-            notes.append(f"The champion {champion.version} was not judged: {error.fact}")
-    scores = compared(judged, holdout, tables, storage.settings.seed)
+            notes.append(f"The champion {champion.version} was not scored: {error.fact}")
+    scores = compared(scored, holdout, tables, storage.settings.seed)
     record = EvaluationRecord(
         run=run,
         at=datetime.now(UTC),
@@ -65,7 +66,7 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         scores=scores,
         champion=champion.version if champion else None,
         notes=tuple(notes),
-        written=tables.written,
+        inputs=tables.inputs,
     )
     for note in notes:
         log.warning("%s", note)
@@ -75,11 +76,12 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
 
 def _candidate(
     storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
-) -> Judged:
+) -> Scored:
     trained = load_trained(storage, run, name)
-    if trained.fit.written != tables.written:
+    if trained.fit.inputs != tables.inputs:
         raise InputError(
             f"The tables of {run} were written again since {name} learnt from them.",
             "Run train again, and all that follows.",
         )
-    return score_of(name, "candidate", trained), measure(trained.model, holdout, tables)
+    costs = read_costs(storage, candidates_of(run), name).metrics()
+    return score_of(name, "candidate", trained, costs), measure(trained.model, holdout, tables)

@@ -56,12 +56,12 @@ class Measured:
 
 
 def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
-    """Judge a model that was trained for this run."""
+    """Score a model that was trained for this run."""
 
     def ask(rows: Rows, k: int) -> Recommendations:
         return model.recommend(holdout.users[rows], k)
 
-    return _measured(ask, holdout, tables)
+    return measured(ask, holdout, tables)
 
 
 def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
@@ -69,7 +69,8 @@ def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
     return marked(holdout.wanted, given.items)
 
 
-def _measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
+def measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
+    """Measure the lists that `ask` returns for rows of the hold-out and a length."""
     blocks = _blocks(len(holdout.users), BLOCK_USERS)
     given = stacked([ask(rows, LONGEST) for rows in blocks])
     hits, relevant = hits_of(given, holdout), holdout.relevant
@@ -100,15 +101,15 @@ def _list_metrics(given: Recommendations, tables: RunTables) -> dict[str, float]
 def whole_ranking_auc(ask: Ask, holdout: Holdout, sample: NDArray[np.intp]) -> Values:
     """Rank everything for a sample of the users; never a sample of the items."""
     n_items = holdout.wanted.shape[1]
-    found = []
+    values = []
     for block in _blocks(len(sample), max(1, AUC_PLACES // n_items)):
         rows = sample[block]
         items = ask(rows, n_items).items
         wanted = holdout.wanted[rows].toarray()
         hits = np.take_along_axis(wanted, np.maximum(items, 0).astype(np.int64), axis=1)
         there = items != NONE
-        found.append(auc(hits & there, there, holdout.relevant[rows]))
-    return np.concatenate(found)
+        values.append(auc(hits & there, there, holdout.relevant[rows]))
+    return np.concatenate(values)
 
 
 def _auc(ask: Ask, holdout: Holdout) -> Values:

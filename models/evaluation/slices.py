@@ -1,4 +1,4 @@
-"""Kinds of users and items that a mean can hide, each judged on its own.
+"""Kinds of users and items that a mean can hide, each scored on its own.
 
 | slice | who |
 |---|---|
@@ -47,14 +47,14 @@ def kinds(holdout: Holdout, tables: RunTables) -> tuple[Kind, ...]:
     return (*_user_kinds(holdout, tables), *_item_kinds(holdout, tables))
 
 
-def judge_slices(
+def score_slices(
     lists: Recommendations, holdout: Holdout, slices: tuple[Kind, ...]
 ) -> tuple[Slice, ...]:
-    """Judge the first `K` of every user in every slice; one that is too small has no metrics."""
-    return tuple(_judged(lists, holdout, kind) for kind in slices)
+    """Score the first `K` of every user in every slice; one that is too small has no metrics."""
+    return tuple(_scored(lists, holdout, kind) for kind in slices)
 
 
-def _judged(lists: Recommendations, holdout: Holdout, kind: Kind) -> Slice:
+def _scored(lists: Recommendations, holdout: Holdout, kind: Kind) -> Slice:
     wanted = holdout.wanted
     if kind.items is not None:
         wanted = csr_matrix(wanted @ diags_array(kind.items.astype(np.float32)))

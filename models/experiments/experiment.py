@@ -16,12 +16,12 @@ from infra.storage import Storage
 from models.candidates import make
 from models.data.holdout import Holdout, left_out
 from models.data.run_tables import RunTables
-from models.evaluation.compare import Judged, compared, score_of
+from models.evaluation.compare import Scored, compared, score_of
 from models.evaluation.measure import measure
-from models.experiments.plan import COMPARISON, Plan, _key, _tables, read_plan
+from models.experiments.plan import COMPARISON, MODELS, Plan, key_of, read_plan, read_sample
 from models.tracking import track_scores
 from models.training.train import array_lesson, learn_and_keep
-from models.training.trained_model import load_kept
+from models.training.trained_model import load_kept, read_costs
 
 MLFLOW_EXPERIMENT = "experiment"
 
@@ -29,20 +29,22 @@ MLFLOW_EXPERIMENT = "experiment"
 def try_variant(storage: Storage, run: str, name: str) -> dict[str, Any]:
     """Train one variant of a planned experiment, and keep it; a rerun replaces it."""
     chosen = read_plan(storage, run)
-    candidate = next(one for one in chosen.variants if one.name == name)
-    tables, _ = _tables(chosen, storage)
-    model = make(candidate, storage.settings)
-    place = _key(chosen.experiment, "models")
-    return learn_and_keep(candidate, model, array_lesson(tables), chosen.run, storage, place)
+    candidate = next(variant for variant in chosen.variants if variant.name == name)
+    tables, _ = read_sample(storage, chosen)
+    recipe = make(candidate, storage.settings)
+    place = key_of(chosen.experiment, MODELS)
+    return learn_and_keep(storage, chosen.run, candidate, recipe, array_lesson(tables), place)
 
 
 def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
-    """Judge all variants side by side; write the page, the record, and MLflow's runs."""
+    """Score all variants side by side; write the page, the record, and MLflow's runs."""
     from infra.report.experiment import render_experiment
 
     chosen = read_plan(storage, run)
-    tables, holdout = _tables(chosen, storage)
-    judged = [_judged(chosen, one.name, tables, holdout, storage) for one in chosen.variants]
+    tables, holdout = read_sample(storage, chosen)
+    scored = [
+        _scored(storage, chosen, variant.name, tables, holdout) for variant in chosen.variants
+    ]
     record = ExperimentRecord(
         experiment=chosen.experiment,
         run=chosen.run,
@@ -54,7 +56,7 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
         items=int(tables.items.recommendable.sum()),
         train_interactions=int(tables.train.weights.nnz),
         scores=compared(
-            judged, holdout, tables, storage.settings.seed, also_with=frozenset({chosen.candidate})
+            scored, holdout, tables, storage.settings.seed, also_with=frozenset({chosen.candidate})
         ),
         notes=tuple(left_out(holdout, tables)),
     )
@@ -66,10 +68,12 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     return {"variants": len(record.scores), "users": record.users, "page": files.address(PAGE)}
 
 
-def _judged(
-    chosen: Plan, name: str, tables: RunTables, holdout: Holdout, storage: Storage
-) -> Judged:
-    trained = load_kept(storage, _key(chosen.experiment, "models"), name)
+def _scored(
+    storage: Storage, chosen: Plan, name: str, tables: RunTables, holdout: Holdout
+) -> Scored:
+    place = key_of(chosen.experiment, MODELS)
+    trained = load_kept(storage, place, name)
     if trained.fit.run != chosen.run:
         raise InputError(f"{name} learnt from {trained.fit.run}.", "Clear the tasks try_variant.")
-    return score_of(name, "candidate", trained), measure(trained.model, holdout, tables)
+    costs = read_costs(storage, place, name).metrics()
+    return score_of(name, "candidate", trained, costs), measure(trained.model, holdout, tables)

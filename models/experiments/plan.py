@@ -22,13 +22,13 @@ from models.recommender import require_learnable
 EXPERIMENTS = "experiments"  # the folder of the lake and of the reports
 
 
-PLAN, COMPARISON = "plan.json", "comparison.json"
+PLAN, COMPARISON, MODELS = "plan.json", "comparison.json", "models"
 
 
 GATES = (ITEMS.name, INTERACTIONS.name)  # of the tables that are read
 
 
-MOST_VARIANTS = 12  # each is trained and judged like a candidate
+MOST_VARIANTS = 12  # each is trained and scored like a candidate
 
 
 Value: TypeAlias = str | int | float | bool | None
@@ -59,9 +59,9 @@ def plan_experiment(storage: Storage, run: str, form: Mapping[str, Any]) -> list
     Raises
     ------
     SettingsError
-        A field, the candidate, a parameter or a value of it is none; nothing was trained yet.
+        A field, the candidate, a parameter or its value does not exist; nothing was trained yet.
     InputError
-        No run has accepted tables, or the sample has nobody to learn from or to judge by.
+        No run has accepted tables, or the sample has nobody to learn from or to score on.
     """
     wish = parse_rules(dict(form), Wish, "The form")
     variants = _variants(wish)
@@ -74,9 +74,9 @@ def plan_experiment(storage: Storage, run: str, form: Mapping[str, Any]) -> list
         candidate=wish.candidate,
         variants=variants,
     )
-    _tables(chosen, storage)
+    read_sample(storage, chosen)
     storage.lake.store.write(
-        _key(chosen.experiment, PLAN), chosen.model_dump_json(by_alias=True).encode()
+        key_of(chosen.experiment, PLAN), chosen.model_dump_json(by_alias=True).encode()
     )
     return [candidate.name for candidate in variants]
 
@@ -88,7 +88,7 @@ def experiment_of(run: str) -> str:
 
 def read_plan(storage: Storage, run: str) -> Plan:
     """Return the plan of an experiment; raise `StorageError` if none was made."""
-    content = storage.lake.store.read(_key(experiment_of(run), PLAN))
+    content = storage.lake.store.read(key_of(experiment_of(run), PLAN))
     return Plan.model_validate_json(content)
 
 
@@ -123,7 +123,11 @@ def _is_accepted(storage: Storage, run: str) -> bool:
 def _variants(wish: Wish) -> tuple[Candidate, ...]:
     """Return the baselines, the candidate as it is, and one for every point of the grid."""
     asis = candidate_named(wish.candidate)
-    baselines = [one for one in load_candidates() if one.baseline and one.name != asis.name]
+    baselines = [
+        candidate
+        for candidate in load_candidates()
+        if candidate.baseline and candidate.name != asis.name
+    ]
     lists = [value if isinstance(value, list) else [value] for value in wish.parameters.values()]
     points = [
         {**asis.parameters, **dict(zip(wish.parameters, point, strict=True))}
@@ -147,11 +151,12 @@ def _variants(wish: Wish) -> tuple[Candidate, ...]:
     return (*baselines, asis, *tried)
 
 
-def _key(experiment: str, name: str) -> str:
+def key_of(experiment: str, name: str) -> str:
+    """Return the key of a file or folder of an experiment in the lake."""
     return f"{experiment}/{name}"
 
 
-def _tables(chosen: Plan, storage: Storage) -> tuple[RunTables, Holdout]:
+def read_sample(storage: Storage, chosen: Plan) -> tuple[RunTables, Holdout]:
     """Read the tables of the run, less the users who are not in the sample."""
     tables = sampled(read_run(storage, chosen.run), chosen.share)
     try:

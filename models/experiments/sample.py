@@ -20,7 +20,7 @@ def sampled(tables: RunTables, share: float) -> RunTables:
     if share == 1:
         return tables
     train, (users, items) = tables.train, tables.holdout
-    kept, judged = in_sample(train.users, share), in_sample(users, share)
+    kept, held_out = in_sample(train.users, share), in_sample(users, share)
     pairs = np.repeat(kept, np.diff(train.weights.indptr))
     part = replace(
         train,
@@ -28,7 +28,7 @@ def sampled(tables: RunTables, share: float) -> RunTables:
         weights=train.weights[np.flatnonzero(kept)],
         last_times=train.last_times[pairs],
     )
-    return replace(tables, train=part, holdout=(users[judged], items[judged]))
+    return replace(tables, train=part, holdout=(users[held_out], items[held_out]))
 
 
 def in_sample(users: UserIds, share: float) -> Users:

@@ -44,15 +44,15 @@ class Built:
     ----------
     folder : Path
         A copy of it.
-    learnt_from : dict of str to str
-        Which writing of its tables the model learnt from; see `models.data.run_tables.written_at`.
+    inputs : str
+        The id of the tables the model learnt from; see `models.data.run_tables.inputs_of`.
     """
 
     folder: Path
     version: str
     manifest_sha256: str
     manifest: FolderManifest
-    learnt_from: dict[str, str]
+    inputs: str
 
     @property
     def arrays_sha256(self) -> str:
@@ -159,7 +159,7 @@ def _built(storage: Storage, run: str, scratch: Path) -> Built:
         manifest=verified(folder),
         version=version_of(folder),
         manifest_sha256=manifest_sha256(folder),
-        learnt_from=read_fit(folder / MODEL).written,
+        inputs=read_fit(folder / MODEL).inputs,
     )
 
 

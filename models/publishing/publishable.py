@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from infra.errors import CatwalkError, PublishError
+from infra.lake import inputs_id
 from infra.records.gates import GateRecord
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
@@ -115,8 +116,8 @@ def _written_after(gate: GateRecord, evidence: Evidence) -> Iterator[CatwalkErro
 def _evaluation(verdict: VerdictRecord, evidence: Evidence) -> Iterator[CatwalkError]:
     """Refuse a verdict on an earlier version of the tables, which no gate has checked."""
     run, evaluation = evidence.run, evidence.evaluation
-    written = _written(evidence, INTERACTIONS.name, ITEMS.name)
-    if evaluation is None or (written and evaluation.written != written):
+    inputs = _inputs(evidence, INTERACTIONS.name, ITEMS.name)
+    if evaluation is None or (inputs and evaluation.inputs != inputs):
         yield PublishError(
             f"The tables of {run} were written again since it was evaluated.",
             "Run train again, and all that follows.",
@@ -148,19 +149,19 @@ def _tables_of_model(built: Built, made: RefitRecord, evidence: Evidence) -> Ite
     live has learnt from the newest ones, so its lists and its items, made later, are of them too.
     """
     tables = (HISTORY, CATALOGUE) if made.refitted else (INTERACTIONS, ITEMS)
-    written = _written(evidence, *(table.name for table in tables))
-    if written and built.learnt_from != written:
+    inputs = _inputs(evidence, *(table.name for table in tables))
+    if inputs and built.inputs != inputs:
         yield PublishError(
             f"The tables of {evidence.run} were written again since its winner was fitted on them.",
             "Run refit_winner again, and all that follows.",
         )
 
 
-def _written(evidence: Evidence, *tables: str) -> dict[str, str]:
-    """Say which writing of its tables a run has now; empty where one of them cannot be read."""
+def _inputs(evidence: Evidence, *tables: str) -> str:
+    """Return the id of the tables as they are now; empty where one of them cannot be read."""
     if not evidence.tables.keys() >= {*tables}:
-        return {}
-    return {name: str(evidence.tables[name].get("written_at", "")) for name in tables}
+        return ""
+    return inputs_id({name: str(evidence.tables[name].get("written_at", "")) for name in tables})
 
 
 def _lists(built: Built, evidence: Evidence) -> Iterator[CatwalkError]:

@@ -8,111 +8,52 @@ and Beyond, 2009, read with users as words and items as documents.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_matrix, diags_array
 
-from models.recommender import (
-    Interactions,
-    ItemFeatures,
-    ItemIds,
-    Matrix,
-    Recommendations,
-    UserIds,
-    require_learnable,
-)
-from models.recommenders.capabilities import Sessions
-from models.recommenders.factors import not_fitted
-from models.recommenders.model_files import load_parameters, one_of, real, save_parameters, whole
+from infra.rules import Strict
+from models.recommender import Interactions, ItemFeatures, Matrix, require_learnable
 from models.recommenders.neighbours import Neighbours, assemble, nearest
 
 BM25_K1, BM25_B = 1.2, 0.75  # Robertson and Zaragoza's own middle values
 
 
-class AlsoBought:
+class AlsoBought(Strict):
     """An item scores by its likeness to what the user had.
 
-    Parameters
-    ----------
-    weighting : {"cosine", "bm25"}
-        Cosine of the damped weights, or the dot product of their BM25 weights, which tells less
-        of an item by users who take everything.
-    neighbours : int
-        Most similar items kept per item, 1 to 10000.
-    weight_power : float
-        Interaction weights are raised to this power, 0 to 1; 0 makes all equal.
-    longest_history : int
-        Only a user's latest items are counted, 2 to 100000: counting costs the square of it.
-
-    Raises
-    ------
-    SettingsError
-        A parameter is out of range; the message names it.
+    `weighting` is the cosine of the damped weights, or the dot product of their BM25 weights, which
+    tells less of an item by users who take everything.
     """
 
-    def __init__(
-        self,
-        *,
-        weighting: str = "cosine",
-        neighbours: int = 100,
-        weight_power: float = 0.5,
-        longest_history: int = 500,
-    ) -> None:
-        self._parameters: dict[str, Any] = {
-            "weighting": one_of("weighting", weighting, ("cosine", "bm25")),
-            "neighbours": whole("neighbours", neighbours, 1, 10_000),
-            "weight_power": real("weight_power", weight_power, 0.0, 1.0),
-            "longest_history": whole("longest_history", longest_history, 2, 100_000),
-        }
-        self._neighbours: Neighbours | None = None
+    weighting: Literal["cosine", "bm25"] = "cosine"
+    neighbours: int = Field(100, ge=1, le=10_000, description="most similar items kept per item")
+    weight_power: float = Field(
+        0.5, ge=0, le=1, description="weights are raised to this power; 0 makes all equal"
+    )
+    longest_history: int = Field(
+        500,
+        ge=2,
+        le=100_000,
+        description="latest items of a user that count: counting costs the square of it",
+    )
 
-    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
-        """See `models.recommender.Recommender.fit`."""
+    def fit(self, train: Interactions, items: ItemFeatures) -> Neighbours:
+        """See `models.recommender.Recipe.fit`."""
         require_learnable(train, items)
-        chosen = self._parameters
         damped = train.weights.copy()
-        damped.data = damped.data ** np.float32(chosen["weight_power"])
-        counted = latest(damped, train, chosen["longest_history"])
-        weigh = cosine_weights if chosen["weighting"] == "cosine" else bm25_weights
-        similar = nearest(weigh(counted), items.recommendable, chosen["neighbours"])
-        self._neighbours = assemble(train, items, damped.data, similar)
-        return self
-
-    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
-        """See `models.recommender.Recommender.recommend`."""
-        return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
-
-    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
-        """See `models.recommenders.capabilities.AnswersSessions`."""
-        return self._fitted.recommend_sessions(sessions, k)
-
-    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
-        """See `models.recommenders.capabilities.FindsSimilar`."""
-        return self._fitted.recommend_alike(items, k)
-
-    def because(
-        self, given: Recommendations, sessions: Sessions | None = None
-    ) -> NDArray[np.int32]:
-        """See `models.recommenders.capabilities.GivesReasons`."""
-        return self._fitted.because(given, sessions)
-
-    def save(self, folder: Path) -> None:
-        """See `models.recommender.Recommender.save`."""
-        self._fitted.save(folder)
-        save_parameters(folder, self._parameters)
+        damped.data = damped.data ** np.float32(self.weight_power)
+        counted = latest(damped, train, self.longest_history)
+        weigh = cosine_weights if self.weighting == "cosine" else bm25_weights
+        similar = nearest(weigh(counted), items.recommendable, self.neighbours)
+        return assemble(train, items, damped.data, similar)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """See `models.recommender.Recommender.load`."""
-        model = load_parameters(folder, cls)
-        model._neighbours = Neighbours.load(folder)
-        return model
-
-    @property
-    def _fitted(self) -> Neighbours:
-        return self._neighbours or not_fitted(self)
+    def load(cls, folder: Path) -> Neighbours:
+        """See `models.recommender.Recipe.load`."""
+        return Neighbours.load(folder)
 
 
 def latest(weights: Matrix, train: Interactions, most: int) -> Matrix:

@@ -1,13 +1,14 @@
 """What a model may do beyond `Recommender`: answer sessions, find similar items, give reasons.
 
 A model takes part by having the method; the functions here ask it, and answer with what sells
-most where it has not. One that learns from the table itself need not hold all pairs in memory.
+most where it has not. A recipe that learns from the table itself need not hold all pairs in
+memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,9 @@ class GivesReasons(Protocol):
 
 @runtime_checkable
 class LearnsFromTable(Protocol):
-    """Reads the interactions by itself, so that they need not fit into this process."""
+    """A recipe that reads the interactions by itself, so they need not fit into this process."""
 
-    def fit_table(self, pairs: str, items: ItemFeatures) -> Self:
+    def fit_table(self, pairs: str, items: ItemFeatures) -> Recommender:
         """Learn from a table as `fit` does from arrays; the caller has checked its weights.
 
         Parameters
@@ -81,7 +82,7 @@ class LearnsFromTable(Protocol):
 
 @runtime_checkable
 class SettlesParameters(Protocol):
-    """Finds some of its own parameters while it fits."""
+    """Remembers parameters of its recipe that were found while it was fitted."""
 
     def settled_parameters(self) -> dict[str, int]:
         """Return the parameters under which a fit does the same without looking for them again."""
@@ -139,10 +140,12 @@ def baskets(items: ItemIds, sessions: Sessions) -> Matrix:
     >>> baskets(np.array(["a", "b"]), [np.array(["b", "x", "b"]), np.array([])]).toarray().tolist()
     [[0.0, 1.0], [0.0, 0.0]]
     """
-    found = [np.unique(positions(items, np.asarray(one, dtype=np.str_))) for one in sessions]
-    known = [places[places != NONE] for places in found]
-    starts = np.concatenate([[0], np.cumsum([len(places) for places in known])])
-    columns = np.concatenate(known) if known else np.empty(0, dtype=np.int64)
+    by_session = [
+        np.unique(positions(items, np.asarray(session, dtype=np.str_))) for session in sessions
+    ]
+    named = [places[places != NONE] for places in by_session]
+    starts = np.concatenate([[0], np.cumsum([len(places) for places in named])])
+    columns = np.concatenate(named) if named else np.empty(0, dtype=np.int64)
     marks = np.ones(len(columns), dtype=np.float32)
     return csr_matrix((marks, columns, starts), shape=(len(sessions), len(items)))
 
@@ -150,7 +153,7 @@ def baskets(items: ItemIds, sessions: Sessions) -> Matrix:
 def _bestsellers_without(
     model: Recommender, asked: NDArray[np.str_], sessions: Sessions, k: int
 ) -> Recommendations:
-    longest = max((len(one) for one in sessions), default=0)
+    longest = max(map(len, sessions), default=0)
     given = model.recommend(np.full(len(sessions), NOBODY), k + longest)
     marks = baskets(given.catalogue, sessions).toarray() > 0
     own = np.take_along_axis(marks, np.maximum(given.items, 0).astype(np.int64), axis=1)
@@ -159,5 +162,5 @@ def _bestsellers_without(
 
 
 def settled(model: Recommender) -> dict[str, int]:
-    """Return the parameters that a model found while it fitted; none if it finds none."""
+    """Return the parameters that were found while a model was fitted; none if it finds none."""
     return model.settled_parameters() if isinstance(model, SettlesParameters) else {}

@@ -46,8 +46,8 @@ class Watched:
     def ndcg(self, users: Vectors, items: Vectors, recommendable: NDArray[np.bool_]) -> float:
         """Rank everything that the watched users had not before; vectors of all users and items."""
         seen = self.weights[self.users]
-        found, _ = top_k(users[self.users], items, K, recommendable, seen)
-        return float(ndcg(marked(self.wanted, found), np.diff(self.wanted.indptr)).mean())
+        lists, _ = top_k(users[self.users], items, K, recommendable, seen)
+        return float(ndcg(marked(self.wanted, lists), np.diff(self.wanted.indptr)).mean())
 
 
 def watch(train: Interactions) -> Watched | None:
@@ -84,9 +84,9 @@ def train_until_worse(
     best, best_quality, best_epoch = model, -np.inf, 0
     for number in range(1, most + 1):
         epoch(model)
-        found = quality(model)
-        if found > best_quality:
-            best, best_quality, best_epoch = deepcopy(model), found, number
+        reached = quality(model)
+        if reached > best_quality:
+            best, best_quality, best_epoch = deepcopy(model), reached, number
         elif number - best_epoch >= patience:
             break
     return best, best_epoch

@@ -1,19 +1,16 @@
 """A fitted model as arrays: a vector per user, a vector per item, and the list for strangers.
 
-Every model whose score is a dot product keeps its result in this form; `factors.npz` is also
-what batch scoring reads, without importing the model that made it.
+Every model whose score is a dot product keeps its result in this form.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.errors import InputError
 from models.recommender import (
     NONE,
     Interactions,
@@ -23,16 +20,26 @@ from models.recommender import (
     UserIds,
     positions,
 )
-from models.recommenders.capabilities import Sessions, baskets
+from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.top_k import Best, Vectors, top_k
 
 FILE = "factors.npz"
+ARRAYS = (
+    "users",
+    "items",
+    "user_vectors",
+    "item_vectors",
+    "popularity",
+    "recommendable",
+    "seen_starts",
+    "seen_items",
+)
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The arrays of a fitted model.
+    """A fitted model: its arrays, and what its recipe says of them.
 
     Attributes
     ----------
@@ -48,6 +55,11 @@ class Factors:
     seen_starts : array of int64, shape (n_users + 1,)
     seen_items : array of int32
         Item positions user `u` interacted with: `seen_items[seen_starts[u]:seen_starts[u + 1]]`.
+    biases : int
+        How many of the last places of an item's vector hold a bias: it ranks, but is no taste, so
+        likeness leaves it out. Not saved: the recipe knows it.
+    settled : dict of str to int
+        See `capabilities.SettlesParameters`. Not saved: `fit.json` of the training holds it.
     """
 
     users: UserIds
@@ -58,6 +70,8 @@ class Factors:
     recommendable: NDArray[np.bool_]
     seen_starts: NDArray[np.int64]
     seen_items: NDArray[np.int32]
+    biases: int = 0
+    settled: dict[str, int] = field(default_factory=dict)
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
@@ -67,20 +81,24 @@ class Factors:
         items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
         return Recommendations(users, self.items, items, scores, ~known)
 
-    def alike(
-        self, asked: NDArray[np.str_], sessions: Sessions, k: int, vectors: Vectors
-    ) -> Recommendations:
-        """Rank by the mean cosine to each session's items, without them.
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """See `models.recommenders.capabilities.AnswersSessions`."""
+        return self._alike(np.full(len(sessions), NOBODY), sessions, k)
+
+    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
+        """See `models.recommenders.capabilities.FindsSimilar`."""
+        return self._alike(items, one_each(items), k)
+
+    def settled_parameters(self) -> dict[str, int]:
+        """See `models.recommenders.capabilities.SettlesParameters`."""
+        return self.settled
+
+    def _alike(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
+        """Rank by the mean cosine to each session's items, without them; `asked` names the rows.
 
         A session whose items all lack a vector is that of a stranger.
-
-        Parameters
-        ----------
-        asked : array of str, shape (n,)
-            Names of the rows.
-        vectors : array of float32, shape (n_items, d)
-            Whose cosine is likeness.
         """
+        vectors = self.item_vectors[:, : self.item_vectors.shape[1] - self.biases]
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
         marks = baskets(self.items, sessions)
@@ -93,10 +111,10 @@ class Factors:
 
     def save(self, folder: Path) -> None:
         """Write `factors.npz`; equal arrays give equal bytes."""
-        np.savez(folder / FILE, **{field.name: getattr(self, field.name) for field in fields(self)})
+        np.savez(folder / FILE, **{name: getattr(self, name) for name in ARRAYS})
 
     @classmethod
-    def load(cls, folder: Path) -> Factors:
+    def load(cls, folder: Path, biases: int = 0) -> Factors:
         """Read `factors.npz`.
 
         Raises
@@ -104,7 +122,7 @@ class Factors:
         BundleError
             The file is missing, needs pickle, lacks an array, or its shapes contradict.
         """
-        factors = cls(**load_arrays(folder / FILE, [field.name for field in fields(cls)]))
+        factors = cls(**load_arrays(folder / FILE, ARRAYS), biases=biases)
         factors._require_consistent(folder / FILE)
         return factors
 
@@ -149,8 +167,8 @@ def assemble(
 
 def bestsellers(popularity: Vectors, recommendable: NDArray[np.bool_], k: int, amount: int) -> Best:
     """Return the list for strangers `amount` times, as `top_k` would."""
-    one = np.ones((1, 1), dtype=np.float32)
-    items, scores = top_k(one, popularity[:, None], k, recommendable)
+    anybody = np.ones((1, 1), dtype=np.float32)
+    items, scores = top_k(anybody, popularity[:, None], k, recommendable)
     return np.repeat(items, amount, axis=0), np.repeat(scores, amount, axis=0)
 
 
@@ -158,8 +176,3 @@ def popularity(train: Interactions) -> Vectors:
     """Sum the weights of every item, shape (n_items,); the weights already fade with age."""
     sums: Vectors = np.asarray(train.weights.sum(axis=0, dtype=np.float64), dtype=np.float32)
     return sums.ravel()
-
-
-def not_fitted(model: object) -> NoReturn:
-    """Say that a model was asked before it learnt; raises `InputError`."""
-    raise InputError(f"This {type(model).__name__} was never fitted.", "Call fit or load first.")

@@ -6,180 +6,113 @@ J. Weston et al., WSABIE, 2011 (the WARP loss).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from infra.errors import InputError
-from models.recommender import (
-    Interactions,
-    ItemFeatures,
-    ItemIds,
-    Matrix,
-    Recommendations,
-    UserIds,
-    require_learnable,
-)
-from models.recommenders.capabilities import NOBODY, Sessions, one_each
+from infra.rules import Strict
+from models.recommender import Interactions, ItemFeatures, Matrix, require_learnable
 from models.recommenders.early_stopping import train_until_worse, watch
-from models.recommenders.factors import Factors, assemble, not_fitted
-from models.recommenders.model_files import load_parameters, real, save_parameters, whole
+from models.recommenders.factors import Factors, assemble
 from models.recommenders.top_k import Vectors
 
+BIASES = 1  # the last place of an item's vector is its bias
 
-class LightFMHybrid:
+
+class LightFMHybrid(Strict):
     """A factor model whose item vector is the mean of its identity's and its attributes' vectors.
 
-    Parameters
-    ----------
-    components : int
-        Length of the vectors, 1 to 1024.
-    epochs : int
-        Passes over the interactions, 1 to 1000; with `patience`, at most so many and one more.
-    patience : int
-        Stop after so many epochs without a better NDCG on the last day of some users, 0 to 1000;
-        0 never stops early. With too few users that day, all epochs are done.
-    learning_rate : float
-        Of Adagrad, above 0 and at most 1.
-    item_alpha, user_alpha : float
-        L2 penalty, 0 to 1.
-    max_sampled : int
-        Negatives WARP tries per positive, 1 to 1000.
-    attribute_share : float
-        Weight of all attributes of an item against its identity, 0 to 100; 0 ignores them.
-    weight_power : float
-        Interaction weights are raised to this power, 0 to 1; 0 makes all equal.
-    random_state : int
-        Seed; bit-identical results need `num_threads` 1.
-    num_threads : int
-        OpenMP threads, 1 to 256; two are 1.5 times as fast as one.
-
-    Raises
-    ------
-    SettingsError
-        A parameter is out of range; the message names it.
+    With `patience`, training stops after so many epochs without a better NDCG on the last day of
+    some users, and does at most one epoch more than `epochs`; with too few users that day, all
+    epochs are done. Bit-identical results need one thread; two are 1.5 times as fast.
     """
 
-    def __init__(
-        self,
-        *,
-        components: int = 32,
-        epochs: int = 20,
-        patience: int = 0,
-        learning_rate: float = 0.05,
-        item_alpha: float = 0.0,
-        user_alpha: float = 0.0,
-        max_sampled: int = 30,
-        attribute_share: float = 0.1,
-        weight_power: float = 0.5,
-        random_state: int = 7,
-        num_threads: int = 1,
-    ) -> None:
-        self._parameters: dict[str, Any] = {
-            "components": whole("components", components, 1, 1024),
-            "epochs": whole("epochs", epochs, 1, 1000),
-            "patience": whole("patience", patience, 0, 1000),
-            "learning_rate": real("learning_rate", learning_rate, 1e-9, 1.0),
-            "item_alpha": real("item_alpha", item_alpha, 0.0, 1.0),
-            "user_alpha": real("user_alpha", user_alpha, 0.0, 1.0),
-            "max_sampled": whole("max_sampled", max_sampled, 1, 1000),
-            "attribute_share": real("attribute_share", attribute_share, 0.0, 100.0),
-            "weight_power": real("weight_power", weight_power, 0.0, 1.0),
-            "random_state": whole("random_state", random_state, 0, 2**32 - 1),
-            "num_threads": whole("num_threads", num_threads, 1, 256),
-        }
-        self._factors: Factors | None = None
-        self._settled: dict[str, int] = {}
+    components: int = Field(32, ge=1, le=1024, description="length of the vectors")
+    epochs: int = Field(20, ge=1, le=1000, description="passes over the interactions")
+    patience: int = Field(0, ge=0, le=1000, description="epochs; 0 never stops early")
+    learning_rate: float = Field(0.05, ge=1e-9, le=1, description="of Adagrad")
+    item_alpha: float = Field(0.0, ge=0, le=1, description="L2 penalty of items")
+    user_alpha: float = Field(0.0, ge=0, le=1, description="L2 penalty of users")
+    max_sampled: int = Field(30, ge=1, le=1000, description="negatives WARP tries per positive")
+    attribute_share: float = Field(
+        0.1, ge=0, le=100, description="weight of all attributes of an item against its identity"
+    )
+    weight_power: float = Field(
+        0.5, ge=0, le=1, description="weights are raised to this power; 0 makes all equal"
+    )
+    random_state: int = Field(7, ge=0, le=2**32 - 1, description="seed")
+    num_threads: int = Field(1, ge=1, le=256, description="OpenMP threads")
 
-    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
-        """See `models.recommender.Recommender.fit`."""
+    def fit(self, train: Interactions, items: ItemFeatures) -> Factors:
+        """See `models.recommender.Recipe.fit`."""
         require_learnable(train, items)
-        features = identity_and_attributes(items.matrix, self._parameters["attribute_share"])
-        fitted = self._fit(train, items, features)
-        self._factors = assemble(train, items, *_vectors(fitted, features))
-        return self
-
-    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
-        """See `models.recommender.Recommender.recommend`."""
-        return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
-
-    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
-        """See `models.recommenders.capabilities.AnswersSessions`."""
-        return self._alike(np.full(len(sessions), NOBODY), sessions, k)
-
-    def settled_parameters(self) -> dict[str, int]:
-        """See `capabilities.SettlesParameters`: the epochs that early stopping found."""
-        return self._settled
-
-    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
-        """See `models.recommenders.capabilities.FindsSimilar`."""
-        return self._alike(items, one_each(items), k)
-
-    def save(self, folder: Path) -> None:
-        """See `models.recommender.Recommender.save`."""
-        self._fitted.save(folder)
-        save_parameters(folder, self._parameters)
+        features = identity_and_attributes(items.matrix, self.attribute_share)
+        trained, settled = self._train_to_the_end(train, items, features)
+        assembled = assemble(train, items, *_vectors(trained, features))
+        return replace(assembled, biases=BIASES, settled=settled)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """See `models.recommender.Recommender.load`."""
-        model = load_parameters(folder, cls)
-        model._factors = Factors.load(folder)
-        return model
+    def load(cls, folder: Path) -> Factors:
+        """See `models.recommender.Recipe.load`."""
+        return Factors.load(folder, biases=BIASES)
 
-    @property
-    def _fitted(self) -> Factors:
-        return self._factors or not_fitted(self)
+    def _train_to_the_end(
+        self, train: Interactions, items: ItemFeatures, features: Matrix
+    ) -> tuple[Any, dict[str, int]]:
+        """Train for all epochs, or until the watched users' last day gets no better.
 
-    def _alike(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
-        vectors = self._fitted.item_vectors[:, :-1]  # without the bias: it is no taste
-        return self._fitted.alike(asked, sessions, k, vectors)
-
-    def _fit(self, train: Interactions, items: ItemFeatures, features: Matrix) -> Any:
-        """Train for all epochs, or until the watched users' last day gets no better."""
-        model, epochs = self._unfitted(), self._parameters["epochs"]
-        self._settled = {}
-        watched = watch(train) if self._parameters["patience"] else None
+        Returns
+        -------
+        LightFM
+            Trained.
+        dict
+            The parameters that early stopping found; none if it did not watch.
+        """
+        model = self.untrained()
+        watched = watch(train) if self.patience else None
         if watched is None:
-            return self._train(model, train.weights, features, epochs)
+            return self.train_on(model, train.weights, features, self.epochs), {}
         kept = watched.weights
 
-        def quality(one: Any) -> float:
-            return watched.ndcg(*_vectors(one, features), items.recommendable)
+        def quality(model: Any) -> float:
+            return watched.ndcg(*_vectors(model, features), items.recommendable)
 
-        def epoch(one: Any) -> Any:
-            return self._train(one, kept, features, 1)
+        def epoch(model: Any) -> Any:
+            return self.train_on(model, kept, features, 1)
 
-        best, found = train_until_worse(model, epoch, quality, epochs, self._parameters["patience"])
-        self._settled = {"epochs": found + 1, "patience": 0}
-        return self._train(best, train.weights, features, 1)  # the last day is learnt too
+        best, number = train_until_worse(model, epoch, quality, self.epochs, self.patience)
+        last = self.train_on(best, train.weights, features, 1)  # the last day is learnt too
+        return last, {"epochs": number + 1, "patience": 0}
 
-    def _unfitted(self) -> Any:
+    def untrained(self) -> Any:
+        """Make LightFM's own model."""
         from lightfm import LightFM
 
-        chosen = self._parameters
         return LightFM(
-            no_components=chosen["components"],
+            no_components=self.components,
             loss="warp",
-            learning_rate=chosen["learning_rate"],
-            item_alpha=chosen["item_alpha"],
-            user_alpha=chosen["user_alpha"],
-            max_sampled=chosen["max_sampled"],
-            random_state=chosen["random_state"],
+            learning_rate=self.learning_rate,
+            item_alpha=self.item_alpha,
+            user_alpha=self.user_alpha,
+            max_sampled=self.max_sampled,
+            random_state=self.random_state,
         )
 
-    def _train(self, model: Any, weights: Matrix, features: Matrix, epochs: int) -> Any:
+    def train_on(self, model: Any, weights: Matrix, features: Matrix, epochs: int) -> Any:
         """Train on; WARP ignores interaction values, so weights go in as sample weights."""
         pairs = weights.tocoo()
         try:
             return model.fit_partial(
                 pairs,
                 item_features=features,
-                sample_weight=sample_weights(pairs, self._parameters["weight_power"]),
+                sample_weight=sample_weights(pairs, self.weight_power),
                 epochs=epochs,
-                num_threads=self._parameters["num_threads"],
+                num_threads=self.num_threads,
             )
         except ValueError as error:
             raise InputError(f"LightFM gave up: {error}.", "Lower the learning_rate.") from error
@@ -192,8 +125,8 @@ def _vectors(fitted: Any, features: Matrix) -> tuple[Vectors, Vectors]:
     """
     biases, items = fitted.get_item_representations(features)
     _, users = fitted.get_user_representations()
-    one = np.ones((len(users), 1), dtype=np.float32)
-    return np.hstack([users, one]), np.hstack([items, biases[:, None]])
+    ones = np.ones((len(users), 1), dtype=np.float32)
+    return np.hstack([users, ones]), np.hstack([items, biases[:, None]])
 
 
 def identity_and_attributes(attributes: Matrix, share: float) -> Matrix:

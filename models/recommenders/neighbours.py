@@ -31,6 +31,7 @@ from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.top_k import Vectors, top_k_of
 
 FILE = "neighbours.npz"
+IN_FILE = {"neighbour_items": "similar_items"}  # arrays that the file calls otherwise
 Known: TypeAlias = NDArray[np.bool_]
 
 
@@ -49,7 +50,7 @@ class Neighbours:
     recommendable : array of bool, shape (n_items,)
     seen_starts, seen_items, seen_weights : arrays of int64, int32, float32
         A csr matrix (n_users, n_items): what a user had, and how much each item says of them.
-    similar_starts, similar_items, similarities : arrays of int64, int32, float32
+    similar_starts, neighbour_items, similarities : arrays of int64, int32, float32
         A csr matrix (n_items, n_items): recommendable neighbours of an item and their likeness,
         above 0; an item is not its own neighbour.
     """
@@ -62,7 +63,7 @@ class Neighbours:
     seen_items: NDArray[np.int32]
     seen_weights: Vectors
     similar_starts: NDArray[np.int64]
-    similar_items: NDArray[np.int32]
+    neighbour_items: NDArray[np.int32]
     similarities: Vectors
 
     @cached_property
@@ -74,7 +75,7 @@ class Neighbours:
     @cached_property
     def similar(self) -> Matrix:
         """Likeness of items, csr (n_items, n_items)."""
-        arrays = (self.similarities, self.similar_items, self.similar_starts)
+        arrays = (self.similarities, self.neighbour_items, self.similar_starts)
         return csr_matrix(arrays, shape=(len(self.items), len(self.items)))
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
@@ -85,15 +86,13 @@ class Neighbours:
 
     def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
         """See `models.recommenders.capabilities.AnswersSessions`."""
-        return self.recommend_baskets(np.full(len(sessions), NOBODY), sessions, k)
+        return self._of_baskets(np.full(len(sessions), NOBODY), sessions, k)
 
-    def recommend_alike(self, items: ItemIds, k: int) -> Recommendations:
+    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
         """See `models.recommenders.capabilities.FindsSimilar`."""
-        return self.recommend_baskets(items, one_each(items), k)
+        return self._of_baskets(items, one_each(items), k)
 
-    def recommend_baskets(
-        self, asked: NDArray[np.str_], sessions: Sessions, k: int
-    ) -> Recommendations:
+    def _of_baskets(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
         """Answer each basket of items as the history of a user; `asked` names the rows."""
         marks = baskets(self.items, sessions)
         known = np.diff(marks.indptr) > 0
@@ -109,23 +108,29 @@ class Neighbours:
         else:
             marks = baskets(self.items, sessions)
             had = [(marks[row].indices, marks[row].data) for row in range(len(sessions))]
-        found = [self._strongest(*one, items) for one, items in zip(had, given.items, strict=True)]
-        causes = np.array(found, dtype=np.int32).reshape(given.items.shape)
+        strongest = [
+            self._strongest(*history, shown)
+            for history, shown in zip(had, given.items, strict=True)
+        ]
+        causes = np.array(strongest, dtype=np.int32).reshape(given.items.shape)
         return np.where(given.own, causes, NONE).astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write `neighbours.npz`; equal arrays give equal bytes."""
-        np.savez(folder / FILE, **{field.name: getattr(self, field.name) for field in fields(self)})
+        arrays = {in_file: getattr(self, name) for name, in_file in _names().items()}
+        np.savez(folder / FILE, **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Neighbours:
         """Read `neighbours.npz`; raise `BundleError` if it cannot be, or its shapes contradict."""
         file = folder / FILE
-        found = cls(**load_arrays(file, [field.name for field in fields(cls)]))
-        n_users, n_items = len(found.users), len(found.items)
+        names = _names()
+        arrays = load_arrays(file, names.values())
+        loaded = cls(**{name: arrays[in_file] for name, in_file in names.items()})
+        n_users, n_items = len(loaded.users), len(loaded.items)
         seen, similar = (
             (int(starts[-1]) if starts.size else 0,)
-            for starts in (found.seen_starts, found.similar_starts)
+            for starts in (loaded.seen_starts, loaded.similar_starts)
         )
         shapes = {
             "popularity": (n_items,),
@@ -137,8 +142,8 @@ class Neighbours:
             "similar_items": similar,
             "similarities": similar,
         }
-        require_shapes(file, vars(found), shapes)
-        return found
+        require_shapes(file, arrays, shapes)
+        return loaded
 
     @cached_property
     def _shown(self) -> tuple[Matrix, Vectors]:
@@ -165,10 +170,10 @@ class Neighbours:
         return Recommendations(asked, self.items, items, scores, ~known | filled[:, 0], filled)
 
     def _history(self, row: int) -> tuple[NDArray[np.int32], Vectors]:
-        one = slice(0, 0)
-        if row != NONE:
-            one = slice(self.seen_starts[row], self.seen_starts[row + 1])
-        return self.seen_items[one], self.seen_weights[one]
+        if row == NONE:
+            return self.seen_items[:0], self.seen_weights[:0]
+        places = slice(self.seen_starts[row], self.seen_starts[row + 1])
+        return self.seen_items[places], self.seen_weights[places]
 
     def _strongest(
         self, had: NDArray[np.int32], says: Vectors, shown: NDArray[np.int32]
@@ -178,6 +183,11 @@ class Neighbours:
             return np.full(len(shown), NONE, dtype=np.int32)
         adds = self.similar[had][:, shown].toarray() * says[:, None]
         return np.where(adds.max(axis=0) > 0, had[adds.argmax(axis=0)], NONE).astype(np.int32)
+
+
+def _names() -> dict[str, str]:
+    """Return the name in the file of every array."""
+    return {field.name: IN_FILE.get(field.name, field.name) for field in fields(Neighbours)}
 
 
 def assemble(
@@ -193,7 +203,7 @@ def assemble(
         seen_items=train.weights.indices.astype(np.int32),
         seen_weights=seen_weights.astype(np.float32),
         similar_starts=similar.indptr.astype(np.int64),
-        similar_items=similar.indices.astype(np.int32),
+        neighbour_items=similar.indices.astype(np.int32),
         similarities=similar.data.astype(np.float32),
     )
 

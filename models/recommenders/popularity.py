@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from infra.rules import Strict
 from models.recommender import (
     Interactions,
     ItemFeatures,
+    ItemIds,
     Recommendations,
     UserIds,
     require_learnable,
 )
-from models.recommenders.factors import Factors, assemble, not_fitted, popularity
+from models.recommenders.factors import Factors, assemble, popularity
 
 
-class Popularity:
-    """Items by the sum of their weights, which fade with age: what sells now.
+@dataclass(frozen=True)
+class Bestsellers:
+    """What sells most, for everyone; its vectors have one place, so they tell no likeness."""
 
-    For users it knows that is its own answer, not one for lack of a better: less what they had. So
-    its `fallback_share` is 0 where all others' counts the places they fill with the very same
-    items, and it says nothing of this model; `popularity_share` does.
-    """
+    factors: Factors
 
-    def __init__(self) -> None:
-        self._factors: Factors | None = None
+    @property
+    def items(self) -> ItemIds:
+        """See `models.recommender.Recommender.items`."""
+        return self.factors.items
 
-    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
-        """See `models.recommender.Recommender.fit`."""
-        require_learnable(train, items)
-        same = np.ones((len(train.users), 1), dtype=np.float32)
-        self._factors = assemble(train, items, same, popularity(train)[:, None])
-        return self
+    @property
+    def recommendable(self) -> NDArray[np.bool_]:
+        """See `models.recommender.Recommender.recommendable`."""
+        return self.factors.recommendable
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
-        return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
+        return self.factors.recommend(users, k, exclude_seen=exclude_seen)
 
     def save(self, folder: Path) -> None:
         """See `models.recommender.Recommender.save`."""
-        self._fitted.save(folder)
+        self.factors.save(folder)
+
+
+class Popularity(Strict):
+    """Items by the sum of their weights, which fade with age: what sells now.
+
+    For users it knows, the list is its own answer, less what they had, and not one for lack of a
+    better. So its `fallback_share` is 0, where that of all others counts the places they fill with
+    the very same items: that metric says nothing of this model; `popularity_share` does.
+    """
+
+    def fit(self, train: Interactions, items: ItemFeatures) -> Bestsellers:
+        """See `models.recommender.Recipe.fit`."""
+        require_learnable(train, items)
+        same = np.ones((len(train.users), 1), dtype=np.float32)
+        return Bestsellers(assemble(train, items, same, popularity(train)[:, None]))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """See `models.recommender.Recommender.load`."""
-        model = cls()
-        model._factors = Factors.load(folder)
-        return model
-
-    @property
-    def _fitted(self) -> Factors:
-        return self._factors or not_fitted(self)
+    def load(cls, folder: Path) -> Bestsellers:
+        """See `models.recommender.Recipe.load`."""
+        return Bestsellers(Factors.load(folder))

@@ -8,78 +8,41 @@ Source: Y. Hu, Y. Koren, C. Volinsky, Collaborative Filtering for Implicit Feedb
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
+from pydantic import Field
 
 from infra.errors import InputError
+from infra.rules import Strict
 from infra.settings import load_settings
 from infra.storage import Storage
-from models.data.run_tables import texts
-from models.recommender import (
-    Interactions,
-    ItemFeatures,
-    ItemIds,
-    Recommendations,
-    UserIds,
-    positions,
-    require_learnable,
-)
-from models.recommenders.capabilities import NOBODY, Sessions, one_each
-from models.recommenders.factors import Factors, not_fitted
-from models.recommenders.model_files import load_parameters, real, save_parameters, whole
+from models.recommender import Interactions, ItemFeatures, positions, require_learnable, texts
+from models.recommenders.factors import Factors
 from models.recommenders.top_k import Vectors
 
 
-class SparkALS:
+class SparkALS(Strict):
     """A factor model of users and items; an item nobody had has no vector, so it comes late.
 
-    Parameters
-    ----------
-    components : int
-        Length of the vectors, 1 to 1024.
-    iterations : int
-        Times both sides are solved for, 1 to 1000.
-    regularisation : float
-        L2 penalty, 0 to 1000; Spark scales it by the number of pairs of a user or an item.
-    alpha : float
-        Confidence in a pair is 1 + alpha * weight, above 0 to 10000.
-    weight_power : float
-        Interaction weights are raised to this power before, 0 to 1; 0 makes all equal.
-    random_state : int
-        Seed; bit-identical results need one block, which is up to 500,000 pairs.
-
-    Raises
-    ------
-    SettingsError
-        A parameter is out of range; the message names it.
+    Spark scales the L2 penalty by the number of pairs of a user or an item. Bit-identical results
+    need one block, which is up to 500,000 pairs.
     """
 
-    def __init__(
-        self,
-        *,
-        components: int = 32,
-        iterations: int = 10,
-        regularisation: float = 0.05,
-        alpha: float = 1.0,
-        weight_power: float = 0.5,
-        random_state: int = 7,
-    ) -> None:
-        self._parameters: dict[str, Any] = {
-            "components": whole("components", components, 1, 1024),
-            "iterations": whole("iterations", iterations, 1, 1000),
-            "regularisation": real("regularisation", regularisation, 0.0, 1000.0),
-            "alpha": real("alpha", alpha, 1e-9, 10_000.0),
-            "weight_power": real("weight_power", weight_power, 0.0, 1.0),
-            "random_state": whole("random_state", random_state, 0, 2**32 - 1),
-        }
-        self._factors: Factors | None = None
+    components: int = Field(32, ge=1, le=1024, description="length of the vectors")
+    iterations: int = Field(10, ge=1, le=1000, description="times both sides are solved for")
+    regularisation: float = Field(0.05, ge=0, le=1000, description="L2 penalty")
+    alpha: float = Field(
+        1.0, ge=1e-9, le=10_000, description="the confidence in a pair is 1 + alpha * weight"
+    )
+    weight_power: float = Field(
+        0.5, ge=0, le=1, description="weights are raised to this power before; 0 makes all equal"
+    )
+    random_state: int = Field(7, ge=0, le=2**32 - 1, description="seed")
 
-    def fit(self, train: Interactions, items: ItemFeatures) -> Self:
-        """See `models.recommender.Recommender.fit`; writes the pairs where Spark can read them."""
+    def fit(self, train: Interactions, items: ItemFeatures) -> Factors:
+        """See `models.recommender.Recipe.fit`; writes the pairs where Spark can read them."""
         require_learnable(train, items)
         storage = Storage(load_settings())
         with storage.scratch() as scratch, storage.lake_scratch() as key:
@@ -87,7 +50,7 @@ class SparkALS:
             storage.lake.store.put_folder(scratch, key)
             return self.fit_table(storage.lake.address(key), items)
 
-    def fit_table(self, pairs: str, items: ItemFeatures) -> Self:
+    def fit_table(self, pairs: str, items: ItemFeatures) -> Factors:
         """See `models.recommenders.capabilities.LearnsFromTable`."""
         from infra.spark.submit import submit
         from models.recommenders import spark_als_job
@@ -97,45 +60,18 @@ class SparkALS:
             submit(spark_als_job, ["--pairs", pairs, *self._arguments(storage.lake.address(key))])
             with storage.scratch() as scratch:
                 folder = storage.lake.store.fetch_folder(key, scratch)
-                self._factors = _assembled(folder, items)
-        return self
-
-    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
-        """See `models.recommender.Recommender.recommend`."""
-        return self._fitted.recommend(users, k, exclude_seen=exclude_seen)
-
-    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
-        """See `models.recommenders.capabilities.AnswersSessions`."""
-        return self._alike(np.full(len(sessions), NOBODY), sessions, k)
-
-    def similar_items(self, items: ItemIds, k: int) -> Recommendations:
-        """See `models.recommenders.capabilities.FindsSimilar`."""
-        return self._alike(items, one_each(items), k)
-
-    def save(self, folder: Path) -> None:
-        """See `models.recommender.Recommender.save`."""
-        self._fitted.save(folder)
-        save_parameters(folder, self._parameters)
+                return _assembled(folder, items)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """See `models.recommender.Recommender.load`."""
-        model = load_parameters(folder, cls)
-        model._factors = Factors.load(folder)
-        return model
-
-    @property
-    def _fitted(self) -> Factors:
-        return self._factors or not_fitted(self)
-
-    def _alike(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
-        return self._fitted.alike(asked, sessions, k, self._fitted.item_vectors)
+    def load(cls, folder: Path) -> Factors:
+        """See `models.recommender.Recipe.load`."""
+        return Factors.load(folder)
 
     def _arguments(self, into: str) -> list[str]:
-        chosen = {**self._parameters, "into": into}
-        names = {"weight_power": "power", "random_state": "seed"}
-        given = ((names.get(name, name), value) for name, value in chosen.items())
-        return [word for name, value in given for word in (f"--{name}", str(value))]
+        words = {"weight_power": "power", "random_state": "seed"}
+        values = {**self.model_dump(), "into": into}
+        pairs = ((words.get(name, name), value) for name, value in values.items())
+        return [word for name, value in pairs for word in (f"--{name}", str(value))]
 
 
 def _write_pairs(train: Interactions, folder: Path) -> None:
@@ -153,16 +89,16 @@ def _write_pairs(train: Interactions, folder: Path) -> None:
 def _assembled(folder: Path, items: ItemFeatures) -> Factors:
     """Read what the job wrote; items it does not know keep zeros."""
     users = _sorted_rows(folder / "users", "user_key")
-    known = _sorted_rows(folder / "items", "item_id")
-    places = positions(items.items, texts(known["item_id"]))
+    had_by_users = _sorted_rows(folder / "items", "item_id")
+    places = positions(items.items, texts(had_by_users["item_id"]))
     if (places < 0).any():
-        lost = texts(known["item_id"])[places < 0][0]
+        lost = texts(had_by_users["item_id"])[places < 0][0]
         raise InputError(f"Item '{lost}' has interactions and no place.", "Read them together.")
-    found = _vectors(known)
-    item_vectors = np.zeros((len(items.items), found.shape[1]), dtype=np.float32)
-    item_vectors[places] = found
+    vectors = _vectors(had_by_users)
+    item_vectors = np.zeros((len(items.items), vectors.shape[1]), dtype=np.float32)
+    item_vectors[places] = vectors
     popularity = np.zeros(len(items.items), dtype=np.float32)
-    popularity[places] = known["sold"].to_numpy()
+    popularity[places] = had_by_users["sold"].to_numpy()
     had = users["had"].combine_chunks()
     lengths = np.diff(had.offsets.to_numpy())
     return Factors(

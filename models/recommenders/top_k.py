@@ -90,8 +90,8 @@ def top_k_of(
     hidden = None if seen is None else seen[:, columns].tocsr()
     best = partial(_best_of_block, score, hidden, columns, k)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(best, _blocks(n_users, len(columns))))
-    return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
+        items, scores = zip(*pool.map(best, _blocks(n_users, len(columns))), strict=True)
+    return np.concatenate(items), np.concatenate(scores)
 
 
 def _require_finite(users: Vectors, items: Vectors) -> None:
@@ -113,8 +113,8 @@ def _best_of_block(
         _hide(scores, seen, rows)
     chosen = _choose(scores, min(k, scores.shape[1]))
     best = np.take_along_axis(scores, chosen, axis=1)
-    found = np.where(np.isneginf(best), NONE, columns[chosen]) if chosen.size else chosen
-    return _widen(found.astype(np.int32), k, NONE), _widen(best, k, -np.inf)
+    items = np.where(np.isneginf(best), NONE, columns[chosen]) if chosen.size else chosen
+    return _widen(items.astype(np.int32), k, NONE), _widen(best, k, -np.inf)
 
 
 def _hide(scores: Vectors, seen: Matrix, rows: slice) -> None:
@@ -155,10 +155,10 @@ def _candidates(scores: Vectors, k: int) -> Places:
     if groups < FEW * k:
         return _places(scores >= floor)
     row, group = _places(maxima >= floor)
-    found, member = _places(grouped[row, :, group] >= floor[row])
+    passed, member = _places(grouped[row, :, group] >= floor[row])
     rest, last = _places(scores[:, groups * GROUP :] >= floor)  # columns that fill no group
-    columns = (member * groups + group[found], groups * GROUP + last)
-    return np.concatenate([row[found], rest]), np.concatenate(columns)
+    columns = (member * groups + group[passed], groups * GROUP + last)
+    return np.concatenate([row[passed], rest]), np.concatenate(columns)
 
 
 def _floor(scores: Vectors, k: int) -> Vectors:

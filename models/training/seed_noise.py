@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import TypeAlias
 
 import numpy as np
@@ -14,15 +13,15 @@ from models.candidates import Candidate, make, model_class
 from models.data.holdout import Holdout
 from models.metrics.lists import overlap
 from models.metrics.ranking import RANKING, K, marked
-from models.recommender import Recommendations, Recommender
+from models.recommender import Recipe, Recommendations, Recommender
 
 METRIC = f"ndcg_at_{K}"
-Learn: TypeAlias = Callable[[Recommender], Recommender]
+Learn: TypeAlias = Callable[[Recipe], Recommender]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What the seed alone does.
+    """How far a model moves with the seed alone.
 
     Attributes
     ----------
@@ -56,17 +55,17 @@ def seed_noise(
     Noise or None
         No noise for a model without a seed; None if `candidates.yaml` asks for no refits.
     """
-    if "random_state" not in signature(model_class(candidate.class_path)).parameters:
+    if "random_state" not in model_class(candidate.class_path).model_fields:
         return Noise(0.0, 1.0)
     if not candidate.noise_refits:
         return None
-    found = [model.recommend(holdout.users, K)]
+    trainings = [model.recommend(holdout.users, K)]
     for number in range(1, candidate.noise_refits + 1):
         again = with_other_seed(candidate, settings.seed + number)
-        found.append(learn(make(again, settings)).recommend(holdout.users, K))
+        trainings.append(learn(make(again, settings)).recommend(holdout.users, K))
     return Noise(
-        ndcg=float(np.ptp([_ndcg(lists, holdout) for lists in found])),
-        overlap=_lowest_overlap(found),
+        ndcg=float(np.ptp([_ndcg(lists, holdout) for lists in trainings])),
+        overlap=_lowest_overlap(trainings),
     )
 
 
@@ -77,8 +76,9 @@ def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
     return candidate.model_copy(update={"parameters": parameters})
 
 
-def _lowest_overlap(found: Sequence[Recommendations]) -> float:
-    return min(float(overlap(found[0], other).mean()) for other in found[1:])
+def _lowest_overlap(trainings: Sequence[Recommendations]) -> float:
+    first, *others = trainings
+    return min(float(overlap(first, other).mean()) for other in others)
 
 
 def _ndcg(lists: Recommendations, holdout: Holdout) -> float:

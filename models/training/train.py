@@ -16,11 +16,11 @@ from models.candidates import Candidate, candidate_named, make, require_sound
 from models.data.holdout import select
 from models.data.outline import read_outline
 from models.data.run_tables import RunTables, read_run
-from models.recommender import Recommender, require_features, require_learnable
+from models.recommender import Recipe, Recommender, require_features, require_learnable
 from models.recommenders.capabilities import LearnsFromTable, settled
 from models.training.peak_memory import peak_memory_mb
 from models.training.seed_noise import Learn, seed_noise
-from models.training.trained_model import Fit, write_model
+from models.training.trained_model import Costs, Fit, keep_model
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Lesson:
     Attributes
     ----------
     tables : RunTables
-        Whole, or with the histories of the judged users alone: see `models.data.outline`.
+        Whole, or with the histories of the hold-out's users alone: see `models.data.outline`.
     learn : function
-        Trains a model of the kind the lesson was read for.
+        Fits a recipe of the kind the lesson was read for.
     pairs, users : int
         How many are learnt from.
     """
@@ -46,72 +46,76 @@ class Lesson:
 def train(storage: Storage, run: str, candidate: str) -> dict[str, int | float | str]:
     """Fit a candidate and write `candidates/RUN/NAME` of the lake in one step.
 
-    Run again, it replaces what stands there.
+    Run again, it replaces what is there.
 
     Returns
     -------
     dict
-        The numbers of `fit.json` worth showing, and the digest of the model.
+        The numbers of `fit.json` and of the costs worth showing, and the digest of the model.
 
     Raises
     ------
     SettingsError
         The candidate does not exist, or it or another one of the run cannot be made.
     InputError
-        Nothing can be learnt from the tables of the run, or nobody in the hold-out can judge it.
+        Nothing can be learnt from the tables of the run, or the hold-out has nobody to score on.
     StorageError
         The tables of the run are not there.
     """
     chosen = candidate_named(candidate)
     require_sound(storage.settings)
-    model = make(chosen, storage.settings)
-    lesson = read_lesson(model, storage, run)
-    return learn_and_keep(chosen, model, lesson, run, storage, candidates_of(run))
+    recipe = make(chosen, storage.settings)
+    lesson = read_lesson(storage, run, recipe)
+    return learn_and_keep(storage, run, chosen, recipe, lesson, candidates_of(run))
 
 
 def learn_and_keep(
-    chosen: Candidate, model: Recommender, lesson: Lesson, run: str, storage: Storage, place: str
+    storage: Storage, run: str, candidate: Candidate, recipe: Recipe, lesson: Lesson, place: str
 ) -> dict[str, int | float | str]:
-    """Fit a model and write PLACE/NAME of the lake in one step; returns and raises as `train`."""
-    holdout = select(lesson.tables)  # a model that nobody can judge is not worth training
-    started = time.perf_counter()
-    lesson.learn(model)
-    fit = fit_of(chosen, run, storage.settings, lesson, time.perf_counter() - started)
-    noise = seed_noise(chosen, model, lesson.learn, holdout, storage.settings)
-    found = {"noise": noise.ndcg, "seed_overlap": noise.overlap} if noise else {}
-    fit = fit.model_copy(update={**found, "settled": settled(model)})
-    with storage.scratch() as scratch:
-        manifest = write_model(model, fit, scratch)
-        storage.lake.begin(place, chosen.name)  # a bucket keeps files of before
-        storage.lake.store.put_folder(scratch, f"{place}/{chosen.name}")
+    """Fit a recipe and write PLACE/NAME of the lake in one step; returns and raises as `train`."""
+    holdout = select(lesson.tables)  # a model that nobody can score is not worth training
+    model, costs = learn(recipe, lesson)
+    fit = fit_of(run, candidate, storage.settings, lesson)
+    noise = seed_noise(candidate, model, lesson.learn, holdout, storage.settings)
+    moves = {"noise": noise.ndcg, "seed_overlap": noise.overlap} if noise else {}
+    fit = fit.model_copy(update={**moves, "settled": settled(model)})
+    manifest = keep_model(storage, place, model, recipe, fit, costs)
     shown = fit.model_dump(include={"candidate", "interactions", "users", "items"})
     return {
         **shown,
-        "training_seconds": round(fit.training_seconds, 3),
-        "peak_memory_mb": round(fit.peak_memory_mb, 1),
+        "training_seconds": round(costs.training_seconds, 3),
+        "peak_memory_mb": round(costs.peak_memory_mb, 1),
         "model_sha256": manifest.model_sha256(),
     }
 
 
+def learn(recipe: Recipe, lesson: Lesson) -> tuple[Recommender, Costs]:
+    """Fit a recipe and measure what it takes."""
+    started = time.perf_counter()
+    model = lesson.learn(recipe)
+    seconds = time.perf_counter() - started
+    return model, Costs(training_seconds=seconds, peak_memory_mb=peak_memory_mb())
+
+
 def read_lesson(
-    model: Recommender,
     storage: Storage,
     run: str,
+    recipe: Recipe,
     pairs: Table = INTERACTIONS,
     items: Table = ITEMS,
 ) -> Lesson:
-    """Read and check what a model learns from; raises `InputError` where nothing can be learnt."""
-    if isinstance(model, LearnsFromTable):
+    """Read and check what a recipe learns from; raises `InputError` where nothing can be learnt."""
+    if isinstance(recipe, LearnsFromTable):
         return _table_lesson(storage, run, pairs, items)
     return array_lesson(read_run(storage, run, pairs, items))
 
 
 def array_lesson(tables: RunTables) -> Lesson:
-    """Let models learn from arrays; raises `InputError` where nothing can be learnt."""
+    """Let recipes learn from arrays; raises `InputError` where nothing can be learnt."""
     require_learnable(tables.train, tables.items)
 
-    def learn(model: Recommender) -> Recommender:
-        return model.fit(tables.train, tables.items)
+    def learn(recipe: Recipe) -> Recommender:
+        return recipe.fit(tables.train, tables.items)
 
     return Lesson(tables, learn, int(tables.train.weights.nnz), len(tables.train.users))
 
@@ -121,19 +125,16 @@ def _table_lesson(storage: Storage, run: str, pairs: Table, items: Table) -> Les
     features, address = outline.tables.items, storage.lake.address(pairs.name, run)
     require_features(features)
 
-    def learn(model: Recommender) -> Recommender:
-        cast(LearnsFromTable, model).fit_table(address, features)
-        return model
+    def learn(recipe: Recipe) -> Recommender:
+        return cast(LearnsFromTable, recipe).fit_table(address, features)
 
     return Lesson(outline.tables, learn, outline.pairs, outline.users)
 
 
-def fit_of(
-    candidate: Candidate, run: str, settings: Settings, lesson: Lesson, seconds: float
-) -> Fit:
-    """Describe a training that just ended and took so long."""
+def fit_of(run: str, candidate: Candidate, settings: Settings, lesson: Lesson) -> Fit:
+    """Describe a training."""
     tables = lesson.tables
-    known: Any = np.diff(tables.items.matrix.indptr) > 0
+    attributes: Any = np.diff(tables.items.matrix.indptr)  # how many each item has
     return Fit(
         candidate=candidate.name,
         class_path=candidate.class_path,
@@ -146,8 +147,6 @@ def fit_of(
         interactions=lesson.pairs,
         users=lesson.users,
         items=len(tables.items.items),
-        items_without_attributes=int((~known).sum()),
-        training_seconds=seconds,
-        peak_memory_mb=peak_memory_mb(),
-        written=tables.written,
+        items_without_attributes=int((attributes == 0).sum()),
+        inputs=tables.inputs,
     )

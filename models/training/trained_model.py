@@ -1,27 +1,33 @@
-"""A trained candidate on disk: its model, how it was trained, and the digest of both."""
+"""A trained candidate on disk: its model, how it was trained, the digest of both, its costs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
-from infra.errors import BundleError
-from infra.places import candidates_of
-from infra.rules import Strict
+from infra.errors import BundleError, StorageError
+from infra.lake import inputs_id
+from infra.places import candidates_of, costs_key
+from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified, write_manifest
 from models.candidates import model_class
-from models.recommender import Recommender
+from models.recommender import Recipe, Recommender
 
-FIT = "fit.json"
+FIT, PARAMETERS = "fit.json", "parameters.json"
 
 
-class Fit(Strict):
-    """What is known of one training; item ids stand in the model's own arrays.
+OF_COSTS = ("training_seconds", "peak_memory_mb")  # earlier versions kept them in `fit.json`
+
+
+class Costs(Strict):
+    """What one training took: two equal trainings differ in nothing else, so it is kept apart.
 
     Attributes
     ----------
@@ -29,12 +35,28 @@ class Fit(Strict):
         Wall time of `fit` alone, without reading and writing.
     peak_memory_mb : float
         Highest resident memory of the whole process so far, and of Spark's beside it, in MiB.
+    """
+
+    training_seconds: float
+    peak_memory_mb: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return them as the metrics of a score."""
+        minutes = self.training_seconds / 60
+        return {"training_minutes": minutes, "peak_memory_mb": self.peak_memory_mb}
+
+
+class Fit(Strict):
+    """How a model was trained; equal trainings write equal bytes.
+
+    Attributes
+    ----------
     items_without_attributes : int
         Mostly items that were not in the catalogue at the cut: learnt from, never shown.
     noise, seed_overlap : float or None
-        See `seed_noise.Noise`; refitting is not part of the time, nor of the memory.
-    written : dict
-        See `models.data.run_tables.written_at`: which tables it learnt from.
+        See `seed_noise.Noise`.
+    inputs : str
+        See `models.data.run_tables.inputs_of`: the id of the tables it learnt from.
     settled : dict
         See `models.recommenders.capabilities.SettlesParameters`.
     """
@@ -51,12 +73,21 @@ class Fit(Strict):
     users: int
     items: int
     items_without_attributes: int
-    training_seconds: float
-    peak_memory_mb: float
     noise: float | None = None
     seed_overlap: float | None = None
-    written: dict[str, str] = Field(default_factory=dict)
+    inputs: str = ""
     settled: dict[str, int] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_files(cls, content: Any) -> Any:
+        """Leave out the costs that earlier versions kept here, and name the tables by their id."""
+        if not isinstance(content, dict):
+            return content
+        kept = {name: value for name, value in content.items() if name not in OF_COSTS}
+        if "written" in kept:
+            kept["inputs"] = inputs_id(kept.pop("written"))
+        return kept
 
 
 @dataclass(frozen=True)
@@ -69,11 +100,38 @@ class Trained:
     bytes: int
 
 
-def write_model(model: Recommender, fit: Fit, folder: Path) -> FolderManifest:
-    """Write a model, its `fit.json` and the manifest of both into an empty folder."""
+def write_model(model: Recommender, recipe: Recipe, fit: Fit, folder: Path) -> FolderManifest:
+    """Write a model, its parameters, its `fit.json` and the manifest of all into an empty folder.
+
+    `parameters.json` has every parameter, those of `fit.json` are what `candidates.yaml` says.
+    """
     model.save(folder)
+    parameters = json.dumps(recipe.model_dump(), indent=1, sort_keys=True)
+    (folder / PARAMETERS).write_text(parameters, encoding="utf-8")
     (folder / FIT).write_text(fit.model_dump_json(indent=1), encoding="utf-8")
     return write_manifest(folder, {"candidate": fit.candidate, "run": fit.run})
+
+
+def keep_model(
+    storage: Storage, place: str, model: Recommender, recipe: Recipe, fit: Fit, costs: Costs
+) -> FolderManifest:
+    """Write the folder PLACE/CANDIDATE of the lake in one step, and beside it what it cost."""
+    name = fit.candidate
+    with storage.scratch() as scratch:
+        manifest = write_model(model, recipe, fit, scratch)
+        storage.lake.begin(place, name)  # a bucket keeps the files of an earlier writing
+        content = costs.model_dump_json(indent=1).encode()
+        storage.lake.store.write(costs_key(place, name), content)
+        storage.lake.store.put_folder(scratch, f"{place}/{name}")
+    return manifest
+
+
+def read_costs(storage: Storage, place: str, name: str) -> Costs:
+    """Return what the training of PLACE/NAME took; raise `StorageError` if it does not say."""
+    key = costs_key(place, name)
+    if not storage.lake.store.exists(key):
+        raise StorageError(f"Nothing says what the training of {name} took.", "Train it again.")
+    return parse_json(storage.lake.store.read(key), Costs, key, "Train it again.")
 
 
 def read_model(folder: Path) -> tuple[Recommender, Fit]:

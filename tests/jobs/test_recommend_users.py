@@ -17,12 +17,7 @@ from jobs.recommend_users import recommend
 from models.recommenders.popularity import Popularity
 from tests.models.conftest import INTERACTION_TYPES, ITEM_TYPES, RUN, arrays, tastes
 
-MODEL = "popularity"
-
-
-def load(folder: Path) -> Popularity:
-    """Load the model; a loader is named as module and function."""
-    return Popularity.load(folder)
+MODEL, LOADER = "popularity", "models.bundle.bundle:load_todays"
 
 
 def write_shop(shop: Storage) -> tuple[set[str], str]:
@@ -51,7 +46,7 @@ def write_shop(shop: Storage) -> tuple[set[str], str]:
 def test_the_lists_name_the_model_that_made_them(spark: Any, shop: Storage) -> None:
     users, sold_out = write_shop(shop)
     before = datetime.now(UTC)
-    recommend(spark, shop, RUN, MODEL, f"candidates/{RUN}/{MODEL}", f"{__name__}:load")
+    recommend(spark, shop, RUN, MODEL, f"candidates/{RUN}/{MODEL}", LOADER)
     rows = shop.lake.dataset("recommendations", RUN).to_table().to_pylist()
     assert sorted(row["user_key"] for row in rows) == sorted(users)
     assert all(row["item_ids"] and sold_out not in row["item_ids"] for row in rows)

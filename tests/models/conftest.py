@@ -19,7 +19,7 @@ from infra.records.release import ServingRecord
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.data.run_tables import interactions, item_features
-from models.recommender import Interactions, ItemFeatures, Recommender
+from models.recommender import Interactions, ItemFeatures, Recipe, Recommender
 from models.release.thresholds import RELEASE
 from tests.conftest import JVM
 from tests.models import prepared
@@ -28,8 +28,8 @@ SPARK = candidate_named("spark_als")  # its tests share the worker that has the 
 everyone = pytest.mark.parametrize(
     "candidate",
     [
-        pytest.param(one, id=one.name, marks=[pytest.mark.xdist_group(JVM)] * (one == SPARK))
-        for one in load_candidates(every=True)
+        pytest.param(each, id=each.name, marks=[pytest.mark.xdist_group(JVM)] * (each == SPARK))
+        for each in load_candidates(every=True)
     ],
 )
 WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
@@ -132,22 +132,22 @@ def arrays(pairs: Sequence[Row], catalogue: Sequence[Row]) -> tuple[Interactions
 
 
 @pytest.fixture
-def new(request: pytest.FixtureRequest, shop: Storage, candidate: Candidate) -> Recommender:
-    """Make the unfitted model of a test's `candidate`; Spark's on the session of all tests."""
+def recipe(request: pytest.FixtureRequest, shop: Storage, candidate: Candidate) -> Recipe:
+    """Make the recipe of a test's `candidate`; Spark's is fitted on the session of all tests."""
     if candidate == SPARK:
         request.getfixturevalue("spark")
-    model: Recommender = make(candidate, shop.settings)
-    return model
+    made: Recipe = make(candidate, shop.settings)
+    return made
 
 
 _FITTED: dict[str, Recommender] = {}
 
 
 @pytest.fixture
-def fitted(new: Recommender, candidate: Candidate) -> Recommender:
+def fitted(recipe: Recipe, candidate: Candidate) -> Recommender:
     """Return the candidate fitted on `tastes`, once for all tests: none may change it."""
     if candidate.name not in _FITTED:
-        _FITTED[candidate.name] = new.fit(*arrays(*tastes()))
+        _FITTED[candidate.name] = recipe.fit(*arrays(*tastes()))
     return _FITTED[candidate.name]
 
 
@@ -214,6 +214,14 @@ def _write(
     pq.write_table(content.slice(0, len(rows) // 2), folder / "part-00000.parquet")
     pq.write_table(content.slice(len(rows) // 2), folder / "part-00001.parquet")
     shop.lake.commit(table, run, {**facts, "rows": len(rows)})
+
+
+def train_otherwise(shop: Storage, run: str, name: str) -> None:
+    """Train a candidate again with another seed: with the same one, its files would be equal."""
+    from models.training.train import train
+
+    settings = shop.settings.model_copy(update={"seed": shop.settings.seed + 1})
+    train(Storage(settings), run, name)
 
 
 def write_lists(

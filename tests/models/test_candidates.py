@@ -63,6 +63,7 @@ def test_an_unknown_candidate_lists_the_known() -> None:
         ("models.absent:Model", "models.absent:Model"),
         ("models.recommenders.popularity:Absent", "models.recommenders.popularity:Absent"),
         ("models.recommender:Interactions", "no method 'fit'"),
+        ("models.recommenders.factors:Factors", "no method 'fit'"),
         ("subprocess:Popen", "no class of Catwalk"),
         ("models.recommenders.popularity:annotations.x", "no class of Catwalk"),
     ],
@@ -102,14 +103,45 @@ def test_parameters_out_of_range(parameters: dict[str, float], shop: Storage) ->
         make(Candidate.model_validate(entry), shop.settings)
 
 
+SAID = {
+    (
+        "LightFMHybrid",
+        "epochs",
+        0,
+    ): "The parameter epochs is 0. Choose a whole number from 1 to 1000.",
+    (
+        "LightFMHybrid",
+        "user_alpha",
+        2,
+    ): "The parameter user_alpha is 2. Choose a number from 0 to 1.",
+    ("AlsoBought", "weighting", "x"): "The parameter weighting is 'x'. Choose one of cosine, bm25.",
+    (
+        "AlsoBought",
+        "longest_history",
+        1,
+    ): "The parameter longest_history is 1. Choose a whole number from 2 to 100000.",
+}
+
+
+@pytest.mark.parametrize("case", SAID, ids=str)
+def test_a_wrong_value_is_named_with_what_may_be(
+    case: tuple[str, str, object], shop: Storage
+) -> None:
+    name, parameter, value = case
+    file = {"LightFMHybrid": "lightfm_hybrid", "AlsoBought": "also_bought"}[name]
+    entry = {"class": f"models.recommenders.{file}:{name}", "parameters": {parameter: value}}
+    with pytest.raises(SettingsError) as caught:
+        make(Candidate.model_validate({"name": "a", "why": "w", **entry}), shop.settings)
+    assert str(caught.value) == SAID[case]
+
+
 def test_a_parameter_that_nobody_gave(shop: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     class Choosy(LightFMHybrid):
-        def __init__(self, *, depth: int) -> None:
-            super().__init__(components=depth)
+        depth: int
 
     monkeypatch.setattr("models.recommenders.lightfm_hybrid.LightFMHybrid", Choosy)
     entry = {"name": "a", "class": LIGHTFM, "why": "w"}
-    with pytest.raises(SettingsError, match="missing a required argument: 'depth'"):
+    with pytest.raises(SettingsError, match="LightFMHybrid needs the parameter 'depth'"):
         make(Candidate.model_validate(entry), shop.settings)
 
 
@@ -140,6 +172,6 @@ def test_nothing_is_trained_beside_a_candidate_that_cannot_be_made(
 def test_the_shop_gives_seed_and_threads_unless_the_file_does(shop: Storage) -> None:
     settings = shop.settings.model_copy(update={"seed": 11, "training_threads": 2})
     entry = {"name": "a", "class": LIGHTFM, "parameters": {"random_state": 3}, "why": "w"}
-    model = make(Candidate.model_validate(entry), settings)
-    assert isinstance(model, LightFMHybrid)
-    assert model._parameters["random_state"] == 3 and model._parameters["num_threads"] == 2
+    recipe = make(Candidate.model_validate(entry), settings)
+    assert isinstance(recipe, LightFMHybrid)
+    assert recipe.random_state == 3 and recipe.num_threads == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import numpy as np
 import pytest
 
 from infra.errors import BundleError, InputError
+from infra.rules import Strict
 from infra.settings import load_settings
 from models.candidates import Candidate, make
-from models.recommender import Interactions, ItemFeatures, Recommendations, Recommender
+from models.recommender import Interactions, ItemFeatures, Recipe, Recommendations, Recommender
 from models.recommenders.capabilities import recommend_sessions
 from tests.models.conftest import arrays, everyone, interaction, item, tastes
 
@@ -28,13 +28,23 @@ def data() -> Input:
     return arrays(*tastes())
 
 
-def same(one: Recommendations, other: Recommendations) -> bool:
-    pairs = [(one.items, other.items), (one.scores, other.scores), (one.fallback, other.fallback)]
-    return all(np.array_equal(left, right) for left, right in pairs)
+def same(left: Recommendations, right: Recommendations) -> bool:
+    names = ("items", "scores", "fallback")
+    return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in names)
 
 
-def test_is_a_recommender(new: Recommender) -> None:
-    assert isinstance(new, Recommender)
+def test_a_recipe_gives_a_recommender(recipe: Recipe, fitted: Recommender) -> None:
+    assert isinstance(recipe, Recipe) and isinstance(fitted, Recommender)
+
+
+def test_it_says_what_it_may_name(fitted: Recommender, data: Input) -> None:
+    assert np.array_equal(fitted.items, data[1].items)
+    assert np.array_equal(fitted.recommendable, data[1].recommendable)
+    given = fitted.recommend(np.array(["nobody"]), 500)
+    assert np.array_equal(given.catalogue, fitted.items)
+    named = np.zeros(len(fitted.items), dtype=np.bool_)
+    named[given.items[given.items >= 0]] = True
+    assert np.array_equal(named, fitted.recommendable)
 
 
 def test_known_and_unknown_users(fitted: Recommender) -> None:
@@ -67,10 +77,10 @@ def test_never_without_picture_or_out_of_stock(fitted: Recommender, data: Input)
     assert not HIDDEN & set(given.catalogue[np.unique(given.items[given.items >= 0])])
 
 
-def test_an_item_missing_from_the_catalogue_is_never_shown(new: Recommender) -> None:
+def test_an_item_missing_from_the_catalogue_is_never_shown(recipe: Recipe) -> None:
     pairs, catalogue = tastes()
     pairs += [interaction(f"user{number:03d}", "unlisted", weight=9) for number in range(60)]
-    given = new.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000", "nobody"]), 99)
+    given = recipe.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000", "nobody"]), 99)
     assert all("unlisted" not in given.item_ids(row) for row in range(2))
 
 
@@ -86,11 +96,11 @@ def test_seen_items_are_left_out_when_asked(fitted: Recommender, data: Input) ->
         assert seen - HIDDEN <= set(with_seen.item_ids(row))
 
 
-def test_a_user_who_saw_everything_gets_nothing(new: Recommender) -> None:
+def test_a_user_who_saw_everything_gets_nothing(recipe: Recipe) -> None:
     pairs, catalogue = tastes()
     pairs = [row for row in pairs if row["user_key"] != "user000"]
     pairs += [interaction("user000", row["item_id"]) for row in catalogue]
-    given = new.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000"]), K)
+    given = recipe.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000"]), K)
     assert given.item_ids(0) == [] and not given.fallback[0]
 
 
@@ -106,33 +116,38 @@ def test_one_user_alone_gets_what_they_get_among_others(fitted: Recommender, dat
     np.testing.assert_allclose(alone.scores[0], among.scores[7], rtol=1e-5)
 
 
-def test_a_second_fit_forgets_the_first(fitted: Recommender, new: Recommender) -> None:
-    other = arrays(*tastes(users=30, items=20, seed=9))
-    fresh, before = new.fit(*other), deepcopy(fitted)
-    again = before.fit(*other)
-    asked = np.array(["user000", "user050", "nobody"])
-    assert again is before and same(again.recommend(asked, K), fresh.recommend(asked, K))
+def test_a_fit_changes_neither_its_recipe_nor_an_earlier_fit(
+    fitted: Recommender, recipe: Recipe
+) -> None:
+    parameters, asked = recipe.model_dump(), np.array(["user000", "user050", "nobody"])
+    before = fitted.recommend(asked, K)
+    other = recipe.fit(*arrays(*tastes(users=30, items=20, seed=9)))
+    assert recipe.model_dump() == parameters
+    assert same(fitted.recommend(asked, K), before)
+    assert not same(other.recommend(asked, K), before)
 
 
 def test_the_same_seed_gives_the_same_lists(
     fitted: Recommender, data: Input, candidate: Candidate
 ) -> None:
     twin = make(candidate, load_settings()).fit(*data)
-    one, other = (model.recommend(data[0].users, K) for model in (fitted, twin))
-    assert same(one, other)
+    lists, again = (model.recommend(data[0].users, K) for model in (fitted, twin))
+    assert same(lists, again)
 
 
 def test_saved_and_loaded_answers_are_bit_equal(
-    fitted: Recommender, data: Input, tmp_path: Path
+    recipe: Recipe, fitted: Recommender, data: Input, tmp_path: Path
 ) -> None:
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
     fitted.save(folders[0])
-    loaded = type(fitted).load(folders[0])
+    loaded = recipe.load(folders[0])
     loaded.save(folders[1])
     asked = np.append(data[0].users, "nobody")
     assert same(loaded.recommend(asked, K), fitted.recommend(asked, K))
+    sessions = [np.array(["item001", "item004"]), np.array(["never heard of"])]
+    assert same(*(recommend_sessions(model, sessions, K) for model in (loaded, fitted)))
     files = [sorted(path.name for path in folder.iterdir()) for folder in folders]
     assert files[0] == files[1]
     assert {Path(name).suffix for name in files[0]} <= {".npz", ".json"}
@@ -140,21 +155,23 @@ def test_saved_and_loaded_answers_are_bit_equal(
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
-def test_a_broken_folder_is_a_bundle_error(fitted: Recommender, tmp_path: Path) -> None:
+def test_a_broken_folder_is_a_bundle_error(
+    recipe: Recipe, fitted: Recommender, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     with pytest.raises(BundleError):
-        type(fitted).load(folder)
+        recipe.load(folder)
     fitted.save(folder)
     for file in folder.iterdir():
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
         with pytest.raises(BundleError):
-            type(fitted).load(folder)
+            recipe.load(folder)
         file.write_bytes(content)
 
 
-def test_pickled_arrays_are_refused(fitted: Recommender, tmp_path: Path) -> None:
+def test_pickled_arrays_are_refused(recipe: Recipe, fitted: Recommender, tmp_path: Path) -> None:
     fitted.save(tmp_path)
     for file in tmp_path.glob("*.npz"):
         with np.load(file) as arrays_:
@@ -162,7 +179,7 @@ def test_pickled_arrays_are_refused(fitted: Recommender, tmp_path: Path) -> None
         name = next(iter(content))
         np.savez(file, **{**content, name: content[name].astype(object)})
         with pytest.raises(BundleError, match="allow_pickle"):
-            type(fitted).load(tmp_path)
+            recipe.load(tmp_path)
 
 
 @pytest.mark.parametrize("k", [0, -1])
@@ -171,11 +188,8 @@ def test_no_recommendations_asked(fitted: Recommender, data: Input, k: int) -> N
         fitted.recommend(data[0].users, k)
 
 
-def test_never_fitted(new: Recommender, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="never fitted"):
-        new.recommend(np.array(["a"]), K)
-    with pytest.raises(InputError, match="never fitted"):
-        new.save(tmp_path)
+def test_its_parameters_cannot_be_changed(recipe: Recipe) -> None:
+    assert isinstance(recipe, Strict) and recipe.model_config["frozen"]
 
 
 ONE_USER = [interaction("a", name) for name in "xyz"]
@@ -192,12 +206,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_what_nobody_can_learn_from_is_named(new: Recommender, message: str) -> None:
+def test_what_nobody_can_learn_from_is_named(recipe: Recipe, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        new.fit(*arrays(*BAD[message]))
+        recipe.fit(*arrays(*BAD[message]))
 
 
-def test_attributes_that_fit_nothing_are_named(new: Recommender) -> None:
+def test_attributes_that_fit_nothing_are_named(recipe: Recipe) -> None:
     train, items = arrays(TWO_USERS, SHOWN)
     more = arrays(TWO_USERS, [*SHOWN, item("unknown")])[1]
     broken = items.matrix.copy()
@@ -210,18 +224,18 @@ def test_attributes_that_fit_nothing_are_named(new: Recommender) -> None:
     }
     for message, given in cases.items():
         with pytest.raises(InputError, match=message):
-            new.fit(*given)
+            recipe.fit(*given)
 
 
-def test_items_without_any_attribute_and_a_single_item(new: Recommender) -> None:
+def test_items_without_any_attribute_and_a_single_item(recipe: Recipe) -> None:
     bare = item("x", brand=None, category=None, colour="", price=None)
     pairs = [interaction("a", "x"), interaction("b", "x")]
-    given = new.fit(*arrays(pairs, [bare])).recommend(np.array(["c"]), 3)
+    given = recipe.fit(*arrays(pairs, [bare])).recommend(np.array(["c"]), 3)
     assert given.item_ids(0) == ["x"]
 
 
-def test_one_row_is_refused_and_one_session_answered(new: Recommender, fitted: Recommender) -> None:
+def test_one_row_is_refused_and_one_session_answered(recipe: Recipe, fitted: Recommender) -> None:
     with pytest.raises(InputError, match="Only one user"):
-        new.fit(*arrays([interaction("a", "x")], SHOWN))
+        recipe.fit(*arrays([interaction("a", "x")], SHOWN))
     given = recommend_sessions(fitted, [np.array(["item001"])], K)
     assert len(given.item_ids(0)) == K and "item001" not in given.item_ids(0)

@@ -30,9 +30,16 @@ from models.bundle.refit_winner import refit_winner
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
 from models.release.judge_release import judge_release
-from models.training.train import train
 from tests.conftest import REPOSITORY
-from tests.models.conftest import RUN, WINNER, WriteRun, prepare_bundle, tastes, write_lists
+from tests.models.conftest import (
+    RUN,
+    WINNER,
+    WriteRun,
+    prepare_bundle,
+    tastes,
+    train_otherwise,
+    write_lists,
+)
 
 Harm = Callable[[Path], None]
 
@@ -264,7 +271,7 @@ def test_a_bucket_keeps_no_files_of_before(
 
 
 def test_a_model_trained_again_after_the_verdict(folder: Path, shop: Storage) -> None:
-    train(shop, RUN, WINNER)
+    train_otherwise(shop, RUN, WINNER)
     with pytest.raises(BundleError, match="after it was judged"):
         build_bundle(shop, RUN)
 
@@ -276,7 +283,7 @@ def test_lists_of_another_model(folder: Path, shop: Storage) -> None:
 
 
 def test_lists_of_another_training(folder: Path, shop: Storage) -> None:
-    train(shop, RUN, WINNER)
+    train_otherwise(shop, RUN, WINNER)
     evaluate(shop, RUN)
     judge_release(shop, RUN)
     with pytest.raises(ReleaseError, match="was not refitted since it was judged"):

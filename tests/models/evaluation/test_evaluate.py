@@ -126,7 +126,7 @@ def test_a_rerun_replaces_the_candidate(shop: Storage, write_run: WriteRun) -> N
     assert not stray.exists() and evaluate(shop, RUN).users == 60
 
 
-def test_the_champion_is_judged_beside_the_candidates(shop: Storage, write_run: WriteRun) -> None:
+def test_the_champion_is_scored_beside_the_candidates(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run(run=EARLIER, as_of=AS_OF - timedelta(days=1)))
     version = publish(shop, EARLIER).version
     write_run()
@@ -184,7 +184,7 @@ def test_the_champions_lists_are_cleared_of_what_was_seen_since(
 
 
 @pytest.mark.parametrize("harm", ["later cut", "changed byte", "missing"])
-def test_a_champion_that_cannot_be_judged_is_not_replaced_unseen(
+def test_a_champion_that_cannot_be_scored_is_not_replaced_unseen(
     shop: Storage, write_run: WriteRun, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     day = timedelta(days=1 if harm == "later cut" else -1)
@@ -200,7 +200,7 @@ def test_a_champion_that_cannot_be_judged_is_not_replaced_unseen(
     with caplog.at_level(logging.WARNING):
         record = evaluate(shop, RUN)
     assert all(score.role == "candidate" for score in record.scores)
-    assert "was not judged" in record.notes[-1] and "was not judged" in caplog.text
+    assert "was not scored" in record.notes[-1] and "was not scored" in caplog.text
     verdict = judge_release(shop, RUN)
     assert verdict.outcome == "review"
     assert any("could not be judged" in one.reason for one in verdict.judgements)

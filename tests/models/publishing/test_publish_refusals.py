@@ -23,7 +23,6 @@ from models.publishing.evidence import read_evidence
 from models.publishing.publish import publish
 from models.publishing.publishable import refusals
 from models.release.judge_release import judge_release
-from models.training.train import train
 from tests.models.conftest import (
     AS_OF,
     RUN,
@@ -33,6 +32,7 @@ from tests.models.conftest import (
     prepare_bundle,
     save_gate,
     save_serving,
+    train_otherwise,
     write_lists,
 )
 from tests.models.interrupted import OTHER
@@ -279,7 +279,7 @@ def test_a_run_without_new_events(shop: Storage, write_run: WriteRun) -> None:
 
 def test_a_bundle_built_before_a_second_verdict(shop: Storage, write_run: WriteRun) -> None:
     prepare_bundle(shop, write_run())
-    train(shop, RUN, WINNER)
+    train_otherwise(shop, RUN, WINNER)
     evaluate(shop, RUN)
     judge_release(shop, RUN)
     write_lists(shop, RUN, WINNER)

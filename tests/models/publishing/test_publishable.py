@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.errors import BundleError, CatwalkError, PublishError, ReleaseError
+from infra.lake import inputs_id
 from infra.records.evaluation import EvaluationRecord
 from infra.records.gates import Check, GateRecord
 from infra.records.release import (
@@ -75,14 +76,14 @@ def pointer(**change: Any) -> PublishRecord:
 
 def evaluation(**change: Any) -> EvaluationRecord:
     counts = {"users": 1, "items": 1, "train_interactions": 1, "holdout_interactions": 1}
-    written = dict.fromkeys(("interactions", "items"), WRITTEN.isoformat())
-    of = {"run": RUN, "at": EVALUATED, "cut": WRITTEN, "scores": (), "written": written}
+    inputs = inputs_id(dict.fromkeys(("interactions", "items"), WRITTEN.isoformat()))
+    of = {"run": RUN, "at": EVALUATED, "cut": WRITTEN, "scores": (), "inputs": inputs}
     return EvaluationRecord.model_validate({**of, **counts, **change})
 
 
 def built(**change: Any) -> Built:
-    learnt_from = dict.fromkeys(("history", "catalogue"), WRITTEN.isoformat())
-    return replace(Built(Path(), "v2", "m", MANIFEST, learnt_from), **change)
+    inputs = inputs_id(dict.fromkeys(("history", "catalogue"), WRITTEN.isoformat()))
+    return replace(Built(Path(), "v2", "m", MANIFEST, inputs), **change)
 
 
 GOOD = Evidence(

@@ -21,7 +21,6 @@ from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
 from models.publishing.roll_back_release import roll_back_release
 from models.release.judge_release import judge_release
-from models.training.train import train
 from tests.models.conftest import (
     AS_OF,
     RUN,
@@ -31,6 +30,7 @@ from tests.models.conftest import (
     save_gate,
     save_serving,
     tastes,
+    train_otherwise,
     write_lists,
 )
 from tests.models.interrupted import OTHER, meanwhile
@@ -138,7 +138,7 @@ def test_the_same_model_under_another_name_stays_out(
 ) -> None:
     first, second = two
     roll_back_release(shop, first.version, "anna", WHY, "run=back")
-    train(shop, OTHER, WINNER)
+    train_otherwise(shop, OTHER, WINNER)
     evaluate(shop, OTHER)
     judge_release(shop, OTHER)
     refit_winner(shop, OTHER)

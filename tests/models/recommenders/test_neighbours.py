@@ -5,14 +5,12 @@ from __future__ import annotations
 import doctest
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, random_array
 
-from infra.errors import BundleError, SettingsError
 from models.metrics.lists import user_coverage
 from models.recommenders import also_bought, content
 from models.recommenders.also_bought import (
@@ -129,22 +127,6 @@ def test_tf_idf_is_that_of_scikit_learn(seed: int) -> None:
     counts.data = np.ceil(counts.data * 3)
     expected = text.TfidfTransformer().fit_transform(counts).toarray()
     np.testing.assert_allclose(tf_idf(counts).toarray(), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"weighting": "jaccard"}, {"neighbours": 0}, {"longest_history": 1}], ids=str
-)
-def test_parameters_out_of_range(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match=next(iter(wrong))):
-        AlsoBought(**wrong)
-
-
-@pytest.mark.parametrize("text", ["[]", "{", '{"neighbours": 0}', '{"x": 1}'])
-def test_parameters_that_nobody_saved(text: str, tmp_path: Path) -> None:
-    AlsoBought().fit(*arrays(*tastes())).save(tmp_path)
-    (tmp_path / "parameters.json").write_text(text)
-    with pytest.raises(BundleError, match=r"parameters\.json cannot be read"):
-        AlsoBought.load(tmp_path)
 
 
 @pytest.mark.parametrize("module", [also_bought, content])

@@ -1,0 +1,122 @@
+"""A model that names only what customers may be shown today, whatever it learnt before.
+
+Lists, bundles, the champion and the refit all ask a model of some days ago about the items of now.
+Here is the one rule for that: ask for more, and leave out what was withdrawn since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.metrics.ranking import marked
+from models.recommender import (
+    NONE,
+    ItemIds,
+    Matrix,
+    Recommendations,
+    Recommender,
+    UserIds,
+    positions,
+)
+
+FIRST, GROWTH = 2, 4  # asked for first: twice the places; then four times as many for short rows
+
+
+@dataclass(frozen=True)
+class TodaysModel:
+    """A model beside the items of today.
+
+    Attributes
+    ----------
+    model : Recommender
+    items : array of str, shape (n,)
+        Sorted: the catalogue of its answers.
+    shown : array of bool, shape (n,)
+        Which of them customers may be shown.
+    """
+
+    model: Recommender
+    items: ItemIds
+    shown: NDArray[np.bool_]
+
+    def recommend(
+        self, users: UserIds, k: int, *, exclude_seen: bool = True, seen: Matrix | None = None
+    ) -> Recommendations:
+        """Answer as the model does, without the items that must not be shown.
+
+        The model is asked for at most as many items more as it could name in vain, and for few
+        of them at first: only rows that come out short are asked for again.
+
+        Parameters
+        ----------
+        seen : csr_matrix, shape (n_users, n), optional
+            What each user took, also since the model was fitted; left out too.
+
+        Returns
+        -------
+        Recommendations
+            Its `catalogue` is `items`; each row has k places.
+        """
+        hidden = self.withdrawn + _longest(seen)
+        most = min(k + hidden, max(k, len(self.model.items)))
+        asked = min(most, FIRST * k)
+        answers, short = self._first(users, k, asked, exclude_seen, seen)
+        while asked < most and short.any():
+            asked = min(most, GROWTH * asked)
+            rows = np.flatnonzero(short)
+            part = None if seen is None else seen[rows]
+            again, still = self._first(users[rows], k, asked, exclude_seen, part)
+            answers = _with_rows(answers, rows, again)
+            short = np.zeros(len(users), dtype=np.bool_)
+            short[rows[still]] = True
+        return answers
+
+    @cached_property
+    def withdrawn(self) -> int:
+        """How many items the model may name that must not be shown."""
+        return int((self.model.recommendable & ~self._shown_of_model[:-1]).sum())
+
+    def _first(
+        self, users: UserIds, k: int, asked: int, exclude_seen: bool, seen: Matrix | None
+    ) -> tuple[Recommendations, NDArray[np.bool_]]:
+        """Return the first k of `asked`, and which rows could have more than they got."""
+        given = self.model.recommend(users, asked, exclude_seen=exclude_seen)
+        allowed = self._shown_of_model[given.items]
+        today = self._places[given.items]
+        if seen is not None:
+            allowed &= ~marked(seen, today)
+        answers = replace(given, catalogue=self.items, items=today).kept(allowed, k)
+        return answers, (answers.items[:, -1] == NONE) & (given.items[:, -1] != NONE)
+
+    @cached_property
+    def _places(self) -> NDArray[np.int32]:
+        """Where each item of the model is today; the last entry is read by position -1."""
+        return np.append(positions(self.items, self.model.items), NONE).astype(np.int32)
+
+    @cached_property
+    def _shown_of_model(self) -> NDArray[np.bool_]:
+        """Which items of the model are shown today; False at the end, read by position -1."""
+        return np.append(self.shown, False)[self._places]
+
+
+def _longest(seen: Matrix | None) -> int:
+    """Return the length of the longest row."""
+    if seen is None or not seen.shape[0]:
+        return 0
+    return int(np.diff(seen.indptr).max())
+
+
+def _with_rows(
+    answers: Recommendations, rows: NDArray[np.intp], again: Recommendations
+) -> Recommendations:
+    """Put the answers of some rows in place of those they had."""
+    arrays = {}
+    for name in ("items", "scores", "filled"):
+        if getattr(answers, name) is not None:
+            arrays[name] = getattr(answers, name).copy()
+            arrays[name][rows] = getattr(again, name)
+    return replace(answers, **arrays)

@@ -1,0 +1,66 @@
+"""Models and records that the code at 756a9b8 wrote: they load, and are bound to their tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infra.ledger.run_records import RunRecords
+from infra.places import version_key
+from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS
+from infra.storage import Storage
+from models.candidates import MOVED, load_candidates, model_class
+from models.data.holdout import select
+from models.data.run_tables import inputs_of, read_run
+from models.evaluation.champion import score_champion
+from models.training.trained_model import load_trained, read_fit
+from tests.old_home import APPROVED, LIVE_VERSION, WITHDRAWN_VERSION, unpack_old_home
+
+
+@pytest.fixture
+def old_shop(shop: Storage) -> Storage:
+    unpack_old_home(shop.settings.home)
+    return shop
+
+
+@pytest.mark.parametrize("path", MOVED)
+def test_every_class_of_before_is_found(path: str) -> None:
+    assert model_class(path).__name__ == path.partition(":")[2]
+
+
+@pytest.mark.parametrize("name", [candidate.name for candidate in load_candidates()])
+def test_candidates_load_and_are_those_of_the_evaluation(old_shop: Storage, name: str) -> None:
+    trained = load_trained(old_shop, APPROVED, name)
+    evaluation = RunRecords(old_shop, APPROVED).load_evaluation()
+    assert evaluation is not None
+    scores = {score.name: score for score in evaluation.scores if score.role == "candidate"}
+    assert trained.sha256 == scores[name].model_sha256
+    assert trained.fit.inputs == evaluation.inputs != ""
+    assert evaluation.inputs == inputs_of(old_shop, APPROVED, INTERACTIONS, ITEMS)
+    train = read_run(old_shop, APPROVED).train
+    given = trained.model.recommend(np.append(train.users[:3], "nobody"), 5)
+    assert given.fallback.tolist() == [False, False, False, True]
+    assert all(len(given.item_ids(row)) == 5 for row in range(4))
+
+
+@pytest.mark.parametrize("version", [LIVE_VERSION, WITHDRAWN_VERSION])
+def test_a_version_of_before_is_scored_with_its_costs(
+    old_shop: Storage, version: str, tmp_path: Path
+) -> None:
+    tables = read_run(old_shop, APPROVED)
+    score, measured = score_champion(old_shop, version, select(tables), tables)
+    folder = old_shop.published.fetch_folder(version_key(version), tmp_path)
+    said = json.loads((folder / "judged" / "fit.json").read_bytes())
+    assert score.metrics["training_minutes"] == said["training_seconds"] / 60
+    assert score.metrics["peak_memory_mb"] == said["peak_memory_mb"]
+    assert measured.metrics["ndcg_at_10"] > 0
+
+
+def test_a_refit_of_before_names_its_tables(old_shop: Storage) -> None:
+    refit = RunRecords(old_shop, APPROVED).load_refit()
+    assert refit is not None and refit.folder.startswith("refits/")
+    folder = Path(old_shop.lake.address(refit.folder))
+    assert read_fit(folder).inputs == inputs_of(old_shop, APPROVED, HISTORY, CATALOGUE)
