@@ -6,19 +6,22 @@ import os
 import re
 import shutil
 import subprocess
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from infra.lake import batch_source
+from infra.schemas import QUARANTINE
 from infra.storage import Storage
-from jobs import ingest_events
-from jobs.landing.sources import load_sources
 from tests.conftest import REPOSITORY
 from tests.docs.commands import blocks
 from tests.jobs.shop_files import event, ingest, land
 
 BATCH = "batch=shop-000012"
+GROUP = pytest.mark.xdist_group("docs")  # the copy is made once, away from the tests of Spark
 LEFT_OUT = shutil.ignore_patterns(".venv", "var", ".git", ".*_cache", "__pycache__")
 
 
@@ -45,33 +48,50 @@ def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def fill_name(shop: Storage) -> None:
-    """Leave a batch with rows of several reasons in quarantine, under the name that pages use."""
-    bad: list[str | bytes] = [
-        event(event_id="e2", event_type="hover"),
-        event(event_id="e3", quantity="two"),
-        event(event_id="e4", item_id=...),
-        b'{"event_id": "\xff\xfe"}',
-    ]
-    land(shop, [event(), *bad])
-    assert ingest(shop)["quarantined"] == dict.fromkeys(
-        ("missing_field", "not_utf8", "unknown_type", "wrong_type"), 1
-    )
+BAD = {
+    "unknown_type": event(event_id="e2", event_type="hover").encode(),
+    "wrong_type": event(event_id="e3", quantity="two").encode(),
+    "missing_field": event(event_id="e4", item_id=...).encode(),
+    "not_utf8": b'{"event_id": "\xff\xfe"}',
+}
+
+
+def ingest_rows(shop: Storage) -> None:
+    """Let Spark fill a batch, and its quarantine, under the name that pages use."""
+    land(shop, [event(), *BAD.values()])
+    assert ingest(shop)["quarantined"] == dict.fromkeys(BAD, 1)
     for table in ("events", "quarantine"):
         written = Path(shop.lake.address(table, "batch=shop-000000"))
         written.rename(written.with_name(BATCH))
 
 
-def fill_webshop(shop: Storage, clone: Path, patch: pytest.MonkeyPatch) -> None:
+def put_in_quarantine(shop: Storage, batch: str, rows: dict[str, bytes]) -> None:
+    """Write a batch of nothing but quarantined rows, one per reason, as ingestion does."""
+    columns = {
+        "reason": list(rows),
+        "raw": pa.array(rows.values(), pa.binary()),
+        "file": ["/landing/one"] * len(rows),
+        "source": [batch_source(batch)] * len(rows),
+    }
+    assert tuple(columns) == QUARANTINE.columns
+    folder = Path(shop.lake.begin("quarantine", batch))
+    folder.mkdir(parents=True)
+    parquet.write_table(pa.table(columns), folder / "part.parquet")
+    shop.lake.commit("quarantine", batch, {"rows": len(rows)})
+    counts = dict.fromkeys(rows, 1)
+    facts = {"quarantined": counts, "files": [], "written_at": datetime.now(UTC)}
+    shop.lake.commit("events", batch, facts)
+
+
+def fill_webshop(shop: Storage, clone: Path) -> None:
     """Add the page's source to the clone's, and let a row of it be refused."""
-    page = blocks("add_a_source.md")
-    rules = clone / "jobs/sources.yaml"
-    rules.write_text(rules.read_text(encoding="utf-8") + "\n" + page[2], encoding="utf-8")
-    patch.setenv("CATWALK_SOURCES", "webshop")
-    patch.setattr(ingest_events, "load_sources", partial(load_sources, file=rules))
-    header, row, *_ = page[0].splitlines()
-    land(shop, [header, row.replace("angesehen", "gemerkt")], "day.csv", source="webshop")
-    assert ingest(shop)["quarantined"] == {"unknown_type": 1}
+    events, _, rules = blocks("add_a_source.md")
+    with (clone / "jobs/sources.yaml").open("a", encoding="utf-8") as sources:
+        sources.write("\n" + rules)
+    header, row, *_ = events.splitlines()
+    land(shop, [header], "day.csv", source="webshop")
+    refused = {"unknown_type": row.replace("angesehen", "gemerkt").encode()}
+    put_in_quarantine(shop, "batch=webshop-000000", refused)
 
 
 def follow_pages(clone: Path) -> None:

@@ -91,5 +91,6 @@ def blocks(page: str) -> list[str]:
     return [
         fence.text
         for fence in fences()
-        if fence.page == f"docs/how-to/{page}" and fence.language in {"csv", "python", "yaml"}
+        if fence.page == f"docs/how-to/{page}"
+        and fence.language in {"csv", "python", "text", "yaml"}
     ]

@@ -8,20 +8,27 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shop_at
-from tests.docs.clone import copy_repository, fill_name, fill_webshop, follow_pages
+from tests.docs.clone import (
+    BAD,
+    BATCH,
+    copy_repository,
+    fill_webshop,
+    follow_pages,
+    put_in_quarantine,
+)
 from tests.models.conftest import prepare_bundle, write_tables
 
 
 @pytest.fixture(scope="session")
-def clone(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the repository with the shops `name`, `webshop` and `simulated`."""
     folder = tmp_path_factory.mktemp("clone") / "catwalk"
     copy_repository(folder)
     with pytest.MonkeyPatch.context() as patch:
         shop = shop_at(folder / "var/name", patch)
-        fill_name(shop)
+        put_in_quarantine(shop, BATCH, BAD)
         prepare_bundle(shop, write_tables(shop))
-        fill_webshop(shop_at(folder / "var/webshop", patch), folder, patch)
+        fill_webshop(shop_at(folder / "var/webshop", patch), folder)
     shutil.copytree(folder / "var/name", folder / "var/simulated")
     follow_pages(folder)
     return folder

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.conftest import SECRET
-from tests.docs.clone import typed
+from tests.docs.clone import GROUP, typed
 from tests.models.conftest import RUN
 
+pytestmark = GROUP
 SHOP = f"CATWALK_HOME=var/name CATWALK_USER_KEY_SECRET='{SECRET}'"
 OPENED = "from infra.settings import load_settings; from infra.storage import Storage; "
 
