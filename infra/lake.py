@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import StorageError
-from infra.stores.object_store import MANIFEST, ObjectStore
+from infra.stores.object_store import MANIFEST, ObjectStore, read_if_there
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
@@ -78,12 +78,12 @@ class Lake:
         StorageError
             The partition was never finished.
         """
-        key = f"{table}/{partition}/{MANIFEST}"
-        if not self.store.exists(key):
+        content = read_if_there(self.store, f"{table}/{partition}/{MANIFEST}")
+        if content is None:
             raise StorageError(
                 f"{self.address(table, partition)} is not finished.", "Run the step that writes it."
             )
-        manifest: dict[str, Any] = json.loads(self.store.read(key))
+        manifest: dict[str, Any] = json.loads(content)
         return manifest
 
     def counts(self, table: str, partition: str) -> dict[str, Any]:
@@ -105,14 +105,18 @@ class Lake:
         StorageError
             A partition was never finished.
         """
-        from pyarrow import dataset
-
         for partition in partitions:
             self.manifest(table, partition)
+        return self.finished_dataset(table, *partitions)
+
+    def finished_dataset(self, table: str, *partitions: str) -> Dataset:
+        """Open partitions that the caller knows to be finished: their manifests are not read."""
+        from pyarrow import dataset
+
         files, root = self.store.arrow_files()
         folders = [f"{root}/{table}/{partition}" for partition in partitions]
-        found = [dataset.dataset(one, filesystem=files, format="parquet") for one in folders]
-        return dataset.dataset(found)
+        opened = [dataset.dataset(path, filesystem=files, format="parquet") for path in folders]
+        return dataset.dataset(opened)
 
 
 def _json(facts: dict[str, Any]) -> bytes:

@@ -6,13 +6,21 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import StorageError, unusable
-from infra.stores.aside import asides_below, delete_untouched, last_written, name_aside
-from infra.stores.object_store import MANIFEST, AlreadyExistsError, files_of, require_plain
+from infra.stores.aside import asides_below, delete_untouched, name_aside
+from infra.stores.object_store import (
+    MANIFEST,
+    AlreadyExistsError,
+    MissingError,
+    Stamp,
+    files_of,
+    mark_of,
+    require_plain,
+)
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -37,6 +45,9 @@ class LocalStore:
         try:
             with self.path(key).open("rb") as file:
                 return file.read(most)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            told = unusable("read", self.path(key), error)
+            raise MissingError(told.fact, told.cure) from error
         except OSError as error:
             raise unusable("read", self.path(key), error) from error
 
@@ -80,15 +91,19 @@ class LocalStore:
 
     def written(self, prefix: str) -> dict[str, datetime]:
         """See `ObjectStore.written`."""
-        found = {}
+        return {key: stamp.written for key, stamp in self.stamps(prefix).items()}
+
+    def stamps(self, prefix: str) -> dict[str, Stamp]:
+        """See `ObjectStore.stamps`: nobody can set the time of a file's last change (ctime)."""
+        stamps = {}
         for key in self.list(prefix):
             try:
-                found[key] = last_written(self.path(key))
+                stamps[key] = _stamp((self.root / key).stat())
             except FileNotFoundError:
                 continue  # deleted since it was listed
             except OSError as error:
                 raise unusable("read", self.path(key), error) from error
-        return found
+        return stamps
 
     def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
         """See `ObjectStore.sweep`: what was being written has a hidden name."""
@@ -154,6 +169,12 @@ class LocalStore:
             aside.unlink(missing_ok=True)
             raise
         return aside
+
+
+def _stamp(facts: os.stat_result) -> Stamp:
+    changed = datetime.fromtimestamp(facts.st_ctime, UTC)
+    mark = mark_of(changed, facts.st_ctime_ns, facts.st_mtime_ns, facts.st_size, facts.st_ino)
+    return Stamp(datetime.fromtimestamp(facts.st_mtime, UTC), mark)
 
 
 @contextmanager

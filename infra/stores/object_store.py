@@ -7,7 +7,8 @@ one winner, and a folder exists for readers once its manifest does, which is wri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,32 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders skip names that start with `_`
+_SETTLED = timedelta(seconds=2)  # the coarsest clock of a file system (FAT)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """When a file was written, and a text that another content of the file would not have.
+
+    The text is empty if the file changed in the last two seconds: its next change may look the
+    same. An empty text equals nothing, so ask `same_content`.
+    """
+
+    written: datetime
+    mark: str
+
+    def same_content(self, mark: str) -> bool:
+        """Tell whether the file is surely the one that had a mark."""
+        return bool(mark) and mark == self.mark
+
+
+def mark_of(changed: datetime, *facts: object) -> str:
+    """Return the mark of a file with these facts; none for one that changed just now."""
+    return " ".join(map(str, facts)) if datetime.now(UTC) - changed > _SETTLED else ""
+
+
+class MissingError(StorageError):
+    """There is nothing under the key; the storage itself answers."""
 
 
 class AlreadyExistsError(StorageError):
@@ -38,7 +65,7 @@ class ObjectStore(Protocol):
     address: str
 
     def read(self, key: str, most: int | None = None) -> bytes:
-        """Return the content, or its first `most` bytes; raise `StorageError` without one."""
+        """Return the content, or its first `most` bytes; raise `MissingError` without one."""
 
     def write(self, key: str, content: bytes) -> None:
         """Replace the content in one step."""
@@ -61,6 +88,12 @@ class ObjectStore(Protocol):
     def written(self, prefix: str) -> dict[str, datetime]:
         """Return the keys below a folder, and when each was written."""
 
+    def stamps(self, prefix: str) -> dict[str, Stamp]:
+        """Return the keys below a folder, sorted, and how to tell whether one was changed.
+
+        It costs no more than `list`: on S3 a request per thousand keys.
+        """
+
     def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
         """Remove what writers that were killed before a time left below a folder, `""` for all.
 
@@ -82,6 +115,14 @@ class ObjectStore(Protocol):
 
     def delete_folder(self, key: str) -> None:
         """Remove a folder, its manifest first, so that no reader starts on half of it."""
+
+
+def read_if_there(store: ObjectStore, key: str) -> bytes | None:
+    """Return the content of a key; None if there is none."""
+    try:
+        return store.read(key)
+    except MissingError:
+        return None
 
 
 def require_plain(key: str) -> str:

@@ -24,7 +24,10 @@ from infra.errors import StorageError, unusable
 from infra.stores.object_store import (
     MANIFEST,
     AlreadyExistsError,
+    MissingError,
+    Stamp,
     files_of,
+    mark_of,
     require_plain,
 )
 
@@ -101,9 +104,13 @@ class S3Store:
 
     def written(self, prefix: str) -> dict[str, datetime]:
         """See `ObjectStore.written`."""
+        return {key: stamp.written for key, stamp in self.stamps(prefix).items()}
+
+    def stamps(self, prefix: str) -> dict[str, Stamp]:
+        """See `ObjectStore.stamps`: an ETag names the content or the upload."""
         start = f"{self._prefix}/" if self._prefix else ""
-        found = {name.removeprefix(start): at for name, at in self._objects(prefix)}
-        return {key: at for key, at in found.items() if not key.endswith("/")}
+        stamps = {item["Key"].removeprefix(start): _stamp(item) for item in self._objects(prefix)}
+        return {key: stamp for key, stamp in sorted(stamps.items()) if not key.endswith("/")}
 
     def sweep(self, prefix: str, before: datetime) -> Sequence[str]:
         """See `ObjectStore.sweep`: parts of large objects that were never put together."""
@@ -188,15 +195,14 @@ class S3Store:
         return f"{self._prefix}/{require_plain(key)}".removeprefix("/")
 
     def _names(self, prefix: str) -> Sequence[str]:
-        return [name for name, _ in self._objects(prefix)]
+        return [item["Key"] for item in self._objects(prefix)]
 
-    def _objects(self, prefix: str) -> Sequence[tuple[str, datetime]]:
+    def _objects(self, prefix: str) -> Sequence[dict[str, Any]]:
         start = self._name(prefix) if prefix else self._prefix
         pages = self._client.get_paginator("list_objects_v2")
         try:
-            found = pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else "")
-            items = (item for page in found for item in page.get("Contents", []))
-            return [(item["Key"], item["LastModified"]) for item in items]
+            listed = pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else "")
+            return [item for page in listed for item in page.get("Contents", [])]
         except _FAILURES as error:
             raise self._unusable("list", prefix, error) from error
 
@@ -242,7 +248,8 @@ class S3Store:
         elif code in _REFUSED or isinstance(error, NoCredentialsError):
             reason = f"the credentials are refused ({code})" if code else "there are no credentials"
             cure = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do."
-        return StorageError(f"Cannot {verb} {self.address}/{key}: {reason}.", cure)
+        kind = MissingError if code in _ABSENT else StorageError
+        return kind(f"Cannot {verb} {self.address}/{key}: {reason}.", cure)
 
 
 def _client(core: botocore.session.Session, endpoint: str) -> Any:
@@ -262,6 +269,11 @@ def _client(core: botocore.session.Session, endpoint: str) -> Any:
         raise StorageError(
             f"S3 cannot be used: {error}.", "Correct CATWALK_S3_ENDPOINT or boto3's own settings."
         ) from error
+
+
+def _stamp(item: dict[str, Any]) -> Stamp:
+    written = item["LastModified"]
+    return Stamp(written, mark_of(written, item["ETag"], item["Size"], written.isoformat()))
 
 
 def _code(error: BaseException) -> str:
