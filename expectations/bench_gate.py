@@ -1,8 +1,8 @@
-"""What the events gate costs beyond the pass that wrote the events.
+"""Measures what the events gate costs beyond the pass that wrote the events.
 
-Another process writes events-shaped rows, so that the peak is that of the gate alone, and judges
+Another process writes events-shaped rows, so that the peak is that of the gate alone, and checks
 their past, so that this one starts cold. The past is a smaller batch and a catalogue, so that every
-rule is judged. The last line is JSON: `rows`; `profile_s`, the passes of SQL over the rows;
+rule applies. The last line is JSON: `rows`; `profile_s`, the passes of SQL over the rows;
 `gate_s`, the whole gate, from its imports to its record, such passes within; `peak_gb`, the most
 memory this process ever held.
 """
@@ -23,9 +23,10 @@ from typing import Any
 
 from expectations import events
 from expectations.checking.tables import open_reader
-from expectations.deliveries import latest_catalogue
+from expectations.deliveries import Spreads, latest_catalogue
 from infra.command_line import run_program
 from infra.errors import GateError, InputError
+from infra.ledger.batches import read_batches
 from infra.records.gates import GateRecord
 from infra.settings import Settings
 from infra.shop_home import ensure_home
@@ -55,11 +56,11 @@ _QUARANTINE = "select 'too_old' as reason, ''::blob as raw, '' as file, '' as so
 
 
 def main() -> int:
-    """Write the rows in a process of its own, or judge them in this one."""
-    given = argparse.ArgumentParser(prog="expectations.bench_gate", description=__doc__)
-    given.add_argument("--rows", type=int, default=10_000_000)
-    given.add_argument("--write", type=Path, help="only write the rows, below this folder")
-    arguments = given.parse_args()
+    """Write the rows in a process of its own, or check them in this one."""
+    parser = argparse.ArgumentParser(prog="expectations.bench_gate", description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--write", type=Path, help="only write the rows, below this folder")
+    arguments = parser.parse_args()
     if arguments.rows < 100_000:
         raise InputError(f"{arguments.rows} rows are no load.", "Ask for 100,000 or more.")
     if arguments.write:
@@ -71,12 +72,12 @@ def main() -> int:
 
 
 def bench(home: Path, rows: int) -> dict[str, float | int]:
-    """Judge freshly written rows and return what it took."""
+    """Check freshly written rows and return what it took."""
     command = [sys.executable, "-m", "expectations.bench_gate", "--rows", str(rows)]
     subprocess.run([*command, "--write", str(home)], check=True)
     storage = _storage(home)
     _commit(storage, NEW, rows, END)
-    gate_s = _timed(lambda: _require_judged(events.gate_events(storage, RUN, END), rows))
+    gate_s = _timed(lambda: _require_checked(events.gate_events(storage, RUN, END), rows))
     profile_s = _timed(lambda: _profile(storage))
     return {"rows": rows, "profile_s": profile_s, "gate_s": gate_s, "peak_gb": peak_gb()}
 
@@ -88,7 +89,8 @@ def peak_gb() -> float:
 
 def _profile(storage: Storage) -> None:
     with open_reader(storage) as reader:
-        events.measure_batch(reader, NEW, latest_catalogue(storage, RUN))
+        spreads = Spreads(reader, latest_catalogue(storage, RUN))
+        events.measure_batch(reader, read_batches(storage)[NEW], spreads)
 
 
 def _timed(work: Callable[[], None]) -> float:
@@ -97,17 +99,17 @@ def _timed(work: Callable[[], None]) -> float:
     return round(time.monotonic() - started, 2)
 
 
-def _require_judged(record: GateRecord, rows: int) -> None:
-    """Make sure that the gate looked at every row and left no rule aside."""
-    found = {one.name: one.value for one in record.checks}
-    aside = [one.name for one in record.checks if one.not_judged]
-    if record.result != "passed" or aside or found["rows"] != rows:
-        failed = [one.name for one in record.checks if one.failed]
-        raise GateError(f"Not judged: {aside}, failed: {failed}.", "Correct the bench's rows.")
+def _require_checked(record: GateRecord, rows: int) -> None:
+    """Make sure that the gate looked at every row and that every rule applied."""
+    values = {check.name: check.value for check in record.checks}
+    left_out = [check.name for check in record.checks if check.not_judged]
+    if record.result != "passed" or left_out or values["rows"] != rows:
+        failed = [check.name for check in record.checks if check.failed]
+        raise GateError(f"Left out: {left_out}, failed: {failed}.", "Correct the bench's rows.")
 
 
 def write(storage: Storage, rows: int) -> None:
-    """Write the catalogue, the past and the rows; only the past may be seen yet, and is judged."""
+    """Write the catalogue, the past and the rows; only the past may be seen yet, and is checked."""
     import duckdb
 
     ensure_home(storage.settings)
@@ -142,8 +144,8 @@ def _commit(storage: Storage, batch: str, rows: int, end: datetime) -> None:
 
 def _storage(home: Path) -> Storage:
     places = {name: str(home / name) for name in ("landing", "lake", "published", "reports")}
-    given = {"home": home, "user_key_secret": "not a secret, of 16", **places}
-    return Storage(Settings.model_validate(given))
+    chosen = {"home": home, "user_key_secret": "not a secret, of 16", **places}
+    return Storage(Settings.model_validate(chosen))
 
 
 if __name__ == "__main__":

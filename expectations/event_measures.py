@@ -1,4 +1,4 @@
-"""What the events gate measures of a batch, of its source, and of the batches before it."""
+"""Lists what the events gate measures of a batch, of its source and of the batches before it."""
 
 from __future__ import annotations
 

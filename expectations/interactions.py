@@ -1,4 +1,4 @@
-"""The interactions gate: enough to learn from and to judge by, and clean."""
+"""The interactions gate: checks that there is enough to learn from and to score by, and clean."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ GATE = Gate("interactions", MEASURES, {"interactions": INTERACTIONS, "items": IT
 
 
 def gate_interactions(storage: Storage, run: str) -> GateRecord:
-    """Judge the interactions of a run; raise `GateError` when stopped."""
+    """Check the interactions of a run; raise `GateError` when stopped."""
     return GATE.run(storage, run)

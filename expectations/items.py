@@ -1,4 +1,4 @@
-"""The items gate: what models learn about items, and the catalogue that customers are shown."""
+"""The items gate: checks what models learn about items, and the catalogue shown to customers."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ GATE = Gate("items", MEASURES, {"items": ITEMS, "catalogue": CATALOGUE}, _facts)
 
 
 def gate_items(storage: Storage, run: str) -> GateRecord:
-    """Judge the items and the catalogue of a run; raise `GateError` when stopped."""
+    """Check the items and the catalogue of a run; raise `GateError` when stopped."""
     return GATE.run(storage, run)

@@ -1,7 +1,7 @@
-"""What a delivery is compared with: the accepted batches of its source that came before it.
+"""Compares a delivery with the batches of its source that were accepted before it.
 
 A delivery is all that one run ingested of one source, so that it makes no difference into how many
-batches the files were cut. A rule that has nothing to compare with is not judged and says why.
+batches the files were cut. A rule that has nothing to compare with says why instead of a number.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of comparing a delivery: a number per rule, or why there is none."""
+    """The result of comparing a delivery: a number per rule, or why there is none."""
 
     values: dict[str, float | None]
     not_judged: dict[str, str]
 
 
 class NotComparableError(Exception):
-    """There is nothing a rule could be held against; the text says why."""
+    """A rule has nothing to compare with; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def compare(
     """Compare a delivery with the batches accepted before it, oldest first.
 
     Files that come late hold old events, few or of one kind: where a delivery brings no hour that
-    is newer than all before, it says nothing about where the shop goes, and is not judged.
+    is newer than all before, it says nothing about how the shop changes, and no rule applies.
     """
     rules = {
         "event_type_drift": _event_type_drift,
@@ -160,9 +160,9 @@ def _vanished_types(now: Spread, before: Spread, limit: Limit) -> float:
 
 
 def _volume(now: Spread, before: Spread, limit: Limit) -> float:
-    """Hold the hours nobody had before, a day at most, against the same hours of earlier days."""
-    newest, known = _time(max(now.hours)), _time(max(before.hours))
-    new_hours = min(int((newest - known).total_seconds()) // 3600, _DAY)
+    """Compare the hours nobody had before, a day at most, with the same hours of earlier days."""
+    newest, newest_before = _time(max(now.hours)), _time(max(before.hours))
+    new_hours = min(int((newest - newest_before).total_seconds()) // 3600, _DAY)
     hours = [newest - timedelta(hours=back) for back in range(new_hours)]
     counts = before.hours + now.hours
     first = _time(min(counts))

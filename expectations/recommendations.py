@@ -1,4 +1,4 @@
-"""The recommendations gate: a full list for every user, of what can be bought."""
+"""The recommendations gate: checks that every user has a full list of items that can be bought."""
 
 from __future__ import annotations
 
@@ -102,5 +102,5 @@ GATE = Gate(
 
 
 def gate_recommendations(storage: Storage, run: str) -> GateRecord:
-    """Judge the lists of a run; raise `GateError` when stopped."""
+    """Check the lists of a run; raise `GateError` when stopped."""
     return GATE.run(storage, run)

@@ -1,4 +1,4 @@
-"""Stopped batches: who waits for a decision, and the decision of a person.
+"""Stopped batches: lists those that wait for a decision, and records what a person decides.
 
 python -m expectations.resolve_batch     every batch that waits, and what it was stopped for
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from infra.command_line import run_program, text_table
 from infra.errors import InputError
+from infra.ledger.batches import Batch, Batches, decide, read_batches, stopped_batches
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, Check
 from infra.shop_home import open_home
@@ -33,21 +34,22 @@ class Waiting:
 
 
 def waiting(storage: Storage) -> list[Waiting]:
-    """Return the batches that wait, as the last run that judged them saw them."""
-    found = []
-    for batch in storage.stopped_batches():
-        decision = storage.decision(batch)
-        if decision is not None:
-            found.append(Waiting(batch, decision, _failed(storage, batch, decision)))
-    return found
+    """Return the batches that wait, as the last run that checked them saw them."""
+    batches = read_batches(storage)
+    decisions = {name: batches[name].decision for name in stopped_batches(batches)}
+    return [
+        Waiting(name, decision, _failed(storage, name, decision))
+        for name, decision in decisions.items()
+        if decision is not None
+    ]
 
 
 def resolve_batch(
-    storage: Storage, batch: str, word: str, by: str, why: str, run: str | None = None
+    storage: Storage, name: str, word: str, by: str, why: str, run: str | None = None
 ) -> dict[str, Any]:
     """Write down that a person lets a stopped batch in, or leaves it out for good.
 
-    The decision holds for the batch as it was judged: if it is written anew, it is judged anew.
+    The decision holds for the batch as it was checked: if it is written anew, it is checked anew.
 
     Raises
     ------
@@ -61,77 +63,75 @@ def resolve_batch(
         )
     if word not in WORDS:
         raise InputError(f"'{word}' is no decision.", f"Choose one of {', '.join(WORDS)}.")
-    batch = batch.strip()
-    known = _known(storage, batch)
+    batches = read_batches(storage)
+    batch = _checked_batch(batches, name.strip())
     decided = BatchDecision(
         decision=WORDS[word],
         by=by,
         run=run,
         at=datetime.now(UTC),
         why=why.strip(),
-        written_at=_written_at(storage, batch),
+        written_at=batch.written_at,
     )
-    if not _is_rerun(known, decided):
-        _require_stopped(storage, batch, known)
-        storage.decide(batch, decided)
-    return {"batch": batch, "decision": decided.decision, "by": by}
+    if not _is_rerun(batch.decision, decided):
+        _require_stopped(batches, batch)
+        decide(storage, batch.name, decided)
+    return {"batch": batch.name, "decision": decided.decision, "by": by}
 
 
-def _known(storage: Storage, batch: str) -> BatchDecision:
-    if batch not in storage.lake.partitions("events"):
-        raise InputError(f"There is no batch '{batch}'.", _choice(storage))
-    known = storage.decision(batch)
-    if known is None:
-        raise InputError(f"{batch} was not judged yet as it is now.", _choice(storage))
-    return known
+def _checked_batch(batches: Batches, name: str) -> Batch:
+    """Return a batch that its gate has checked as it is now."""
+    if name not in batches:
+        raise InputError(f"There is no batch '{name}'.", _choice(batches))
+    if batches[name].decision is None:
+        raise InputError(f"{name} was not checked yet as it is now.", _choice(batches))
+    return batches[name]
 
 
-def _is_rerun(known: BatchDecision, decided: BatchDecision) -> bool:
+def _is_rerun(before: BatchDecision | None, decided: BatchDecision) -> bool:
     """Tell whether the same run wrote the same decision before it was killed."""
     same = {"run", "by", "decision", "why", "written_at"}
-    return decided.run is not None and known.model_dump(include=same) == decided.model_dump(
-        include=same
-    )
+    if before is None or decided.run is None:
+        return False
+    return before.model_dump(include=same) == decided.model_dump(include=same)
 
 
-def _require_stopped(storage: Storage, batch: str, known: BatchDecision) -> None:
-    if known.decision != "stopped":
+def _require_stopped(batches: Batches, batch: Batch) -> None:
+    decision = batch.decision
+    if decision is not None and decision.decision != "stopped":
         raise InputError(
-            f"{batch} does not wait: {known.by} has {known.decision} it.", _choice(storage)
+            f"{batch.name} does not wait: {decision.by} has {decision.decision} it.",
+            _choice(batches),
         )
 
 
-def _written_at(storage: Storage, batch: str) -> datetime:
-    return datetime.fromisoformat(storage.lake.manifest("events", batch)["written_at"])
-
-
-def _choice(storage: Storage) -> str:
-    names = ", ".join(storage.stopped_batches())
+def _choice(batches: Batches) -> str:
+    names = ", ".join(stopped_batches(batches))
     return f"These wait: {names}." if names else "No batch waits for a decision."
 
 
 def _failed(storage: Storage, batch: str, decision: BatchDecision) -> tuple[Check, ...]:
     record = RunRecords(storage, decision.run).load_gate("events") if decision.run else None
     checks: Sequence[Check] = record.checks if record else ()
-    broken = (one for one in checks if one.failed and one.severity == "critical")
-    return tuple(one for one in broken if one.partition == batch)
+    broken = (check for check in checks if check.failed and check.severity == "critical")
+    return tuple(check for check in broken if check.partition == batch)
 
 
 def main() -> int:
     """Print what waits."""
-    found = waiting(Storage(open_home()))
-    if not found:
+    stopped = waiting(Storage(open_home()))
+    if not stopped:
         print("No batch waits for a decision.")
         return 0
     rows = [
         (
-            one.batch,
-            f"{one.stopped.at:%Y-%m-%d %H:%M}" if one.stopped.at else "",
-            "; ".join(check.says for check in one.failed[:3]) or "see the run's report",
+            batch.batch,
+            f"{batch.stopped.at:%Y-%m-%d %H:%M}" if batch.stopped.at else "",
+            "; ".join(check.says for check in batch.failed[:3]) or "see the run's report",
         )
-        for one in found
+        for batch in stopped
     ]
-    print(text_table(("batch", "judged last", "stopped for"), rows))
+    print(text_table(("batch", "checked last", "stopped for"), rows))
     print("\nDecide with the DAG resolve_batch in Airflow.")
     return 0
 

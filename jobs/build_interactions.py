@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.errors import InputError, SettingsError
+from infra.ledger.batches import accepted_batches, read_batches
 from infra.rules import Strict, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
 from infra.settings import Settings, load_settings
@@ -139,7 +140,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
 def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> None:
     """Write `interactions`, `items`, `catalogue` and, for a refit, `history` of a run."""
     settings = storage.settings
-    batches = storage.accepted_batches()
+    batches = accepted_batches(read_batches(storage))
     events = spark_session.read_table(
         spark, EVENTS, [storage.lake.address("events", batch) for batch in batches]
     )

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from infra.command_line import run_program, text_table
 from infra.errors import InputError, SettingsError
+from infra.ledger.batches import BatchReader
 from infra.shop_home import home_folder, open_home
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
@@ -41,6 +42,7 @@ class Desk:
     def __init__(self, storage: Storage, by: str) -> None:
         self.storage = storage
         self.by = by
+        self._batches = BatchReader(storage)
         self._landing = open_store(storage.landing, storage.settings)
 
     def show(self, found: Sequence[Group]) -> None:
@@ -57,7 +59,7 @@ class Desk:
 
     def _state(self, group: Group) -> str:
         replay = quarantine.replay_of(self.storage, group)
-        if replay and quarantine.is_landed(self.storage, replay):
+        if replay and quarantine.is_landed(self.storage, self._batches, replay):
             return f"{replay.at:%Y-%m-%d %H:%M} by {replay.by}"
         try:
             file = self._edited(group)
@@ -131,7 +133,7 @@ class Desk:
 
     def _is_landed(self, group: Group) -> bool:
         replay = quarantine.replay_of(self.storage, group)
-        return replay is not None and quarantine.is_landed(self.storage, replay)
+        return replay is not None and quarantine.is_landed(self.storage, self._batches, replay)
 
     def _write(self, group: Group, folder: Path) -> Path:
         feed = _feed(group)
@@ -168,7 +170,7 @@ class Desk:
 
     def _put(self, replay: Replay, content: bytes, file: Path) -> None:
         """Create the landing file; an attempt that was killed may have created the same one."""
-        if not quarantine.is_landed(self.storage, replay):
+        if not quarantine.is_landed(self.storage, self._batches, replay):
             with suppress(AlreadyExistsError):  # somebody else was faster
                 self._landing.create(replay.file, content)
         if not self._landing.exists(replay.file) or self._landing.read(replay.file) != content:

@@ -15,6 +15,7 @@ import pytest
 from infra.airflow.report_links import DAG
 from infra.errors import AirflowError
 from infra.lake import run_key
+from infra.ledger.batches import read_batches, stopped_batches
 from infra.ledger.live_pointer import live
 from infra.shop.airflow_client import AirflowClient, TaskInstance
 from infra.storage import Storage
@@ -100,11 +101,11 @@ def test_a_gate_that_fails_stops_the_chain_and_tells(
 def test_a_person_decides_on_what_the_gate_stopped(
     airflow: AirflowClient, airflow_shop: Storage
 ) -> None:
-    (batch,) = airflow_shop.stopped_batches()
+    (batch,) = stopped_batches(read_batches(airflow_shop))
     form = {"batch": batch, "decision": "discard", "reason": "a test upload"}
     run = airflow.trigger("resolve_batch", form)
     assert wait_until(lambda: airflow.run_state("resolve_batch", run) == "success", 60, 0.5)
-    decision = airflow_shop.decision(batch)
+    decision = read_batches(airflow_shop)[batch].decision
     assert decision is not None
     assert (decision.decision, decision.by, decision.why) == ("discarded", "de", "a test upload")
     with pytest.raises(AirflowError, match="400|422"):

@@ -1,4 +1,4 @@
-"""What all gates share: measure tables, hold them to limits, write the record, stop the run."""
+"""What all gates share: measures tables, checks the limits, writes the record, stops the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from expectations.checking.measure import FACTS, Measure
-from expectations.checking.suite import Limit, Profile, check, load_limits
+from expectations.checking.suite import Limit, Profile, check_limits, load_limits
 from expectations.checking.tables import Tables, Values, open_reader
 from infra.errors import GateError
 from infra.ledger.run_records import RunRecords
@@ -50,7 +50,7 @@ class Gate:
     facts: Callable[[Storage, str], dict[str, Any]]
 
     def run(self, storage: Storage, run: str) -> GateRecord:
-        """Judge the tables of a run.
+        """Check the tables of a run.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Gate:
         limits = limits_of(self.name, self.measures)
         tables = dict.fromkeys(self.tables, run)
         with open_reader(storage) as reader, reader.open(tables) as opened:
-            checks = check([self.profile(opened, storage, run)], self.measures, limits)
+            checks = check_limits([self.profile(opened, storage, run)], self.measures, limits)
             shown = with_examples(opened, checks, self.measures)
         record = write_record(storage, run, self.name, begun, (run,), shown)
         enforce(record)
@@ -85,8 +85,10 @@ def measured(
 ) -> Values:
     """Return every measure; of tables with wrong columns nothing but what is known beside them."""
     wrong = inform(opened, tables, facts)
-    known = {name: one for name, one in measures.items() if one.of == FACTS or not wrong}
-    return {**dict.fromkeys(measures), **opened.measure(known)}
+    possible = {
+        name: measure for name, measure in measures.items() if measure.of == FACTS or not wrong
+    }
+    return {**dict.fromkeys(measures), **opened.measure(possible)}
 
 
 def inform(opened: Tables, tables: Mapping[str, Table], facts: Mapping[str, Any]) -> list[str]:
@@ -101,16 +103,16 @@ def with_examples(
 ) -> tuple[Check, ...]:
     """Add rows that break the rule to each check that failed on a number."""
     return tuple(
-        one.model_copy(update={"examples": opened.examples(measures[one.name])})
-        if one.failed and one.value is not None
-        else one
-        for one in checks
+        check.model_copy(update={"examples": opened.examples(measures[check.name])})
+        if check.failed and check.value is not None
+        else check
+        for check in checks
     )
 
 
 def result_of(checks: Iterable[Check]) -> str:
-    """Say how a gate ended: `stopped` if a critical rule failed, `warned` if another one did."""
-    failed = {one.severity for one in checks if one.failed}
+    """Return a gate's result: `stopped` if a critical rule failed, `warned` if another one did."""
+    failed = {check.severity for check in checks if check.failed}
     if "critical" in failed:
         return "stopped"
     return "warned" if failed else "passed"
@@ -126,7 +128,7 @@ def write_record(
     waiting: Sequence[str] = (),
     decided: Mapping[str, BatchDecision] | None = None,
 ) -> GateRecord:
-    """Write what a gate found."""
+    """Write the record of a gate."""
     record = GateRecord.model_validate(
         {
             "gate": gate,
@@ -150,17 +152,17 @@ def enforce(
     """Turn a stopped gate into an error that names what failed; `cure` is where nothing waits."""
     if record.result != "stopped":
         return
-    failed = [one for one in record.checks if one.failed and one.severity == "critical"]
-    told = [_told(one) for one in failed[:_TOLD]]
+    failed = [check for check in record.checks if check.failed and check.severity == "critical"]
+    told = [_told(check) for check in failed[:_TOLD]]
     more = [f"and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
-    found = "; ".join([*told, *more])
+    faults = "; ".join([*told, *more])
     if record.waiting:
         names = ", ".join(record.waiting)
         cure = f"Nothing was released. Decide on {names} with the DAG resolve_batch."
-    raise GateError(f"The {record.gate} gate stopped the run: {found}.", cure)
+    raise GateError(f"The {record.gate} gate stopped the run: {faults}.", cure)
 
 
-def _told(one: Check) -> str:
-    value = "not measured" if one.value is None else f"{one.value:g}"
-    where = f" in {one.partition}" if one.partition else ""
-    return f"{one.says}{where}: {value} ({limit(one.min, one.max)})"
+def _told(check: Check) -> str:
+    value = "not measured" if check.value is None else f"{check.value:g}"
+    where = f" in {check.partition}" if check.partition else ""
+    return f"{check.says}{where}: {value} ({limit(check.min, check.max)})"

@@ -1,4 +1,4 @@
-"""What a gate measures: aggregates that one pass of SQL over a table turns into a row of numbers.
+"""Describes what a gate measures: SQL aggregates that make one row of numbers of a table.
 
 Great Expectations over millions of rows costs minutes and gigabytes; over one row of aggregates
 it costs half a second, and says the same.
@@ -71,9 +71,9 @@ def repeats(says: str, key: str, of: str) -> Measure:
     million ids then take 0.7 GB instead of 1.1 GB.
     """
     suspects = f"(select hash({key}) from {of} group by 1 having count(*) > 1)"
-    found = f"""(select {key}, count(*) as times from {of} where hash({key}) in {suspects}
+    repeated = f"""(select {key}, count(*) as times from {of} where hash({key}) in {suspects}
         group by all having count(*) > 1)"""
-    return Measure(says, "coalesce(sum(times - 1), 0)", found, f"{key}, times")
+    return Measure(says, "coalesce(sum(times - 1), 0)", repeated, f"{key}, times")
 
 
 def fact(name: str, says: str, needs: tuple[str, ...] = ()) -> Measure:

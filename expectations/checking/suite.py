@@ -1,4 +1,4 @@
-"""A gate's suite of Great Expectations: built from its limits, run on rows of measures.
+"""Checks rows of measures against a gate's limits, with a suite of Great Expectations.
 
 Great Expectations can fail open: an unknown expectation is dropped with a log line, an empty suite
 succeeds, and nulls pass a range. So every measure is also expected to be there, and the number of
@@ -58,7 +58,7 @@ class Limit(Strict):
 
 @dataclass(frozen=True)
 class Profile:
-    """One row of measures of one partition; `not_judged` says why a rule has to be left aside."""
+    """One row of measures of one partition; `not_judged` says why a rule does not apply."""
 
     values: Values
     partition: str = ""
@@ -75,8 +75,8 @@ def load_limits(file: Path, measures: Mapping[str, Measure]) -> dict[str, Limit]
     """
     limits = load_mapping(file, Limit)
     for name in sorted(set(limits) ^ set(measures)):
-        known = ", ".join(measures)
-        raise SettingsError(f"{file}: '{name}' is unknown or missing.", f"It needs: {known}.")
+        needed = ", ".join(measures)
+        raise SettingsError(f"{file}: '{name}' is unknown or missing.", f"It needs: {needed}.")
     for name, limit in limits.items():
         if set(limit.says) != set(measures[name].needs):
             needs = ", ".join(measures[name].needs) or "none of those"
@@ -87,10 +87,10 @@ def load_limits(file: Path, measures: Mapping[str, Measure]) -> dict[str, Limit]
     return limits
 
 
-def check(
+def check_limits(
     profiles: Sequence[Profile], measures: Mapping[str, Measure], limits: Mapping[str, Limit]
 ) -> list[Check]:
-    """Hold rows of measures to their limits; a check per row and limit, in the file's order.
+    """Check rows of measures against their limits; a check per row and limit, in the file's order.
 
     Raises
     ------
@@ -151,10 +151,10 @@ def _by_measure(
     broken: dict[str, set[int]] = {name: set() for name in limits}
     answers = dict.fromkeys(limits, 0)
     for result in results:
-        name, found = result.expectation_config.kwargs["column"], result.result
-        whole = found.get("element_count") == rows
-        at = found.get("unexpected_index_list")
-        if whole and at is not None and bool(result.success) == (not at):
+        name, details = result.expectation_config.kwargs["column"], result.result
+        is_whole = details.get("element_count") == rows
+        at = details.get("unexpected_index_list")
+        if is_whole and at is not None and bool(result.success) == (not at):
             broken[name] |= set(at)
             answers[name] += 1
     short = [name for name, times in answers.items() if times != 2]

@@ -1,4 +1,4 @@
-"""A gate's tables, open in DuckDB: the row of measures, rows that break a rule, wrong columns."""
+"""Opens the tables of a gate in DuckDB: its measures, rows that break a rule, wrong columns."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Tables:
 
     def measure(self, measures: Mapping[str, Measure]) -> Values:
         """Return every measure, None where there is no number: nobody may take it for a pass."""
-        found: Values = {}
+        values: Values = {}
         by_rows = sorted(measures.items(), key=lambda pair: pair[1].of)
         for rows, group in groupby(by_rows, key=lambda pair: pair[1].of):
-            columns = ", ".join(f'{one.sql} as "{name}"' for name, one in group)
-            found |= self.query(f"select {columns} from {rows}")[0]
-        return {name: number(found[name]) for name in measures}
+            columns = ", ".join(f'{measure.sql} as "{name}"' for name, measure in group)
+            values |= self.query(f"select {columns} from {rows}")[0]
+        return {name: number(values[name]) for name in measures}
 
     def examples(self, measure: Measure) -> tuple[Example, ...]:
         """Return a few rows that break a rule, always the same ones of a table."""
@@ -100,8 +100,16 @@ class Reader:
         StorageError
             One of them was never finished.
         """
+        for name, partition in partitions.items():
+            self.storage.lake.manifest(name, partition)
+        with self.open_finished(partitions) as opened:
+            yield opened
+
+    @contextmanager
+    def open_finished(self, partitions: Mapping[str, str]) -> Iterator[Tables]:
+        """Open partitions whose manifests were read before; they are not read again."""
         lake = self.storage.lake
-        datasets = {name: lake.dataset(name, part) for name, part in partitions.items()}
+        datasets = {name: lake.finished_dataset(name, part) for name, part in partitions.items()}
         with self._database.cursor() as cursor:
             for name, dataset in datasets.items():
                 cursor.register(name, _relation(cursor, self.storage, dataset))
@@ -141,8 +149,8 @@ def _schemas(dataset: Dataset) -> list[Any]:
 
 def _differing(table: Table, schema: Any) -> set[str]:
     wanted = {name: _KINDS[kind] for name, kind in table.kinds.items()}
-    found = {field.name: _kind(field.type) for field in schema}
-    return {name for name, _ in wanted.items() ^ found.items()}
+    present = {field.name: _kind(field.type) for field in schema}
+    return {name for name, _ in wanted.items() ^ present.items()}
 
 
 def _kind(type_: DataType) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from infra.airflow.report_links import BASE, DAG, NAV_ROUTE, report_link
 from infra.command_line import run_program
 from infra.errors import AirflowError, InputError
+from infra.ledger.batches import read_batches, stopped_batches
 from infra.places import REPOSITORY
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
@@ -84,7 +85,7 @@ def _event(line: str) -> dict[str, Any] | None:
 
 def _decide(settings: Settings, client: AirflowClient) -> None:
     """Discard what the gate stopped, so that the shop is as good as before."""
-    for batch in Storage(settings).stopped_batches():
+    for batch in stopped_batches(read_batches(Storage(settings))):
         form = {"batch": batch, "decision": "discard", "reason": WHY}
         _require_end(client, RESOLVE, client.trigger(RESOLVE, form), "success")
 

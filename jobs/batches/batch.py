@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 
 from infra.errors import InputError
 from infra.lake import batch_key
+from infra.ledger.batches import BatchReader
 from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.settings import Settings
 from infra.spark import session as spark_session
@@ -19,7 +20,7 @@ from infra.spark.kept_rows import drop_kept, keep
 from infra.storage import Storage
 from jobs.batches import books
 from jobs.batches.quarantine import count_reasons
-from jobs.cleaning.repeats import may_hold_repeated, without_repeats
+from jobs.cleaning.repeats import without_repeats
 from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, judge
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.landing_folder import landed_files, require_plain_names
@@ -42,6 +43,7 @@ class Delivery:
 
     spark: SparkSession
     storage: Storage
+    batches: BatchReader  # what is in the lake already
     source: str
     run: str
     feed: EventFeed
@@ -116,7 +118,7 @@ def _written(
     unusual = (F.col("outcome") == QUARANTINED) | (F.size("unknown") > 0)
     odd = keep(rows.filter(unusual).select("outcome", "reason", "raw", "file", "unknown"))
     quarantined = write_quarantine(delivery, key, odd)
-    near = _near(delivery.storage, earlier, counts)
+    near = books.near_batches(delivery.batches, earlier, books.days_of_clean(counts))
     clean = rows.filter(F.col("outcome") == CLEAN)
     kept, duplicates = without_repeats(clean, _event_ids(delivery, near))
     written = books.count_written(_write_events(delivery, key, kept))
@@ -154,15 +156,6 @@ def _write_events(delivery: Delivery, key: str, kept: DataFrame) -> DataFrame:
     events = kept.select(*EVENTS.columns).coalesce(_MOST_FILES)
     events.write.mode("overwrite").option(*_NO_DICTIONARY).parquet(address)
     return delivery.spark.read.schema(EVENTS.ddl).parquet(address)
-
-
-def _near(storage: Storage, earlier: Manifests, counts: list[Row]) -> dict[str, str | None]:
-    """Return the batches whose events a clean row of this one could repeat, as decided on."""
-    days = books.days_of_clean(counts)
-    near = (batch for batch, manifest in earlier.items() if may_hold_repeated(manifest, days))
-    decisions = {batch: storage.decision(batch) for batch in near}
-    words = {batch: said.decision if said else None for batch, said in decisions.items()}
-    return {batch: word for batch, word in words.items() if word != "discarded"}
 
 
 def _event_ids(delivery: Delivery, batches: Iterable[str]) -> DataFrame:

@@ -12,8 +12,10 @@ from pyspark.sql import functions as F
 
 from infra.errors import InputError
 from infra.lake import batch_source
+from infra.ledger.batches import BatchReader
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
+from jobs.cleaning.repeats import may_hold_repeated
 from jobs.cleaning.row_outcome import CLEAN, NOT_EVENT
 from jobs.landing.landing_folder import landed_name
 
@@ -111,12 +113,24 @@ def _require_seen(file: str, before: int | None, now: int | None) -> None:
         )
 
 
-def manifests(
-    storage: Storage, source: str, known: Mapping[str, dict[str, Any]] | None = None
-) -> dict[str, dict[str, Any]]:
-    """Return the manifest of every batch of a source, by batch; those known are not read again."""
-    own = (one for one in storage.lake.partitions("events") if batch_source(one) == source)
-    return {one: (known or {}).get(one) or storage.lake.manifest("events", one) for one in own}
+def manifests(batches: BatchReader, source: str) -> dict[str, dict[str, Any]]:
+    """Return the manifest of every batch of a source, by batch."""
+    every = batches.manifests().items()
+    return {batch: manifest for batch, manifest in every if batch_source(batch) == source}
+
+
+def near_batches(
+    batches: BatchReader, earlier: Mapping[str, dict[str, Any]], days: set[date]
+) -> dict[str, str | None]:
+    """Return the batches whose events a clean row of these days could repeat, as decided on.
+
+    Discarded ones are left out; None stands for a batch without a decision.
+    """
+    near = {
+        batch: manifest for batch, manifest in earlier.items() if may_hold_repeated(manifest, days)
+    }
+    words = {batch: decided.word for batch, decided in batches.decided(near).items()}
+    return {batch: word for batch, word in words.items() if word != "discarded"}
 
 
 def files_read(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -233,8 +247,7 @@ def _totals_line(manifest: dict[str, Any]) -> str:
 
 def totals(storage: Storage, run: str) -> dict[str, Any]:
     """Add up the manifests of the batches a run ingested, also by attempts that died later."""
-    batches = storage.lake.partitions("events")
-    every = (storage.lake.manifest("events", batch) for batch in batches)
+    every = BatchReader(storage).manifests().values()
     manifests = [manifest for manifest in every if manifest["run"] == run]
     files = [file for manifest in manifests for file in manifest["files"]]
     start = f"{storage.landing}/"

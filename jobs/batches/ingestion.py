@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from infra.errors import CatwalkError, SparkError, StorageError
 from infra.lake import Lake, batch_key
+from infra.ledger.batches import BatchReader
 from infra.spark.faults import plain
 from infra.storage import Storage
 from jobs.batches import books
@@ -36,14 +37,14 @@ def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, 
         What a batch was refused for; the batches written before it stay.
     """
     feed = feed.with_replays(source)
-    earlier = books.manifests(storage, source)
+    batches = BatchReader(storage)
+    read = books.files_read(books.manifests(batches, source).values())
     sizes = landed_files(spark, feed, storage.landing)
-    read = books.files_read(earlier.values())
     new = {file: size for file, size in sizes.items() if file not in read}
     require_readable(new, feed, storage.settings)
     _forget_a_checkpoint_that_planned_nothing(storage.lake, source)
-    delivery = Delivery(spark, storage, source, run, feed, sizes, footers(spark, new, feed))
-    writer = _BatchWriter(delivery, earlier)
+    columns = footers(spark, new, feed)
+    writer = _BatchWriter(Delivery(spark, storage, batches, source, run, feed, sizes, columns))
     _read_stream(writer, new)
     _require_all_read(writer, new)
 
@@ -51,10 +52,9 @@ def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, 
 class _BatchWriter:
     """Writes the batches of a delivery, and remembers why one was refused: Spark buries that."""
 
-    def __init__(self, delivery: Delivery, earlier: Manifests) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.refusal: CatwalkError | None = None
-        self._manifests = earlier
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         try:
@@ -71,9 +71,7 @@ class _BatchWriter:
 
     def manifests(self) -> Manifests:
         """Return the manifests of the source's batches, also of what another run finished since."""
-        delivery = self.delivery
-        self._manifests = books.manifests(delivery.storage, delivery.source, self._manifests)
-        return self._manifests
+        return books.manifests(self.delivery.batches, self.delivery.source)
 
     def _write(self, batch: DataFrame, number: int) -> None:
         earlier = self.manifests()

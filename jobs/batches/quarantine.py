@@ -15,8 +15,10 @@ from pydantic import ValidationError
 
 from infra.errors import InputError, StorageError
 from infra.lake import Lake, batch_source
+from infra.ledger.batches import BatchReader, kept_batches, read_batches
 from infra.rules import Strict, describe
 from infra.storage import Storage
+from infra.stores.object_store import read_if_there
 from infra.stores.opening import open_store
 from jobs.landing.csv_headers import header
 from jobs.landing.sources import Feed
@@ -61,8 +63,9 @@ def groups(
     storage: Storage, source: str | None, batch: str | None, reason: str | None
 ) -> Iterator[Group]:
     """Give the groups of finished batches that nobody discarded; None stands for any."""
-    for name in storage.kept_batches():
-        for why, rows in storage.lake.manifest("events", name)["quarantined"].items():
+    batches = read_batches(storage)
+    for name in kept_batches(batches):
+        for why, rows in batches[name].manifest["quarantined"].items():
             group = Group(name, why, rows)
             facts = zip((source, batch, reason), (group.source, name, why), strict=True)
             if all(wanted in (None, fact) for wanted, fact in facts):
@@ -113,10 +116,11 @@ def replay_of(storage: Storage, group: Group) -> Replay | None:
     StorageError
         It cannot be understood.
     """
-    if not storage.lake.store.exists(group.key):
+    content = read_if_there(storage.lake.store, group.key)
+    if content is None:
         return None
     try:
-        return Replay.model_validate_json(storage.lake.store.read(group.key))
+        return Replay.model_validate_json(content)
     except ValidationError as error:
         raise StorageError(
             f"The record {storage.lake.address(group.key)} cannot be read: {describe(error)}",
@@ -124,12 +128,12 @@ def replay_of(storage: Storage, group: Group) -> Replay | None:
         ) from error
 
 
-def is_landed(storage: Storage, replay: Replay) -> bool:
+def is_landed(storage: Storage, books: BatchReader, replay: Replay) -> bool:
     """Tell whether the file of a replay is in the landing folder, or was read from there."""
     if open_store(storage.landing, storage.settings).exists(replay.file):
         return True
-    every = (storage.lake.manifest("events", batch) for batch in storage.lake.partitions("events"))
-    return any(file["file"].endswith(f"/{replay.file}") for one in every for file in one["files"])
+    read = (file["file"] for manifest in books.manifests().values() for file in manifest["files"])
+    return any(file.endswith(f"/{replay.file}") for file in read)
 
 
 def edited_name(group: Group, feed: Feed) -> str:

@@ -15,12 +15,13 @@ import pytest
 
 from expectations import interactions, items, recommendations
 from expectations.checking.gate import Gate, inform, limits_of, with_examples
-from expectations.checking.suite import Profile, check
+from expectations.checking.suite import Profile, check_limits
 from expectations.checking.tables import Reader, open_reader
 from expectations.event_measures import MEASURES as EVENT_MEASURES
 from expectations.event_measures import OF_SOURCE
 from expectations.events import gate_events
 from infra.errors import GateError
+from infra.ledger.batches import decide
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, Check
 from infra.report.wording import is_share
@@ -64,7 +65,7 @@ def after(past: lake.Rows, now: lake.Rows) -> Put:
     def write(shop: Storage, name: str) -> None:
         before = name.replace("-000001", "-000000")
         lake.put_batch(shop, before, past, written_at=WRITTEN - timedelta(days=1), run="run=old")
-        shop.decide(BatchDecision(decision="accepted", by="gate", run="run=old"), before)
+        decide(shop, before, BatchDecision(decision="accepted", by="gate", run="run=old"))
         lake.put_batch(shop, name, now)
 
     return write
@@ -388,7 +389,7 @@ def judge(shop: Storage, gate: Gate, cases: Cases) -> dict[str, list[Check]]:
     runs = put_all(shop, cases, f"run={gate.name}" + "-{}")
     with open_reader(shop) as reader:
         profiles = [measure(reader, gate, run) for run in runs]
-        checks = check(profiles, gate.measures, limits_of(gate.name, gate.measures))
+        checks = check_limits(profiles, gate.measures, limits_of(gate.name, gate.measures))
         size = len(gate.measures)
         return {
             run: illustrate(reader, gate, run, checks[size * at : size * (at + 1)])

@@ -14,6 +14,7 @@ from expectations.event_measures import MEASURES
 from expectations.events import gate_events
 from expectations.past import Comparison, compare, stability_index
 from infra.errors import GateError
+from infra.ledger.batches import accepted_batches, decide, load_profiles, read_batches
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, BatchProfile, Check, GateRecord
 from infra.storage import Storage
@@ -160,10 +161,10 @@ def test_a_stopped_batch_is_no_past_until_a_person_accepts_it(shop: Storage) -> 
     put(shop, 2, "view")
     record, drifts = judge(shop, "run=2")
     assert [one.failed for one in drifts] == [True, False]
-    assert shop.accepted_batches() == (BATCHES[0], BATCHES[2])
+    assert accepted_batches(read_batches(shop)) == (BATCHES[0], BATCHES[2])
     record, (drift,) = judge(shop, "run=3")
     assert (drift.failed, record.waiting) == (True, (BATCHES[1],)), "it does not come late by that"
-    assert shop.accepted_batches() == (BATCHES[0], BATCHES[2])
+    assert accepted_batches(read_batches(shop)) == (BATCHES[0], BATCHES[2])
 
 
 def test_one_batch_that_a_person_accepts_lets_none_beside_it_in(shop: Storage) -> None:
@@ -172,7 +173,7 @@ def test_one_batch_that_a_person_accepts_lets_none_beside_it_in(shop: Storage) -
     put(shop, 1, "cart", "run=1", day=1)
     put(shop, 2, "cart", "run=1", day=2)
     judge(shop, "run=1")
-    shop.decide(BatchDecision(decision="accepted", by="anna", why="a sale"), BATCHES[2])
+    decide(shop, BATCHES[2], BatchDecision(decision="accepted", by="anna", why="a sale"))
     record, (drift,) = judge(shop, "run=2")
     assert (drift.failed, record.waiting) == (True, (BATCHES[1],))
 
@@ -198,23 +199,19 @@ def test_a_rerun_compares_with_the_same_past(shop: Storage) -> None:
 def test_categories_are_counted_as_soon_as_there_is_a_catalogue(shop: Storage) -> None:
     put(shop, 0, "view")
     judge(shop, "run=0")
-    before = shop.batch_profile(BATCHES[0])
-    assert before is not None
-    assert before.categories is None
+    assert load_profiles(shop)[BATCHES[0]].categories is None
     put_items(shop, "run=0", [item(n, category="coats" if n else None) for n in range(5)])
     put(shop, 1, "view")
     record, _ = judge(shop, "run=1")
     (found,) = (one for one in record.checks if one.name == "category_drift")
     assert "Fewer than 1,000" in found.not_judged, "800 of the 1,000 have a category"
-    after = shop.batch_profile(BATCHES[0])
-    assert after is not None
-    assert after.categories == {"coats": 800}
+    assert load_profiles(shop)[BATCHES[0]].categories == {"coats": 800}
 
 
 def test_a_profile_that_was_lost_or_is_another_batch_s_is_counted_again(shop: Storage) -> None:
     put(shop, 0, "view")
     judge(shop, "run=0")
-    shop.lake.store.write(f"profiles/events/{BATCHES[0]}.json", b"{")
+    shop.lake.store.write("index/profiles.json", b"{")
     put(shop, 1, "cart")
     _, (drift,) = judge(shop, "run=1")
     assert drift.failed

@@ -10,6 +10,13 @@ import pytest
 from expectations.events import gate_events
 from expectations.resolve_batch import main, resolve_batch, waiting
 from infra.errors import GateError, InputError
+from infra.ledger.batches import (
+    accepted_batches,
+    decide,
+    kept_batches,
+    read_batches,
+    stopped_batches,
+)
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision
 from infra.storage import Storage
@@ -41,7 +48,7 @@ def judge(shop: Storage, run: str = "run=first") -> str:
 def test_who_decided_why_and_for_what_is_written_down(stopped: Storage) -> None:
     counts = resolve_batch(stopped, f" {BATCH} ", "accept", "anna", f" {WHY} ", "run=form")
     assert counts == {"batch": BATCH, "decision": "accepted", "by": "anna"}
-    decision = stopped.decision(BATCH)
+    decision = read_batches(stopped)[BATCH].decision
     assert decision is not None
     assert (decision.by, decision.why, decision.run) == ("anna", WHY, "run=form")
     assert decision.written_at == WRITTEN
@@ -51,7 +58,7 @@ def test_who_decided_why_and_for_what_is_written_down(stopped: Storage) -> None:
 def test_an_accepted_batch_is_used_and_not_judged_again(stopped: Storage) -> None:
     resolve_batch(stopped, BATCH, "accept", "anna", WHY)
     assert judge(stopped, "run=second") == ""
-    assert stopped.accepted_batches() == (BATCH,)
+    assert accepted_batches(read_batches(stopped)) == (BATCH,)
 
 
 def test_a_discarded_batch_stays_out_and_stops_nobody(stopped: Storage) -> None:
@@ -59,8 +66,8 @@ def test_a_discarded_batch_stays_out_and_stops_nobody(stopped: Storage) -> None:
     assert "resolve_batch" in judge(stopped, "run=second")
     resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     assert judge(stopped, "run=third") == ""
-    assert stopped.accepted_batches() == (OTHER,)
-    assert stopped.kept_batches() == (OTHER,)
+    assert accepted_batches(read_batches(stopped)) == (OTHER,)
+    assert kept_batches(read_batches(stopped)) == (OTHER,)
 
 
 def test_the_next_report_says_who_decided_and_why_and_later_ones_do_not(stopped: Storage) -> None:
@@ -112,7 +119,7 @@ def test_a_shop_whose_batches_were_all_discarded_is_stopped_and_its_page_says_wh
 def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Storage) -> None:
     resolve_batch(stopped, BATCH, "accept", "anna", WHY)
     put_batch(stopped, BATCH, BROKEN, written_at=WRITTEN + timedelta(minutes=1))
-    with pytest.raises(InputError, match="was not judged yet as it is now"):
+    with pytest.raises(InputError, match="was not checked yet as it is now"):
         resolve_batch(stopped, BATCH, "accept", "anna", WHY)
     assert "stand more than once" in judge(stopped, "run=second")
 
@@ -125,7 +132,7 @@ def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Sto
         (BATCH, "accept", "  ", "The reason is empty"),
         (BATCH, "accept", "x" * 1001, "The reason is too long"),
         (BATCH, "perhaps", WHY, "'perhaps' is no decision"),
-        (OTHER, "accept", WHY, f"{OTHER} was not judged yet as it is now. These wait: {BATCH}"),
+        (OTHER, "accept", WHY, f"{OTHER} was not checked yet as it is now. These wait: {BATCH}"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -134,14 +141,14 @@ def test_what_cannot_be_meant_is_refused(
     put_batch(stopped, OTHER, events(10))
     with pytest.raises(InputError, match=fault):
         resolve_batch(stopped, batch, word, "anna", why)
-    assert stopped.stopped_batches() == (BATCH,)
+    assert stopped_batches(read_batches(stopped)) == (BATCH,)
 
 
 def test_a_batch_that_does_not_wait_cannot_be_decided_on(stopped: Storage) -> None:
     resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     with pytest.raises(InputError, match="does not wait: anna has discarded it. No batch waits"):
         resolve_batch(stopped, BATCH, "accept", "ben", "I want it")
-    assert stopped.accepted_batches() == ()
+    assert accepted_batches(read_batches(stopped)) == ()
 
 
 def test_the_same_decision_may_be_written_again_by_its_own_run(stopped: Storage) -> None:
@@ -164,7 +171,7 @@ def test_a_gate_that_was_judging_meanwhile_does_not_overrule_a_person(
 
     monkeypatch.setattr(gate, "write_record", slowly)
     judge(stopped, "run=second")
-    assert stopped.accepted_batches() == (BATCH,)
+    assert accepted_batches(read_batches(stopped)) == (BATCH,)
 
 
 def test_the_list_says_what_waits_and_for_what(
@@ -185,7 +192,7 @@ def test_the_page_for_data_engineers_shows_the_list_as_it_is_printed(
     batch = "batch=shop-000012"
     put_batch(shop, batch, BROKEN)
     judge(shop)
-    decision = shop.decision(batch)
+    decision = read_batches(shop)[batch].decision
     assert decision is not None
     at = datetime(2026, 11, 24, 6, tzinfo=UTC)
     shop.lake.store.write(
@@ -200,11 +207,11 @@ def test_the_page_for_data_engineers_shows_the_list_as_it_is_printed(
 
 def test_a_stop_written_by_hand_can_be_decided_on_too(shop: Storage) -> None:
     put_batch(shop, BATCH, events(10))
-    shop.decide(BatchDecision(decision="stopped", by="ben", why="wait for the shop"), BATCH)
+    decide(shop, BATCH, BatchDecision(decision="stopped", by="ben", why="wait for the shop"))
     judge(shop, "run=second")
     record = RunRecords(shop, "run=second").load_gate("events")
     assert record is not None
     (counted,) = (one.value for one in record.checks if one.name == "accepted_batches")
     assert counted == 0, "it meets all rules, and nobody learns from it all the same"
     resolve_batch(shop, BATCH, "accept", "anna", WHY)
-    assert shop.accepted_batches() == (BATCH,)
+    assert accepted_batches(read_batches(shop)) == (BATCH,)

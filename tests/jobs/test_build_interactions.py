@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.errors import InputError, SettingsError
+from infra.ledger.batches import decide
 from infra.records.gates import BatchDecision
 from infra.schemas import EVENTS
 from infra.storage import Storage
@@ -116,7 +117,7 @@ def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:
         frame = events(spark, ("anna", batch, "view", CUT - timedelta(days=1)))
         frame.write.parquet(shop.lake.begin("events", batch))
         shop.lake.commit("events", batch, {"rows": 1})
-        shop.decide(batch, BatchDecision.model_validate({"decision": decision, "by": "anna"}))
+        decide(shop, batch, BatchDecision.model_validate({"decision": decision, "by": "anna"}))
     job.main(["--run", RUN, "--as-of", TIMES.end.isoformat()])
     table = shop.lake.dataset("interactions", RUN).to_table().to_pylist()
     assert [row["item_id"] for row in table] == ["batch=shop-000000"]

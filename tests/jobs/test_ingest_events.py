@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from infra.errors import InputError, SettingsError
+from infra.ledger.batches import decide
 from infra.records.gates import BatchDecision
 from infra.settings import load_settings
 from infra.storage import Storage
@@ -160,11 +161,11 @@ def test_a_discarded_batch_may_be_delivered_again_and_a_stopped_one_too_early(
     ingested: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [batch] = ingested.lake.partitions("events")
-    ingested.decide(batch, BatchDecision(decision="stopped", by="gate"))
+    decide(ingested, batch, BatchDecision(decision="stopped", by="gate"))
     land(ingested, [event()], "early.jsonl")
     assert ingest(ingested, "run=second")["duplicates"] == 1
     assert f"may repeat {batch}, not accepted so far: if it is discarded" in capsys.readouterr().out
-    ingested.decide(batch, BatchDecision(decision="discarded", by="anna"))
+    decide(ingested, batch, BatchDecision(decision="discarded", by="anna"))
     land(ingested, [event()], "again.jsonl")
     assert ingest(ingested, "run=third")["clean"] == 1
 

@@ -18,6 +18,7 @@ import pytest
 from pyarrow import parquet
 
 from infra.errors import InputError, SettingsError
+from infra.ledger.batches import decide
 from infra.records.gates import BatchDecision
 from infra.schemas import QUARANTINE
 from infra.storage import Storage
@@ -171,7 +172,7 @@ def test_a_file_that_was_read_and_taken_away_is_not_landed_again(
 
 def test_rows_of_a_discarded_batch_are_not_offered(shop: Storage) -> None:
     put(shop, RAW)
-    shop.decide(BATCH, BatchDecision(decision="discarded", by="anna"))
+    decide(shop, BATCH, BatchDecision(decision="discarded", by="anna"))
     with pytest.raises(InputError, match="No quarantined rows match"):
         replay_quarantine.main(["replay", "--batch", BATCH])
 

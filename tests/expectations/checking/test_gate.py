@@ -13,6 +13,7 @@ from expectations.event_measures import MEASURES
 from expectations.events import gate_events
 from expectations.interactions import gate_interactions
 from infra.errors import GateError, SettingsError, StorageError
+from infra.ledger.batches import accepted_batches, decide, read_batches
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, GateRecord
 from infra.settings import load_settings
@@ -36,7 +37,7 @@ def test_a_good_batch_is_accepted_and_recorded(shop: Storage) -> None:
     put(shop, GOOD)
     record = gate(shop)
     assert record.result == "passed"
-    assert shop.accepted_batches() == (BATCH,)
+    assert accepted_batches(read_batches(shop)) == (BATCH,)
     assert RunRecords(shop, RUN).load_gate("events") == record
     assert {check.name: check.value for check in record.checks}["users"] == 3
     assert all(check.says and check.why for check in record.checks)
@@ -53,13 +54,13 @@ def test_a_broken_rule_stops_the_batch(shop: Storage) -> None:
         "accepted_batches",
     }
     assert record.waiting == (BATCH,)
-    assert shop.accepted_batches() == ()
+    assert accepted_batches(read_batches(shop)) == ()
 
 
 def test_a_warning_is_shown_and_stops_nothing(shop: Storage) -> None:
     put(shop, [*GOOD, event(10, unit_price=-1.0)])
     assert gate(shop).result == "warned"
-    assert shop.accepted_batches() == (BATCH,)
+    assert accepted_batches(read_batches(shop)) == (BATCH,)
 
 
 def test_a_retry_does_not_walk_past_a_stopped_batch(shop: Storage) -> None:
@@ -118,7 +119,7 @@ def test_a_batch_of_nothing_new_is_accepted_as_it_is(shop: Storage) -> None:
     gate(shop)
     put(shop, [event(0)], "batch=shop-000001", rows_read=7, duplicates=7)
     assert gate(shop, "run=second").result == "passed"
-    assert len(shop.accepted_batches()) == 2
+    assert len(accepted_batches(read_batches(shop))) == 2
 
 
 def test_a_batch_of_declared_non_events_is_let_in_as_nothing_new_and_shown(shop: Storage) -> None:
@@ -128,7 +129,7 @@ def test_a_batch_of_declared_non_events_is_let_in_as_nothing_new_and_shown(shop:
     put(shop, [], "batch=shop-000001", rows_read=7, **facts)
     record = gate(shop, "run=second")
     assert [check.name for check in record.checks if check.failed] == ["not_events_share"]
-    assert (record.result, len(shop.accepted_batches())) == ("warned", 2)
+    assert (record.result, len(accepted_batches(read_batches(shop)))) == ("warned", 2)
     put(shop, [], "batch=shop-000002", rows_read=8, **facts)
     with pytest.raises(GateError, match="events in the batch in batch=shop-000002: 0"):
         gate(shop, "run=third")
@@ -158,7 +159,7 @@ def test_a_decision_holds_only_for_the_batch_that_was_judged(shop: Storage) -> N
     put(shop, GOOD)
     gate(shop)
     put(shop, [*GOOD, event(0)], written_at=WRITTEN + timedelta(minutes=1))  # ingested anew
-    assert shop.accepted_batches() == ()
+    assert accepted_batches(read_batches(shop)) == ()
     with pytest.raises(GateError, match="stand more than once"):
         gate(shop, "run=second")
 
@@ -174,7 +175,7 @@ def test_a_batch_that_is_written_anew_while_it_is_judged_is_not_accepted(shop: S
 
     shop.reports.write = after_another_ingest  # type: ignore[method-assign]
     gate(shop)
-    assert shop.accepted_batches() == ()
+    assert accepted_batches(read_batches(shop)) == ()
 
 
 @pytest.mark.parametrize("text", ['{"decision": "accept", "by": "anna"}', "{", '{"by": "anna"}'])
@@ -182,7 +183,7 @@ def test_a_decision_that_cannot_be_meant_is_refused(shop: Storage, text: str) ->
     put(shop, GOOD)
     shop.lake.store.write(f"decisions/events/{BATCH}.json", text.encode())
     with pytest.raises(StorageError, match="cannot be read"):
-        shop.accepted_batches()
+        accepted_batches(read_batches(shop))
 
 
 def test_the_gate_never_overwrites_a_person_who_was_first_by_a_moment(shop: Storage) -> None:
@@ -190,9 +191,9 @@ def test_the_gate_never_overwrites_a_person_who_was_first_by_a_moment(shop: Stor
     put(shop, GOOD)
     for word, by in (("discarded", "anna"), ("accepted", "gate")):
         facts = {"decision": word, "by": by, "run": RUN, "why": "tests of the shop"}
-        shop.decide(BATCH, BatchDecision.model_validate(facts))
-    assert shop.accepted_batches() == ()
-    decided = shop.decision(BATCH)
+        decide(shop, BATCH, BatchDecision.model_validate(facts))
+    assert accepted_batches(read_batches(shop)) == ()
+    decided = read_batches(shop)[BATCH].decision
     assert decided is not None and decided.by == "anna"
 
 
@@ -200,9 +201,9 @@ def test_a_person_may_accept_a_stopped_batch(shop: Storage) -> None:
     put(shop, [*GOOD, event(0)])
     with pytest.raises(GateError):
         gate(shop)
-    shop.decide(BatchDecision(decision="accepted", by="anna", why="counted by hand"), BATCH)
+    decide(shop, BATCH, BatchDecision(decision="accepted", by="anna", why="counted by hand"))
     assert gate(shop, "run=second").result == "passed"
-    assert shop.accepted_batches() == (BATCH,)
+    assert accepted_batches(read_batches(shop)) == (BATCH,)
 
 
 def test_a_rule_that_great_expectations_drops_is_not_taken_as_passed(
@@ -223,4 +224,4 @@ def test_a_rule_that_great_expectations_drops_is_not_taken_as_passed(
     put(shop, GOOD)
     with pytest.raises(GateError, match="left repeated_ids unanswered"):
         gate(shop)
-    assert shop.accepted_batches() == ()
+    assert accepted_batches(read_batches(shop)) == ()

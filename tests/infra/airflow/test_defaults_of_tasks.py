@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from infra.lake import run_key
+from infra.ledger.batches import decide, read_batches
 from infra.ledger.live_pointer import live, point
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
@@ -102,10 +103,10 @@ def test_a_person_decides_by_the_form_and_is_named(airflow_database: None, shop:
 
     batch = "batch=shop-000000"
     lake.put_batch(shop, batch, lake.events(5))
-    shop.decide(batch, BatchDecision(decision="stopped", by="gate", written_at=lake.WRITTEN))
+    decide(shop, batch, BatchDecision(decision="stopped", by="gate", written_at=lake.WRITTEN))
     form = {"batch": batch, "decision": "discard", "reason": "delivered again"}
     assert str(resolve_batch().test(run_conf=form).state) == "success"
-    decision = shop.decision(batch)
+    decision = read_batches(shop)[batch].decision
     assert decision is not None
     assert (decision.decision, decision.by, decision.why) == (
         "discarded",

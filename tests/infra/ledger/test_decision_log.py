@@ -12,6 +12,7 @@ import pytest
 
 from infra.errors import InputError, StorageError
 from infra.ledger import decision_log
+from infra.ledger.batches import decide
 from infra.ledger.decision_log import Decision, entries
 from infra.ledger.run_records import RunRecords
 from infra.ledger.who_was_live import parse_moment, who_was_live
@@ -65,8 +66,8 @@ def test_people_are_named(shop: Storage) -> None:
     answer = {"answer": "rejected", "by": "pm", "at": NOON, "why": "too few brands"}
     records.save_approval(asked.model_copy(update=answer))
     by_gate = BatchDecision(decision="accepted", by="gate", at=NOON)
-    shop.decide("batch=shop-000001", by_gate)
-    shop.decide("batch=shop-000002", by_gate.model_copy(update={"by": "anna", "why": "a sale"}))
+    decide(shop, "batch=shop-000001", by_gate)
+    decide(shop, "batch=shop-000002", by_gate.model_copy(update={"by": "anna", "why": "a sale"}))
     found = [(one.what, one.outcome, one.by, one.why) for _, one in entries(shop.reports)]
     assert found == [
         ("batch", "accepted", "anna", "a sale"),
