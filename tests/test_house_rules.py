@@ -76,7 +76,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
 }
 KNOWN = {
-    "infra/storage.py": ["infra/ledger/decision_log.py", "infra/records/gates.py"],
     "models/recommenders/spark_als.py": ["models/data/run_tables.py"],
 }
 UNPICKLING = {"pickle", "joblib", "dill", "cloudpickle"}

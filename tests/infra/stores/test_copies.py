@@ -18,6 +18,7 @@ from infra.stores.object_store import MissingError, ObjectStore, read_if_there
 from infra.stores.s3_store import S3Store
 from tests.counting_store import CountingStore
 from tests.infra.stores.test_object_store import new_address
+from tests.s3_server import S3Server
 
 COPIES = "index/small.json"
 FILES = {f"small/{number:04d}.json": f"content {number}".encode() for number in range(40)}
@@ -151,8 +152,8 @@ def test_what_is_missing_is_told_from_a_store_that_cannot_be_used(store: ObjectS
     assert not isinstance(caught.value, MissingError)
 
 
-def test_a_bucket_that_is_not_there_is_no_missing_file(request: pytest.FixtureRequest) -> None:
-    store = S3Store("s3://no-such-bucket/x", request.getfixturevalue("s3").endpoint)
+def test_a_bucket_that_is_not_there_is_no_missing_file(s3: S3Server) -> None:
+    store = S3Store("s3://no-such-bucket/x", s3.endpoint)
     with pytest.raises(StorageError, match="there is no such bucket") as caught:
         store.read("some/key")
     assert not isinstance(caught.value, MissingError)
