@@ -43,7 +43,7 @@ def before_live(storage: Storage, now: PublishRecord) -> PublishRecord | None:
 
     It is what a roll-back to `previous` means, so two in a row go two versions back.
     """
-    out = {now.version, *(one.version for one in now.withdrawn)}
+    out = {now.version, *(withdrawn.version for withdrawn in now.withdrawn)}
     return next((record for record in history(storage) if record.version not in out), None)
 
 

@@ -1,8 +1,8 @@
 """Put an earlier version live again, because a person says so: check it, then move the pointer.
 
 What was released after it does not come back without a person: the new pointer names it as
-withdrawn, and `publish` refuses it. Who goes on to what was rolled back from takes that back:
- it is withdrawn no longer, and what was live meanwhile is as it was before.
+withdrawn, and `publish` refuses it. Going on to what was rolled back from takes that back: it is
+withdrawn no longer, and what was live meanwhile is as it was before.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ def roll_back_release(
     if now is None:
         raise PublishError("Nothing is live yet.", "Publish something first.")
     if asked_in in now.roll_backs:
-        return _answered(asked_in, storage)
-    wanted = _meant(version, now, storage)
-    target, later = _found(wanted, storage)
-    left: list[PublishRecord | Withdrawn] = [*later, *_out_before(now, storage)]
-    _require_good(target, storage)
+        return _pointer_of(storage, asked_in)
+    wanted = _wanted(storage, version, now)
+    target, later = _target_and_later(storage, wanted)
+    left: list[PublishRecord | Withdrawn] = [*later, *_withdrawn_before(storage, now)]
+    _require_good(storage, target)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
-    return _point(_moved_back(now, target, left, decided, asked_in), storage)
+    return _point(storage, _moved_back(now, target, left, decided, asked_in))
 
 
-def _meant(version: str, now: PublishRecord, storage: Storage) -> str:
+def _wanted(storage: Storage, version: str, now: PublishRecord) -> str:
     """Return the name of the version that is asked for."""
     if version == now.version:
         raise PublishError(f"{version} is live already.", CURE)
@@ -97,17 +97,17 @@ def _moved_back(
     )
 
 
-def _point(record: PublishRecord, storage: Storage) -> PublishRecord:
+def _point(storage: Storage, record: PublishRecord) -> PublishRecord:
     try:
         return point(storage, record)
     except AlreadyExistsError as error:
         now = live(storage)
         if now is not None and record.asked_in in now.roll_backs:  # the same task, started twice
-            return _answered(record.asked_in, storage)
+            return _pointer_of(storage, record.asked_in)
         raise lost(record, error) from error
 
 
-def _answered(asked_in: str, storage: Storage) -> PublishRecord:
+def _pointer_of(storage: Storage, asked_in: str) -> PublishRecord:
     """Return the pointer that a request moved, however long ago."""
     for record in history(storage):
         if record.asked_in == asked_in:
@@ -118,7 +118,7 @@ def _answered(asked_in: str, storage: Storage) -> PublishRecord:
     )
 
 
-def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRecord]]:
+def _target_and_later(storage: Storage, wanted: str) -> tuple[PublishRecord, list[PublishRecord]]:
     """Return the last pointer to a version, and what was released after it, the newest first."""
     target: PublishRecord | None = None
     later: list[PublishRecord] = []
@@ -134,7 +134,7 @@ def _found(wanted: str, storage: Storage) -> tuple[PublishRecord, list[PublishRe
     return target, later
 
 
-def _require_good(target: PublishRecord, storage: Storage) -> None:
+def _require_good(storage: Storage, target: PublishRecord) -> None:
     name = f"Version {target.version}"
     if is_retired(storage, target.version):  # after what is live was read
         raise PublishError(f"{name} was deleted, or is being deleted.", CURE)
@@ -152,20 +152,20 @@ def _require_good(target: PublishRecord, storage: Storage) -> None:
         answers(name, folder, storage.settings)
 
 
-def _out_before(now: PublishRecord, storage: Storage) -> list[Withdrawn]:
-    """Return what is live if it was withdrawn until a roll-back put it there: left, it is again."""
+def _withdrawn_before(storage: Storage, now: PublishRecord) -> list[Withdrawn]:
+    """Return what is live if it was withdrawn until a roll-back put it there: it will be again."""
     if now.action == "release":
         return []
-    before = next((one for one in history(storage) if one.number < now.number), now)
-    return [one for one in before.withdrawn if one.version == now.version]
+    before = next((record for record in history(storage) if record.number < now.number), now)
+    return [out for out in before.withdrawn if out.version == now.version]
 
 
 def _withdrawn(
     now: PublishRecord, target: PublishRecord, left: list[PublishRecord | Withdrawn]
 ) -> tuple[Withdrawn, ...]:
     """Return what must not come back by itself: what was, and what this roll-back leaves behind."""
-    out = {one.version: one for one in now.withdrawn}
-    for one in reversed(left):
-        out[one.version] = Withdrawn(version=one.version, arrays_sha256=one.arrays_sha256)
+    out = {withdrawn.version: withdrawn for withdrawn in now.withdrawn}
+    for model in reversed(left):
+        out[model.version] = Withdrawn(version=model.version, arrays_sha256=model.arrays_sha256)
     out.pop(target.version, None)
     return tuple(out.values())

@@ -17,7 +17,7 @@ NOTHING_LIVE = "Nothing is live yet: this would be the first release."
 
 def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
     """Return the body of the form: the thresholds, and what differs from the champion."""
-    doubts = [one.reason for one in verdict.judgements if not one.passed]
+    doubts = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
     return "\n\n".join(
         [
             "A person decides, because:",
@@ -33,21 +33,21 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
 def _thresholds(verdict: VerdictRecord) -> str:
     rows = [
         (
-            f"{one.metric}, {one.slice}" if one.slice else one.metric,
-            "" if one.value is None and one.result != "missed" else _number(one.value),
-            one.limit,
-            RESULTS.get(one.result, one.result),
-            one.why,
+            f"{each.metric}, {each.slice}" if each.slice else each.metric,
+            "" if each.value is None and each.result != "missed" else _number(each.value),
+            each.limit,
+            RESULTS.get(each.result, each.result),
+            each.why,
         )
-        for one in verdict.judgements
+        for each in verdict.judgements
     ]
     return _table(("Threshold", "Value", "Limit", "Result", "Why"), rows)
 
 
 def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
     scores = evaluation.scores if evaluation else ()
-    mine = next((one for one in scores if _is_judged(one, verdict)), None)
-    champion = next((one for one in scores if one.role == CHAMPION), None)
+    mine = next((score for score in scores if _is_judged(score, verdict)), None)
+    champion = next((score for score in scores if score.role == CHAMPION), None)
     if verdict.champion is None:
         yield NOTHING_LIVE
     elif mine is None or champion is None:
@@ -63,16 +63,16 @@ def _is_judged(score: Score, verdict: VerdictRecord) -> bool:
 
 
 def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
-    sure = {one.metric: one for one in mine.comparisons if one.against == CHAMPION}
+    comparisons = {each.metric: each for each in mine.comparisons if each.against == CHAMPION}
     for metric in METRICS:
         here, there = mine.metrics.get(metric), champion.metrics.get(metric)
         if here is None and there is None:
             continue
-        found = f"{here - there:+.3g}" if here is not None and there is not None else "unknown"
-        if metric in sure:
-            one = sure[metric]
-            found += f" ({one.low:+.2g} to {one.high:+.2g}: {one.finding})"
-        yield metric, _number(here), _number(there), found
+        difference = f"{here - there:+.3g}" if here is not None and there is not None else "unknown"
+        if metric in comparisons:
+            against = comparisons[metric]
+            difference += f" ({against.low:+.2g} to {against.high:+.2g}: {against.finding})"
+        yield metric, _number(here), _number(there), difference
 
 
 def _parameters(mine: Score, champion: Score) -> str:

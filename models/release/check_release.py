@@ -82,10 +82,14 @@ def _replayed(
 ) -> Replay:
     """Decide again; what was found of the data's columns is what it was."""
     judged = verdict.judgements if verdict else ()
-    columns = tuple(one for one in judged if one.metric == COLUMNS)
+    columns = tuple(judgement for judgement in judged if judgement.metric == COLUMNS)
     score, judgements = judge_all(evaluation, rules, columns)
     outcome = outcome_of(judgements)
-    reasons = tuple(one for one in judgements if one.outcome == outcome and not one.passed)
+    reasons = tuple(
+        judgement
+        for judgement in judgements
+        if judgement.outcome == outcome and not judgement.passed
+    )
     return Replay(run, score.name, then, outcome, reasons)
 
 
@@ -105,8 +109,8 @@ def page(rules: ReleaseRules, about: str, replays: Sequence[Replay]) -> str:
         return f"{first}\n\nNo run was evaluated yet, so there is nothing to replay."
     header = ("Run", "Candidate", "Then", "Now", "Because")
     rows = [
-        (one.run.removeprefix("run="), one.candidate, one.then, one.now, one.because)
-        for one in replays
+        (each.run.removeprefix("run="), each.candidate, each.then, each.now, each.because)
+        for each in replays
     ]
     return "\n\n".join([first, text_table(header, rows), summary(replays)])
 
@@ -115,9 +119,9 @@ def summary(replays: Sequence[Replay]) -> str:
     """Say in a few sentences what these numbers would have done."""
     every = len(replays)
     changed = [said for outcome in ("reject", "review") if (said := _would_have(replays, outcome))]
-    unread = sum(one.now == "unreadable" for one in replays)
-    before = [one for one in replays if one.then == "release"]
-    again = sum(one.now == "release" for one in before)
+    unread = sum(replay.now == "unreadable" for replay in replays)
+    before = [replay for replay in replays if replay.then == "release"]
+    again = sum(replay.now == "release" for replay in before)
     sentences = [
         *(f"With these numbers, {said}." for said in changed),
         "" if changed or unread else f"These numbers would have released all of the last {every}.",
@@ -128,12 +132,12 @@ def summary(replays: Sequence[Replay]) -> str:
 
 
 def _would_have(replays: Sequence[Replay], outcome: str) -> str:
-    found = [one for one in replays if one.now == outcome]
-    if not found:
+    those = [replay for replay in replays if replay.now == outcome]
+    if not those:
         return ""
-    times = Counter(_limit(reason) for one in found for reason in one.reasons).most_common(3)
+    times = Counter(_limit(reason) for replay in those for reason in replay.reasons).most_common(3)
     why = ", ".join(f"{limit} ({amount}x)" for limit, amount in times)
-    return f"{len(found)} of the last {len(replays)} would have {ACTION[outcome]}, because of {why}"
+    return f"{len(those)} of the last {len(replays)} would have {ACTION[outcome]}, because of {why}"
 
 
 def _limit(judgement: Judgement) -> str:

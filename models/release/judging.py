@@ -68,8 +68,8 @@ def judge(score: Score, rivals: Rivals, rules: ReleaseRules) -> tuple[Judgement,
     )
     unclear = _when_unclear(rules.doubt, _minimums_hold(score, rules))
     settled = (
-        one if one.result != "cannot tell" else one.model_copy(update={"outcome": unclear})
-        for one in limits
+        limit if limit.result != "cannot tell" else limit.model_copy(update={"outcome": unclear})
+        for limit in limits
     )
     return (*settled, *_held_against_live(score, rivals, rules))
 
@@ -106,8 +106,9 @@ def _slice(
 
 
 def find_slice(score: Score, name: str) -> Slice | None:
-    """Find a slice by its name, with or without what stands in brackets after it."""
-    return next((one for one in score.slices if name in (one.name, one.name.split(" (")[0])), None)
+    """Find a slice by its name, with or without the words in brackets after it."""
+    named = (part for part in score.slices if name in (part.name, part.name.split(" (")[0]))
+    return next(named, None)
 
 
 def _beats(say: Words, name: str, score: Score, rivals: Rivals) -> Judgement:
@@ -139,8 +140,9 @@ def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) 
     miss a limit, never meet it. Where an interval holds no number, the difference alone can.
     """
     difference = score.metrics[metric] - rival.metrics[metric]
+    wanted = (metric, name)
     found = next(
-        (one for one in score.comparisons if (one.metric, one.against) == (metric, name)), None
+        (each for each in score.comparisons if (each.metric, each.against) == wanted), None
     )
     met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
     if found is None:
@@ -163,7 +165,8 @@ def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Ite
             yield Words(CHAMPION, None, UNSEEN, "review").not_judged(rivals.live)
         return
     bound = rules.doubt.suspicious_improvement
-    for metric in dict.fromkeys((*(one for one in rules.thresholds if one in RANKING), CHOSEN_BY)):
+    ranking = [metric for metric in rules.thresholds if metric in RANKING]
+    for metric in dict.fromkeys((*ranking, CHOSEN_BY)):
         value, live = _number(score, metric), _number(rivals.champion, metric)
         say = Words(metric, value, LEAKS, "review")
         if value is None or live is None:
