@@ -43,7 +43,7 @@ class Entry(Strict):
 
 
 class Candidate(Entry):
-    """An entry and the name it stands under."""
+    """An entry and its name."""
 
     name: str
 

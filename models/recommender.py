@@ -198,7 +198,7 @@ def texts(column: Any) -> NDArray[np.str_]:
     return np.asarray(column.to_pylist(), dtype=np.str_)
 
 
-def positions(known: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.int64]:
+def positions(ids: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.int64]:
     """Find ids in a sorted array; -1 where they are not in it.
 
     Examples
@@ -206,10 +206,10 @@ def positions(known: NDArray[np.str_], wanted: NDArray[np.str_]) -> NDArray[np.i
     >>> positions(np.array(["a", "c"]), np.array(["c", "b"])).tolist()
     [1, -1]
     """
-    if not known.size or not wanted.size:
+    if not ids.size or not wanted.size:
         return np.full(wanted.shape, NONE, dtype=np.int64)
-    places = np.searchsorted(known, wanted).clip(max=known.size - 1)
-    return np.where(known[places] == wanted, places, NONE).astype(np.int64)
+    places = np.searchsorted(ids, wanted).clip(max=ids.size - 1)
+    return np.where(ids[places] == wanted, places, NONE).astype(np.int64)
 
 
 def require_learnable(train: Interactions, items: ItemFeatures) -> None:
@@ -218,14 +218,14 @@ def require_learnable(train: Interactions, items: ItemFeatures) -> None:
     Raises
     ------
     InputError
-        An item stands in one of the tables alone, there are no interactions or fewer than two
+        An item is in one of the tables only, there are no interactions or fewer than two
         users, a weight is not positive and finite, or `require_features` raises.
     """
     weights = train.weights.data
     lone = np.setxor1d(train.items, items.items)
     if lone.size:
         place = "interactions" if lone[0] in train.items else "attributes"
-        raise InputError(f"Item '{lone[0]}' stands in the {place} alone.", "Read them together.")
+        raise InputError(f"Item '{lone[0]}' is in the {place} only.", "Read them together.")
     if not weights.size:
         raise InputError("There are no positive interactions.", "Check weights and window.")
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
@@ -241,7 +241,7 @@ def require_learnable(train: Interactions, items: ItemFeatures) -> None:
 
 
 def require_features(items: ItemFeatures) -> None:
-    """Refuse attributes that no model can use; an item without any is none of them.
+    """Refuse attributes that no model can use; an item without any attribute is fine.
 
     Raises
     ------

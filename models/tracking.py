@@ -32,7 +32,7 @@ DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
 
 
 def track_candidates(storage: Storage, run: str) -> dict[str, str]:
-    """Write every judged model of a run to MLflow; a rerun updates instead of doubling.
+    """Write every scored candidate of a run to MLflow; a rerun updates instead of doubling.
 
     Returns
     -------
@@ -142,8 +142,8 @@ def _track_score(
     from mlflow.entities import Metric, RunTag
 
     run_id = _run_of(client, experiment, run, score)
-    known, moment = client.get_run(run_id).data.metrics, int(time.time() * 1000)
-    fresh = {name: value for name, value in score.metrics.items() if known.get(name) != value}
+    logged, moment = client.get_run(run_id).data.metrics, int(time.time() * 1000)
+    fresh = {name: value for name, value in score.metrics.items() if logged.get(name) != value}
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, moment, 0) for name, value in fresh.items()],

@@ -64,14 +64,14 @@ def online_retail(folder: Path) -> RunTables:
     bought = [row for file in sorted(folder.glob("*.csv.gz")) for row in _purchases(file)]
     end = max(row["time"] for row in bought)
     rows: dict[tuple[str, str, str], Row] = {}
-    for one in bought:
-        part = "holdout" if one["time"] > end - HOLDOUT else "train"
-        pair = _pair(one["user"], one["item"], part, one["time"].isoformat(), weight=0.0)
-        row = rows.setdefault((one["user"], one["item"], part), pair)
-        row["weight"] += 0.5 ** ((end - HOLDOUT - one["time"]).days / HALF_LIFE_DAYS)
+    for line in bought:
+        part = "holdout" if line["time"] > end - HOLDOUT else "train"
+        pair = _pair(line["user"], line["item"], part, line["time"].isoformat(), weight=0.0)
+        row = rows.setdefault((line["user"], line["item"], part), pair)
+        row["weight"] += 0.5 ** ((end - HOLDOUT - line["time"]).days / HALF_LIFE_DAYS)
         row["last_time"] = max(row["last_time"], pair["last_time"])
-    known = {one["item"]: one["title"] for one in bought if one["time"] <= end - HOLDOUT}
-    items = [_item(name, title=title) for name, title in known.items()]
+    titles = {line["item"]: line["title"] for line in bought if line["time"] <= end - HOLDOUT}
+    items = [_item(name, title=title) for name, title in titles.items()]
     return _tables(rows.values(), items, cut=end - HOLDOUT, as_of=end)
 
 

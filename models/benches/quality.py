@@ -121,7 +121,7 @@ def _trained(
 
 def _line(score: Score) -> str:
     low, high = score.intervals["ndcg_at_10"]
-    findings = [f"{one.finding} ({one.against})" for one in score.comparisons]
+    findings = [f"{duel.finding} ({duel.against})" for duel in score.comparisons]
     return (
         f"  {score.name:16} NDCG@10 {score.metrics['ndcg_at_10']:.4f} [{low:.4f}, {high:.4f}]"
         f"  coverage {score.metrics['user_coverage']:.3f}"
@@ -130,16 +130,16 @@ def _line(score: Score) -> str:
 
 
 def _facts(score: Score) -> dict[str, Any]:
-    against = {one.against: one for one in score.comparisons}
+    against = {duel.against: duel for duel in score.comparisons}
     facts = {
         "ndcg_at_10": round(score.metrics["ndcg_at_10"], 4),
         "interval": [round(bound, 4) for bound in score.intervals["ndcg_at_10"]],
         "user_coverage": round(score.metrics["user_coverage"], 4),
     }
     if "popularity" in against:
-        found = against["popularity"]
-        facts["above_popularity"] = [round(found.low, 4), round(found.high, 4)]
-        facts["finding"] = found.finding
+        duel = against["popularity"]
+        facts["above_popularity"] = [round(duel.low, 4), round(duel.high, 4)]
+        facts["finding"] = duel.finding
     return facts
 
 
@@ -148,25 +148,25 @@ def main(arguments: list[str]) -> int:
     try:
         folder = data_folder(arguments[0] if arguments else None)
         settings = _settings()
-        found = bench_crossvalidated(crossvalidated(folder / "crossvalidated"), settings)
+        aucs = bench_crossvalidated(crossvalidated(folder / "crossvalidated"), settings)
         retail = bench_online_retail(online_retail(folder / "online_retail"), settings)
     except CatwalkError as error:
         print(error, file=sys.stderr)
         return 1
     facts = {
-        "crossvalidated_cf_auc": round(found["collaborative"], 4),
-        "crossvalidated_hybrid_auc": round(found["hybrid"], 4),
-        "crossvalidated_best_auc": round(best_of_candidates(found), 4),
+        "crossvalidated_cf_auc": round(aucs["collaborative"], 4),
+        "crossvalidated_hybrid_auc": round(aucs["hybrid"], 4),
+        "crossvalidated_best_auc": round(best_of_candidates(aucs), 4),
         "online_retail": retail,
     }
     print(json.dumps(facts))
-    off = (abs(found["collaborative"] - CF_AUC), abs(found["hybrid"] - HYBRID_AUC))
+    off = (abs(aucs["collaborative"] - CF_AUC), abs(aucs["hybrid"] - HYBRID_AUC))
     return int(max(off) > WITHIN or not _beaten(retail))
 
 
 def _beaten(retail: dict[str, dict[str, Any]]) -> bool:
     """Tell whether a personal model is better than popularity by an interval without zero."""
-    return any(one.get("above_popularity", [0.0])[0] > 0 for one in retail.values())
+    return any(facts.get("above_popularity", [0.0])[0] > 0 for facts in retail.values())
 
 
 def _settings() -> Settings:

@@ -67,7 +67,7 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
         _write_card(model_card(verdict, made, storage, fit), scratch)
         manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
         version = version_of(scratch)
-        storage.lake.begin("bundles", run)  # a bucket keeps files of before
+        storage.lake.begin("bundles", run)  # a bucket keeps the files of an earlier writing
         storage.lake.store.put_folder(scratch, bundle_key(run))
     return {
         "address": storage.lake.address(bundle_key(run)),
@@ -83,7 +83,7 @@ def _facts(fit: Fit) -> dict[str, str]:
 
 
 def _copy_models(made: RefitRecord, storage: Storage, scratch: Path) -> str:
-    """Copy the model that goes live and, if that is another one, the one that was judged.
+    """Copy the model that goes live and, if it was fitted again, the one that was scored.
 
     Returns
     -------

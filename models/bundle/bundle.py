@@ -75,7 +75,7 @@ def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
         A file is changed, missing, extra, oversized or outside the folder, the format version
         is unknown, or the content does not fit together.
     SettingsError
-        The class of the model is none of this Catwalk's.
+        This Catwalk has no class of that name.
     """
     manifest = verified(folder, max_file_bytes)
     for name in (CARD, FALLBACK, ServedItems.FILE):

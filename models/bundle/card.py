@@ -17,14 +17,14 @@ from infra.storage import Storage
 from models.training.trained_model import Fit
 
 READ = (
-    "The numbers were measured on what users took after the cut, which the judged model never saw.",
+    "The numbers were measured on what users took after the cut, which the scored model never saw.",
     "ndcg_at_10 is 1 if the first ten places hold what a user took next, in the best order.",
     "An interval holds the true value in 95 of 100 such measurements over other users.",
     "A slice is a kind of users or items; one that is too small has no numbers.",
     "They come from what customers did with the lists they saw; they are not an A/B test.",
 )
 REFITTED = (
-    "The model that goes live was fitted again, hold-out included; the numbers are of the judged"
+    "The model that goes live was fitted again, hold-out included; the numbers are of the scored"
 )
 
 
@@ -40,9 +40,9 @@ def model_card(
     """
     evaluation = RunRecords(storage, verdict.run).load_evaluation()
     scores = evaluation.scores if evaluation else ()
-    found = [score for score in scores if score.model_sha256 == verdict.model_sha256]
-    if evaluation is None or not found:
-        raise ReleaseError(f"{verdict.candidate} was judged by no evaluation.", "Evaluate again.")
+    scored = [score for score in scores if score.model_sha256 == verdict.model_sha256]
+    if evaluation is None or not scored:
+        raise ReleaseError(f"No evaluation scored {verdict.candidate}.", "Evaluate again.")
     facts = storage.lake.manifest(INTERACTIONS.name, verdict.run)
     return {
         "run": verdict.run,
@@ -53,7 +53,7 @@ def model_card(
             "sources": list(storage.settings.sources),
             "columns": list(verdict.columns),
         },
-        **_measured(found[0]),
+        **_measured(scored[0]),
         "judged": {
             "users": evaluation.users,
             "items": evaluation.items,
@@ -91,7 +91,7 @@ def card_page(card: Mapping[str, Any]) -> str:
     parts = [
         f"# {model['candidate']} of {card['run']}",
         f"Events from {window['start']} to {window['as_of']}, in {batches} batches"
-        f" of {sources}. Learnt from {trained}; judged by"
+        f" of {sources}. Learnt from {trained}; scored on"
         f" {card['judged']['users']:,} users, on what they took from {window['cut']} on.",
         card["refit"]["reason"],
         "## How to read it",
@@ -117,14 +117,14 @@ def _numbers(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _thresholds(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for one in card["limits"]:
-        yield one["metric"], f"{one['result']}: {one['reason']}", one["why"]
+    for limit in card["limits"]:
+        yield limit["metric"], f"{limit['result']}: {limit['reason']}", limit["why"]
 
 
 def _slices(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for one in card["slices"]:
-        value = one["metrics"].get("ndcg_at_10")
-        yield one["name"], f"{one['users']:,}", "too small" if value is None else f"{value:.4g}"
+    for part in card["slices"]:
+        value = part["metrics"].get("ndcg_at_10")
+        yield part["name"], f"{part['users']:,}", "too small" if value is None else f"{value:.4g}"
 
 
 def _points(lines: list[str]) -> Iterator[str]:

@@ -142,8 +142,8 @@ def _ask(bundle: Bundle, users: UserIds, k: int) -> Recommendations:
     if not _all_recommendable(bundle, raw):
         raise BundleError("An item that may not be shown was recommended.", "Mend the model.")
     for row in range(len(users)):
-        found = given.item_ids(row)
-        if len(set(found)) != len(found):
+        ids = given.item_ids(row)
+        if len(set(ids)) != len(ids):
             raise BundleError(f"{users[row]} got an item twice.", "Mend the model.")
     return given
 
@@ -172,7 +172,7 @@ def _agreement(given: Recommendations, ready: list[list[str]]) -> float:
 
 
 def limit_memory(megabytes: int) -> None:
-    """Let this process have so much memory of its own and no more; asking for more then fails.
+    """Let this process have this much memory of its own; asking for more then fails.
 
     Counted is what Linux calls data: the heap and private mappings, not files that are mapped.
     """

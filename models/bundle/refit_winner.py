@@ -71,9 +71,9 @@ class Likeness:
 
 
 def refit_winner(storage: Storage, run: str, file: Path = REFIT) -> RefitRecord:
-    """Make the model that goes live, and save the record that ties it to the judged one.
+    """Make the model that goes live, and save the record that ties it to the scored one.
 
-    With the setting `refit` off, it is the judged one itself.
+    With the setting `refit` off, it is the scored one itself.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def likeness(
 ) -> Likeness:
     """Compare the lists of both models for users that both know.
 
-    The judged one does not know what users took since its cut and what was sold out since; both
+    The scored one does not know what users took since its cut and what was sold out since; both
     is left out of its lists.
     """
     spread = np.linspace(0, len(train.users) - 1, min(len(train.users), MOST_COMPARED))

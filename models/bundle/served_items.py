@@ -68,7 +68,7 @@ class ServedItems:
 def read_served_items(storage: Storage, run: str, *, as_of_now: bool) -> ServedItems:
     """Read the catalogue of a run, as known at its end; raises as `read_table`.
 
-    `as_of_now` says that the model knows it, too, and not the one of the cut.
+    `as_of_now` says that the model learnt with this catalogue, and not with that of the cut.
     """
     from models.data.run_tables import read_table
 

@@ -1,4 +1,4 @@
-"""Reading the tables of a run into arrays: `interactions`, `items` and `catalogue`."""
+"""Reads the tables of a run into arrays: interactions, items and the catalogue."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def item_features(rows: pa.Table, items: ItemIds) -> ItemFeatures:
     """
     ids = texts(rows["item_id"])
     if len(np.unique(ids)) != len(ids):
-        raise InputError("An item stands twice in the catalogue.", "Build the items again.")
+        raise InputError("An item is in the catalogue twice.", "Build the items again.")
     places = positions(items, ids)
     blocks = [_one_hot(name, rows[name], places, len(items)) for name in ATTRIBUTES]
     blocks.append(_one_hot("price", price_bands(rows["price"]), places, len(items)))
@@ -220,7 +220,7 @@ def _require_sound(rows: pa.Table) -> None:
         raise InputError("The interactions have no row.", "Check the window and the ingest.")
     require_weights(rows)
     if rows.group_by(["user_key", "item_id", "part"]).aggregate([]).num_rows != rows.num_rows:
-        raise InputError("A user-item pair stands twice.", "Build the interactions again.")
+        raise InputError("A pair of user and item is there twice.", "Build the interactions again.")
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:

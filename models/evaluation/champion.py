@@ -1,4 +1,4 @@
-"""Scoring the live model on the hold-out of a later run."""
+"""Scores the live version on the hold-out of a later run: what candidates are compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting the models of a run beside each other: intervals, comparisons and slices of each."""
+"""Puts the models of a run beside each other: intervals, comparisons and slices of each."""
 
 from __future__ import annotations
 

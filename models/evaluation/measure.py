@@ -1,4 +1,4 @@
-"""One model's lists held against the hold-out: every metric, and its numbers by user."""
+"""Measures one model's lists on the hold-out: every metric, and its numbers by user."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What lists are like beyond hitting: whom and what they reach, how new, mixed and popular.
 
-Every metric takes the lists of at least one user; the slow, obvious version of each stands in
+Every metric takes the lists of at least one user; the slow, obvious version of each is in
 `tests/models/metrics/test_lists.py`.
 """
 

@@ -3,7 +3,7 @@
 The metric of a model is their mean. Shapes: `hits` is bool (n_users, k), True where the item at
 that rank was wanted; `relevant` is int (n_users,), how many items the user wanted in all, at
 least 1. n_users is at least 1.
-The slow, obvious version of each stands in `tests/models/metrics/test_ranking.py`.
+The slow, obvious version of each is in `tests/models/metrics/test_ranking.py`.
 """
 
 from __future__ import annotations
@@ -121,10 +121,10 @@ def mean_reciprocal_rank(hits: Hits, relevant: Counts) -> Values:
 
 
 def auc(hits: Hits, given: NDArray[np.bool_], relevant: Counts) -> Values:
-    """Chance that a wanted item stands before an unwanted one in the ranking of everything.
+    """Chance that a wanted item comes before an unwanted one in the ranking of everything.
 
     Pairs in the right order over all pairs. A wanted item missing from the ranking, as it may
-    not be shown, stands after everything; without any unwanted item the answer is 0.5.
+    not be shown, comes after everything; without any unwanted item the answer is 0.5.
     Source: J. Hanley, B. McNeil, The meaning and use of the area under a ROC curve, 1982.
 
     Parameters
@@ -195,5 +195,5 @@ def marked(matrix: Matrix, items: NDArray[np.integer]) -> Hits:
     stored = np.sort(rows * matrix.shape[1] + matrix.indices, kind="stable")  # mostly sorted
     places = np.searchsorted(stored, pairs)
     equal = np.append(stored, NONE)[places] == pairs
-    found: Hits = equal.reshape(n, k) & (items != NONE)
-    return found
+    hits: Hits = equal.reshape(n, k) & (items != NONE)
+    return hits

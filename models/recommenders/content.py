@@ -1,4 +1,4 @@
-"""Items alike in words, brand, category and colour: new items are in from their first hour.
+"""Recommends items alike in words, brand, category and colour, from their first hour on.
 
 Source: G. Salton, C. Buckley, Term-weighting approaches in automatic text retrieval, 1988.
 """

@@ -1,4 +1,4 @@
-"""When to stop training: some users' last day is kept back, and NDCG on it watched by epoch.
+"""Says when to stop training: some users' last day is kept back, and its NDCG watched by epoch.
 
 Source: L. Prechelt, Early Stopping - But When?, 1998.
 """

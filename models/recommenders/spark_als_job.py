@@ -1,4 +1,4 @@
-"""The Spark job behind `spark_als`: pairs of a Parquet folder to vectors, in another folder.
+"""The Spark job behind `spark_als`: fits the pairs of a Parquet folder, and writes their vectors.
 
 Grain of what it writes: `users`, one row per user with a vector and what they had; `items`, one
 row per item with a vector and its summed weight. Items are numbered by their order as text.

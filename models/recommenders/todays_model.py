@@ -1,7 +1,7 @@
 """A model that names only what customers may be shown today, whatever it learnt before.
 
-Lists, bundles, the champion and the refit all ask a model of some days ago about the items of now.
-Here is the one rule for that: ask for more, and leave out what was withdrawn since.
+Published lists, bundles, the champion and the refit all ask a model that was fitted earlier than
+the catalogue was read. They share one rule: ask for more, and leave out what was withdrawn since.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def read_model(folder: Path) -> tuple[Recommender, Fit]:
     BundleError
         An array or a JSON file cannot be read.
     SettingsError
-        Its class is none of Catwalk's.
+        Catwalk has no class of that name.
     """
     fit = read_fit(folder)
     model: Recommender = model_class(fit.class_path).load(folder)

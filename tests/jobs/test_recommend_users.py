@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,10 +15,17 @@ from infra.storage import Storage
 from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
 from jobs.recommend_users import recommend
+from models.recommender import ItemIds
 from models.recommenders.popularity import Popularity
+from models.recommenders.todays_model import TodaysModel
 from tests.models.conftest import INTERACTION_TYPES, ITEM_TYPES, RUN, arrays, tastes
 
-MODEL, LOADER = "popularity", "models.bundle.bundle:load_todays"
+MODEL = "popularity"
+
+
+def load(folder: Path, shown: ItemIds) -> TodaysModel:
+    """Load the model as `models.bundle.bundle:load_todays` does, which asks for a `fit.json`."""
+    return TodaysModel(Popularity.load(folder), shown, np.ones(len(shown), dtype=np.bool_))
 
 
 def write_shop(shop: Storage) -> tuple[set[str], str]:
@@ -46,7 +54,7 @@ def write_shop(shop: Storage) -> tuple[set[str], str]:
 def test_the_lists_name_the_model_that_made_them(spark: Any, shop: Storage) -> None:
     users, sold_out = write_shop(shop)
     before = datetime.now(UTC)
-    recommend(spark, shop, RUN, MODEL, f"candidates/{RUN}/{MODEL}", LOADER)
+    recommend(spark, shop, RUN, MODEL, f"candidates/{RUN}/{MODEL}", f"{__name__}:load")
     rows = shop.lake.dataset("recommendations", RUN).to_table().to_pylist()
     assert sorted(row["user_key"] for row in rows) == sorted(users)
     assert all(row["item_ids"] and sold_out not in row["item_ids"] for row in rows)

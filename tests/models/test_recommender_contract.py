@@ -217,8 +217,8 @@ def test_attributes_that_fit_nothing_are_named(recipe: Recipe) -> None:
     broken = items.matrix.copy()
     broken.data[0] = np.nan
     cases = {
-        "Item 'unknown' stands in the attributes alone": (train, more),
-        "Item 'z' stands in the interactions alone": (train, arrays([], SHOWN[:2])[1]),
+        "Item 'unknown' is in the attributes only": (train, more),
+        "Item 'z' is in the interactions only": (train, arrays([], SHOWN[:2])[1]),
         "attribute 'brand=Aurora' is not finite": (train, replace(items, matrix=broken)),
         "have the shape": (train, replace(items, matrix=items.matrix[:2])),
     }

@@ -40,8 +40,8 @@ BAD = {
     "1 interaction weights are not": (with_weight(0.0), SHOWN),
     "an empty weight": (with_weight(None), SHOWN),
     "an empty user_key": ([*GOOD, {**GOOD[0], "user_key": None}], SHOWN),
-    "pair stands twice": ([*GOOD, GOOD[0]], SHOWN),
-    "item stands twice": (GOOD, [*SHOWN, SHOWN[0]]),
+    "item is there twice": ([*GOOD, GOOD[0]], SHOWN),
+    "item is in the catalogue twice": (GOOD, [*SHOWN, SHOWN[0]]),
     "an empty in_stock": (GOOD, [*SHOWN, item("w", in_stock=None)]),
     "Only one user": ([interaction("a", "x"), interaction("a", "y", "holdout")], SHOWN),
     "None of 1 hold-out users": ([*GOOD[:2], interaction("c", "z", "holdout")], SHOWN),
@@ -53,7 +53,7 @@ CASES = [
     (message, candidate.name)
     for message in BAD
     for candidate in load_candidates(every=True)
-    if (message, candidate.name) != ("pair stands twice", "spark_als")  # batches cannot show it
+    if (message, candidate.name) != ("item is there twice", "spark_als")  # batches cannot show it
 ]
 
 
