@@ -75,9 +75,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "spark": {ROOT},
     },
 }
-KNOWN = {
-    "models/recommenders/spark_als.py": ["models/data/run_tables.py"],
-}
 UNPICKLING = {"pickle", "joblib", "dill", "cloudpickle"}
 
 
@@ -117,7 +114,7 @@ def strays(file: Path, used: Iterable[Path]) -> list[str]:
 
 @pytest.mark.parametrize("file", SOURCES, ids=label)
 def test_a_file_uses_only_what_its_room_may(file: Path) -> None:
-    assert strays(file, used_files(file) | named_files(file)) == KNOWN.get(label(file), [])
+    assert strays(file, used_files(file) | named_files(file)) == []
     assert begun_packages(file) <= MAY_USE[package_of(file)] | {package_of(file)}
 
 
