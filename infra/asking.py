@@ -1,4 +1,4 @@
-"""What passes between Airflow, which asks a person, and the models, which know what about."""
+"""The question that Airflow asks a person, and the answer: all that a model knows of the form."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What killed tasks left behind is removed at the beginning of a run: a disk fills up otherwise.
+"""Removes what killed tasks left behind, at the beginning of a run: the disk would fill up.
 
-Whatever is killed is run again and begins anew, so what it had begun is never used.
+A killed task is run again and begins anew, so nothing that it left is ever read.
 """
 
 from __future__ import annotations

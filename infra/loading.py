@@ -1,4 +1,4 @@
-"""Finding a class or a function by the name a rules file or an argument gives it.
+"""Finds a class or a function by the name that a rules file or an argument gives it.
 
 This is how a job calls the model it was told to score with, without importing the models.
 """

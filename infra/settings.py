@@ -166,10 +166,10 @@ def _with_default_addresses(settings: Settings) -> Settings:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    names = {PREFIX + name.upper() for name in Settings.model_fields}
     for variable in sorted(os.environ):
-        if variable.startswith(PREFIX) and variable not in known:
-            near = get_close_matches(variable, known, n=1)
+        if variable.startswith(PREFIX) and variable not in names:
+            near = get_close_matches(variable, names, n=1)
             hint = f"Did you mean {near[0]}?" if near else "`make settings` lists all."
             raise SettingsError(f"The setting {variable} does not exist.", hint)
 

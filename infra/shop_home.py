@@ -52,19 +52,19 @@ def open_home(chosen: Mapping[str, str] | None = None) -> Settings:
 
 def is_remembered(chosen: Mapping[str, str]) -> bool:
     """Tell whether the home was opened with these variables before."""
-    known = read_private(home_folder() / "settings.json")
-    return known | dict(chosen) == known
+    remembered = read_private(home_folder() / "settings.json")
+    return remembered | dict(chosen) == remembered
 
 
 def _user_key_secret(home: Path) -> dict[str, str]:
     if _SECRET in os.environ:
         return {}
     file = home / "secrets.json"
-    known = read_private(file, _ONLY_A_BACKUP)
-    if _SECRET not in known:
-        known |= {_SECRET: secrets.token_urlsafe(32)}
-        write_private(file, known)
-    return {_SECRET: known[_SECRET]}
+    remembered = read_private(file, _ONLY_A_BACKUP)
+    if _SECRET not in remembered:
+        remembered |= {_SECRET: secrets.token_urlsafe(32)}
+        write_private(file, remembered)
+    return {_SECRET: remembered[_SECRET]}
 
 
 def ensure_home(settings: Settings) -> None:

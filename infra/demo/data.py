@@ -117,11 +117,11 @@ def deliver_simulation(settings: Settings, program: str) -> Delivery:
 def _first_day(home: Path) -> date:
     """Return the first simulated day; decided once, so that yesterday was the last day then."""
     file = home / "simulation.json"
-    known = read_private(file)
-    if not known:
-        known = {"first_day": str(datetime.now(UTC).date() - timedelta(days=DAYS))}
-        write_private(file, known)
-    return date.fromisoformat(known["first_day"])
+    remembered = read_private(file)
+    if not remembered:
+        remembered = {"first_day": str(datetime.now(UTC).date() - timedelta(days=DAYS))}
+        write_private(file, remembered)
+    return date.fromisoformat(remembered["first_day"])
 
 
 def _is_whole(landing: Path) -> bool:

@@ -77,10 +77,10 @@ def _stop(settings: Settings, client: AirflowClient) -> str:
 def _event(line: str) -> dict[str, Any] | None:
     """Return a line as an event; None if it is part of the dirt of the simulation."""
     try:
-        found = json.loads(line)
+        event = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return event if isinstance(event, dict) else None
 
 
 def _decide(settings: Settings, client: AirflowClient) -> None:

@@ -1,4 +1,4 @@
-"""What came of a run: the verdict, examples, and where to look further."""
+"""Writes the closing page of a demo: the verdict, examples, and where to look further."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def is_live(storage: Storage, run: str) -> bool:
 def _verdict(verdict: VerdictRecord | None) -> str:
     if verdict is None:
         return "The run ended before a verdict: no model was judged."
-    rows = [row for one in verdict.judgements for row in _judgement(one)]
+    rows = [row for judgement in verdict.judgements for row in _judgement(judgement)]
     table = text_table(("Threshold", "Value", "Limit", "", "Why"), rows)
     return f"Verdict on {verdict.candidate}: {verdict.outcome}\n\n{table}"
 
 
-def _judgement(one: Judgement) -> list[tuple[str, ...]]:
-    """Return the rows of one threshold: its reason may need more than one line."""
-    first, *more = textwrap.wrap(one.why, WHY_WIDTH) or [""]
-    result = RESULTS.get(one.result, one.result)
-    name = f"{one.metric}, {one.slice}" if one.slice else one.metric
-    rows: list[tuple[str, ...]] = [(name, _value(one.value), one.limit, result, first)]
+def _judgement(judgement: Judgement) -> list[tuple[str, ...]]:
+    """Return the rows of one threshold: its reason may need more than judgement line."""
+    first, *more = textwrap.wrap(judgement.why, WHY_WIDTH) or [""]
+    result = RESULTS.get(judgement.result, judgement.result)
+    name = f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric
+    rows: list[tuple[str, ...]] = [(name, _value(judgement.value), judgement.limit, result, first)]
     return rows + [("", "", "", "", line) for line in more]
 
 

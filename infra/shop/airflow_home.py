@@ -56,11 +56,11 @@ def may(user: str, approvers: Sequence[str]) -> str:
 
 
 def _made_once(file: Path, makers: dict[str, Any]) -> dict[str, str]:
-    known = read_private(file)
-    missing = {name: make() for name, make in makers.items() if name not in known}
+    made = read_private(file)
+    missing = {name: make() for name, make in makers.items() if name not in made}
     if missing:
-        write_private(file, known | missing)
-    return {name: (known | missing)[name] for name in makers}
+        write_private(file, made | missing)
+    return {name: (made | missing)[name] for name in makers}
 
 
 def _key() -> str:

@@ -1,4 +1,4 @@
-"""The shops of `infra/shop/historic_shops.yaml`: real data that ended at a known moment."""
+"""The shops of `infra/shop/historic_shops.yaml`: real data, and the moment it ends at."""
 
 from __future__ import annotations
 

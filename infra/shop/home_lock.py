@@ -1,4 +1,4 @@
-"""One server per home: a lock that ends with its processes, however they end."""
+"""Locks the home of a shop for one server; the lock ends with the server, however that ends."""
 
 from __future__ import annotations
 

@@ -52,17 +52,17 @@ def _input_closed(seconds: float = 0.2) -> bool:
 
 def _stop(child: subprocess.Popen[bytes], grace: float) -> None:
     """End the command in peace if it can, then kill what is left below this process."""
-    known = _below()
+    children = _below()
     child.terminate()
     try:
         child.wait(grace)
     except subprocess.TimeoutExpired:
         child.kill()
-    while left := [process for process in {*known, *_below()} if process.is_running()]:
+    while left := [process for process in {*children, *_below()} if process.is_running()]:
         for process in left:
             _kill(process)
         psutil.wait_procs(left, timeout=1)
-        known = set()
+        children = set()
     child.wait()
 
 

@@ -1,4 +1,4 @@
-"""Starting servers that stop with us, and telling why one did not stay."""
+"""Starts servers that stop with this process, and says why one ended by itself."""
 
 from __future__ import annotations
 

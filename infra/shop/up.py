@@ -1,4 +1,4 @@
-"""Run one shop: Airflow that retrains on the schedule, and MLflow's pages. Ctrl-C stops all.
+"""Runs one shop: Airflow that retrains on the schedule, and MLflow's pages. Ctrl-C stops all.
 
 CATWALK_HOME=var/my_shop python -m infra.shop.up
 """

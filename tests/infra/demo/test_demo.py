@@ -18,9 +18,8 @@ from infra.demo.summary import is_live, summary
 from infra.errors import InputError, SettingsError
 from infra.ledger.run_records import RunRecords
 from infra.records.release import Judgement, PublishRecord, VerdictRecord
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from infra.shop.historic_shops import ends_at, load_demo_shops
-from infra.shop_home import is_remembered, open_home
 from infra.storage import Storage
 from infra.stores.numbered import key
 from tests.conftest import SECRET
@@ -159,53 +158,6 @@ def test_a_simulation_with_a_hole_is_made_again(
     deliver_simulation(
         shop.settings, SIMULATE
     )  # would fail in `simulate` if it were made once more
-
-
-def test_a_home_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = {"CATWALK_SOURCES": "online_retail", "CATWALK_HOLDOUT_DAYS": "14"}
-    first = opened(tmp_path, monkeypatch, chosen)
-    second = opened(tmp_path, monkeypatch, {})
-    assert second == first
-    assert (second.sources, second.holdout_days) == (("online_retail",), 14)
-    assert len(second.user_key_secret.get_secret_value()) >= 32
-    assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_damaged_secret_is_to_be_restored_never_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "secrets.json").write_text("{")
-    with pytest.raises(SettingsError, match="secrets.json cannot be read. Restore it") as told:
-        opened(tmp_path, monkeypatch, {})
-    assert "backup" in told.value.cure
-    assert "delete" not in told.value.cure
-    assert (tmp_path / "secrets.json").read_text() == "{"
-
-
-def test_the_environment_wins_over_what_a_home_remembers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened(tmp_path, monkeypatch, {"CATWALK_HOLDOUT_DAYS": "14"})
-    given = {"CATWALK_HOLDOUT_DAYS": "5", "CATWALK_USER_KEY_SECRET": SECRET}
-    with monkeypatch.context() as patch:
-        for name, text in given.items():
-            patch.setenv(name, text)
-        settings = open_home({})
-        assert is_remembered({"CATWALK_HOLDOUT_DAYS": "14"})
-        assert not is_remembered({"CATWALK_HOLDOUT_DAYS": "5"})
-    assert settings.holdout_days == 5
-    assert settings.user_key_secret.get_secret_value() == SECRET
-
-
-def opened(home: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str]) -> Settings:
-    """Open a home as a new process would: with nothing but its place in the environment."""
-    monkeypatch.setenv("CATWALK_HOME", str(home))
-    for name in Settings.model_fields:
-        if name != "home":
-            monkeypatch.setenv(f"CATWALK_{name.upper()}", "")  # so that undo removes what is set
-            monkeypatch.delenv(f"CATWALK_{name.upper()}")
-    open_home(chosen)
-    return load_settings()
 
 
 def verdict(outcome: str) -> VerdictRecord:
