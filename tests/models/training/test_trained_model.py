@@ -39,6 +39,7 @@ def test_costs_are_beside_the_model_and_in_its_score(shop: Storage, write_run: W
     write_run()
     shown = {name: train(shop, RUN, name) for name in NAMES}
     scores = {score.name: score.metrics for score in evaluate(shop, RUN).scores}
+    assert set(NAMES) == set(scores) != set()
     for name in NAMES:
         costs = read_costs(shop, candidates_of(RUN), name)
         assert round(costs.training_seconds, 3) == shown[name]["training_seconds"]
