@@ -29,6 +29,9 @@ def copy_repository(folder: Path) -> None:
     """Copy what a clone would hold; the installed packages are shared."""
     shutil.copytree(REPOSITORY, folder, ignore=LEFT_OUT)
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost"]
+    for step in (["init", "-q"], ["add", "models"], ["commit", "-qm", "First"]):
+        subprocess.run([*git, *step], cwd=folder, check=True)
 
 
 def around() -> dict[str, str]:
@@ -37,6 +40,7 @@ def around() -> dict[str, str]:
 
 
 def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Type a command in a folder; what takes minutes belongs to those that are run elsewhere."""
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
@@ -45,6 +49,7 @@ def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
 
 

@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 # What begins like one of these is something to type, in a fence or in a sentence.
 TYPED = re.compile(
-    r"(?:[A-Z_]+=\S+ )*(?:make [a-z]|\.venv/bin/|\.ci/run|python3? |git |iconv |apt-get )"
+    r"(?:[A-Z_]+=\S+ )*(?:make [a-z]|\.venv/bin/|\.ci/run|python3? -[cm] \S|git |iconv |apt-get )"
 )
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
+from expectations.checking.suite import Limit
+from models.release.thresholds import parse_thresholds
 from tests.conftest import SECRET
 from tests.docs.clone import GROUP, typed
+from tests.docs.commands import blocks
 from tests.models.conftest import RUN
 
 pytestmark = GROUP
@@ -51,6 +56,14 @@ def test_the_dag_of_the_page_counts(clone: Path) -> None:
     made = "from dags.count_batches import count_batches as dag; made = dag(); "
     told = "print(made.dag_id, made.task_ids, sorted(made.tags))"
     assert python(made + told, clone) == "count_batches ['count_accepted'] ['ingestion']"
+
+
+def test_the_limit_and_the_thresholds_that_are_shown_are_valid() -> None:
+    [limit] = blocks("change_a_limit.md")
+    assert Limit.model_validate(yaml.safe_load(limit)["event_type_drift"]).least_events == 1000
+    [thresholds] = blocks("set_release_thresholds.md")
+    rules = parse_thresholds(thresholds.encode(), "the page")
+    assert set(rules.thresholds) == {"ndcg_at_10"}
 
 
 def test_what_the_pages_add_keeps_the_house_rules(clone: Path) -> None:
