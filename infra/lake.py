@@ -15,8 +15,6 @@ from infra.stores.object_store import MANIFEST, ObjectStore, read_if_there
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
-LAKE_SCRATCH = "scratch"
-
 
 def inputs_id(written: Mapping[str, str]) -> str:
     """Name tables by when each was written: written again, they have another id.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from infra.errors import StorageError, unusable
-from infra.lake import LAKE_SCRATCH
+from infra.places import LANDED_AGAIN, SCRATCH
 from infra.storage import Storage
 from infra.stores.aside import delete_untouched
 from infra.stores.opening import open_store
@@ -50,7 +50,7 @@ def sweep(storage: Storage, before: datetime) -> Iterator[str]:
 
 
 def _replayed(storage: Storage, before: datetime) -> Iterable[str]:
-    return open_store(storage.landing, storage.settings).sweep("replayed", before)
+    return open_store(storage.landing, storage.settings).sweep(LANDED_AGAIN, before)
 
 
 def _lake(storage: Storage, before: datetime) -> Iterable[str]:
@@ -69,7 +69,7 @@ def _lake_scratch(storage: Storage, before: datetime) -> Iterator[str]:
     """Remove the folders of the lake's scratch in which nothing was written since a time."""
     store = storage.lake.store
     newest: dict[str, datetime] = {}
-    for key, at in store.written(LAKE_SCRATCH).items():
+    for key, at in store.written(SCRATCH).items():
         folder = "/".join(key.split("/")[:2])
         newest[folder] = max(at, newest.get(folder, at))
     for folder in (folder for folder, at in newest.items() if at < before):

@@ -1,15 +1,113 @@
-"""Where things are: folders of the repository, of the lake, of the published store."""
+"""Every folder and file name of a shop: what lies where in landing, lake, published, reports, home.
+
+All other code takes the names from here. `PLACES` says what each folder holds, and whether user
+keys or ids may be in it: erasing a person needs just that list. The names of tables are in
+`infra/schemas.py`; each is a folder of the lake.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from infra.schemas import (
+    CATALOGUE,
+    EVENTS,
+    HISTORY,
+    INTERACTIONS,
+    ITEMS,
+    QUARANTINE,
+    RECOMMENDATIONS,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# below the landing folder
+LANDED_EVENTS, LANDED_ITEMS, LANDED_AGAIN = "events", "items", "replayed"
+# in the lake, beside the tables
+CHECKPOINTS = "checkpoints"
+DECISIONS = "decisions"
+DECISIONS_OF_PEOPLE = "decisions/events"
+DECISIONS_OF_GATE = "decisions/events_by_gate"  # apart, so that it never overwrites a person's word
+PROFILES = "profiles/events"  # a file per batch, as earlier Catwalks wrote them
+INDEX = "index"
+REPLAYS = "replays"
+CANDIDATES, REFITS, BUNDLES, EXPERIMENTS = "candidates", "refits", "bundles", "experiments"
+SCRATCH = "scratch"  # also of the home
+# in the published store
+LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
+CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
+# in the reports, beside the folders of runs and of experiments
+DECISION_LOG = "decisions"
+GATES = "gates"
+# in the home, beside the stores
+MLFLOW, AIRFLOW = "mlflow", "airflow"
+
+# files of a run in the reports
+INGEST, EVALUATION, VERDICT = "ingest.json", "evaluation.json", "verdict.json"
+APPROVAL, REFIT, SERVING = "approval.json", "refit.json", "serving.json"
+PUBLISHED, SUMMARY, PAGE = "published.json", "summary.json", "index.html"
+# files of an experiment, in the lake and in the reports
+PLAN, COMPARISON = "plan.json", "comparison.json"
+
+Store = Literal["landing", "lake", "published", "reports", "home"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of one store: its name, what lies there, and what of users may be in it."""
+
+    store: Store
+    folder: str
+    holds: str
+    of_users: Literal["", "keys", "ids"] = ""
+
+
+PLACES = (
+    Place("landing", LANDED_EVENTS, "the files of events that the shop delivers", "ids"),
+    Place("landing", LANDED_ITEMS, "the files of its catalogue"),
+    Place("landing", LANDED_AGAIN, "quarantined rows, mended or not, to be read again", "ids"),
+    Place("lake", EVENTS.name, "clean events, a folder per batch", "keys"),
+    Place("lake", QUARANTINE.name, "rows that are no event, as they came", "ids"),
+    Place("lake", ITEMS.name, "items as known at the cut of a run"),
+    Place("lake", CATALOGUE.name, "items as known at the end of the window of a run"),
+    Place("lake", INTERACTIONS.name, "weighted pairs of users and items, split at the cut", "keys"),
+    Place("lake", HISTORY.name, "weighted pairs of the whole window", "keys"),
+    Place("lake", RECOMMENDATIONS.name, "the list of every user", "keys"),
+    Place("lake", CHECKPOINTS, "what Spark has read, a folder per source"),
+    Place("lake", DECISIONS_OF_PEOPLE, "what a person decided on a batch"),
+    Place("lake", DECISIONS_OF_GATE, "what the events gate decided on a batch"),
+    Place("lake", PROFILES, "how the events of a batch are spread, of earlier Catwalks: counts"),
+    Place("lake", INDEX, "copies of manifests, decisions and counts of all batches, in few files"),
+    Place("lake", REPLAYS, "which rows of the quarantine were landed again"),
+    Place("lake", CANDIDATES, "the trained candidates of a run", "keys"),
+    Place("lake", REFITS, "the winner of a run, fitted on all data", "keys"),
+    Place("lake", BUNDLES, "what a run would publish", "keys"),
+    Place("lake", EXPERIMENTS, "the plan and the models of an experiment", "keys"),
+    Place("lake", SCRATCH, "what lives as long as its task", "keys"),
+    Place("published", LIVE, "the pointers to what is live: numbered, written once"),
+    Place("published", VERSIONS, "bundles that went live", "keys"),
+    Place("published", RETIRED, "marks on versions that the next release deletes"),
+    Place("published", CLAIMS, "what earlier Catwalks kept instead of those marks"),
+    Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
+    Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
+    Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
+    Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),
+    Place("home", SCRATCH, "what lives as long as its task", "ids"),
+    Place("home", MLFLOW, "MLflow's database and files: scores, parameters, pages", "keys"),
+    Place("home", AIRFLOW, "Airflow's database, logs and passwords"),
+)
 
 
 def candidates_of(run: str) -> str:
     """Return the folder of the lake that holds the trained candidates of a run."""
-    return f"candidates/{run}"
+    return f"{CANDIDATES}/{run}"
+
+
+def refits_of(run: str) -> str:
+    """Return the folder of the lake that holds the winner of a run, fitted on all data."""
+    return f"{REFITS}/{run}"
 
 
 def costs_key(place: str, name: str) -> str:
@@ -19,12 +117,14 @@ def costs_key(place: str, name: str) -> str:
 
 def bundle_key(run: str) -> str:
     """Return the folder of a run's bundle in the lake."""
-    return f"bundles/{run}"
-
-
-VERSIONS = "versions"
+    return f"{BUNDLES}/{run}"
 
 
 def version_key(version: str) -> str:
     """Return the folder of a version in the published store."""
     return f"{VERSIONS}/{version}"
+
+
+def gate_file(gate: str) -> str:
+    """Return the file of a gate's record, below the folder of its run in the reports."""
+    return f"{GATES}/{gate}.json"

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.errors import SettingsError
+from infra.places import AIRFLOW, MLFLOW
 from infra.rules import describe
 
 PREFIX = "CATWALK_"
@@ -136,7 +137,7 @@ class Settings(BaseSettings):
     @property
     def airflow_home(self) -> Path:
         """Folder of Airflow's own database, logs and passwords."""
-        return self.home / "airflow"
+        return self.home / AIRFLOW
 
 
 def load_settings() -> Settings:
@@ -161,7 +162,9 @@ def _with_default_addresses(settings: Settings) -> Settings:
         name: getattr(settings, name) or str(settings.home / name)
         for name in ("landing", "lake", "published", "reports")
     }
-    places["mlflow_uri"] = settings.mlflow_uri or f"sqlite:///{settings.home / 'mlflow/mlflow.db'}"
+    places["mlflow_uri"] = (
+        settings.mlflow_uri or f"sqlite:///{settings.home / MLFLOW / 'mlflow.db'}"
+    )
     return settings.model_copy(update=places)
 
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.places import MLFLOW
 from infra.private_files import read_private, write_private
 from infra.settings import PREFIX, Settings, load_settings
 from infra.stores.local_store import LocalStore
@@ -72,4 +73,4 @@ def ensure_home(settings: Settings) -> None:
     for place in (settings.landing, settings.lake, settings.published, settings.reports):
         if "://" not in place:
             LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)
-    (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+    (settings.home / MLFLOW).mkdir(parents=True, exist_ok=True)

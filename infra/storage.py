@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.lake import LAKE_SCRATCH, Lake
+from infra.lake import Lake
+from infra.places import CHECKPOINTS, REPLAYS, SCRATCH
 from infra.settings import Settings
 from infra.stores.opening import open_store
 
@@ -30,16 +31,16 @@ class Storage:
     @property
     def replays(self) -> Path:
         """Folder where quarantined rows wait for a person to edit and land them."""
-        return self.settings.home / "replays"
+        return self.settings.home / REPLAYS
 
     def checkpoint(self, source: str) -> str:
         """Address where Spark remembers which files of a source it has read."""
-        return self.lake.address("checkpoints", source)
+        return self.lake.address(CHECKPOINTS, source)
 
     @property
     def scratch_folder(self) -> Path:
         """Local folder of what lives as long as its task."""
-        return self.settings.home / "scratch"
+        return self.settings.home / SCRATCH
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -51,7 +52,7 @@ class Storage:
     @contextmanager
     def lake_scratch(self) -> Iterator[str]:
         """Give the key of a folder of the lake, for Spark's workers too; gone afterwards."""
-        key = f"{LAKE_SCRATCH}/{uuid.uuid4().hex}"
+        key = f"{SCRATCH}/{uuid.uuid4().hex}"
         try:
             yield key
         finally:

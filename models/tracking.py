@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
 from infra.ledger.live_pointer import live
-from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
+from infra.places import MLFLOW, PAGE
 from infra.records.evaluation import Score
 from infra.settings import Settings
 from infra.storage import Storage
@@ -115,7 +115,7 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
     try:
         uri = settings.mlflow_uri
         if uri.startswith("sqlite:///"):
-            (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
+            (settings.home / MLFLOW).mkdir(parents=True, exist_ok=True)
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
         said = str(error).splitlines()[0]
@@ -128,7 +128,7 @@ def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT
     if found is not None:
         return str(found.experiment_id)
     local = settings.mlflow_uri.startswith("sqlite:///")
-    place = (settings.home / "mlflow/artifacts").as_uri() if local else None
+    place = (settings.home / MLFLOW / "artifacts").as_uri() if local else None
     return str(client.create_experiment(name, artifact_location=place))
 
 

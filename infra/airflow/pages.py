@@ -22,7 +22,8 @@ from infra.airflow.report_links import DAG
 from infra.airflow.run_states import runs_over
 from infra.errors import CatwalkError
 from infra.lake import run_key
-from infra.ledger.record_files import SUMMARY, RecordFiles
+from infra.ledger.record_files import RecordFiles
+from infra.places import SUMMARY
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
 from infra.report.page import earlier_runs, render

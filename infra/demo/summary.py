@@ -9,9 +9,8 @@ from typing import Any
 
 from infra.command_line import INDENT, text_table
 from infra.ledger.live_pointer import live
-from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
-from infra.places import REPOSITORY
+from infra.places import PAGE, REPOSITORY
 from infra.records.release import Judgement, PublishRecord, VerdictRecord
 from infra.storage import Storage
 

@@ -20,17 +20,16 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from infra.ledger import decision_log
+from infra.places import DECISIONS, DECISIONS_OF_GATE, DECISIONS_OF_PEOPLE, INDEX, PROFILES
 from infra.records.gates import GATE, BatchDecision, BatchProfile
 from infra.rules import parse_json
 from infra.storage import Storage
 from infra.stores.copies import CopiedFolder, SmallFile
 from infra.stores.object_store import MANIFEST, read_if_there
 
+_PROFILES = f"{INDEX}/profiles.json"
+
 EVENTS = "events"
-_BY_PEOPLE = "decisions/events"
-_BY_GATE = "decisions/events_by_gate"  # so that it never overwrites a person's decision
-_PROFILES = "index/profiles.json"
-_OLD_PROFILES = "profiles/events"  # one file per batch, as they were written before
 _ALL_PROFILES = TypeAdapter(dict[str, BatchProfile])
 
 
@@ -122,8 +121,8 @@ class BatchReader:
     def __init__(self, storage: Storage) -> None:
         lake = storage.lake
         self._address = lake.address
-        self._events = CopiedFolder(lake.store, EVENTS, f"/{MANIFEST}", "index/manifests.json")
-        self._decisions = CopiedFolder(lake.store, "decisions", ".json", "index/decisions.json")
+        self._events = CopiedFolder(lake.store, EVENTS, f"/{MANIFEST}", f"{INDEX}/manifests.json")
+        self._decisions = CopiedFolder(lake.store, DECISIONS, ".json", f"{INDEX}/decisions.json")
 
     def manifests(self) -> dict[str, dict[str, Any]]:
         """Return what ingestion wrote down about each finished batch, by its name."""
@@ -145,7 +144,7 @@ class BatchReader:
         }
 
     def _of(self, files: Mapping[str, SmallFile], batch: str) -> tuple[Written, ...]:
-        keys = (_decision_key(folder, batch) for folder in (_BY_PEOPLE, _BY_GATE))
+        keys = (_decision_key(folder, batch) for folder in (DECISIONS_OF_PEOPLE, DECISIONS_OF_GATE))
         return tuple(Written(self._address(key), files[key]) for key in keys if key in files)
 
 
@@ -201,7 +200,7 @@ def decide(storage: Storage, batch: str, decision: BatchDecision) -> None:
     if entry is not None:
         decision_log.append(storage.reports, entry)
     content = decision.model_dump_json(indent=1, exclude_none=True)
-    folder = _BY_GATE if decision.by == GATE else _BY_PEOPLE
+    folder = DECISIONS_OF_GATE if decision.by == GATE else DECISIONS_OF_PEOPLE
     storage.lake.store.write(_decision_key(folder, batch), content.encode())
 
 
@@ -220,7 +219,7 @@ def load_profiles(storage: Storage) -> dict[str, BatchProfile]:
 
 def load_old_profile(storage: Storage, batch: str) -> BatchProfile | None:
     """Return a profile that was written when each batch had a file of its own."""
-    content = read_if_there(storage.lake.store, f"{_OLD_PROFILES}/{batch}.json")
+    content = read_if_there(storage.lake.store, f"{PROFILES}/{batch}.json")
     try:
         return BatchProfile.model_validate_json(content) if content else None
     except ValidationError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import AwareDatetime, Field
 
 from infra.errors import StorageError
+from infra.places import DECISION_LOG
 from infra.records.gates import GATE
 from infra.rules import Strict, parse_json
 from infra.stores.numbered import ATTEMPTS, key, newest, numbers
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from infra.records.gates import BatchDecision
     from infra.records.release import ApprovalRecord, VerdictRecord
 
-LOG = "decisions"
 CURE = "Restore it from a backup of the reports."
 THRESHOLDS = "models/release.yaml"
 NO_MISS = "No threshold was missed"  # some may be within chance, or have nothing to compare with
@@ -59,11 +59,11 @@ def append(store: ObjectStore, decision: Decision) -> None:
     """
     content = decision.model_dump_json(indent=1).encode()
     for _ in range(ATTEMPTS):
-        number = newest(store, LOG) + 1
-        if number > 1 and store.read(key(LOG, number - 1)) == content:
+        number = newest(store, DECISION_LOG) + 1
+        if number > 1 and store.read(key(DECISION_LOG, number - 1)) == content:
             return
         try:
-            store.create(key(LOG, number), content)
+            store.create(key(DECISION_LOG, number), content)
         except AlreadyExistsError:
             continue  # another writer was first with this number
         return
@@ -78,10 +78,10 @@ def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int
     StorageError
         One of them cannot be understood.
     """
-    for number in reversed(numbers(store, LOG)):
+    for number in reversed(numbers(store, DECISION_LOG)):
         if before is not None and number >= before:
             continue
-        place = key(LOG, number)
+        place = key(DECISION_LOG, number)
         name = f"The entry {place} of the decision log"
         yield number, parse_json(store.read(place), Decision, name, CURE)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from infra.errors import PublishError
+from infra.places import LIVE
 from infra.records.release import PublishRecord
 from infra.rules import parse_json
 from infra.storage import Storage
 from infra.stores.numbered import key, numbers
 from infra.stores.object_store import AlreadyExistsError
 
-LIVE = "live"
 CURE = "Restore it from a backup of the published folder; nothing is published until then."
 
 

@@ -1,4 +1,4 @@
-"""The files of one run in the reports store: where each record stands, and how it is read."""
+"""Reads and writes the files of one run in the reports, each checked as it is read."""
 
 from __future__ import annotations
 
@@ -11,21 +11,7 @@ from infra.stores.object_store import ObjectStore
 
 RecordType = TypeVar("RecordType", bound=Strict)
 
-INGEST = "ingest.json"
-EVALUATION = "evaluation.json"
-VERDICT = "verdict.json"
-APPROVAL = "approval.json"
-REFIT = "refit.json"
-SERVING = "serving.json"
-PUBLISHED = "published.json"
-SUMMARY = "summary.json"
-PAGE = "index.html"
 CURE = "Run the step that writes it again."
-
-
-def gate_file(gate: str) -> str:
-    """Name the file of a gate's record."""
-    return f"gates/{gate}.json"
 
 
 class RecordFiles:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from infra.ledger import decision_log
-from infra.ledger.record_files import (
+from infra.ledger.record_files import RecordFiles
+from infra.places import (
     APPROVAL,
     EVALUATION,
     INGEST,
@@ -18,7 +19,6 @@ from infra.ledger.record_files import (
     REFIT,
     SERVING,
     VERDICT,
-    RecordFiles,
     gate_file,
 )
 from infra.records.evaluation import EvaluationRecord

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from infra.command_line import INDENT, run_program
 from infra.errors import InputError
 from infra.ledger.decision_log import NO_MISS, THRESHOLDS
-from infra.ledger.live_pointer import LIVE, history
+from infra.ledger.live_pointer import history
+from infra.places import LIVE
 from infra.records.release import PublishRecord
 from infra.shop_home import open_home
 from infra.storage import Storage

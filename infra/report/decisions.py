@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from infra.errors import InputError
-from infra.ledger.decision_log import LOG, Decision, entries
-from infra.ledger.live_pointer import LIVE, history
+from infra.ledger.decision_log import Decision, entries
+from infra.ledger.live_pointer import history
 from infra.ledger.who_was_live import decided_by, parse_moment, who_was_live
+from infra.places import DECISION_LOG, LIVE
 from infra.records.release import PublishRecord
 from infra.report.runs import is_run
 from infra.report.templates import Frame, fill
@@ -109,6 +110,9 @@ def _answer(storage: Storage, asked: str) -> tuple[tuple[tuple[str, str], ...], 
 
 
 def _deleted(storage: Storage) -> list[tuple[str, str]]:
-    kinds = (("Pointers", storage.published, LIVE), ("Entries of the log", storage.reports, LOG))
+    kinds = (
+        ("Pointers", storage.published, LIVE),
+        ("Entries of the log", storage.reports, DECISION_LOG),
+    )
     gone = [(name, missing(numbers(store, folder))) for name, store, folder in kinds]
     return [(name, ", ".join(map(str, which))) for name, which in gone if which]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.errors import StorageError
-from infra.ledger.record_files import PAGE, SUMMARY, RecordFiles
+from infra.ledger.record_files import RecordFiles
+from infra.places import PAGE, SUMMARY
 from infra.report import charts
 from infra.report.duels import duels
 from infra.report.headline import headline

@@ -10,16 +10,8 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, Field, NonNegativeInt
 
 from infra.errors import SettingsError, StorageError
-from infra.ledger.record_files import (
-    APPROVAL,
-    EVALUATION,
-    INGEST,
-    PUBLISHED,
-    REFIT,
-    VERDICT,
-    RecordFiles,
-    gate_file,
-)
+from infra.ledger.record_files import RecordFiles
+from infra.places import APPROVAL, EVALUATION, INGEST, PUBLISHED, REFIT, VERDICT, gate_file
 from infra.records.evaluation import EvaluationRecord
 from infra.records.gates import GateRecord
 from infra.records.release import ApprovalRecord, PublishRecord, RefitRecord, VerdictRecord

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from infra.errors import StorageError
-from infra.ledger.record_files import SUMMARY, RecordFiles
+from infra.ledger.record_files import RecordFiles
+from infra.places import SUMMARY
 from infra.records.gates import Check
 from infra.report.checks import series
 from infra.report.headline import Ending, Tone, headline

@@ -14,6 +14,7 @@ import httpx
 
 from infra.airflow.report_links import DAG
 from infra.command_line import run_program, text_table
+from infra.places import MLFLOW
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import USERS, may, passwords
@@ -55,7 +56,7 @@ def start_mlflow(server: AirflowServer) -> None:
     settings = server.settings
     if settings.mlflow_uri.startswith("http"):
         return
-    port, artifacts = str(settings.mlflow_port), str(settings.home / "mlflow/artifacts")
+    port, artifacts = str(settings.mlflow_port), str(settings.home / MLFLOW / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port]
     stores = ["--backend-store-uri", settings.mlflow_uri, "--artifacts-destination", artifacts]
     few = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 0.6 GB in 2 processes, not 1.8 in 10

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import SparkError, StorageError
+from infra.places import SCRATCH
 from infra.schemas import Table
 from infra.settings import Settings
 from infra.spark import class_archive
@@ -88,8 +89,8 @@ def _local_options(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "8",
-        "spark.local.dir": str(settings.home / "scratch"),
-        "spark.sql.warehouse.dir": str(settings.home / "scratch" / "warehouse"),
+        "spark.local.dir": str(settings.home / SCRATCH),
+        "spark.sql.warehouse.dir": str(settings.home / SCRATCH / "warehouse"),
     }
 
 
@@ -108,7 +109,7 @@ def start_local(settings: Settings) -> SparkSession:
         There is no Java, or Spark did not start.
     """
     prepare_environment()
-    (settings.home / "scratch").mkdir(parents=True, exist_ok=True)
+    (settings.home / SCRATCH).mkdir(parents=True, exist_ok=True)
     return session("catwalk", _local_options(settings))
 
 

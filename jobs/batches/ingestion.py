@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from infra.errors import CatwalkError, SparkError, StorageError
 from infra.lake import Lake, batch_key
 from infra.ledger.batches import BatchReader
+from infra.places import CHECKPOINTS
 from infra.spark.faults import plain
 from infra.storage import Storage
 from jobs.batches import books
@@ -108,7 +109,7 @@ def _require_all_read(writer: _BatchWriter, new: Iterable[str]) -> None:
 
 def _forget_a_checkpoint_that_planned_nothing(lake: Lake, source: str) -> None:
     """Remove what a kill left before the first batch was planned: Spark would refuse it."""
-    place = f"checkpoints/{source}"
+    place = f"{CHECKPOINTS}/{source}"
     if not any(lake.store.list(f"{place}/{log}") for log in ("offsets", "commits")):
         lake.store.delete_folder(place)
 

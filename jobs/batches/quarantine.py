@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from infra.errors import InputError, StorageError
 from infra.lake import Lake, batch_source
 from infra.ledger.batches import BatchReader, kept_batches, read_batches
+from infra.places import REPLAYS
 from infra.rules import Strict, describe
 from infra.storage import Storage
 from infra.stores.object_store import read_if_there
@@ -45,7 +46,7 @@ class Group:
     @property
     def key(self) -> str:
         """Where the lake keeps the record of its replay."""
-        return f"replays/{self.batch}/{self.reason}.json"
+        return f"{REPLAYS}/{self.batch}/{self.reason}.json"
 
 
 class Replay(Strict):

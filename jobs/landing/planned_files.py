@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.lake import Lake
+from infra.places import CHECKPOINTS
 from jobs.landing.landing_folder import landed_name
 
 _LOG = re.compile(r"(\d+)(\.compact)?")
@@ -22,18 +23,18 @@ def planned_files(lake: Lake, source: str, number: int) -> list[str]:
     """Return the addresses of all files of the batch `number` of a source."""
     before = _reached(lake, source, number - 1) if number else -1
     last = _reached(lake, source, number)
-    seen = _entries(lake, f"checkpoints/{source}/sources/0", before)
+    seen = _entries(lake, f"{CHECKPOINTS}/{source}/sources/0", before)
     return sorted({landed_name(one["path"]) for one in seen if before < one["batchId"] <= last})
 
 
 def checkpoint_id(lake: Lake, source: str) -> str:
     """Return the name Spark gave the checkpoint of a source when it began it."""
-    return str(json.loads(lake.store.read(f"checkpoints/{source}/metadata"))["id"])
+    return str(json.loads(lake.store.read(f"{CHECKPOINTS}/{source}/metadata"))["id"])
 
 
 def _reached(lake: Lake, source: str, number: int) -> int:
     """Return the last number of the source's log that a batch goes up to."""
-    content = lake.store.read(f"checkpoints/{source}/offsets/{number}").decode()
+    content = lake.store.read(f"{CHECKPOINTS}/{source}/offsets/{number}").decode()
     return int(json.loads(content.splitlines()[-1])["logOffset"])
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from infra.errors import SettingsError
+from infra.places import LANDED_AGAIN
 from infra.rules import Strict, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
 
@@ -101,7 +102,7 @@ def quoted(field: str) -> str:
 
 def replay_folder(source: str) -> str:
     """Name the folder below the landing folder where quarantined rows of a source land again."""
-    return f"replayed/{source}"
+    return f"{LANDED_AGAIN}/{source}"
 
 
 def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from infra.errors import BundleError
-from infra.places import bundle_key, candidates_of
+from infra.places import BUNDLES, bundle_key, candidates_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
@@ -67,7 +67,7 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
         _write_card(model_card(verdict, made, storage, fit), scratch)
         manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
         version = version_of(scratch)
-        storage.lake.begin("bundles", run)  # a bucket keeps the files of an earlier writing
+        storage.lake.begin(BUNDLES, run)  # a bucket keeps the files of an earlier writing
         storage.lake.store.put_folder(scratch, bundle_key(run))
     return {
         "address": storage.lake.address(bundle_key(run)),

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.places import candidates_of
+from infra.places import candidates_of, refits_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.rules import Strict, load_rules
 from infra.schemas import CATALOGUE, HISTORY
@@ -123,7 +123,7 @@ def _as_judged(verdict: VerdictRecord) -> RefitRecord:
 def _fitted_again(
     verdict: VerdictRecord, judged: Trained, limits: RefitLimits, storage: Storage
 ) -> RefitRecord:
-    place = f"refits/{verdict.run}"
+    place = refits_of(verdict.run)
     model, fit, tables, manifest = _fit(storage, place, judged.fit)
     alike = likeness(judged.model, model, tables.train, tables.items)
     floor, says = _floor(limits.overlap_at_10, judged.fit.seed_overlap, alike)

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.errors import InputError
-from infra.ledger.record_files import PAGE, RecordFiles
+from infra.ledger.record_files import RecordFiles
+from infra.places import COMPARISON, PAGE
 from infra.records.evaluation import ExperimentRecord
 from infra.storage import Storage
 from models.candidates import make
@@ -18,7 +19,7 @@ from models.data.holdout import Holdout, left_out
 from models.data.run_tables import RunTables
 from models.evaluation.compare import Scored, compared, score_of
 from models.evaluation.measure import measure
-from models.experiments.plan import COMPARISON, MODELS, Plan, key_of, read_plan, read_sample
+from models.experiments.plan import MODELS, Plan, key_of, read_plan, read_sample
 from models.tracking import track_scores
 from models.training.train import array_lesson, learn_and_keep
 from models.training.trained_model import load_kept, read_costs

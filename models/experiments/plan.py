@@ -10,6 +10,7 @@ from pydantic import Field
 
 from infra.errors import InputError, SettingsError
 from infra.ledger.run_records import RunRecords
+from infra.places import EXPERIMENTS, PLAN
 from infra.rules import Strict, parse_rules
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
@@ -19,12 +20,7 @@ from models.data.run_tables import RunTables, read_run
 from models.experiments.sample import sampled
 from models.recommender import require_learnable
 
-EXPERIMENTS = "experiments"  # the folder of the lake and of the reports
-
-
-PLAN, COMPARISON, MODELS = "plan.json", "comparison.json", "models"
-
-
+MODELS = "models"  # of an experiment, below its folder in the lake
 GATES = (ITEMS.name, INTERACTIONS.name)  # of the tables that are read
 
 

@@ -15,14 +15,12 @@ it fails.
 from __future__ import annotations
 
 from infra.errors import StorageError
-from infra.ledger.live_pointer import LIVE
+from infra.places import CLAIMS, LIVE, RETIRED
 from infra.storage import Storage
 from infra.stores.numbered import key, newest
 from infra.stores.object_store import AlreadyExistsError
 
-RETIRED = "retired"
 MARK, SEEN = 1, 2  # the mark itself, and the number of the pointer that was live after it
-CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
 
 
 def is_retired(storage: Storage, version: str) -> bool:

@@ -19,6 +19,7 @@ from infra.ledger.batches import (
 )
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision
+from infra.report.page import write_report
 from infra.storage import Storage
 from tests.conftest import REPOSITORY
 from tests.expectations.lake import AS_OF, WRITTEN, event, events, put_batch
@@ -85,6 +86,7 @@ def test_the_next_report_says_who_decided_and_why_and_later_ones_do_not(stopped:
     assert told["run=third"] == {BATCH: ("anna", WHY), OTHER: ("ben", "delivered twice")}
     assert told["run=fourth"] == {}
     assert judge(stopped, "run=fourth") == "", "a rerun tells the same"
+    write_report(stopped, "run=third")
     page = stopped.reports.read("run=third/index.html").decode()
     assert "was accepted by <b>anna</b>" in page and WHY in page
 
@@ -111,6 +113,7 @@ def test_a_shop_whose_batches_were_all_discarded_is_stopped_and_its_page_says_wh
 ) -> None:
     resolve_batch(stopped, BATCH, "discard", "anna", WHY)
     assert "batches of events that are accepted in source=shop: 0" in judge(stopped, "run=second")
+    write_report(stopped, "run=second")
     page = stopped.reports.read("run=second/index.html").decode()
     assert "Stopped at the gate “events”" in page
     assert "Without an accepted batch of a source there is nothing to learn from" in page

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from infra.errors import StorageError
-from infra.ledger.record_files import PAGE
 from infra.ledger.run_records import RunRecords
+from infra.places import PAGE
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.storage import Storage
 from models import tracking
