@@ -8,11 +8,11 @@ verdict is `review`, `approve_release` first waits for a product person in the U
 |---|---|---|
 | `ingest_events` | nothing landed, or a file cannot be read | look at the landing folder |
 | `gate_...` | data broke a critical rule; **nothing after it runs** | read the run's report |
-| `train` | a candidate failed | its log names the parameter or the data |
-| `judge_release` | no candidate meets the thresholds | the report says which and why |
+| `train` | a candidate cannot be made, or Spark or the memory ended | its log says which |
+| `judge_release` | no candidate meets the thresholds, or judging broke | read the report |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
 | `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
-| `publish` | the log names all reasons against it, or another publisher won | mend them, clear it |
+| `publish` | the log says what is against it, or another publisher won | mend that, clear it |
 | `follow_pointer` | MLflow failed; the new version **is live** | clear the task |
 | `retire` | storage failed; the new version **is live**, old ones wait | clear the task |
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from importlib import import_module
 
-from models.publishing.publishable import GATES
+from infra.records.steps import GATES
 from tests.conftest import REPOSITORY
 
 DAGS = sorted(file.stem for file in (REPOSITORY / "dags").glob("[!_]*.py"))

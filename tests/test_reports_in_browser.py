@@ -14,7 +14,7 @@ import pytest
 from infra.airflow.report_links import DAG, report_link
 from infra.lake import run_key
 from infra.ledger.run_records import RunRecords
-from infra.report.snapshot import STEPS
+from infra.records.steps import STATIONS
 from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import passwords
 from infra.storage import Storage
@@ -223,7 +223,7 @@ def test_the_strip_of_steps_is_one_line_of_a_wide_screen(page: Any, shown: Shown
     page.goto(shown.page)
     tops = "[...document.querySelectorAll('.flow li')].map(each => each.offsetTop)"
     found = page.evaluate(tops)
-    assert (len(found), len(set(found))) == (len(STEPS), 1)
+    assert (len(found), len(set(found))) == (len(STATIONS), 1)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from infra.errors import CatwalkError
 from infra.lake import run_key
 from infra.ledger.record_files import RecordFiles
 from infra.places import SUMMARY
+from infra.records.steps import SECTIONS
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
 from infra.report.page import earlier_runs, render
@@ -34,17 +35,6 @@ from infra.settings import load_settings
 from infra.storage import Storage
 
 LINKS = (Link("All reports", "/"), Link("Decisions", "/decisions"))
-SECTIONS = {  # of the report, by the task whose tab was opened
-    "ingest_events": "ingest",
-    "gate_events": "events",
-    "gate_items": "items",
-    "gate_interactions": "interactions",
-    "evaluate": "evaluation",
-    "judge_release": "release",
-    "approve_release": "release",
-    "gate_recommendations": "recommendations",
-    "publish": "published",
-}
 REFUSALS = {
     401: ("Please log in", "Log in to Airflow, then open this page again."),
     403: ("Not for you", "Your user may not read this DAG. Ask whoever runs this Airflow."),

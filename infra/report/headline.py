@@ -8,7 +8,8 @@ from typing import Literal
 
 from infra.records.gates import GateRecord
 from infra.records.release import Judgement, VerdictRecord
-from infra.report.snapshot import STEPS, Snapshot
+from infra.records.steps import STATIONS
+from infra.report.snapshot import Snapshot
 from infra.report.wording import counted, plain_name
 
 Tone = Literal["good", "warn", "bad", "calm"]
@@ -39,7 +40,7 @@ def headline(snapshot: Snapshot) -> Headline:
 def _unreadable(snapshot: Snapshot) -> Headline | None:
     if not snapshot.unreadable:
         return None
-    steps = _listed([STEPS[step] for step in snapshot.unreadable])
+    steps = _listed([STATIONS[step] for step in snapshot.unreadable])
     sentence = f"What the {steps} wrote could not be read, so this run does not count as released."
     sentence += _live_all_the_same(snapshot)
     return Headline("Could not be read", "bad", sentence, "broken")
@@ -125,7 +126,7 @@ def _broke_off(snapshot: Snapshot) -> Headline | None:
         return None
     sentence = f"The run is over, and no step has left a record: see its log. {STAYS}"
     if snapshot.reached:
-        last = STEPS[list(STEPS)[snapshot.reached - 1]]
+        last = STATIONS[list(STATIONS)[snapshot.reached - 1]]
         sentence = f"The run is over, and nothing was recorded after the {last}. {STAYS}"
     return Headline("Broke off", "bad", sentence, "failed")
 
@@ -140,7 +141,7 @@ def _approved(snapshot: Snapshot) -> Headline | None:
 def _running(snapshot: Snapshot) -> Headline:
     if not snapshot.reached:
         return Headline("Running", "calm", "No step has left a record yet.", "running")
-    last = STEPS[list(STEPS)[snapshot.reached - 1]]
+    last = STATIONS[list(STATIONS)[snapshot.reached - 1]]
     sentence = f"Done up to the {last}. {_next(snapshot)}"
     return Headline("Running", "calm", sentence, "running")
 
@@ -174,7 +175,7 @@ def _verdict_contradictions(snapshot: Snapshot, verdict: VerdictRecord) -> Itera
 
 
 def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
-    missing = [STEPS[step] for step in STEPS if step not in {"ingest", *snapshot.recorded}]
+    missing = [STATIONS[step] for step in STATIONS if step not in {"ingest", *snapshot.recorded}]
     if missing:
         yield f"It was published without a record of the {_listed(missing)}."
     elif snapshot.judged_again:
@@ -248,7 +249,7 @@ def _warnings(snapshot: Snapshot) -> str:
 
 
 def _next(snapshot: Snapshot) -> str:
-    following = list(STEPS.values())[snapshot.reached :]
+    following = list(STATIONS.values())[snapshot.reached :]
     return f"Next: {following[0]}." if following else ""
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from infra.errors import StorageError
 from infra.ledger.record_files import RecordFiles
 from infra.places import PAGE, SUMMARY
+from infra.records.steps import GATES, STATIONS
 from infra.report import charts
 from infra.report.duels import duels
 from infra.report.headline import headline
 from infra.report.runs import run_title, runs_before
 from infra.report.slices import slice_table
-from infra.report.snapshot import GATES, STEPS, Snapshot, take_snapshot
+from infra.report.snapshot import Snapshot, take_snapshot
 from infra.report.steps import steps
 from infra.report.summary import RunSummary, summarise
 from infra.report.templates import Frame, fill
@@ -67,7 +68,7 @@ def _content(snapshot: Snapshot) -> dict[str, Any]:
         "snapshot": snapshot,
         "headline": headline(snapshot),
         "steps": steps(snapshot),
-        "step_names": STEPS,
+        "step_names": STATIONS,
         "gates": GATES,
         **_ingested(snapshot),
         **_evaluated(snapshot),

@@ -15,21 +15,10 @@ from infra.places import APPROVAL, EVALUATION, INGEST, PUBLISHED, REFIT, VERDICT
 from infra.records.evaluation import EvaluationRecord
 from infra.records.gates import GateRecord
 from infra.records.release import ApprovalRecord, PublishRecord, RefitRecord, VerdictRecord
+from infra.records.steps import GATES, STATIONS
 from infra.rules import Strict, parse_rules
 
 Found = TypeVar("Found")
-
-STEPS = {
-    "ingest": "ingest",
-    "events": "events gate",
-    "items": "items gate",
-    "interactions": "interactions gate",
-    "evaluation": "evaluation",
-    "release": "release verdict",
-    "recommendations": "recommendations gate",
-    "published": "publishing",
-}
-GATES = ("events", "items", "interactions", "recommendations")
 
 
 class FileCount(Strict):
@@ -105,7 +94,7 @@ class Snapshot:
 
     @property
     def recorded(self) -> dict[str, object]:
-        """The readable records by step, in the order of `STEPS`."""
+        """The readable records by step, in the order of `STATIONS`."""
         single = {
             "ingest": self.ingest,
             "evaluation": self.evaluation,
@@ -113,13 +102,13 @@ class Snapshot:
             "published": self.published,
         }
         found = {**single, **self.gates}
-        return {step: found[step] for step in STEPS if found.get(step) is not None}
+        return {step: found[step] for step in STATIONS if found.get(step) is not None}
 
     @property
     def reached(self) -> int:
         """Number of steps up to the last one that left any record."""
         left = self.recorded.keys() | self.unreadable.keys()
-        return max((place for place, step in enumerate(STEPS, 1) if step in left), default=0)
+        return max((place for place, step in enumerate(STATIONS, 1) if step in left), default=0)
 
 
 def take_snapshot(files: RecordFiles, *, over: bool = False) -> Snapshot:

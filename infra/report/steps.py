@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from infra.records.gates import GateRecord
 from infra.records.release import Judgement, VerdictRecord
+from infra.records.steps import STATIONS
 from infra.report.headline import Tone
-from infra.report.snapshot import STEPS, Snapshot
+from infra.report.snapshot import Snapshot
 from infra.report.wording import plain_name
 
 GATE_WORDS: dict[str, tuple[str, Tone]] = {
@@ -45,7 +46,7 @@ class Step:
 
 def steps(snapshot: Snapshot) -> list[Step]:
     """Return all steps in order, also those that have not run."""
-    return [_step(snapshot, place, key) for place, key in enumerate(STEPS)]
+    return [_step(snapshot, place, key) for place, key in enumerate(STATIONS)]
 
 
 def gate_state(gate: GateRecord) -> tuple[str, Tone]:
@@ -68,7 +69,7 @@ def judgement_state(judgement: Judgement) -> tuple[str, Tone]:
 
 
 def _step(snapshot: Snapshot, place: int, key: str) -> Step:
-    return Step(key, plain_name(STEPS[key]), *_state(snapshot, place, key))
+    return Step(key, plain_name(STATIONS[key]), *_state(snapshot, place, key))
 
 
 def _state(snapshot: Snapshot, place: int, key: str) -> tuple[str, Tone]:

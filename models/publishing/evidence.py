@@ -22,6 +22,7 @@ from infra.records.release import (
     ServingRecord,
     VerdictRecord,
 )
+from infra.records.steps import GATES
 from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified
@@ -30,7 +31,6 @@ from models.publishing.retired_versions import is_retired
 from models.release.verdict import verdict_refusal
 from models.training.trained_model import FIT, read_fit
 
-GATES = ("events", "items", "interactions", "recommendations")
 TABLES = tuple(table.name for table in (INTERACTIONS, ITEMS, HISTORY, CATALOGUE, RECOMMENDATIONS))
 
 Answer = TypeVar("Answer")

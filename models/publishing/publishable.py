@@ -12,10 +12,11 @@ from infra.errors import CatwalkError, PublishError
 from infra.lake import inputs_id
 from infra.records.gates import GateRecord
 from infra.records.release import RefitRecord, VerdictRecord
+from infra.records.steps import GATES
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from models.bundle.refit_winner import refit_refusal
 from models.bundle_layout import JUDGED, LISTS_WRITTEN_AT, MODEL
-from models.publishing.evidence import GATES, Built, Evidence
+from models.publishing.evidence import Built, Evidence
 from models.release.approve_release import approval_refusal
 from models.release.verdict import verdict_refusal
 

@@ -22,8 +22,9 @@ from infra.records.release import (
     VerdictRecord,
     Withdrawn,
 )
+from infra.records.steps import GATES
 from infra.stores.digests import FolderManifest
-from models.publishing.evidence import GATES, TABLES, Built, Evidence
+from models.publishing.evidence import TABLES, Built, Evidence
 from models.publishing.publishable import refusals
 
 RUN = "run=1"
