@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from infra.asking import Answer
 from infra.ledger.batches import accepted_batches, read_batches, stopped_batches
 from infra.ledger.live_pointer import before_live, history, live
 from infra.ledger.run_records import RunRecords
 from infra.places import version_key
+from infra.report.decisions import find_decisions, render_decisions
+from infra.report.page import write_report
+from infra.report.runs import find_runs, render_runs
+from infra.report.templates import Frame
 from infra.storage import Storage
 from models.bundle.bundle import open_bundle
 from models.bundle.check_serving import answers
+from models.candidates import load_candidates
+from models.evaluation.evaluate import evaluate
+from models.publishing.publish import publish
+from models.publishing.roll_back_release import roll_back_release
+from models.release.approve_release import ask, record_answer
+from models.training.train import train
 from tests import old_home
+from tests.models.conftest import prepare_bundle, write_tables
 from tests.old_home import LIVE_VERSION, WITHDRAWN_VERSION
 
 
@@ -59,3 +72,57 @@ def test_the_bundles_open_and_answer(old_shop: Storage, tmp_path: Path, version:
     assert open_bundle(folder).fallback
     measured = answers(version, folder, old_shop.settings)
     assert (measured["agreement"], measured["k"]) == (1.0, 10), "as its lists say"
+
+
+def test_the_pages_show_its_runs(old_shop: Storage) -> None:
+    page = find_runs(old_shop.reports)
+    assert {row.run: row.ending for row in page.rows} == {
+        old_home.STOPPED: "stopped",
+        old_home.APPROVED: "released",
+        old_home.RELEASED: "released",
+    }
+    assert all(row.run in render_runs(page, Frame("", "n"), None, "") for row in page.rows)
+    for run, word in ((old_home.APPROVED, "Released by approval"), (old_home.RELEASED, "Released")):
+        write_report(old_shop, run)
+        assert f">{word}</h1>" in old_shop.reports.read(f"{run}/index.html").decode()
+
+
+def test_the_page_decisions_tells_all_of_it(old_shop: Storage) -> None:
+    html = render_decisions(find_decisions(old_shop, "", None), Frame("", "n"))
+    for told in ("the new season must show", "customers see summer coats", "the rest is sound"):
+        assert told in html
+    assert LIVE_VERSION in html and WITHDRAWN_VERSION in html
+
+
+def test_the_live_version_is_scored_as_it_was(old_shop: Storage) -> None:
+    """By the model of the fixture: it was the champion of the second run, on the same tables."""
+    before = RunRecords(old_shop, old_home.APPROVED).load_evaluation()
+    assert before is not None
+    (then,) = (score for score in before.scores if score.role == "champion")
+    for candidate in load_candidates():
+        train(old_shop, old_home.APPROVED, candidate.name)
+    record = evaluate(old_shop, old_home.APPROVED)
+    (now,) = (score for score in record.scores if score.role == "champion")
+    assert now.name == then.name == "content"
+    for metric in ("ndcg_at_10", "recall_at_10", "user_coverage", "catalogue_coverage"):
+        assert now.metrics[metric] == pytest.approx(then.metrics[metric]), metric
+
+
+def test_a_roll_back_goes_on_from_its_pointers(old_shop: Storage) -> None:
+    record = roll_back_release(old_shop, WITHDRAWN_VERSION, "pm", "it was right", "run=back")
+    assert (record.number, record.previous, record.version) == (4, LIVE_VERSION, WITHDRAWN_VERSION)
+    assert live(old_shop) == record
+
+
+def test_the_next_release_goes_on_from_its_pointers(old_shop: Storage) -> None:
+    run = write_tables(old_shop, run="run=next", as_of=datetime(2026, 11, 26, tzinfo=UTC))
+    version = prepare_bundle(old_shop, run)
+    question = ask(old_shop, run)
+    if question is not None:  # its numbers jump: these are other users and items
+        at, digest = datetime.now(UTC), question.digest
+        record_answer(old_shop, run, Answer(approved=True, by="pm", at=at, why="ok", digest=digest))
+    record = publish(old_shop, run)
+    assert (record.number, record.version, record.previous) == (4, version, LIVE_VERSION)
+    scored = RunRecords(old_shop, run).load_evaluation()
+    assert scored is not None and scored.champion == LIVE_VERSION
+    assert "champion" in {score.role for score in scored.scores}, "it opens and is scored"
