@@ -1,4 +1,4 @@
-"""What Airflow's database knows of runs and their records do not: that one is over."""
+"""Asks Airflow's database which runs are over, which their records cannot tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was decided and by whom, append-only: numbered entries beside the reports.
+"""The log of all decisions and who took them: numbered entries that are only ever added.
 
 The pointers of the published folder are the other half: what went live and what was rolled back
 stands in them alone, so that a decision and its effect cannot be parted by a crash. An entry that

@@ -1,4 +1,4 @@
-"""What is live: create-only numbered pointers, of which the highest counts."""
+"""Which version customers see: numbered pointer files, written once; the highest number counts."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def point(storage: Storage, record: PublishRecord) -> PublishRecord:
 
 def lost(record: PublishRecord, error: AlreadyExistsError) -> PublishError:
     """Say that another publisher was first."""
-    found = PublishError(
+    refused = PublishError(
         f"Another publisher was first with pointer {record.number}; {record.version} of "
         f"{record.run} is not live.",
         "Look at what is live now, then try again.",
     )
-    found.__cause__ = error
-    return found
+    refused.__cause__ = error
+    return refused
 
 
 def _read(storage: Storage, number: int) -> PublishRecord:

@@ -1,4 +1,4 @@
-"""What the steps of a run write about it: small JSON records that reports and people read.
+"""Records of the quality gates and of batches: small JSON files that reports and people read.
 
 They are the only thing the gates, the models and the report page know of each other.
 """
@@ -107,11 +107,11 @@ class GateRecord(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_old_records(cls, found: Any) -> Any:
+    def _read_old_records(cls, written: Any) -> Any:
         """Drop a field that records had and nothing ever filled."""
-        if isinstance(found, dict) and found.get("approval", ...) is None:
-            return {name: value for name, value in found.items() if name != "approval"}
-        return found
+        if isinstance(written, dict) and written.get("approval", ...) is None:
+            return {name: value for name, value in written.items() if name != "approval"}
+        return written
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

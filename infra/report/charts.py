@@ -1,4 +1,4 @@
-"""Where bars and limit lines go, in percent of the width, so that the drawing fits any screen."""
+"""Places the bars and limit lines of charts, in percent of the width, to fit any screen."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def charts(evaluation: EvaluationRecord, verdict: VerdictRecord | None) -> list[
 
 def _of(metric: str, judgements: Sequence[Judgement]) -> list[Judgement]:
     """Return what was judged of a metric over everybody: no bar shows a slice."""
-    return [one for one in judgements if one.metric == metric and not one.slice]
+    return [
+        judgement for judgement in judgements if judgement.metric == metric and not judgement.slice
+    ]
 
 
 def shown_metrics(evaluation: EvaluationRecord, verdict: VerdictRecord | None) -> list[str]:

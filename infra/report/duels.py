@@ -46,7 +46,7 @@ class Duel:
     @property
     def summary(self) -> str:
         """The drawing in one sentence, for those who cannot see it."""
-        each = [f"{one.name} is {one.word}, {one.text}" for one in self.whiskers]
+        each = [f"{whisker.name} is {whisker.word}, {whisker.text}" for whisker in self.whiskers]
         return f"{self.metric} {self.title}: " + "; ".join(each)
 
 
@@ -81,25 +81,28 @@ def _duel(
 def _noise(evaluation: EvaluationRecord, score: Score, rival: str) -> float | None:
     """Return the larger noise of the two, None where that of one was not measured."""
     rivals = (s for s in evaluation.scores if rival in (s.name, s.role))
-    noises = [one.noise for one in (score, *rivals)]
+    noises = [model.noise for model in (score, *rivals)]
     measured = [noise for noise in noises if noise is not None]
     return max(measured) if len(measured) == len(noises) else None
 
 
 def _whisker(
-    score: Score, one: Comparison, noise: float | None, scale: _Scale, chosen: str
+    score: Score, comparison: Comparison, noise: float | None, scale: _Scale, chosen: str
 ) -> Whisker:
     band = None if noise is None else (scale.at(-noise), scale.at(noise) - scale.at(-noise))
-    low, middle, high = (f"{end:+.{scale.digits}f}" for end in (one.low, one.difference, one.high))
+    low, middle, high = (
+        f"{end:+.{scale.digits}f}"
+        for end in (comparison.low, comparison.difference, comparison.high)
+    )
     return Whisker(
         name="the champion" if score.role == CHAMPION else score.name,
         chosen=score.name == chosen and score.role == "candidate",
-        word=one.finding,
-        tone=WORDS[one.finding],
+        word=comparison.finding,
+        tone=WORDS[comparison.finding],
         text=f"{middle} (95%: {low} to {high})",
-        low=scale.at(one.low),
-        middle=scale.at(one.difference),
-        high=scale.at(one.high),
+        low=scale.at(comparison.low),
+        middle=scale.at(comparison.difference),
+        high=scale.at(comparison.high),
         noise=band,
     )
 
@@ -108,7 +111,7 @@ class _Scale:
     """Differences to percent of the width, with zero always on it and some air at both ends."""
 
     def __init__(self, pairs: Sequence[Comparison], noises: Sequence[float]) -> None:
-        ends = [0.0, *(one.low for one in pairs), *(one.high for one in pairs)]
+        ends = [0.0, *(pair.low for pair in pairs), *(pair.high for pair in pairs)]
         ends += [*noises, *(-noise for noise in noises)]
         air = 0.04 * ((max(ends) - min(ends)) or 1.0)
         self._low, self._high = min(ends) - air, max(ends) + air

@@ -42,7 +42,11 @@ def render_experiment(record: ExperimentRecord) -> str:
         tone=tone,
         best=best.name,
         rows=_rows(record),
-        rivals=list(dict.fromkeys(one.against for score in scores for one in score.comparisons)),
+        rivals=list(
+            dict.fromkeys(
+                comparison.against for score in scores for comparison in score.comparisons
+            )
+        ),
         slices=_slices(scores),
         metrics=list(scores[0].metrics),
     )
@@ -52,7 +56,9 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
     """Say what the highest variant is worth against the candidate as it is."""
     if best.name == record.candidate:
         return "Nothing beat it", f"{best.name} as it is reached the highest NDCG@10.", "calm"
-    found = [one for one in best.comparisons if one.against == record.candidate]
+    found = [
+        comparison for comparison in best.comparisons if comparison.against == record.candidate
+    ]
     value = f"{best.name} reached the highest NDCG@10, {best.metrics[METRIC]:.4f}"
     if found and found[0].finding == "better":
         return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
@@ -60,7 +66,7 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
 
 
 def _rows(record: ExperimentRecord) -> list[Row]:
-    asis = next(one for one in record.scores if one.name == record.candidate)
+    asis = next(score for score in record.scores if score.name == record.candidate)
     longest = max(score.intervals[METRIC][1] for score in record.scores) or 1.0
     return [_row(score, asis, longest) for score in record.scores]
 
@@ -81,7 +87,7 @@ def _row(score: Score, asis: Score, longest: float) -> Row:
         start=low * per_cent,
         width=(high - low) * per_cent,
         at=value * per_cent,
-        against={one.against: one for one in score.comparisons},
+        against={comparison.against: comparison for comparison in score.comparisons},
         metrics=score.metrics,
     )
 

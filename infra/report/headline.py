@@ -1,4 +1,4 @@
-"""The answer at the top of the page: one word and one sentence. It fails closed."""
+"""Says how a run ended in one word and one sentence, on top of its page; in doubt, not well."""
 
 from __future__ import annotations
 

@@ -139,7 +139,11 @@ def _candidates(
     """
     if ending in (None, "broken"):
         return list(runs)
-    return [one.run for one in _read(load_summary, store, runs, over) if one.ending == ending]
+    return [
+        summary.run
+        for summary in _read(load_summary, store, runs, over)
+        if summary.ending == ending
+    ]
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""The slices of an evaluation side by side; one that is too small has no number at all."""
+"""The table of an evaluation by kind of users and items; a kind that is too small has no number."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class SliceRow:
 
 def slice_table(evaluation: EvaluationRecord) -> list[SliceRow]:
     """Return a row per slice that some model was judged on."""
-    first = {one.name: one for score in evaluation.scores for one in score.slices}
+    first = {part.name: part for score in evaluation.scores for part in score.slices}
     return [
         SliceRow(
             name=name,
-            users=one.users,
-            too_small=one.too_small,
+            users=part.users,
+            too_small=part.too_small,
             values=tuple(_text(score, name) for score in evaluation.scores),
         )
-        for name, one in first.items()
+        for name, part in first.items()
     ]
 
 
 def _text(score: Score, name: str) -> str:
-    found = next((one for one in score.slices if one.name == name), None)
+    found = next((part for part in score.slices if part.name == name), None)
     if found is None or found.too_small or METRIC not in found.metrics:
         return NOTHING
     value = found.metrics[METRIC]

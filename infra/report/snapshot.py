@@ -1,4 +1,4 @@
-"""Everything the records say about a run at one moment, however far it came."""
+"""Reads all records of a run at one moment, however far the run came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in a few lines: what the list of runs and the trends of later runs need of it."""
+"""The summary of a run: what the list of runs and the trends of later runs need of it."""
 
 from __future__ import annotations
 

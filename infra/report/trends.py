@@ -1,4 +1,4 @@
-"""How a rule did in the runs before: since when it fails, and a small drawing of its values."""
+"""Shows a check over the last runs: since when it fails, and a small drawing of its values."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class Trends:
         return self._trend(key, now, limits, is_share(judged.metric))
 
     def _trend(self, key: str, now: Trace, limits: list[float], share: bool) -> Trend | None:
-        known = [(one.run, one.traces[key]) for one in self._earlier if key in one.traces]
+        known = [
+            (summary.run, summary.traces[key]) for summary in self._earlier if key in summary.traces
+        ]
         if not known:
             return None
         traces = [trace for _, trace in known] + [now]
