@@ -13,10 +13,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -25,6 +23,7 @@ from infra.loading import load_named
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.settings import load_settings
 from infra.spark import session as spark_session
+from infra.spark.cluster import ship_folder, shipped_folder
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
@@ -78,7 +77,7 @@ def scorer(loader: str, folder: str, k: int, shown: frozenset[str]) -> Score:
 def _load_once(loader: str, folder: str, shown: frozenset[str]) -> Any:
     import numpy as np
 
-    return load_named(loader)(Path(SparkFiles.get(folder)), np.array(sorted(shown), dtype=np.str_))
+    return load_named(loader)(shipped_folder(folder), np.array(sorted(shown), dtype=np.str_))
 
 
 def shown_now(catalogue: DataFrame) -> frozenset[str]:
@@ -95,13 +94,13 @@ def recommend(
     with storage.scratch() as scratch:
         folder = lake.store.fetch_folder(place, scratch)
         sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-        spark.sparkContext.addFile(str(folder), recursive=True)
+        shipped = ship_folder(spark, folder, scratch)
         interactions, catalogue = (
             spark_session.read_table(spark, table, [lake.address(table.name, run)])
             for table in (INTERACTIONS, CATALOGUE)
         )
         k, shown = settings.recommendations_per_user, shown_now(catalogue)
-        score = scorer(loader, folder.name, k, shown)
+        score = scorer(loader, shipped, k, shown)
         users = interactions.select("user_key").distinct()
         address = lake.begin("recommendations", run)
         top_lists(users, score).write.mode("overwrite").parquet(address)

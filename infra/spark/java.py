@@ -1,4 +1,4 @@
-"""Finding a Java for Spark: the system's own, else the one that pip can bring."""
+"""Finds a Java for Spark: the system's own, else the one that pip can bring."""
 
 from __future__ import annotations
 
@@ -44,10 +44,15 @@ def java_home() -> Path:
     )
 
 
+def prepare_java() -> None:
+    """Tell Spark which Java to use."""
+    os.environ["JAVA_HOME"] = str(java_home())
+
+
 def prepare_environment() -> None:
     """Tell Spark which Java, which Python and which address of this machine to use."""
-    here = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    os.environ.update(JAVA_HOME=str(java_home()), **here)
+    prepare_java()
+    os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
 
 
 def suits(java: Path) -> bool:

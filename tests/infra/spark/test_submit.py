@@ -34,6 +34,8 @@ def test_the_command_names_master_memory_options_and_job(shop: Storage) -> None:
     assert command[1:] == [
         *("--master", "spark://host:7077", "--driver-memory", "2g"),
         *("--conf", f"spark.driver.extraJavaOptions=-Dlog4j2.configurationFile={log}"),
+        *("--conf", f"spark.pyspark.driver.python={sys.executable}"),
+        *("--conf", f"spark.pyspark.python={sys.executable}"),
         *("--py-files", "a b.zip"),
         *(str(ingest_events.__file__), "--run", "run=x"),
     ]
@@ -104,7 +106,9 @@ def test_a_cluster_says_no_more_of_an_error_than_a_task_does(
         raise PySparkException(f"[CAST_INVALID_INPUT] '{arguments[1]}\n' is bad. SQLSTATE: 22018")
 
     program = Path(str(job.__file__)).read_text(encoding="utf-8").rpartition("\nif __name__")[2]
-    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(main=fail))  # type: ignore[arg-type]
+    program_of = SimpleNamespace(__file__=job.__file__)
+    monkeypatch.setitem(sys.modules, "__main__", program_of)  # type: ignore[arg-type]
+    monkeypatch.setattr(job, "main", fail)
     monkeypatch.setattr(sys, "argv", ["job.py", "--run", "anna@example.org"])
     with pytest.raises(SystemExit) as end:
         exec(f"if __name__{program}", {**vars(job), "__name__": "__main__"})
