@@ -34,6 +34,12 @@ def test_a_name_that_is_a_pattern_is_an_error_before_it_reads_its_neighbours_twi
     assert shop.lake.partitions("events") == []
 
 
+def test_a_name_that_reads_as_the_end_of_a_name_is_an_error(spark: object, shop: Storage) -> None:
+    land(shop, [event()], "day; isDirectory=false; length=1; .jsonl")
+    with pytest.raises(InputError, match="has '; isDirectory=' in its name"):
+        ingest(shop)
+
+
 def test_a_name_of_parquets_own_is_an_error_before_spark_reads_nothing_of_it(
     spark: object, shop: Storage
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from jobs.landing.sources import load_sources
-from tests.jobs.shop_files import judged
+from tests.jobs.shop_files import sorted_rows
 
 
 def line(quantity: str = "6", number: str = "536365", time: str = "08:26:00") -> str:
@@ -17,15 +17,15 @@ def test_a_line_of_online_retail_has_the_same_id_in_every_delivery(spark: SparkS
     corrected = [line(time="08:20:00"), *day[:2], line("6.0")]
     feed = load_sources(("online_retail",))["online_retail"].events
     files = {"day": day, "again": day, "replayed": [line("7")], "corrected": corrected}
-    found = judged(spark, feed, **files)
+    found = sorted_rows(spark, feed, **files)
     ids = {
         name: [row["event_id"] for row in found if row["file"].endswith(f"/{name}")]
         for name in files
     }
-    assert [len(one) for one in ids.values()] == [len(one) for one in files.values()]
+    assert [len(own) for own in ids.values()] == [len(lines) for lines in files.values()]
     assert len(set(ids["day"])) == 5  # equal lines of a delivery are as many events
     assert set(ids["again"]) == set(ids["day"])
     assert not set(ids["replayed"]) & set(ids["day"])  # what was quarantined is no repeat
     assert len(set(ids["corrected"])) == 4
     assert len(set(ids["corrected"]) & set(ids["day"])) == 2  # what was not corrected has its ids
-    assert all(one.startswith("536365-85123A-") for one in ids["corrected"])
+    assert all(name.startswith("536365-85123A-") for name in ids["corrected"])

@@ -17,7 +17,7 @@ from infra.errors import InputError
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import batch, books, ingestion
-from jobs.cleaning.row_outcome import judge
+from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing import parquet_columns, reading
 from jobs.landing.reading import parse
 from jobs.landing.sources import FILE, Feed, load_sources
@@ -111,7 +111,7 @@ def test_a_name_with_a_dot_is_one_field_and_bytes_of_parquet_are_text_or_none(
         good, bad = ([row[name] for name in fields[:-1]] + [end] for end in (b"4", b"\xff"))
         ddl = ", ".join(f"`{name}` STRING" for name in fields[:-1]) + f", {fields[-1]} BINARY"
         lines = spark.createDataFrame([good, bad], ddl).crossJoin(lines.drop("value"))
-    found = judge(parse(lines, feed), feed, "secret").orderBy("outcome").collect()
+    found = sort_rows(parse(lines, feed), feed, "secret").orderBy("outcome").collect()
     assert [row["reason"] for row in found] == [None, "not_utf8"][: len(found)]
     assert found[0]["rating"] == (4 if wanted == "parquet" else None)
 
