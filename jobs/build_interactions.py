@@ -1,4 +1,4 @@
-"""Accepted events to weighted user-item pairs, split by one global time; and the items of then.
+"""Turns accepted events into weighted user-item pairs, split by one time; and writes the items.
 
 Grain of `interactions`: one row per user, item and part. Time never leaks: the weights of the
 train part come from events before the cut alone, and `items` holds what was known at the cut.
@@ -51,7 +51,7 @@ class EventWeight(Strict):
 
 @dataclass(frozen=True)
 class Times:
-    """The times of a run, all UTC: events from `start`, trained before `cut`, judged to `end`."""
+    """The times of a run, all UTC: events from `start`, trained before `cut`, hold-out to `end`."""
 
     start: datetime
     cut: datetime
@@ -76,7 +76,7 @@ def inside(events: DataFrame, window: Times) -> DataFrame:
 
 
 def split_at(events: DataFrame, cut: datetime) -> DataFrame:
-    """Say for each event whether models learn from it or are judged by it."""
+    """Say for each event whether models learn from it or are scored on it."""
     before = F.col("event_time") < F.lit(cut)
     return events.withColumn("part", F.when(before, TRAIN).otherwise(HOLDOUT))
 
@@ -124,16 +124,16 @@ def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
 
 
 def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataFrame:
-    """Read the catalogue rows of a source; broken ones and declared non-items carry a reason."""
+    """Read the catalogue rows of a source; broken and ignored ones carry a reason."""
     landing = settings.landing
     files = landed_files(spark, feed, landing)
     require_headers(files, feed, settings)
     rows = parse(open_feed(spark.read, feed, landing, footers(spark, files, feed)), feed)
     readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing
-    marked = rows.withColumn("_no_item", F.when(readable, named(feed.not_items)))
+    marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)
-    clean = marked.transform(typed, feed, table, ITEMS.required, ("_no_item",))
-    reason: Column = F.coalesce("_no_item", BROKEN)
+    clean = marked.transform(typed, feed, table, ITEMS.required, ("_ignored_by",))
+    reason: Column = F.coalesce("_ignored_by", BROKEN)
     return mask(clean.withColumn("reason", reason), ITEMS).select(*ITEMS.columns, "reason", MASKED)
 
 
@@ -169,7 +169,7 @@ def readable(items: DataFrame) -> DataFrame:
 
 
 def _refused(items: DataFrame) -> dict[str, int]:
-    """Count the catalogue rows that could not be read, by reason; declared non-items are none."""
+    """Count the catalogue rows that could not be read, by reason; ignored ones do not count."""
     refused = items.filter(F.col("reason").isin(*BROKEN_REASONS)).groupBy("reason").count()
     return {row["reason"]: row["count"] for row in refused.collect()}
 

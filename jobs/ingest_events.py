@@ -1,4 +1,4 @@
-"""Landing files to clean events and quarantined rows; each file is read exactly once.
+"""Reads landing files into clean events and quarantined rows; each file exactly once.
 
 Spark Structured Streaming remembers the files in a checkpoint. A batch overwrites its own
 partition and shows it by a manifest written last, so a crash and a rerun lose and double nothing.

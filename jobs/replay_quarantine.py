@@ -1,4 +1,4 @@
-"""Quarantined rows: count them, fix them, and let the next ingestion read them again.
+"""Counts and fixes quarantined rows, and lets the next ingestion read them again.
 
 list      what stands in quarantine, by batch and reason, and what of it was replayed
 replay    export, fix with --fix COMMAND (sed -i ..., an editor) and land, in one go;
@@ -45,15 +45,17 @@ class Desk:
         self._batches = BatchReader(storage)
         self._landing = open_store(storage.landing, storage.settings)
 
-    def show(self, found: Sequence[Group]) -> None:
+    def show(self, groups: Sequence[Group]) -> None:
         """Print what stands in quarantine and what became of it, then the sum of each reason."""
-        if not found:
+        if not groups:
             return
-        lines = [(one.batch, one.reason, f"{one.rows:,}", self._state(one)) for one in found]
+        lines = [
+            (group.batch, group.reason, f"{group.rows:,}", self._state(group)) for group in groups
+        ]
         print(text_table(("batch", "reason", "rows", "replayed"), lines))
         sums: Counter[tuple[str, str]] = Counter()
-        for one in found:
-            sums[one.source, one.reason] += one.rows
+        for group in groups:
+            sums[group.source, group.reason] += group.rows
         totals = [(*names, f"{rows:,}") for names, rows in sums.most_common()]
         print("\n" + text_table(("source", "reason", "rows"), totals))
 
@@ -67,14 +69,14 @@ class Desk:
             return "no; its source is gone"
         return f"no; exported to {file}" if file.exists() else "no"
 
-    def open(self, found: Sequence[Group]) -> list[Group]:
+    def open(self, groups: Sequence[Group]) -> list[Group]:
         """Leave out what was replayed before, and say so."""
-        landed = {one: self._is_landed(one) for one in found}
-        if done := sum(one.rows for one in found if landed[one]):
+        landed = {group: self._is_landed(group) for group in groups}
+        if done := sum(group.rows for group in groups if landed[group]):
             print(f"{done:,} rows were replayed before; they are left alone.")
-        return [one for one in found if not landed[one]]
+        return [group for group in groups if not landed[group]]
 
-    def export(self, found: Sequence[Group], fix: str = "") -> list[Path]:
+    def export(self, groups: Sequence[Group], fix: str = "") -> list[Path]:
         """Write each group to a file and fix it; one that was exported before stays as it is.
 
         A file takes its place when it is fixed, so that a rerun after a kill fixes none twice.
@@ -84,22 +86,22 @@ class Desk:
         InputError
             One that was exported before was not fixed by the same command then.
         """
-        new = [one for one in found if not self._edited(one).exists()]
-        for one in found:
-            if fix and one not in new:
-                self._require_fixed(one, fix)
+        new = [group for group in groups if not self._edited(group).exists()]
+        for group in groups:
+            if fix and group not in new:
+                self._require_fixed(group, fix)
         with self.storage.scratch() as folder:
-            files = [self._write(one, folder) for one in new]
+            files = [self._write(group, folder) for group in new]
             if fix and files:
                 _run(fix, files)
             self.storage.replays.mkdir(mode=0o700, parents=True, exist_ok=True)  # raw user ids
             for file in files:
                 _write_note(self.storage.replays / file.name, fix)
                 file.replace(self.storage.replays / file.name)
-        for one in found:
-            was = "" if one in new else ", as it was exported before"
-            print(f"{one.rows:,} rows, {one.reason}: {self._edited(one)}{was}", flush=True)
-        return [self._edited(one) for one in found]
+        for group in groups:
+            was = "" if group in new else ", as it was exported before"
+            print(f"{group.rows:,} rows, {group.reason}: {self._edited(group)}{was}", flush=True)
+        return [self._edited(group) for group in groups]
 
     def _require_fixed(self, group: Group, fix: str) -> None:
         file = self._edited(group)

@@ -1,4 +1,4 @@
-"""Simulate a fashion shop: files of events and catalogue to test against, dirt and truth included.
+"""Simulates a fashion shop: files of events and catalogue to test against, dirt and truth included.
 
     python -m jobs.simulate_shop landing --events 300000 --days 14 --first-day 2026-11-10
 

@@ -54,7 +54,7 @@ class IngestCounts(Strict):
             "clean": self.clean,
             "quarantined": sum(self.quarantined.values()),
             "duplicates": self.duplicates,
-            "not events": sum(self.not_events.values()),
+            "ignored": sum(self.not_events.values()),
         }
 
     @property

@@ -1,4 +1,4 @@
-"""Spark's classes, archived once so that later sessions start in half the time.
+"""Archives Spark's classes once, so that later sessions start in half the time.
 
 A JVM spends most of a short Spark job on loading and verifying the same thousands of classes. Java
 can keep them in a file (class data sharing, JEP 350): a session then starts in 3 s instead of 6 s

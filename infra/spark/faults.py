@@ -1,4 +1,4 @@
-"""What Spark raises, in one line: its own messages bury the cause under pages of plan and stack."""
+"""Says in one line what Spark raises: it buries the cause under pages of plan and stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are computed once and read several times."""
+"""Keeps rows that are computed once and read several times."""
 
 from __future__ import annotations
 

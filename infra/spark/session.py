@@ -1,4 +1,4 @@
-"""The Spark session, and reading and writing tables."""
+"""Starts the Spark session, and reads tables with their required columns checked."""
 
 from __future__ import annotations
 

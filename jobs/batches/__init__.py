@@ -1,1 +1,1 @@
-"""One batch of landed rows, from reading to its manifest, with every row accounted for."""
+"""Ingestion: the stream of a source, its batches, and the books that account for every row."""

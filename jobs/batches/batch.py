@@ -1,4 +1,4 @@
-"""One batch of a source: its rows are sorted and written, and last a manifest shows them."""
+"""Writes one batch of a source: sorts its rows, and shows them by a manifest written last."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from infra.storage import Storage
 from jobs.batches import books
 from jobs.batches.quarantine import count_reasons
 from jobs.cleaning.repeats import without_repeats
-from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, judge
+from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, sort_rows
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.landing_folder import landed_files, require_plain_names
 from jobs.landing.parquet_columns import footers, parquet_schema, unknown_columns
@@ -103,7 +103,7 @@ def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
     read = Observation()
     counted = batch.observe(read, F.count(F.lit(1)).alias("rows"))
     secret = delivery.storage.settings.user_key_secret.get_secret_value()
-    rows = keep(judge(parse(counted, delivery.feed), delivery.feed, secret))
+    rows = keep(sort_rows(parse(counted, delivery.feed), delivery.feed, secret))
     counts = books.count_outcomes(rows)
     # of no row nothing is observed
     return SortedRows(rows, counts, int(read.get["rows"]) if counts else batch.count())

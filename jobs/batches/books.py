@@ -1,4 +1,4 @@
-"""The books of ingestion: every row that was read is accounted for, or the batch is not shown."""
+"""Accounts for every row that was read; a batch whose sum does not hold is not shown."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ from infra.ledger.batches import BatchReader
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs.cleaning.repeats import may_hold_repeated
-from jobs.cleaning.row_outcome import CLEAN, NOT_EVENT
+from jobs.cleaning.row_outcome import CLEAN, IGNORED
 from jobs.landing.landing_folder import landed_name
 
 _DAY = 86_400_000_000  # microseconds
+# counts of a manifest, as the summary calls them; `not_events` are the ignored rows, by rule
+_COUNTS = {
+    "by_type": "by type",
+    "quarantined": "quarantined",
+    "not_events": "ignored",
+    "unknown_columns": "unknown columns",
+}
 _MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names every one
 
 
-def count_outcomes(judged: DataFrame) -> list[Row]:
-    """Count judged rows by outcome, reason and file, with the days of the clean ones.
+def count_outcomes(sorted_rows: DataFrame) -> list[Row]:
+    """Count sorted rows by outcome, reason and file, with the days of the clean ones.
 
     Beside them the texts that were masked and the rows with unknown columns.
     """
@@ -32,7 +39,7 @@ def count_outcomes(judged: DataFrame) -> list[Row]:
     day = F.when(F.col("outcome") == CLEAN, _day()).alias("day")
     unknown = F.count_if(F.size("unknown") > 0).alias("unknown")
     sums = (F.count("*").alias("count"), F.sum("masked").alias("masked"), unknown)
-    by_day = judged.groupBy(*keys, day).agg(*sums)
+    by_day = sorted_rows.groupBy(*keys, day).agg(*sums)
     added = (F.sum(name).alias(name) for name in ("count", "masked", "unknown"))
     # of thousands of files with a year each only so much reaches this process
     return by_day.groupBy(*keys).agg(*added, F.collect_set("day").alias("days")).collect()
@@ -150,7 +157,7 @@ def write_up(
     Parameters
     ----------
     found : list of Row
-        `count_outcomes` of the judged rows.
+        `count_outcomes` of the sorted rows.
     written : list of Row
         `count_written` of the events read back from where they were written.
     quarantined : dict of str to int
@@ -163,14 +170,14 @@ def write_up(
     Raises
     ------
     InputError
-        The sum does not hold: read = clean + quarantined + duplicates + rows that are no events.
+        The sum does not hold: read = clean + quarantined + duplicates + ignored.
     """
     manifest = {
         "rows_read": rows_read,
         "clean": sum(row["count"] for row in written),
         "duplicates": duplicates,
         "quarantined": quarantined,
-        "not_events": _not_events(found),
+        "not_events": _ignored(found),
         "by_type": _add({row["event_type"]: row["count"]} for row in written),
         "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
         "first_event": _time(min((row["first"] for row in written), default=None)),
@@ -183,7 +190,7 @@ def write_up(
 
 
 def check_sum(manifest: dict[str, Any]) -> None:
-    """Hold the books: rows read = clean + quarantined + duplicates + rows that are no events.
+    """Hold the books: rows read = clean + quarantined + duplicates + ignored.
 
     Raises
     ------
@@ -205,11 +212,11 @@ def summary(manifest: dict[str, Any]) -> str:
 
 
 def _details(manifest: dict[str, Any]) -> Iterator[str]:
-    for name in ("by_type", "quarantined", "not_events", "unknown_columns"):
-        counts = sorted(manifest[name].items(), key=lambda one: -one[1])
+    for name, word in _COUNTS.items():
+        counts = sorted(manifest[name].items(), key=lambda count: -count[1])
         if counts:
             listed = ", ".join(f"{what} {rows:,}" for what, rows in counts)
-            yield f"{name.replace('_', ' ')}: {listed}"
+            yield f"{word}: {listed}"
     if undecided := ", ".join(manifest["repeats_of_undecided"]):
         yield (
             f"some of the duplicates may repeat {undecided}, not accepted so far: if it is "
@@ -240,7 +247,7 @@ def _totals_line(manifest: dict[str, Any]) -> str:
         f"{manifest['clean']:,} clean",
         f"{sum(manifest['quarantined'].values()):,} quarantined",
         f"{manifest['duplicates']:,} duplicates",
-        f"{sum(manifest['not_events'].values()):,} no events",
+        f"{sum(manifest['not_events'].values()):,} ignored",
     )
     return f"{manifest['batch']}: " + ", ".join(parts)
 
@@ -284,8 +291,8 @@ def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _not_events(found: Iterable[Row]) -> dict[str, int]:
-    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == NOT_EVENT)
+def _ignored(found: Iterable[Row]) -> dict[str, int]:
+    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == IGNORED)
     return _add({reason: count} for reason, count in rows)
 
 

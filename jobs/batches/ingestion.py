@@ -1,4 +1,4 @@
-"""The stream of a source: which files are read, in which batches, and why one was refused."""
+"""Reads the new files of a source, batch by batch, and says why a batch was refused."""
 
 from __future__ import annotations
 

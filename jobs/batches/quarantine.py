@@ -1,4 +1,4 @@
-"""What stands in quarantine, and what of it was replayed: by groups, each replayed at most once.
+"""Groups quarantined rows by batch and reason; each group is replayed at most once.
 
 A group is the rows of one batch with one reason. Its record, `replays/BATCH/REASON.json` in the
 lake, can be created once only; that is what keeps two people, or two runs, from replaying it twice.

@@ -41,7 +41,7 @@ def ingest(work: Work) -> dict[str, Any]:
     with duckdb.connect(config={"threads": THREADS, "temp_directory": str(work.lake)}) as base:
         base.execute("set preserve_insertion_order = false; set timezone = 'UTC'")
         _arrivals(base, work)
-        base.execute(_judged(work))
+        base.execute(_sorted(work))
         masked = sum(_mask(base, name) for name in EVENTS.texts)
         base.execute(_users(work.secret))
         base.execute(_repeats())
@@ -58,7 +58,7 @@ def _arrivals(base: duckdb.DuckDBPyConnection, work: Work) -> None:
     base.executemany("insert into files values (?, to_timestamp(?))", rows)
 
 
-def _judged(work: Work) -> str:
+def _sorted(work: Work) -> str:
     """Read every line once into a table: the fields, the reason, and the line where it is bad."""
     fields = work.feed.fields
     paths = ", ".join(f"'$.{name}'" for name in fields)
@@ -70,7 +70,7 @@ def _judged(work: Work) -> str:
     known = ", ".join(f"'{name}'" for name in fields)
     signs = " or ".join(f"regexp_matches({name}, '{SIGNS}')" for name in texts)
     return f"""
-        create temp table judged as
+        create temp table sorted as
         with lines as (select line, filename, json_valid(line) and line like '%}}' as good
             from read_csv('{work.landing}/{work.feed.files}', columns = {{'line': 'VARCHAR'}},
                 delim = '\x01', quote = '', escape = '', header = false, auto_detect = false,
@@ -109,7 +109,7 @@ def _reason(feed: EventFeed) -> str:
 
 def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
     """Mask one column; the few texts with a sign of personal data go through the same patterns."""
-    of = f"from judged where odd_text and reason is null and {name} is not null"
+    of = f"from sorted where odd_text and reason is null and {name} is not null"
     found = [text for (text,) in base.execute(f"select distinct {name} {of}").fetchall()]
     masked = [(text, mask_text(text)) for text in found if mask_text(text) != text]
     if not masked:
@@ -117,7 +117,7 @@ def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
     base.execute("create or replace temp table masks (text text, masked text)")
     base.executemany("insert into masks values (?, ?)", masked)
     done = base.execute(
-        f"update judged set {name} = masked from masks where odd_text and reason is null "
+        f"update sorted set {name} = masked from masks where odd_text and reason is null "
         f"and {name} = text"
     ).fetchone()
     return int(done[0]) if done else 0
@@ -128,30 +128,30 @@ def _users(secret: str) -> str:
     inner, outer = (key.hex() for key in hmac_keys(secret))
     return f"""create temp table users as select user_id,
         sha256(unhex('{outer}') || unhex(sha256(unhex('{inner}') || user_id::blob)))[:32]
-        as user_key from (select distinct user_id from judged where reason is null)"""
+        as user_key from (select distinct user_id from sorted where reason is null)"""
 
 
 def _repeats() -> str:
     """Choose the row that stays of each event id that stands more than once."""
     return """create temp table repeats as
-        with ids as (select event_id from judged where reason is null
+        with ids as (select event_id from sorted where reason is null
             group by event_id having count(*) > 1)
-        select event_id, min_by(judged.rowid, (event_time, user_id, item_id, filename)) as stays
-        from judged semi join ids using (event_id) where reason is null group by 1"""
+        select event_id, min_by(sorted.rowid, (event_time, user_id, item_id, filename)) as stays
+        from sorted semi join ids using (event_id) where reason is null group by 1"""
 
 
 def _copy_events(lake: Path) -> str:
     columns = ", ".join(EVENTS.columns)
-    return f"""copy (select {columns} from judged join users using (user_id)
+    return f"""copy (select {columns} from sorted join users using (user_id)
         where reason is null and (event_id not in (select event_id from repeats)
-            or judged.rowid in (select stays from repeats)))
+            or sorted.rowid in (select stays from repeats)))
         to '{lake}/events' (format parquet, compression zstd, per_thread_output)"""
 
 
 def _quarantine_unreadable(base: duckdb.DuckDBPyConnection) -> int:
     """Collect the bad rows; of those that are no UTF-8 the exact bytes, which DuckDB dropped."""
     base.execute("""create temp table bad as select reason, raw::blob as raw, filename as file
-        from judged where reason is not null""")
+        from sorted where reason is not null""")
     found = base.execute("""select distinct file_path, line_byte_position from reject_errors
         join reject_scans using (scan_id, file_id) where error_type = 'INVALID ENCODING'""")
     places = found.fetchall()
@@ -172,15 +172,15 @@ def _counts(base: duckdb.DuckDBPyConnection, work: Work, unreadable: int) -> dic
     by_type = table(
         f"select event_type, count(*) from '{work.lake}/events/*.parquet' group by event_type"
     )
-    judged = table("select reason is null, count(*) from judged group by 1")
+    unrefused = table("select reason is null, count(*) from sorted group by 1")
     clean = sum(by_type.values())
     return {
-        "read": sum(judged.values()) + unreadable,
+        "read": sum(unrefused.values()) + unreadable,
         "clean": clean,
-        "duplicates": judged[True] - clean,  # type: ignore[index]
+        "duplicates": unrefused[True] - clean,  # type: ignore[index]
         "quarantined": table("select reason, count(*) from bad group by 1"),
         "by_type": by_type,
         "unknown_columns": table(
-            "select name, count(*) from (select unnest(unknown) as name from judged) group by 1"
+            "select name, count(*) from (select unnest(unknown) as name from sorted) group by 1"
         ),
     }

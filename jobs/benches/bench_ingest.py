@@ -83,9 +83,9 @@ def summary(
 ) -> dict[str, Any]:
     """Return the line of the bench, from what the engines took and counted."""
     wrong = [
-        f"{name} counts {one}"
+        f"{name} counts {mismatch}"
         for name, outcome in (("catwalk", catwalk), ("duckdb", duckdb))
-        for one in mismatches(truth, outcome["counts"])
+        for mismatch in mismatches(truth, outcome["counts"])
     ]
     for line in wrong:
         print(line)
@@ -140,7 +140,7 @@ def _measured(folder: Path, engine: str) -> dict[str, Any]:
     sizes: dict[int, int] = {}
     while process.poll() is None:
         before, sizes = sizes, _resident(process.pid)
-        peak = max(peak, sum(sizes[one] for one in sizes.keys() & before.keys()))
+        peak = max(peak, sum(sizes[process] for process in sizes.keys() & before.keys()))
         time.sleep(0.1)
     if process.returncode:
         raise SparkError(f"The bench of {engine} failed.", "The lines above say why.")

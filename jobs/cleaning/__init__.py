@@ -1,1 +1,1 @@
-"""From parsed text to typed rows, each clean or with the reason why not."""
+"""Converts parsed rows to typed ones and sorts them; finds repeated events."""

@@ -1,4 +1,4 @@
-"""Removing events that came twice, without moving whole rows about.
+"""Removes events that came twice, without moving whole rows about.
 
 Nearly all ids are unique, so only 64-bit hashes of them are compared; the few rows whose hash
 stands more than once, in the batch or among recent events, are then compared by the id itself.

@@ -1,4 +1,4 @@
-"""From a parsed row of the shop to its outcome: clean, quarantined with a reason, or no event."""
+"""Sorts parsed rows: clean, quarantined with a reason, or ignored by a rule of the source."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
 from jobs.landing.sources import EventFeed
 from jobs.landing.unknown_columns import UNKNOWN
 
-CLEAN, QUARANTINED, NOT_EVENT = "clean", "quarantined", "not_event"
+CLEAN, QUARANTINED, IGNORED = "clean", "quarantined", "ignored"
 _DAY = 86_400_000_000  # microseconds: interval arithmetic goes by the calendar and takes longer
 _AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
 
 
-def judge(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
+def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     """Give every row its outcome and, unless it is clean, the reason; keep only Catwalk's columns.
 
     Raw text stays on quarantined rows alone; user ids leave here as keys.
     """
     readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing: it is quarantined
-    marked = parsed.withColumn("_no_event", F.when(readable, named(feed.not_events)))
+    marked = parsed.withColumn("_ignored_by", F.when(readable, named(feed.not_events)))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
-    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_no_event")
-    judged = (
+    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_ignored_by")
+    typed_rows = (
         marked.transform(typed, feed, table, required, kept)
         .transform(_rename_types, feed)
         .withColumn("_reason", _reason(feed))
         .transform(mask, EVENTS)
     )
-    no_event, reason = F.col("_no_event"), F.col("_reason")
+    ignored_by, reason = F.col("_ignored_by"), F.col("_reason")
     outcome = (
-        F.when(no_event.isNotNull(), NOT_EVENT)
+        F.when(ignored_by.isNotNull(), IGNORED)
         .when(reason.isNotNull(), QUARANTINED)
         .otherwise(CLEAN)
     )
-    return judged.select(
+    return typed_rows.select(
         *(F.col(name) for name in EVENTS.columns if name != "user_key"),
         user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
         outcome.alias("outcome"),
-        F.coalesce(no_event, reason).alias("reason"),
+        F.coalesce(ignored_by, reason).alias("reason"),
         F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
         F.col(FILE).alias("file"),
         F.col(SIZE).alias("file_size"),

@@ -1,4 +1,4 @@
-"""From a parsed row to a typed one, or to the reason why it is none."""
+"""Converts parsed text rows to typed columns, or says why a row cannot be converted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def typed(
 
 def _number_held(columns: Iterable[Column]) -> Column:
     """Count the columns of a row that are not null."""
-    return reduce(Column.__add__, (one.isNotNull().cast("int") for one in columns))
+    return reduce(Column.__add__, (column.isNotNull().cast("int") for column in columns))
 
 
 def named(rules: dict[str, str]) -> Column:

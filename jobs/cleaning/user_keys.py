@@ -1,4 +1,4 @@
-"""Keys of users: an HMAC of the shop's id under the secret of the shop."""
+"""Makes the keys of users: an HMAC of the shop's id under the secret of the shop."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the shop dropped: which files, how they are read, what a source may say."""
+"""Reads what the shop delivers: which files, in which format, by which rules of a source."""

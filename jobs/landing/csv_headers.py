@@ -1,4 +1,4 @@
-"""The header of every CSV file is held against `fields` before any row of it is read.
+"""Compares the header of every CSV file with `fields` before any row is read.
 
 Spark splits a row into columns by their place, so a renamed, added or moved column would land,
 silently, in the wrong place of the lake.

@@ -1,4 +1,4 @@
-"""The files of the landing folder: which there are, and which Spark reads as they are."""
+"""Lists the files of the landing folder, and refuses those that Spark would read wrongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every SQL expression of a source is tried on an empty table before any row is read."""
+"""Tries every SQL expression of a source on an empty table before any row is read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     for kind, (key, conditions) in rules.items():
         feed: Feed = getattr(source, kind)
         names = (*feed.fields, reading.FILE)
-        empty = spark.createDataFrame([], ", ".join(f"{quoted(one)} STRING" for one in names))
+        empty = spark.createDataFrame([], ", ".join(f"{quoted(name)} STRING" for name in names))
         origin = f"{file}, '{name}', {kind}"
         _require_expressions(empty, feed.columns, f"{origin}.columns")
         _require_expressions(empty, conditions, f"{origin}.{key}")

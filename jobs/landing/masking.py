@@ -1,4 +1,4 @@
-"""What looks like personal data in a kept text is masked at the door, and counted.
+"""Masks and counts what looks like personal data in a text, before it is written.
 
 Recognised: e-mail addresses; IPv4 addresses of four numbers up to 255; IPv6 addresses of eight
 groups or with `::`; phone numbers, either `+` and 7 to 15 digits, or a national number with
@@ -61,7 +61,7 @@ def mask(frame: DataFrame, table: Table) -> DataFrame:
     found = {name: F.col(_FOUND)[place] for place, name in enumerate(texts)}
     kept = {name: F.coalesce(one, name) for name, one in found.items()}
     changed = [F.coalesce(one != F.col(name), F.lit(False)) for name, one in found.items()]
-    number = reduce(Column.__add__, (one.cast("int") for one in changed))
+    number = reduce(Column.__add__, (differs.cast("int") for differs in changed))
     return marked.withColumns({**kept, MASKED: number}).drop(_FOUND)
 
 

@@ -1,4 +1,4 @@
-"""The columns of Parquet files, known from their footers before a row is read."""
+"""Reads the columns of Parquet files from their footers, before any row is read."""
 
 from __future__ import annotations
 

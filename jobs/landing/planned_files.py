@@ -1,4 +1,4 @@
-"""The files of a batch as Spark planned it, from its own log: also those that gave no row.
+"""Reads from Spark's log which files it planned for a batch, also those without rows.
 
 Spark numbers what it sees of new files in `sources/0` of a checkpoint, one log each, every tenth
 with all before it (`9.compact`); `offsets` says up to which number a batch goes. A kill between
@@ -24,7 +24,7 @@ def planned_files(lake: Lake, source: str, number: int) -> list[str]:
     before = _reached(lake, source, number - 1) if number else -1
     last = _reached(lake, source, number)
     seen = _entries(lake, f"{CHECKPOINTS}/{source}/sources/0", before)
-    return sorted({landed_name(one["path"]) for one in seen if before < one["batchId"] <= last})
+    return sorted({landed_name(file["path"]) for file in seen if before < file["batchId"] <= last})
 
 
 def checkpoint_id(lake: Lake, source: str) -> str:

@@ -1,4 +1,4 @@
-"""Opening landing files: every source column arrives as text, every broken row with its reason.
+"""Reads landing files: every source column as text, every broken row with its reason.
 
 JSON and CSV are read line by line as bytes, so a bad line is kept exactly as it came. `from_json`
 and `from_csv` alone accept too much (two objects on a line, trailing garbage, single quotes, NaN,

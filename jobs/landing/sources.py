@@ -1,4 +1,4 @@
-"""The sources of `jobs/sources.yaml`: what lands where, and how it maps to Catwalk's tables."""
+"""Reads `jobs/sources.yaml`: what lands where, and how it maps to Catwalk's tables."""
 
 from __future__ import annotations
 

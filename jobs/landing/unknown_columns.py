@@ -1,4 +1,4 @@
-"""Columns that arrive and no source asks for: their names are reported, their values dropped."""
+"""Counts columns that no source asks for: names are reported, values dropped."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.cleaning.row_outcome import judge
+from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import EventFeed
 
@@ -91,20 +91,20 @@ def land(
 def opened(spark: SparkSession, **files: Sequence[str | bytes]) -> DataFrame:
     """Return lines as `open_feed` gives those of files that landed just now."""
     lines = [
-        (line, f"file:///landing/{name}")
+        (raw, f"file:///landing/{name}")
         for name, lines in files.items()
-        for line in (one if isinstance(one, bytes) else one.encode() for one in lines)
+        for raw in (line if isinstance(line, bytes) else line.encode() for line in lines)
     ]
     frame = spark.createDataFrame(lines, "value BINARY, _file STRING")
     arrived = {"_size": F.lit(1).cast("long"), "_arrived": F.current_timestamp()}
     return frame.withColumn("value", F.col("value").cast("string")).withColumns(arrived)
 
 
-def judged(
+def sorted_rows(
     spark: SparkSession, feed: EventFeed, **files: Sequence[str | bytes]
 ) -> list[dict[str, Any]]:
-    """Return the rows of files as ingestion judges them, in any order."""
-    rows = judge(parse(opened(spark, **files), feed), feed, "secret").collect()
+    """Return the rows of files as ingestion sorts them, in any order."""
+    rows = sort_rows(parse(opened(spark, **files), feed), feed, "secret").collect()
     return [row.asDict() for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Every row that lands is clean, quarantined with its reason, a duplicate, or declared no event."""
+"""Every row that lands is clean, quarantined with its reason, a duplicate, or ignored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import batch, books
 from jobs.batches.batch import Delivery
-from jobs.cleaning.row_outcome import judge
+from jobs.cleaning.row_outcome import sort_rows
 from jobs.cleaning.user_keys import hmac_keys, user_key
 from jobs.landing.reading import parse
 from jobs.landing.sources import load_sources
@@ -208,14 +208,14 @@ def test_a_lost_row_fails_the_batch_and_hides_it(
         return write_quarantine(delivery, key, odd.filter("outcome = 'clean'"))
 
     def lose_all(*given: object) -> DataFrame:
-        return judge(*given).filter("event_id = 'no such'")  # type: ignore[arg-type]
+        return sort_rows(*given).filter("event_id = 'no such'")  # type: ignore[arg-type]
 
     write_quarantine = batch.write_quarantine
     land(shop, [event(), event(event_id="e2"), "no json"])
     for name, broken, kept in (
         ("without_repeats", lose_an_event, 2),
         ("write_quarantine", lose_the_refused, 2),
-        ("judge", lose_all, 0),
+        ("sort_rows", lose_all, 0),
     ):
         with monkeypatch.context() as patch, pytest.raises(InputError) as error:
             patch.setattr(batch, name, broken)
@@ -249,7 +249,7 @@ def test_no_plan_shows_the_secret(spark: SparkSession) -> None:
     shown = [SECRET]
     for key in (secret, *hmac_keys(SECRET)):  # an inner or outer key is as good
         shown += [key.hex(), b64encode(key).decode(), ", ".join(map(str, key))]
-    frame = judge(parse(opened(spark, one=[event()]), feed), feed, SECRET)
+    frame = sort_rows(parse(opened(spark, one=[event()]), feed), feed, SECRET)
 
     def plans(frame: DataFrame) -> str:
         frame.collect()  # the plan that ran is written otherwise than the one before
@@ -258,12 +258,12 @@ def test_no_plan_shows_the_secret(spark: SparkSession) -> None:
         return "".join((frame._jdf.queryExecution().toString(), *explained)).lower()
 
     mode_of = spark._jvm.org.apache.spark.sql.execution.ExplainMode.fromString  # type: ignore[union-attr]
-    assert [one for one in shown if one.lower() in plans(frame)] == []
+    assert [text for text in shown if text.lower() in plans(frame)] == []
     literal = spark.range(1).select(F.hmac(F.lit(bytearray(secret)), F.lit(b"anna")))
-    assert [one for one in shown if one.lower() in plans(literal)], "it would be seen"
+    assert [text for text in shown if text.lower() in plans(literal)], "it would be seen"
     for key in hmac_keys(SECRET):
         literal = spark.range(1).select(F.sha2(F.concat(F.lit(bytearray(key)), F.lit(b"a")), 256))
-        assert [one for one in shown if one.lower() in plans(literal)], "so would these"
+        assert [text for text in shown if text.lower() in plans(literal)], "so would these"
 
 
 def test_the_simulator_counts_what_ingestion_finds(spark: object, shop: Storage) -> None:

@@ -22,7 +22,7 @@ from jobs.build_interactions import read_items
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.sources import EventFeed, load_sources
 from tests.conftest import REPOSITORY
-from tests.jobs.shop_files import HEADER, ago, ingest, judged, land, rows
+from tests.jobs.shop_files import HEADER, ago, ingest, land, rows, sorted_rows
 
 
 def line(number: int, note: str = "", pieces: str = "2") -> str:
@@ -164,17 +164,17 @@ def test_the_page_on_adding_a_source_is_true(
     assert values == [("A-1", True, True, None), ("A-2", False, False, None)]
 
 
-def test_a_broken_row_is_never_taken_for_no_event(spark: SparkSession) -> None:
+def test_a_broken_row_is_never_ignored(spark: SparkSession) -> None:
     good = "536365,85123A,WHITE HEART,6,2010-12-01 08:26:00,2.55,17850,United Kingdom"
     nobody = good.replace("17850", "")
     broken = ["", "536367,85123A,WHITE", "536368,85123A," + "x" * 70_000]  # no customer to be seen
     feed = load_sources(("online_retail",))["online_retail"].events
     found = {
         (row["outcome"], row["reason"], row["raw"])
-        for row in judged(spark, feed, day=[good, nobody, *broken])
+        for row in sorted_rows(spark, feed, day=[good, nobody, *broken])
     }
     reasons = ("malformed_csv", "malformed_csv", "too_long")
     assert found == {
-        *(("clean", None, None), ("not_event", "no_customer", None)),
+        *(("clean", None, None), ("ignored", "no_customer", None)),
         *(("quarantined", *pair) for pair in zip(reasons, map(str.encode, broken), strict=True)),
     }

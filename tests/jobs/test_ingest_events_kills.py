@@ -48,7 +48,7 @@ def tables(shop: Storage) -> dict[str, Counter[tuple[str, ...]]]:
     batches = shop.lake.partitions("events")
     for table in ("events", "quarantine"):
         rows = [
-            row for one in batches for row in shop.lake.dataset(table, one).to_table().to_pylist()
+            row for key in batches for row in shop.lake.dataset(table, key).to_table().to_pylist()
         ]
         for row in rows:
             row["file"] = Path(str(row.get("file", ""))).name
@@ -143,7 +143,7 @@ def test_tables_are_those_of_an_undisturbed_run(
             print(f"{number + 1}: {died[-1]}; {stand} batches stand", flush=True)
             assert all(rows <= expected[table] for table, rows in seen.items())
             assert soak or stand, "no batch stood that could be seen half"
-        assert any(one.startswith("killed") for one in died)
+        assert any(end.startswith("killed") for end in died)
         record = ingest(disturbed)
     assert tables(disturbed) == expected
     ids = {row[0] for row in expected["events"]}

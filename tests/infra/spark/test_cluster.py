@@ -9,9 +9,8 @@ import subprocess
 import sys
 import sysconfig
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ from infra.spark.java import java_home
 from infra.spark.submit import submit
 from infra.storage import Storage
 from infra.stores.local_store import LocalStore
+from infra.waiting import wait_until
 from jobs import build_interactions, ingest_events, recommend_users
 from jobs.simulate_shop import SimulationOptions, simulate
 from models.training.train import train
@@ -118,17 +118,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             space = ["-c", "1", "-m", "1500m", "-d", str(folder / f"work{number}")]
             running.start("Worker", *space, running.address)
         log = folder / "Master0.log"
-        wait_for(lambda: log.read_text().count("Registering worker") == 2, 60)
+        assert wait_until(lambda: log.read_text().count("Registering worker") == 2, 120)
         yield running
     finally:
         running.stop()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
 
 
 def rows_of(shop: Storage, table: str) -> Counter[str]:
@@ -178,7 +171,7 @@ def test_a_cluster_that_loses_a_worker_leaves_the_tables_of_a_local_run(
 
     def kill_in_the_middle() -> None:
         rows_are_sorted = Path(distributed.lake.address("quarantine"))  # and kept by the executors
-        wait_for(rows_are_sorted.exists, 180)
+        assert wait_until(rows_are_sorted.exists, 240, 0.05)
         cluster.kill_a_worker()
         shown_at_the_kill.append(distributed.lake.partitions("events"))
 

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.cleaning.repeats import may_hold_repeated, without_repeats
-from jobs.cleaning.row_outcome import judge
+from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import load_sources
 from tests.jobs.shop_files import ago, event, opened
@@ -51,7 +51,9 @@ def test_of_equal_ids_the_first_by_time_stays_and_then_by_its_values_wherever_it
     feed = load_sources(("shop",))["shop"].events
     lines = opened(spark, b=[*firsts, *known], a=[*seconds, event(event_id="alone")])
     recent = spark.createDataFrame([("known",), ("other",)], "event_id STRING")
-    kept, left_out = without_repeats(judge(parse(lines, feed), feed, "secret").persist(), recent)
+    kept, left_out = without_repeats(
+        sort_rows(parse(lines, feed), feed, "secret").persist(), recent
+    )
     found = {row["event_id"]: (row["event_time"].hour, row["item_id"]) for row in kept.collect()}
     assert found == {
         **{"e0": (9, "i1"), "e1": (9, "i1"), "e2": (10, "i1"), "e3": (10, "i1")},
