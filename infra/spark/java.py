@@ -44,15 +44,15 @@ def java_home() -> Path:
     )
 
 
-def prepare_java() -> None:
-    """Tell Spark which Java to use."""
-    os.environ["JAVA_HOME"] = str(java_home())
+def prepare_submitting() -> None:
+    """Tell spark-submit which Java to use, and which Python knows where Spark is."""
+    os.environ.update(JAVA_HOME=str(java_home()), PYSPARK_DRIVER_PYTHON=sys.executable)
 
 
 def prepare_environment() -> None:
     """Tell Spark which Java, which Python and which address of this machine to use."""
-    prepare_java()
-    os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
+    here = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    os.environ.update(JAVA_HOME=str(java_home()), **here)
 
 
 def suits(java: Path) -> bool:

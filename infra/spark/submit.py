@@ -16,7 +16,7 @@ from infra.places import REPOSITORY
 from infra.settings import Settings, load_settings
 from infra.spark.cluster import require_shared, ship_code
 from infra.spark.faults import plain
-from infra.spark.java import prepare_java
+from infra.spark.java import prepare_submitting
 from infra.spark.session import LOG_OPTION, session, start_local
 from infra.storage import Storage
 
@@ -34,7 +34,7 @@ def submit(job: ModuleType, arguments: Sequence[str]) -> None:
         start_local(settings)
         run_here(job, arguments)
         return
-    prepare_java()
+    prepare_submitting()
     command = submit_command(job, arguments, settings)
     print(shlex.join(command), flush=True)
     code = subprocess.run(command, check=False).returncode

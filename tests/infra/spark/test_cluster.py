@@ -148,7 +148,7 @@ def whole_chain(shop: Storage) -> None:
         shop.decide(batch, BatchDecision(decision="accepted", by="gate"))
     as_a_task(build_interactions, "--as-of", end.isoformat())
     train(shop, RUN, MODEL)
-    loader = "models.bundle.bundle:load_recommender"
+    loader = "models.bundle.bundle:load_todays"
     model = ["--model", MODEL, "--folder", f"candidates/{RUN}/{MODEL}", "--loader", loader]
     as_a_task(recommend_users, *model)
 
@@ -171,7 +171,7 @@ def test_a_cluster_that_loses_a_worker_leaves_the_tables_of_a_local_run(
 
     def kill_in_the_middle() -> None:
         rows_are_sorted = Path(distributed.lake.address("quarantine"))  # and kept by the executors
-        assert wait_until(rows_are_sorted.exists, 240, 0.05)
+        assert wait_until(rows_are_sorted.exists, 600, 0.05)
         cluster.kill_a_worker()
         shown_at_the_kill.append(distributed.lake.partitions("events"))
 
