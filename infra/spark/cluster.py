@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from infra.errors import StorageError
-from infra.lake import LAKE_SCRATCH, Lake
-from infra.places import REPOSITORY
+from infra.lake import Lake
+from infra.places import REPOSITORY, SCRATCH
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,7 +68,7 @@ def require_shared(spark: SparkSession, lake: Lake) -> None:
     """
     from pyspark.errors import PySparkException
 
-    key = f"{LAKE_SCRATCH}/{uuid.uuid4().hex}"
+    key = f"{SCRATCH}/{uuid.uuid4().hex}"
     lake.store.write(f"{key}/seen", b"seen\n")
     try:
         # a task for each core, so that more than one executor is asked
