@@ -15,6 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from infra.errors import InputError
+from infra.ledger.batches import BatchReader
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import books, ingestion
@@ -83,7 +84,7 @@ def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
     record = ingest(webshop)
     assert record["read"] == record["clean"] == 5
     assert (
-        books.files_read(books.manifests(webshop, "webshop").values())[str(alone)]
+        books.files_read(books.manifests(BatchReader(webshop), "webshop").values())[str(alone)]
         == len(HEADER) + 1
     )
 

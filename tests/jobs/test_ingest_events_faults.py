@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from infra.errors import InputError, SparkError, StorageError
 from infra.lake import Lake
+from infra.ledger.batches import BatchReader
 from infra.settings import load_settings
 from infra.spark.faults import plain
 from infra.spark.submit import run_here
@@ -30,7 +31,9 @@ def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
 ) -> None:
     empty = [str(land(shop, [], f"empty.jsonl{packing}")) for packing in ("", ".gz", ".zst")]
     assert ingest(shop)["read"] == 0
-    assert books.files_read(books.manifests(shop, "shop").values()) == dict.fromkeys(empty, 0)
+    assert books.files_read(books.manifests(BatchReader(shop), "shop").values()) == dict.fromkeys(
+        empty, 0
+    )
     land(shop, [event()])
     land(shop, [event(event_id="e2")], "empty.jsonl")
     with pytest.raises(InputError, match=r"empty\.jsonl had 0 bytes when it was read and has \d+"):
@@ -221,7 +224,7 @@ def test_tiny_files_are_read_so_many_at_a_time(
     with monkeypatch.context() as patch:
         patch.setattr(Lake, "manifest", count)
         ingest(Storage(load_settings()))
-    own = books.manifests(shop, "shop")
+    own = books.manifests(BatchReader(shop), "shop")
     assert [len(manifest["files"]) for manifest in own.values()] == [2, 2, 1]
     # once when it is written, and once for the counts of the run
     assert read == {**dict.fromkeys(own, 2), "batch=other-000000": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.errors import InputError
+from infra.ledger.batches import BatchReader
 from infra.spark.submit import run_here
 from infra.storage import Storage
 from jobs import ingest_events
@@ -63,7 +64,7 @@ def test_odd_names_are_names_and_a_hidden_one_is_an_upload_that_goes_on(
     land(shop, [], "_empty=.jsonl")
     record = ingest(shop)
     assert (record["read"], record["clean"], record["files"]) == (9, 9, 10)
-    assert books.files_read(books.manifests(shop, "shop").values()).keys() > landed
+    assert books.files_read(books.manifests(BatchReader(shop), "shop").values()).keys() > landed
     assert ingest(shop, "run=second")["read"] == 0
 
 

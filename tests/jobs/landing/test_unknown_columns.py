@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from infra.errors import InputError
+from infra.ledger.batches import BatchReader
 from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import batch, books, ingestion
@@ -89,7 +90,7 @@ def test_parquet_keeps_its_types_and_reports_what_it_has_beside(
     record = ingest(parquet)
     assert (record["clean"], record["unknown_columns"]) == (1, {"app": 2})
     assert record["quarantined"] == {"wrong_type": 1}
-    assert set(books.files_read(books.manifests(parquet, "shop").values())) == {
+    assert set(books.files_read(books.manifests(BatchReader(parquet), "shop").values())) == {
         str(file) for file in folder.iterdir()
     }
     [row] = rows(parquet, "events")
