@@ -23,6 +23,7 @@ import pytest
 
 from infra.errors import SparkError, StorageError
 from infra.lake import Lake
+from infra.ledger.batches import decide
 from infra.records.gates import BatchDecision
 from infra.settings import load_settings
 from infra.shop_home import ensure_home
@@ -145,7 +146,7 @@ def whole_chain(shop: Storage) -> None:
     as_a_task(ingest_events)
     end = datetime.combine(FIRST_DAY + timedelta(days=9), datetime.min.time(), UTC)
     for batch in shop.lake.partitions("events"):
-        shop.decide(batch, BatchDecision(decision="accepted", by="gate"))
+        decide(shop, batch, BatchDecision(decision="accepted", by="gate"))
     as_a_task(build_interactions, "--as-of", end.isoformat())
     train(shop, RUN, MODEL)
     loader = "models.bundle.bundle:load_todays"
