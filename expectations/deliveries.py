@@ -10,6 +10,7 @@ from expectations.checking.suite import Limit
 from expectations.checking.tables import Reader, Tables
 from expectations.past import HOUR, MEASURES, Comparison, compare
 from infra.ledger.batches import Batch, load_old_profile, load_profiles, save_profiles
+from infra.places import INDEX
 from infra.records.gates import BatchProfile
 from infra.storage import Storage
 from infra.stores.copies import CopiedFolder
@@ -29,7 +30,7 @@ def latest_catalogue(storage: Storage, run: str) -> dict[str, str]:
     The gate runs before the step that builds the catalogue of its own run.
     """
     end = f"/{MANIFEST}"
-    copies = "index/catalogues.json"
+    copies = f"{INDEX}/catalogues.json"
     folder = CopiedFolder(storage.lake.store, "catalogue", end, copies, _as_of)
     built = {
         file.content: key.removesuffix(end).removeprefix("catalogue/")
