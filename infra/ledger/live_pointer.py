@@ -33,6 +33,13 @@ def history(storage: Storage) -> Iterator[PublishRecord]:
         yield _read(storage, number)
 
 
+def between(storage: Storage, first: int, last: int) -> Iterator[PublishRecord]:
+    """Give the pointers of these numbers that there are, the oldest first; raises as `live`."""
+    for number in numbers(storage.published, LIVE):
+        if first <= number <= last:
+            yield _read(storage, number)
+
+
 def live_at(storage: Storage, moment: datetime) -> PublishRecord | None:
     """Return what was live at a moment; None before the first publishing."""
     return next((record for record in history(storage) if record.at <= moment), None)

@@ -13,9 +13,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from infra.ledger.live_pointer import before_live, history, live
-from infra.places import VERSIONS, version_key
+from infra.places import LIVE, VERSIONS, version_key
 from infra.storage import Storage
-from models.publishing.retired_versions import mark
+from infra.stores.numbered import newest
+from models.publishing.retired_versions import mark, may_be_deleted
 
 
 def retire(storage: Storage, now: datetime | None = None) -> list[str]:
@@ -47,12 +48,12 @@ def _written_before(storage: Storage, moment: datetime) -> list[str]:
 
 
 def _may_go(storage: Storage, version: str, now: datetime) -> bool:
-    """Mark a version that need not stay; tell whether a release came since it was marked."""
+    """Mark a version that need not stay; tell whether it can be deleted by its mark."""
+    number = newest(storage.published, LIVE)
     if version in kept(storage, now):
         return False
-    seen, latest = mark(storage, version), live(storage)
-    came_since = latest is not None and latest.number > seen
-    return came_since and version not in kept(storage, now)
+    mark(storage, version, number)
+    return may_be_deleted(storage, version) and version not in kept(storage, now)
 
 
 def kept(storage: Storage, now: datetime) -> set[str]:

@@ -17,7 +17,7 @@ from infra.errors import PublishError, StorageError
 from infra.ledger import live_pointer as pointer
 from infra.ledger.live_pointer import live
 from infra.places import bundle_key, version_key
-from infra.records.release import PublishRecord
+from infra.records.release import PublishRecord, Withdrawn
 from infra.storage import Storage
 from infra.stores.numbered import key
 from models.publishing.publish import publish
@@ -70,8 +70,16 @@ def point_again(shop: Storage) -> None:
     """Let one more pointer name what is live, as if it had been released again."""
     now = live(shop)
     assert now is not None
+    point_at(shop, now.version, now.withdrawn)
+
+
+def point_at(shop: Storage, version: str, withdrawn: tuple[Withdrawn, ...] = ()) -> None:
+    """Let one more pointer name a version."""
+    now = live(shop)
+    assert now is not None
     change = {"number": now.number + 1, "at": now.at + timedelta(microseconds=1)}
-    pointer.point(shop, now.model_copy(update=change))
+    named = {"version": version, "withdrawn": withdrawn}
+    pointer.point(shop, now.model_copy(update={**change, **named}))
 
 
 def delete_old(shop: Storage, now: datetime) -> list[str]:
@@ -296,6 +304,45 @@ def test_a_publisher_that_looks_before_a_mark_and_points_after_it(rest: Storage)
     assert now is not None and now.run == OTHER and is_whole(rest, now)
     delete_old_again(rest)
     assert is_whole(rest, now)
+
+
+@pytest.mark.parametrize("moment", ["before the mark", "after the mark"])
+def test_a_version_that_goes_live_beside_its_mark_can_be_gone_back_to(
+    shop: Storage, write_run: WriteRun, moment: str
+) -> None:
+    """Until another mark, that nobody went live beside, lets it be deleted."""
+    names = long_ago(shop, write_run, 4)
+    keeping, far = keeping_only(shop, 2, 0.001), AS_OF + timedelta(days=36500)
+    if moment == "after the mark":
+        late = meanwhile(shop, lambda: retire(Storage(keeping.settings), AS_OF))
+        roll_back_release(late, names[0], "anna", WHY, "run=1")
+    else:
+        retire(once_before_a_mark(keeping, names[0]), AS_OF)
+    point_again(shop)
+    assert names[0] not in retire(keeping, AS_OF), "it is live"
+    roll_back_release(shop, names[3], "anna", WHY, "run=2")
+    assert roll_back_release(shop, names[0], "anna", WHY, "run=3") == live(shop)
+    point_at(shop, names[2])
+    point_at(shop, names[3])
+    retire(keeping, far)
+    with pytest.raises(PublishError, match="was deleted, or is being deleted"):
+        roll_back_release(shop, names[0], "anna", WHY, "run=4")
+    point_again(shop)
+    assert names[0] in retire(keeping, far)
+
+
+def once_before_a_mark(shop: Storage, version: str) -> Storage:
+    """Return the same shop, where a version goes live when it was seen that it need not stay."""
+    late = Storage(shop.settings)
+    create = late.published.create
+
+    def after_it(key: str, content: bytes) -> None:
+        if key == f"retired/{version}/0000000001.json":
+            roll_back_release(shop, version, "anna", WHY, "run=1")
+        create(key, content)
+
+    late.published.create = after_it  # type: ignore[method-assign]
+    return late
 
 
 def test_what_an_earlier_catwalk_gave_up_stays_given_up(shop: Storage, write_run: WriteRun) -> None:
