@@ -26,7 +26,13 @@ from models.publishing.retire import retire
 from models.tracking import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.interrupted import OTHER, MortalStore, is_whole, mortal
-from tests.models.publishing.test_retire import grow_old, keeping_only, point_many, standing
+from tests.models.publishing.test_retire import (
+    grow_old,
+    keeping_only,
+    point_again,
+    point_many,
+    standing,
+)
 from tests.models.test_tracking import aliases
 
 STUCK_SECONDS = 60
@@ -201,10 +207,18 @@ def test_killed_in_the_middle_of_restoring_what_is_live(shop: Storage, write_run
     assert ended == 0
 
 
-def test_killed_while_old_versions_are_deleted(shop: Storage, write_run: WriteRun) -> None:
+@pytest.mark.parametrize("marked", [False, True])
+def test_killed_while_old_versions_are_retired(
+    shop: Storage, write_run: WriteRun, marked: bool
+) -> None:
+    """While they are marked, and while they are deleted after the release that follows."""
     prepare_bundle(shop, write_run())
     names = point_many(shop, publish(shop, RUN), 4)
     keeping = keeping_only(shop, 2, 0.5)
+    grow_old(shop)
+    if marked:
+        retire(keeping, AS_OF)
+        point_again(shop)
     place, before = Path(shop.published.address), shop.settings.home / "before"
     shutil.copytree(place, before)
 
@@ -225,6 +239,10 @@ def test_killed_while_old_versions_are_deleted(shop: Storage, write_run: WriteRu
             there = shop.published.exists(f"{version_key(name)}/{MANIFEST}")
             named = now.model_copy(update={"version": name})
             assert not there or is_whole(shop, named), (moment, name)
+        if not marked:
+            retire(keeping, AS_OF)
+            assert standing(shop) == names, "they are marked, and nothing was released since"
+            point_again(shop)
         retire(keeping, AS_OF)
         assert standing(shop) == names[2:], moment
     assert ended == 0 and moment > 2 * STRIDE
