@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -36,7 +37,11 @@ class Amount(Strict):
 
     def of(self, live: float) -> float:
         """Return the amount on the scale of a value that is live."""
-        return abs(live) * self.number / 100 if self.percent else self.number
+        if not self.percent:
+            return self.number
+        amount = abs(live) * self.number / 100
+        # without a bound everything would be within it
+        return amount if math.isfinite(amount) else abs(live) / 100 * self.number
 
     def __str__(self) -> str:
         """Write it as its owner did."""

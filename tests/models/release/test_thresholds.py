@@ -71,3 +71,8 @@ def test_an_amount_is_absolute_or_of_what_is_live(given: object, of_live: float,
     amount = Amount.model_validate(given)
     assert amount.of(0.2) == pytest.approx(of_live)
     assert str(amount) == text
+
+
+@pytest.mark.parametrize("live", [4e306, -1.7e308])
+def test_an_amount_of_a_huge_number_is_still_a_bound(live: float) -> None:
+    assert Amount.model_validate("50%").of(live) == pytest.approx(abs(live) / 2)
