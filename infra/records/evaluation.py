@@ -78,7 +78,7 @@ class EvaluationRecord(Strict):
     @classmethod
     def _read_old_records(cls, content: Any) -> Any:
         """Take the id of the tables from records that say when each was written."""
-        if isinstance(content, dict) and "written" in content:
+        if isinstance(content, dict) and isinstance(content.get("written"), dict):
             others = {name: value for name, value in content.items() if name != "written"}
             return {**others, "inputs": inputs_id(content["written"])}
         return content

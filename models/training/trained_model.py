@@ -85,7 +85,7 @@ class Fit(Strict):
         if not isinstance(content, dict):
             return content
         kept = {name: value for name, value in content.items() if name not in OF_COSTS}
-        if "written" in kept:
+        if isinstance(kept.get("written"), dict):
             kept["inputs"] = inputs_id(kept.pop("written"))
         return kept
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from pydantic import ValidationError
+
 from infra.records.evaluation import EvaluationRecord, ExperimentRecord
 
 SCORES_OF_756A9B8 = """[
@@ -40,6 +43,12 @@ def test_an_evaluation_of_756a9b8_is_read_and_written_in_the_words_of_today() ->
     assert comparison.finding == "cannot tell"
     assert '"verdict"' not in record.model_dump_json()
     assert EvaluationRecord.model_validate_json(record.model_dump_json()) == record
+
+
+def test_an_evaluation_whose_tables_are_no_names_cannot_be_read() -> None:
+    record = {"run": "run=a", **WHEN, **SIZE, "holdout_interactions": 11990, "scores": []}
+    with pytest.raises(ValidationError, match="written"):
+        EvaluationRecord.model_validate({**record, "written": [1]})
 
 
 def test_an_experiment_of_756a9b8_is_read() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infra.errors import BundleError
 from infra.ledger.run_records import RunRecords
 from infra.places import version_key
 from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS
@@ -64,3 +65,11 @@ def test_a_refit_of_before_names_its_tables(old_shop: Storage) -> None:
     assert refit is not None and refit.folder.startswith("refits/")
     folder = Path(old_shop.lake.address(refit.folder))
     assert read_fit(folder).inputs == inputs_of(old_shop, APPROVED, HISTORY, CATALOGUE)
+
+
+def test_a_fit_whose_tables_are_no_names_cannot_be_read(old_shop: Storage, tmp_path: Path) -> None:
+    folder = Path(old_shop.published.address, version_key(LIVE_VERSION), "model")
+    said = json.loads((folder / "fit.json").read_bytes())
+    (tmp_path / "fit.json").write_text(json.dumps({**said, "written": 1}))
+    with pytest.raises(BundleError, match=r"fit\.json cannot be read"):
+        read_fit(tmp_path)
