@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -13,6 +13,7 @@ from zipfile import ZipFile
 from infra.errors import StorageError
 from infra.lake import Lake
 from infra.places import REPOSITORY, SCRATCH
+from infra.stores.object_store import files_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,10 +33,8 @@ def ship_code(spark: SparkSession) -> None:
     shipped = SparkFiles.getRootDirectory()
     # below Spark's own folder: it goes with the session, and executors may come late
     archive = Path(tempfile.mkdtemp(dir=shipped)) / _CODE
-    with ZipFile(archive, "w") as code:
-        for package in _PACKAGES:
-            for file in sorted((REPOSITORY / package).rglob("*.py")):
-                code.write(file, file.relative_to(REPOSITORY))
+    files = (file for name in _PACKAGES for file in sorted((REPOSITORY / name).rglob("*.py")))
+    _pack(archive, REPOSITORY, files)
     spark.sparkContext.addPyFile(str(archive))
     sys.path.remove(str(Path(shipped) / _CODE))  # of this process; it has the repository
 
@@ -46,8 +45,10 @@ def ship_folder(spark: SparkSession, folder: Path, scratch: Path) -> str:
     Its archive is made in `scratch`, and must stay as long as an executor may ask for it.
     """
     name = f"{folder.name}-{uuid.uuid4().hex}"  # workers keep what they loaded, by this name
-    archive = shutil.make_archive(str(scratch / name), "zip", folder)
-    spark.sparkContext.addArchive(f"{archive}#{name}")
+    archive = scratch / f"{name}.zip"
+    _pack(archive, folder, files_of(folder))
+    # as a URL: of a path with a space in it Spark takes the name for a part
+    spark.sparkContext.addArchive(f"{archive.resolve().as_uri()}#{name}")
     return name
 
 
@@ -74,11 +75,22 @@ def require_shared(spark: SparkSession, lake: Lake) -> None:
         # a task for each core, so that more than one executor is asked
         cores = spark.sparkContext.defaultParallelism
         spark.read.text([lake.address(key, "seen")] * cores).collect()
-    except PySparkException:
+    except PySparkException as error:
+        print(error, file=sys.stderr, flush=True)  # also of a bucket that they may not use
         raise StorageError(
             f"Executors of {spark.sparkContext.master} do not see the lake {lake.address()}.",
-            "Set CATWALK_LAKE to a bucket, or to a folder that is mounted at the same place on all "
-            "machines of the cluster.",
+            "Set CATWALK_LAKE to a bucket that they may use, or to a folder that is mounted at the "
+            "same place on all machines of the cluster; the lines above say what they met.",
         ) from None
     finally:
         lake.store.delete_folder(key)
+
+
+def _pack(archive: Path, top: Path, files: Iterable[Path]) -> None:
+    """Write files into an archive as they are: the numbers of a model hardly shrink.
+
+    Compressing them took a minute per gigabyte.
+    """
+    with ZipFile(archive, "w", strict_timestamps=False) as packed:  # sources may be older than zip
+        for file in files:
+            packed.write(file, file.relative_to(top))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from infra.storage import Storage
 from infra.stores.digests import write_manifest
@@ -64,3 +67,23 @@ def test_the_lists_name_the_model_that_made_them(spark: Any, shop: Storage) -> N
     assert said["model_manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
     assert (said["model"], said["rows"]) == (MODEL, len(users))
     assert before <= datetime.fromisoformat(said["written_at"]) <= datetime.now(UTC)
+
+
+def test_nothing_is_asked_of_executors_once_the_model_is_gone(
+    spark: Any, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does its first task then would ask for the model in vain, and the job would end."""
+    jobs = spark.sparkContext.statusTracker().getJobIdsForGroup
+    before: list[set[int]] = []
+    scratch = shop.scratch
+
+    @contextmanager
+    def watched() -> Iterator[Path]:
+        with scratch() as folder:
+            yield folder
+        before.append(set(jobs()))
+
+    monkeypatch.setattr(shop, "scratch", watched)
+    write_shop(shop)
+    recommend(spark, shop, RUN, MODEL, f"candidates/{RUN}/{MODEL}", f"{__name__}:load")
+    assert len(before) == 1 and before[0] == set(jobs())

@@ -20,6 +20,7 @@ from types import ModuleType
 import psutil
 import pyspark
 import pytest
+from pyspark.sql import SparkSession
 
 from infra.errors import SparkError, StorageError
 from infra.lake import Lake
@@ -28,7 +29,7 @@ from infra.records.gates import BatchDecision
 from infra.settings import load_settings
 from infra.shop_home import ensure_home
 from infra.spark import class_archive
-from infra.spark.cluster import require_shared
+from infra.spark.cluster import require_shared, ship_folder, shipped_folder
 from infra.spark.java import java_home
 from infra.spark.submit import submit
 from infra.storage import Storage
@@ -187,10 +188,33 @@ def test_a_cluster_that_loses_a_worker_leaves_the_tables_of_a_local_run(
 
 
 @pytest.mark.xdist_group(JVM)
-def test_a_lake_that_executors_do_not_see_is_refused(spark: object, shop: Storage) -> None:
+def test_a_lake_that_executors_do_not_see_is_refused(
+    spark: object, shop: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
     require_shared(spark, shop.lake)  # type: ignore[arg-type]
     elsewhere = LocalStore(Path(shop.lake.address()))
     elsewhere.address = "/nowhere/lake"  # where it leads on the machines of the executors
     with pytest.raises(StorageError, match=r"do not see the lake /nowhere/lake.* same place"):
         require_shared(spark, Lake(elsewhere))  # type: ignore[arg-type]
+    assert "does not exist: file:/nowhere/lake" in capsys.readouterr().err, "what Spark met"
     assert shop.lake.store.list("scratch") == []
+
+
+@pytest.mark.xdist_group(JVM)
+def test_a_folder_is_shipped_as_it_is_from_a_home_of_any_name(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "Anna's home #1 (100%41)"
+    model = scratch / "model"
+    (model / "parts").mkdir(parents=True)
+    (model / "parts/numbers").write_bytes(bytes(10_000))
+    os.utime(model / "parts/numbers", (0, 0))  # before there was a zip
+    name = ship_folder(spark, model, scratch)
+
+    def sizes(_: object) -> list[tuple[str, int]]:
+        files = sorted(shipped_folder(name).rglob("*"))
+        return [(file.name, file.stat().st_size) for file in files if file.is_file()]
+
+    ones = spark.sparkContext.parallelize([1], 1)
+    assert ones.mapPartitions(sizes).collect() == [("numbers", 10_000)]
+    assert (scratch / f"{name}.zip").stat().st_size > 10_000, "compressing takes minutes"
