@@ -32,9 +32,9 @@ class CopiedFolder:
 
     Every reading lists the folder. A copy is used only where the listing shows the file with the
     mark it had when it was copied (`Stamp`), so that the answer is always the one that reading
-    every file would give. Files that changed since, or all if the copies are missing or damaged,
-    are read side by side. The copies are written again after the first reading that found news;
-    later readings by the same object ask only for what changed in between.
+    every file would give. Files that changed since, or all if the copies are missing, damaged or
+    not to be read, are read side by side. The copies are written again after the first reading that
+    found news; later readings by the same object ask only for what changed in between.
 
     Parameters
     ----------
@@ -95,7 +95,9 @@ class CopiedFolder:
         return {key: self._extract(content) for key, content in pairs if content is not None}
 
     def _load(self) -> Copies:
-        content = read_if_there(self._store, self._key) or b""
+        content = b""
+        with suppress(StorageError):  # the files themselves tell whether the store can be used
+            content = read_if_there(self._store, self._key) or b""
         digest, _, body = content.partition(b"\n")
         if digest.decode(*_AS_TEXT) != hashlib.sha256(body).hexdigest():
             return {}

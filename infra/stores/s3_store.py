@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _FAILURES = (ClientError, BotoCoreError, Boto3Error)
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_ABSENT = {"NoSuchKey", "NotFound", "404"}
+_NO_KEY = "NoSuchKey"
+_ABSENT = {_NO_KEY, "NotFound", "404"}  # to HEAD S3 answers without its own word
 _REFUSED = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "403"}
 _CREATE_ATTEMPTS = 3
 _WRITER = "catwalk-writer"
@@ -248,7 +249,8 @@ class S3Store:
         elif code in _REFUSED or isinstance(error, NoCredentialsError):
             reason = f"the credentials are refused ({code})" if code else "there are no credentials"
             cure = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do."
-        kind = MissingError if code in _ABSENT else StorageError
+        # a bare 404 may be of a proxy, or of a server that is no S3
+        kind = MissingError if code == _NO_KEY else StorageError
         return kind(f"Cannot {verb} {self.address}/{key}: {reason}.", cure)
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from infra.stores.object_store import MissingError, ObjectStore, read_if_there
 from infra.stores.s3_store import S3Store
 from tests.counting_store import CountingStore
 from tests.infra.stores.test_object_store import new_address
+from tests.message_servers import serving
 from tests.s3_server import S3Server
 
 COPIES = "index/small.json"
@@ -141,6 +143,15 @@ def test_who_may_not_write_the_copies_reads_all_the_same(local: LocalStore) -> N
     assert read(local) == FILES
 
 
+def test_who_may_not_read_the_copies_reads_all_the_same(local: LocalStore) -> None:
+    """A person may have made them, by a command that only reads, for nobody else."""
+    copies = 300 * "x"  # a name that no file can have
+    with pytest.raises(StorageError, match="File name too long"):
+        read_if_there(local, copies)
+    files = CopiedFolder(local, "small", ".json", copies).read()
+    assert {key: file.content for key, file in files.items()} == FILES
+
+
 def test_what_is_missing_is_told_from_a_store_that_cannot_be_used(store: ObjectStore) -> None:
     assert read_if_there(store, "small/none.json") is None
     store.write("small/file.json", b"x")
@@ -149,6 +160,30 @@ def test_what_is_missing_is_told_from_a_store_that_cannot_be_used(store: ObjectS
         store.read("small/none.json")
     with pytest.raises(StorageError) as caught:
         read_if_there(store, "small/" + 1100 * "x")
+    assert not isinstance(caught.value, MissingError)
+
+
+class NoPage(BaseHTTPRequestHandler):
+    """Answers that it has no such page, whatever it is asked."""
+
+    def do_GET(self) -> None:
+        """Answer in the one way."""
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_knows_no_page_has_no_missing_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CATWALK_S3_ENDPOINT names a server that is no S3, or a proxy in front of one."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    with serving(NoPage) as server:
+        store = S3Store("s3://bucket/x", f"http://127.0.0.1:{server.port}")
+        with pytest.raises(StorageError, match="some/key") as caught:
+            store.read("some/key")
     assert not isinstance(caught.value, MissingError)
 
 
