@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from infra.errors import StorageError
 from infra.rules import Strict, parse_json
-from infra.stores.object_store import ObjectStore
+from infra.stores.object_store import ObjectStore, read_if_there
 
 RecordType = TypeVar("RecordType", bound=Strict)
 
@@ -71,8 +71,7 @@ class RecordFiles:
         return parse_json(content, model, f"The record {self._key(name)}", CURE)
 
     def _content(self, name: str) -> bytes | None:
-        key = self._key(name)
-        return self._store.read(key) if self._store.exists(key) else None
+        return read_if_there(self._store, self._key(name))
 
 
 def _mapping(content: bytes, key: str) -> dict[str, Any]:

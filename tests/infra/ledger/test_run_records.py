@@ -67,6 +67,16 @@ def test_saving_is_one_write_and_nothing_else(
     assert shop.reports.list("") == [f"{RUN}/{file}"], "no page, no summary"
 
 
+def test_loading_is_one_read_also_of_what_was_never_written(
+    shop: Storage, counting: CountingStore
+) -> None:
+    records = RunRecords(shop, RUN)
+    assert (records.load_refit(), records.load_ingest()) == (None, None)
+    records.save_refit(REFIT)
+    assert records.load_refit() == REFIT
+    assert counting.requests == {"read": 3, "write": 1}
+
+
 def test_a_verdict_is_noted_in_the_decision_log_before_its_one_write(
     shop: Storage, counting: CountingStore
 ) -> None:
