@@ -72,14 +72,14 @@ def parse_yaml(content: bytes, origin: str) -> dict[Any, Any]:
         They are no YAML, a key stands twice, or there is none.
     """
     try:
-        found = _UniqueKeyLoader(content.decode("utf-8")).get_single_data()
+        loaded = _UniqueKeyLoader(content.decode("utf-8")).get_single_data()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{origin}{_problem(error)}.", "Correct it.") from error
-    if not isinstance(found, dict):
+    if not isinstance(loaded, dict):
         raise SettingsError(
             f"{origin} holds no keys.", "Restore it; an empty file decides nothing."
         )
-    return found
+    return loaded
 
 
 def _read(file: Path) -> dict[Any, Any]:
@@ -118,11 +118,11 @@ def parse_json(
 def describe(error: ValidationError) -> str:
     """Say in one line which keys are wrong and why, without echoing whole inputs."""
     return "; ".join(
-        _describe_one(part["loc"], part["type"], part["msg"]) for part in error.errors()
+        _describe_part(part["loc"], part["type"], part["msg"]) for part in error.errors()
     )
 
 
-def _describe_one(location: tuple[int | str, ...], kind: str, message: str) -> str:
+def _describe_part(location: tuple[int | str, ...], kind: str, message: str) -> str:
     key = ".".join(str(step) for step in location) or "the file"
     if kind == "extra_forbidden":
         return f"unknown key '{key}'."

@@ -44,8 +44,8 @@ class Message:
     def html(self) -> str:
         """All of it for a mail."""
         link = escape(self.link)
-        said = f"<p><b>{escape(self.subject)}</b></p><p>{escape(self.sentence)}</p>"
-        return f'{said}<p><a href="{link}">{link}</a></p>'
+        text = f"<p><b>{escape(self.subject)}</b></p><p>{escape(self.sentence)}</p>"
+        return f'{text}<p><a href="{link}">{link}</a></p>'
 
 
 class ReportNotifier(BaseNotifier):

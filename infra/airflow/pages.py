@@ -145,5 +145,5 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    said = error.fact if isinstance(error, CatwalkError) else ""
-    return _html(request, _message("The reports cannot be read", said), 503)
+    fact = error.fact if isinstance(error, CatwalkError) else ""
+    return _html(request, _message("The reports cannot be read", fact), 503)

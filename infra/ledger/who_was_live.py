@@ -74,9 +74,9 @@ def _deleted_between(
     then: PublishRecord | None, after: PublishRecord | None, storage: Storage
 ) -> str:
     """Say which pointers are gone between two; empty if none is."""
-    known = numbers(storage.published, LIVE)
-    first, end = then.number if then else 0, after.number if after else max(known, default=0)
-    gone = [str(number) for number in missing(known) if first < number < end]
+    present = numbers(storage.published, LIVE)
+    first, end = then.number if then else 0, after.number if after else max(present, default=0)
+    gone = [str(number) for number in missing(present) if first < number < end]
     if len(gone) == 1:
         return f"pointer {gone[0]} was deleted"
     return f"pointers {', '.join(gone)} were deleted" if gone else ""
@@ -131,9 +131,9 @@ def _until(after: PublishRecord | None) -> str:
 
 def main() -> int:
     """Print the answer for the time given as the one argument."""
-    given = sys.argv[1] if len(sys.argv) == 2 else ""
+    text = sys.argv[1] if len(sys.argv) == 2 else ""
     now = datetime.now(UTC)
-    answer = who_was_live(Storage(open_home()), parse_moment(given, now), now)
+    answer = who_was_live(Storage(open_home()), parse_moment(text, now), now)
     width = max(len(name) for name, _ in answer)
     print("\n".join(f"{INDENT}{name.ljust(width)}  {value}" for name, value in answer))
     return 0

@@ -20,7 +20,7 @@ def worst_first(gate: GateRecord) -> list[Check]:
 def counts_a_share(check: Check) -> bool:
     """Tell whether the values of a check are parts of a whole."""
     ends = [end for end in (check.min, check.max) if end is not None]
-    within_one = all(abs(each) <= 1 for each in (*ends, check.value or 0.0))
+    within_one = all(abs(number) <= 1 for number in (*ends, check.value or 0.0))
     return within_one and wording.is_share(f"{check.name} {check.says}")
 
 
@@ -38,8 +38,8 @@ def series(gate: str, check: Check) -> str:
 
     Batches of a source come and go; two sources have nothing to do with each other.
     """
-    found = _SOURCE.fullmatch(check.partition)
-    source = f"/{found[1] or found[2]}" if found else ""
+    match = _SOURCE.fullmatch(check.partition)
+    source = f"/{match[1] or match[2]}" if match else ""
     return f"{gate}/{check.name}{source}"
 
 

@@ -80,15 +80,15 @@ def find_decisions(storage: Storage, asked: str = "", before: int | None = None)
         An entry or a pointer cannot be read: half an answer would mislead.
     """
     answer, mistake = _answer(storage, asked)
-    found = list(islice(entries(storage.reports, before), SHOWN + 1))
+    log = list(islice(entries(storage.reports, before), SHOWN + 1))
     return DecisionsPage(
         asked=asked,
         answer=answer,
         mistake=mistake,
         pointers=tuple(islice(history(storage), SHOWN)),
-        decisions=tuple(found[:SHOWN]),
+        decisions=tuple(log[:SHOWN]),
         deleted=tuple(_deleted(storage)),
-        older=found[SHOWN - 1][0] if len(found) > SHOWN else None,
+        older=log[SHOWN - 1][0] if len(log) > SHOWN else None,
     )
 
 

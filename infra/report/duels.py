@@ -46,19 +46,19 @@ class Duel:
     @property
     def summary(self) -> str:
         """The drawing in one sentence, for those who cannot see it."""
-        each = [f"{whisker.name} is {whisker.word}, {whisker.text}" for whisker in self.whiskers]
-        return f"{self.metric} {self.title}: " + "; ".join(each)
+        texts = [f"{whisker.name} is {whisker.word}, {whisker.text}" for whisker in self.whiskers]
+        return f"{self.metric} {self.title}: " + "; ".join(texts)
 
 
 def duels(evaluation: EvaluationRecord, chosen: str) -> list[Duel]:
     """Return a duel per rival and metric, the champion first."""
-    found: dict[tuple[str, str], list[tuple[Score, Comparison]]] = {}
+    pairs: dict[tuple[str, str], list[tuple[Score, Comparison]]] = {}
     for score in evaluation.scores:
         for comparison in score.comparisons:
             key = (comparison.against, comparison.metric)
-            found.setdefault(key, []).append((score, comparison))
-    keys = sorted(found, key=lambda key: key[0] != CHAMPION)
-    return [_duel(evaluation, rival, found[rival, metric], chosen) for rival, metric in keys]
+            pairs.setdefault(key, []).append((score, comparison))
+    keys = sorted(pairs, key=lambda key: key[0] != CHAMPION)
+    return [_duel(evaluation, rival, pairs[rival, metric], chosen) for rival, metric in keys]
 
 
 def _duel(
@@ -68,10 +68,11 @@ def _duel(
     chosen: str,
 ) -> Duel:
     noises = [_noise(evaluation, score, rival) for score, _ in pairs]
-    scale = _Scale([one for _, one in pairs], [noise for noise in noises if noise is not None])
+    comparisons = [comparison for _, comparison in pairs]
+    scale = _Scale(comparisons, [noise for noise in noises if noise is not None])
     rows = [
-        _whisker(score, one, noise, scale, chosen)
-        for (score, one), noise in zip(pairs, noises, strict=True)
+        _whisker(score, comparison, noise, scale, chosen)
+        for (score, comparison), noise in zip(pairs, noises, strict=True)
     ]
     title = "against the champion" if rival == CHAMPION else f"against {rival}"
     rows.sort(key=lambda row: -row.middle)
@@ -80,7 +81,7 @@ def _duel(
 
 def _noise(evaluation: EvaluationRecord, score: Score, rival: str) -> float | None:
     """Return the larger noise of the two, None where that of one was not measured."""
-    rivals = (s for s in evaluation.scores if rival in (s.name, s.role))
+    rivals = (other for other in evaluation.scores if rival in (other.name, other.role))
     noises = [model.noise for model in (score, *rivals)]
     measured = [noise for noise in noises if noise is not None]
     return max(measured) if len(measured) == len(noises) else None
@@ -110,8 +111,8 @@ def _whisker(
 class _Scale:
     """Differences to percent of the width, with zero always on it and some air at both ends."""
 
-    def __init__(self, pairs: Sequence[Comparison], noises: Sequence[float]) -> None:
-        ends = [0.0, *(pair.low for pair in pairs), *(pair.high for pair in pairs)]
+    def __init__(self, comparisons: Sequence[Comparison], noises: Sequence[float]) -> None:
+        ends = [0.0, *(end for rival in comparisons for end in (rival.low, rival.high))]
         ends += [*noises, *(-noise for noise in noises)]
         air = 0.04 * ((max(ends) - min(ends)) or 1.0)
         self._low, self._high = min(ends) - air, max(ends) + air

@@ -56,11 +56,13 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
     """Say what the highest variant is worth against the candidate as it is."""
     if best.name == record.candidate:
         return "Nothing beat it", f"{best.name} as it is reached the highest NDCG@10.", "calm"
-    found = [
-        comparison for comparison in best.comparisons if comparison.against == record.candidate
+    findings = [
+        comparison.finding
+        for comparison in best.comparisons
+        if comparison.against == record.candidate
     ]
     value = f"{best.name} reached the highest NDCG@10, {best.metrics[METRIC]:.4f}"
-    if found and found[0].finding == "better":
+    if findings[:1] == ["better"]:
         return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
     return "Cannot tell", f"{value}; chance alone could explain the difference.", "warn"
 
@@ -73,20 +75,22 @@ def _rows(record: ExperimentRecord) -> list[Row]:
 
 def _row(score: Score, asis: Score, longest: float) -> Row:
     low, high = score.intervals[METRIC]
-    value, per_cent = score.metrics[METRIC], 100 / longest
+    ndcg, per_cent = score.metrics[METRIC], 100 / longest
     same_kind = score.name.startswith(asis.name)
     changed = [
-        (name, one) for name, one in score.parameters.items() if asis.parameters.get(name) != one
+        (name, value)
+        for name, value in score.parameters.items()
+        if asis.parameters.get(name) != value
     ]
     return Row(
         name=score.name,
         differs=changed if same_kind else [],
-        value=value,
+        value=ndcg,
         low=low,
         high=high,
         start=low * per_cent,
         width=(high - low) * per_cent,
-        at=value * per_cent,
+        at=ndcg * per_cent,
         against={comparison.against: comparison for comparison in score.comparisons},
         metrics=score.metrics,
     )
@@ -97,7 +101,7 @@ def _slices(scores: Sequence[Score]) -> list[dict[str, Any]]:
         {
             "name": first.name,
             "users": first.users,
-            "found": [score.slices[place].metrics.get(METRIC) for score in scores],
+            "ndcg": [score.slices[place].metrics.get(METRIC) for score in scores],
         }
         for place, first in enumerate(scores[0].slices)
     ]

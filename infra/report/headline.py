@@ -33,8 +33,8 @@ def headline(snapshot: Snapshot) -> Headline:
         *(_unreadable, _stopped, _rejected, _differing, _contradicting),
         *(_released, _declined, _waiting, _broke_off, _approved),
     )
-    said = (rule(snapshot) for rule in rules)
-    return next((found for found in said if found is not None), _running(snapshot))
+    answers = (rule(snapshot) for rule in rules)
+    return next((answer for answer in answers if answer is not None), _running(snapshot))
 
 
 def _unreadable(snapshot: Snapshot) -> Headline | None:
@@ -76,10 +76,10 @@ def _differing(snapshot: Snapshot) -> Headline | None:
 
 
 def _contradicting(snapshot: Snapshot) -> Headline | None:
-    found = list(_contradictions(snapshot))
-    if not found:
+    contradictions = list(_contradictions(snapshot))
+    if not contradictions:
         return None
-    sentence = " ".join(found) + " This run does not count as released."
+    sentence = " ".join(contradictions) + " This run does not count as released."
     sentence += _live_all_the_same(snapshot)
     return Headline("Records contradict", "bad", sentence, "broken")
 
@@ -166,8 +166,8 @@ def _gate_contradictions(gate: GateRecord) -> Iterator[str]:
 def _verdict_contradictions(snapshot: Snapshot, verdict: VerdictRecord) -> Iterator[str]:
     if not verdict.judgements:
         yield "The release verdict judged nothing."
-    found = {judgement.outcome for judgement in verdict.judgements}
-    if "reject" in found or (verdict.outcome == "release" and found - {"release"}):
+    outcomes = {judgement.outcome for judgement in verdict.judgements}
+    if "reject" in outcomes or (verdict.outcome == "release" and outcomes - {"release"}):
         yield f"The verdict says {verdict.outcome} although a threshold failed."
     unseen = snapshot.published and not snapshot.judged_again
     if unseen and _needs_person(snapshot) and not _was_let(snapshot):
@@ -190,9 +190,9 @@ def _failures(gate: GateRecord) -> str:
         return "The gate stopped the data."
     first = failed[0]
     where = f" in {first.partition}" if first.partition else ""
-    said = first.says.rstrip(".")
+    rule = first.says.rstrip(".")
     of_many = ", first" if len(failed) > 1 else ""
-    return f"{counted(len(failed), 'critical check')} failed{of_many}: {said}{where}."
+    return f"{counted(len(failed), 'critical check')} failed{of_many}: {rule}{where}."
 
 
 def _met(snapshot: Snapshot) -> str:
@@ -200,12 +200,12 @@ def _met(snapshot: Snapshot) -> str:
     if verdict is None:
         return "was not judged"
     failed = [judgement for judgement in verdict.judgements if not judgement.passed]
-    said = f"met {_all(len(verdict.judgements))}"
+    result = f"met {_all(len(verdict.judgements))}"
     if failed:
-        said = _missed(failed, len(verdict.judgements))
+        result = _missed(failed, len(verdict.judgements))
     if not _is_approved(snapshot) or snapshot.approval is None:
-        return said
-    return f"{said}, was approved by {snapshot.approval.by}"
+        return result
+    return f"{result}, was approved by {snapshot.approval.by}"
 
 
 def _missed(failed: list[Judgement], of: int) -> str:

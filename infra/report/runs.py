@@ -50,14 +50,14 @@ def run_title(run: str) -> str:
     >>> run_title("run=manual__2026-11-24T04-12-58.898852-00-00")
     '24 Nov 2026, 04:12 UTC, manual'
     """
-    found = _ID.match(run)
-    if found is None:
+    match = _ID.match(run)
+    if match is None:
         return run.removeprefix("run=")
     try:
-        at = datetime.strptime(found["time"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
-    except ValueError:  # looks like a time, and is none: whoever triggers a run may name it
+        at = datetime.strptime(match["time"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
+    except ValueError:  # such as 2026-99-99: whoever triggers a run may choose its id
         return run.removeprefix("run=")
-    return f"{moment(at)}, {found['kind']}"
+    return f"{moment(at)}, {match['kind']}"
 
 
 def all_runs(store: ObjectStore, died: Collection[str] = ()) -> list[str]:
@@ -126,8 +126,8 @@ def render_runs(page: RunsPage, frame: Frame, ending: Ending | None, after: str)
 
 
 def _by_time(run: str) -> tuple[str, str]:
-    found = _ID.match(run)
-    return (found["time"] if found else "", run)
+    match = _ID.match(run)
+    return (match["time"] if match else "", run)
 
 
 def _candidates(

@@ -36,8 +36,8 @@ def slice_table(evaluation: EvaluationRecord) -> list[SliceRow]:
 
 
 def _text(score: Score, name: str) -> str:
-    found = next((part for part in score.slices if part.name == name), None)
-    if found is None or found.too_small or METRIC not in found.metrics:
+    part = next((part for part in score.slices if part.name == name), None)
+    if part is None or part.too_small or METRIC not in part.metrics:
         return NOTHING
-    value = found.metrics[METRIC]
+    value = part.metrics[METRIC]
     return value_text(METRIC, value, [value, 0.01])

@@ -18,7 +18,7 @@ from infra.records.release import ApprovalRecord, PublishRecord, RefitRecord, Ve
 from infra.records.steps import GATES, STATIONS
 from infra.rules import Strict, parse_rules
 
-Found = TypeVar("Found")
+Record = TypeVar("Record")
 
 
 class FileCount(Strict):
@@ -101,8 +101,8 @@ class Snapshot:
             "release": self.verdict,
             "published": self.published,
         }
-        found = {**single, **self.gates}
-        return {step: found[step] for step in STATIONS if found.get(step) is not None}
+        records = {**single, **self.gates}
+        return {step: records[step] for step in STATIONS if records.get(step) is not None}
 
     @property
     def reached(self) -> int:
@@ -138,7 +138,7 @@ class _Reading:
     def __init__(self) -> None:
         self.unreadable: dict[str, str] = {}
 
-    def of(self, step: str, load: Callable[[], Found | None]) -> Found | None:
+    def of(self, step: str, load: Callable[[], Record | None]) -> Record | None:
         try:
             return load()
         except (StorageError, SettingsError) as error:

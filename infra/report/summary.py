@@ -15,6 +15,8 @@ from infra.report.snapshot import Snapshot, take_snapshot
 from infra.rules import Strict
 from infra.stores.object_store import ObjectStore
 
+_UNFINISHED = ("running", "waiting")
+
 
 class Trace(Strict):
     """One rule in one run; over several batches it is the first that failed, else the last.
@@ -40,19 +42,16 @@ class RunSummary(Strict):
 
 def summarise(snapshot: Snapshot) -> RunSummary:
     """Shorten what is known of a run."""
-    said = headline(snapshot)
+    top = headline(snapshot)
     return RunSummary(
         run=snapshot.run,
         at=datetime.now(UTC),
-        ending=said.ending,
-        tone=said.tone,
-        word=said.word,
-        sentence=said.sentence,
+        ending=top.ending,
+        tone=top.tone,
+        word=top.word,
+        sentence=top.sentence,
         traces=dict(_traces(snapshot)),
     )
-
-
-_UNFINISHED = ("running", "waiting")
 
 
 def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
@@ -63,12 +62,12 @@ def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSumm
     """
     files = RecordFiles(store, run)
     try:
-        found = files.read(SUMMARY, RunSummary)
+        summary = files.read(SUMMARY, RunSummary)
     except StorageError:
-        found = None
-    if found is None or found.run != run or (over and found.ending in _UNFINISHED):
+        summary = None
+    if summary is None or summary.run != run or (over and summary.ending in _UNFINISHED):
         return summary_now(store, run, over=over)
-    return found
+    return summary
 
 
 def summary_now(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:

@@ -90,5 +90,5 @@ def _metric_text(metric: str, value: float | None) -> str:
 
 
 def _score_text(evaluation: EvaluationRecord, metric: str, score: Score) -> str:
-    values = [each.metrics[metric] for each in evaluation.scores if metric in each.metrics]
+    values = [model.metrics[metric] for model in evaluation.scores if metric in model.metrics]
     return charts.value_text(metric, score.metrics.get(metric), values)

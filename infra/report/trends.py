@@ -68,27 +68,28 @@ class Trends:
         return self._trend(key, now, limits, is_share(judged.metric))
 
     def _trend(self, key: str, now: Trace, limits: list[float], share: bool) -> Trend | None:
-        known = [
+        earlier = [
             (summary.run, summary.traces[key]) for summary in self._earlier if key in summary.traces
         ]
-        if not known:
+        if not earlier:
             return None
-        traces = [trace for _, trace in known] + [now]
+        traces = [trace for _, trace in earlier] + [now]
         dots, limit_lines = _drawn(traces, limits)
         return Trend(
             dots=dots,
             lines=tuple(_lines(dots)),
             limits=limit_lines,
             summary=_summary(traces, share),
-            since="" if now.passed else _since(known),
+            since="" if now.passed else _since(earlier),
         )
 
 
-def _since(known: Sequence[tuple[str, Trace]]) -> str:
-    failed = [run for run, _ in takewhile(lambda one: not one[1].passed, reversed(known))]
+def _since(earlier: Sequence[tuple[str, Trace]]) -> str:
+    failures = takewhile(lambda run: not run[1].passed, reversed(earlier))
+    failed = [name for name, _ in failures]
     if not failed:
         return "New: it passed in the run before."
-    longer = "at least " if len(failed) == len(known) else ""
+    longer = "at least " if len(failed) == len(earlier) else ""
     return f"Fails since {longer}{run_title(failed[-1])}: {len(failed) + 1} runs in a row."
 
 

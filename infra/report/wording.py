@@ -146,13 +146,13 @@ def size(amount: int) -> str:
     return counted(amount, "byte")
 
 
-def counted(amount: int, one: str, many: str = "") -> str:
+def counted(amount: int, noun: str) -> str:
     """Write an amount with its noun.
 
     >>> counted(1, "check"), counted(1200, "check")
     ('1 check', '1,200 checks')
     """
-    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def _acronym(word: str) -> str:

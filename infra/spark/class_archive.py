@@ -98,8 +98,8 @@ def _write(rows: DataFrame, folder: Path) -> None:
     cached = read.filter("id is not null").persist()
     cached.groupBy("id").agg(F.max("n"), F.count("*")).collect()
     turn = F.row_number().over(Window.partitionBy("id").orderBy("n"))
-    known = F.broadcast(cached.select(F.col("id").alias("other")))
-    kept = cached.withColumn("turn", turn).join(known, F.col("id") == F.col("other"), "left_semi")
+    ids = F.broadcast(cached.select(F.col("id").alias("other")))
+    kept = cached.withColumn("turn", turn).join(ids, F.col("id") == F.col("other"), "left_semi")
     kept.filter("turn = 1").write.parquet(str(folder / "out"))
 
 

@@ -57,19 +57,19 @@ def prepare_environment() -> None:
 
 def suits(java: Path) -> bool:
     """Tell whether a java runs, runs Spark, and does not damage what Spark writes."""
-    found = re.search(r'version "([\d.]+)', _told_of_itself(java))
-    version = tuple(map(int, found[1].split("."))) if found else ()
+    match = re.search(r'version "([\d.]+)', _version_text(java))
+    version = tuple(map(int, match[1].split("."))) if match else ()
     return any(first <= version < end for first, end in _SOUND)
 
 
 def java_build(java: Path) -> str:
     """Ask a java for its maker and build, `Temurin-25.0.3+9 25.0.3+9-LTS`; empty if silent."""
-    found = re.search(r"VM (.*)\(build ([^,)]+)", _told_of_itself(java))
-    return f"{found[1]}{found[2]}" if found else ""
+    match = re.search(r"VM (.*)\(build ([^,)]+)", _version_text(java))
+    return f"{match[1]}{match[2]}" if match else ""
 
 
 @cache
-def _told_of_itself(java: Path) -> str:
+def _version_text(java: Path) -> str:
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):

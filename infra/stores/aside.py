@@ -24,12 +24,12 @@ def name_aside(path: Path) -> Path:
 
 def asides_below(top: Path, refuse: Callable[[OSError], None]) -> list[Path]:
     """Return what `name_aside` or Spark named so; other hidden names, as of checksums, are not."""
-    found: list[Path] = []
+    asides: list[Path] = []
     for folder, below, names in os.walk(top, onerror=refuse):
         ours = [name for name in (*below, *names) if _NAME.fullmatch(name)]
         below[:] = [name for name in below if name not in ours]
-        found += [Path(folder, name) for name in ours]
-    return found
+        asides += [Path(folder, name) for name in ours]
+    return asides
 
 
 def delete_untouched(paths: Iterable[Path], before: datetime) -> list[str]:

@@ -46,7 +46,7 @@ class FolderManifest(Strict):
 
     def total_bytes(self, below: str = "") -> int:
         """Add the sizes of the files below a prefix."""
-        return sum(one.bytes for name, one in self.files.items() if name.startswith(below))
+        return sum(file.bytes for name, file in self.files.items() if name.startswith(below))
 
 
 def write_manifest(folder: Path, facts: dict[str, str]) -> FolderManifest:
@@ -68,15 +68,15 @@ def verified(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> FolderManife
         extra, too large, of another size or content, a link or a pipe, or named outside the
         folder.
     """
-    found = set(_names(folder))  # first: to read a pipe would wait for good
+    present = set(_names(folder))  # first: to read a pipe would wait for good
     manifest = _read(folder / MANIFEST)
     for name in manifest.files:
         _require_inside(folder, name)
-    for name in sorted(found ^ set(manifest.files)):
-        state = "is not in its manifest" if name in found else "is missing"
+    for name in sorted(present ^ set(manifest.files)):
+        state = "is not in its manifest" if name in present else "is missing"
         raise BundleError(f"{folder / name} {state}.", CURE)
-    for name, said in manifest.files.items():
-        _require_same(folder / name, said, max_file_bytes)
+    for name, expected in manifest.files.items():
+        _require_same(folder / name, expected, max_file_bytes)
     return manifest
 
 
@@ -122,9 +122,9 @@ def _require_inside(folder: Path, name: str) -> None:
         raise BundleError(f"The manifest of {folder} names '{name}', outside the folder.", CURE)
 
 
-def _require_same(file: Path, said: FileDigest, max_file_bytes: int) -> None:
+def _require_same(file: Path, expected: FileDigest, max_file_bytes: int) -> None:
     size = file.stat().st_size
     if size > max_file_bytes:
         raise BundleError(f"{file} has {size} bytes; {max_file_bytes} are allowed.", CURE)
-    if size != said.bytes or digest(file) != said:
+    if size != expected.bytes or digest(file) != expected:
         raise BundleError(f"{file} is not what its manifest says: it was changed.", CURE)

@@ -82,12 +82,12 @@ class LocalStore:
     def list(self, prefix: str) -> list[str]:
         """See `ObjectStore.list`; hidden names are unfinished and left out."""
         top = self.path(prefix) if prefix else self.root
-        found: list[str] = []
+        keys: list[str] = []
         for folder, below, names in os.walk(top, onerror=_refuse_unless_gone):
             below[:] = [name for name in below if not name.startswith(".")]
             place = Path(folder).relative_to(self.root)
-            found += [(place / name).as_posix() for name in names if not name.startswith(".")]
-        return sorted(found)
+            keys += [(place / name).as_posix() for name in names if not name.startswith(".")]
+        return sorted(keys)
 
     def written(self, prefix: str) -> dict[str, datetime]:
         """See `ObjectStore.written`."""

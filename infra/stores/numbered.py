@@ -25,8 +25,8 @@ def key(folder: str, number: int) -> str:
 
 def numbers(store: ObjectStore, folder: str) -> list[int]:
     """Return the sorted numbers of a folder; objects of other names have none."""
-    names = (one.removeprefix(f"{folder}/") for one in store.list(folder))
-    return [int(found[1]) for found in map(_NAME.fullmatch, names) if found]
+    names = (name.removeprefix(f"{folder}/") for name in store.list(folder))
+    return [int(match[1]) for match in map(_NAME.fullmatch, names) if match]
 
 
 def newest(store: ObjectStore, folder: str) -> int:
@@ -34,10 +34,10 @@ def newest(store: ObjectStore, folder: str) -> int:
     return max(numbers(store, folder), default=0)
 
 
-def missing(known: list[int]) -> list[int]:
+def missing(present: list[int]) -> list[int]:
     """Return the numbers that were deleted.
 
     >>> missing([1, 2, 5])
     [3, 4]
     """
-    return sorted(set(range(1, max(known, default=0))) - set(known))
+    return sorted(set(range(1, max(present, default=0))) - set(present))

@@ -86,10 +86,10 @@ class S3Store:
         for _ in range(_CREATE_ATTEMPTS):
             if self._created(key, content, writer):
                 return
-            stands = self._head(key)  # None: deleted since, or AWS asks to try again by its 409
-            if stands is not None and stands.get(_WRITER) == writer:
+            present = self._head(key)  # None: deleted since, or AWS asks to try again by its 409
+            if present is not None and present.get(_WRITER) == writer:
                 return
-            if stands is not None:
+            if present is not None:
                 raise AlreadyExistsError(key)
         raise StorageError(
             f"{self.address}/{key} is being created and deleted by others.", "Try again later."
@@ -120,11 +120,11 @@ class S3Store:
         gone = []
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else ""):
-                for one in page.get("Uploads", []):
-                    if one["Initiated"] < before:
-                        named = {"Key": one["Key"], "UploadId": one["UploadId"]}
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < before:
+                        named = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
                         self._client.abort_multipart_upload(Bucket=self._bucket, **named)
-                        gone.append(f"s3://{self._bucket}/{one['Key']}")
+                        gone.append(f"s3://{self._bucket}/{upload['Key']}")
         except _FAILURES as error:
             raise self._unusable("delete", prefix, error) from error
         return sorted(gone)
@@ -146,8 +146,8 @@ class S3Store:
         """See `ObjectStore.arrow_files`: with the credentials, region and certificates of boto3."""
         from pyarrow.fs import S3FileSystem
 
-        found = self._session.get_credentials()
-        keys = found.get_frozen_credentials() if found else None
+        credentials = self._session.get_credentials()
+        keys = credentials.get_frozen_credentials() if credentials else None
         scheme, _, place = self._endpoint.rpartition("://")
         files = S3FileSystem(
             access_key=keys and keys.access_key,
