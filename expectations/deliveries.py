@@ -84,8 +84,9 @@ class Spreads:
 
     def keep(self, recent: Iterable[Batch]) -> None:
         """Write what was used and what the next gate may use, so that it needs one read."""
-        known = {batch.name: self._kept[batch.name] for batch in recent if batch.name in self._kept}
-        save_profiles(self._reader.storage, known | self._used)
+        names = {batch.name for batch in recent}
+        kept = {name: profile for name, profile in self._kept.items() if name in names}
+        save_profiles(self._reader.storage, kept | self._used)
 
     def _still_true(self, batch: Batch) -> BatchProfile | None:
         profile = self._kept.get(batch.name) or load_old_profile(self._reader.storage, batch.name)

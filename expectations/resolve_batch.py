@@ -19,7 +19,6 @@ from infra.records.gates import BatchDecision, Check
 from infra.shop_home import open_home
 from infra.storage import Storage
 
-Word = Literal["accept", "discard"]
 WORDS: dict[str, Literal["accepted", "discarded"]] = {"accept": "accepted", "discard": "discarded"}
 _LONGEST_REASON = 1000
 

@@ -119,8 +119,8 @@ def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
     latest = Window.partitionBy("item_id").orderBy(
         F.desc("updated_at"), *(F.col(name).asc_nulls_last() for name in ITEMS.columns)
     )
-    known = items.filter(F.col("updated_at") < F.lit(time))
-    return known.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
+    before = items.filter(F.col("updated_at") < F.lit(time))
+    return before.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
 
 
 def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataFrame:
@@ -144,7 +144,7 @@ def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> Non
     events = spark_session.read_table(
         spark, EVENTS, [storage.lake.address("events", batch) for batch in batches]
     )
-    known = events.transform(inside, window)
+    in_window = events.transform(inside, window)
     sources = load_sources(settings.sources).values()
     rows = (read_items(spark, source.items, settings) for source in sources)
     items = reduce(DataFrame.unionByName, rows).persist()
@@ -153,13 +153,13 @@ def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> Non
     tables = {
         "items": items.transform(readable).transform(as_known_at, window.cut),
         "catalogue": items.transform(readable).transform(as_known_at, window.end),
-        "interactions": known.transform(pairs_of, window, settings.half_life_days),
+        "interactions": in_window.transform(pairs_of, window, settings.half_life_days),
     }
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
     if settings.refit:
         whole = replace(window, cut=window.end)
-        history = known.transform(pairs_of, whole, settings.half_life_days)
+        history = in_window.transform(pairs_of, whole, settings.half_life_days)
         _write(spark, storage, "history", run, history, {**facts, "cut": window.end})
 
 
@@ -176,8 +176,8 @@ def _refused(items: DataFrame) -> dict[str, int]:
 
 def _masked(items: DataFrame) -> int:
     """Count the texts of readable items that looked like personal data."""
-    found = items.filter("reason is null").agg(F.coalesce(F.sum(MASKED), F.lit(0))).collect()
-    return int(found[0][0])
+    sums = items.filter("reason is null").agg(F.coalesce(F.sum(MASKED), F.lit(0))).collect()
+    return int(sums[0][0])
 
 
 def _write(
@@ -214,14 +214,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="folder name of the run: run=...")
     parser.add_argument("--as-of", required=True, type=datetime.fromisoformat, help="end, UTC")
-    given = parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
     settings = load_settings()
     window = Times(
-        start=given.as_of - timedelta(days=settings.training_window_days),
-        cut=given.as_of - timedelta(days=settings.holdout_days),
-        end=given.as_of,
+        start=chosen.as_of - timedelta(days=settings.training_window_days),
+        cut=chosen.as_of - timedelta(days=settings.holdout_days),
+        end=chosen.as_of,
     )
-    build(spark_session.session("build_interactions"), Storage(settings), given.run, window)
+    build(spark_session.session("build_interactions"), Storage(settings), chosen.run, window)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Counts and fixes quarantined rows, and lets the next ingestion read them again.
 
-list      what stands in quarantine, by batch and reason, and what of it was replayed
+list      what is in quarantine, by batch and reason, and what of it was replayed
 replay    export, fix with --fix COMMAND (sed -i ..., an editor) and land, in one go;
           without --fix as they are: for rows that were right under rules that were wrong
 export    write rows to files under HOME/replays, in the format of their source, to edit at leisure
@@ -46,7 +46,7 @@ class Desk:
         self._landing = open_store(storage.landing, storage.settings)
 
     def show(self, groups: Sequence[Group]) -> None:
-        """Print what stands in quarantine and what became of it, then the sum of each reason."""
+        """Print what is in quarantine and whether it was replayed, then the sum of each reason."""
         if not groups:
             return
         lines = [
@@ -179,7 +179,7 @@ class Desk:
             raise InputError(
                 f"The rows of {file.name} were replayed at {replay.at:%Y-%m-%d %H:%M} by "
                 f"{replay.by}, and nothing is replayed twice.",
-                f"Delete {file}; rows that failed again stand in quarantine under a newer batch.",
+                f"Delete {file}; rows that failed again are in quarantine under a newer batch.",
             )
 
 
@@ -237,34 +237,34 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """List, export, land or replay quarantined rows; 0 unless something is wrong."""
-    given = _parser().parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     if not home_folder().is_dir():
         raise SettingsError(f"There is no shop in {home_folder()}.", "Name one: SHOP=name.")
     storage = Storage(open_home())
-    desk = Desk(storage, given.by)
-    files = given.files if given.command == "land" else []
-    if given.command != "land":
-        found = _selected(storage, given)
-        if given.command == "list":
-            desk.show(found)
+    desk = Desk(storage, chosen.by)
+    files = chosen.files if chosen.command == "land" else []
+    if chosen.command != "land":
+        groups = _selected(storage, chosen)
+        if chosen.command == "list":
+            desk.show(groups)
             return 0
-        files = desk.export(desk.open(found), getattr(given, "fix", ""))
-    if given.command != "export":
+        files = desk.export(desk.open(groups), getattr(chosen, "fix", ""))
+    if chosen.command != "export":
         for file in files:
             desk.land(file)
     return 0
 
 
-def _selected(storage: Storage, given: argparse.Namespace) -> list[Group]:
-    wanted = (given.source or None, given.batch or None, given.reason or None)
-    if given.command != "list" and not any(wanted):
+def _selected(storage: Storage, chosen: argparse.Namespace) -> list[Group]:
+    wanted = (chosen.source or None, chosen.batch or None, chosen.reason or None)
+    if chosen.command != "list" and not any(wanted):
         raise InputError("No rows are chosen.", "Choose by --reason, --batch or --source.")
-    found = list(quarantine.groups(storage, *wanted))
-    if not found and any(wanted):
+    groups = list(quarantine.groups(storage, *wanted))
+    if not groups and any(wanted):
         raise InputError("No quarantined rows match.", "`list` shows all that there are.")
-    if not found:
-        print("Nothing stands in quarantine.")
-    return found
+    if not groups:
+        print("Nothing is in quarantine.")
+    return groups
 
 
 if __name__ == "__main__":

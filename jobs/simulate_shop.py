@@ -175,11 +175,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 2 when an option cannot be used."""
-    given = vars(_parser().parse_args(arguments))
-    into = given.pop("into")
+    chosen = vars(_parser().parse_args(arguments))
+    into = chosen.pop("into")
     try:
-        given["faults"] = parse_faults(given["faults"])
-        truth = simulate(into, SimulationOptions(**given))
+        chosen["faults"] = parse_faults(chosen["faults"])
+        truth = simulate(into, SimulationOptions(**chosen))
     except InputError as error:
         _say(f"error: {error}")
         return 2

@@ -58,9 +58,9 @@ def _day() -> Column:
     return F.date_from_unix_date(F.floor(F.unix_micros("event_time") / _DAY).cast("int"))
 
 
-def days_of_clean(found: Iterable[Row]) -> set[date]:
+def days_of_clean(outcomes: Iterable[Row]) -> set[date]:
     """Return the days (UTC) of the clean rows of `count_outcomes`."""
-    return {day for row in found for day in row["days"]}
+    return {day for row in outcomes for day in row["days"]}
 
 
 def count_files(
@@ -142,11 +142,11 @@ def near_batches(
 
 def files_read(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Return the bytes of every file of some batches when it was read, by address."""
-    return {one["file"]: one["bytes"] for manifest in manifests for one in manifest["files"]}
+    return {file["file"]: file["bytes"] for manifest in manifests for file in manifest["files"]}
 
 
 def write_up(
-    found: list[Row],
+    outcomes: list[Row],
     written: list[Row],
     quarantined: dict[str, int],
     duplicates: int,
@@ -156,7 +156,7 @@ def write_up(
 
     Parameters
     ----------
-    found : list of Row
+    outcomes : list of Row
         `count_outcomes` of the sorted rows.
     written : list of Row
         `count_written` of the events read back from where they were written.
@@ -177,9 +177,9 @@ def write_up(
         "clean": sum(row["count"] for row in written),
         "duplicates": duplicates,
         "quarantined": quarantined,
-        "not_events": _ignored(found),
+        "not_events": _ignored(outcomes),
         "by_type": _add({row["event_type"]: row["count"]} for row in written),
-        "masked": sum(row["masked"] for row in found if row["outcome"] == CLEAN),
+        "masked": sum(row["masked"] for row in outcomes if row["outcome"] == CLEAN),
         "first_event": _time(min((row["first"] for row in written), default=None)),
         "last_event": _time(max((row["last"] for row in written), default=None)),
         "days": sorted({row["day"].isoformat() for row in written}),
@@ -215,7 +215,7 @@ def _details(manifest: dict[str, Any]) -> Iterator[str]:
     for name, word in _COUNTS.items():
         counts = sorted(manifest[name].items(), key=lambda count: -count[1])
         if counts:
-            listed = ", ".join(f"{what} {rows:,}" for what, rows in counts)
+            listed = ", ".join(f"{kind} {rows:,}" for kind, rows in counts)
             yield f"{word}: {listed}"
     if undecided := ", ".join(manifest["repeats_of_undecided"]):
         yield (
@@ -272,7 +272,7 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
         "quarantined": _add(manifest["quarantined"] for manifest in manifests),
         "not_events": _add(manifest["not_events"] for manifest in manifests),
         "by_type": _add(manifest["by_type"] for manifest in manifests),
-        # left out by manifests of before these two were counted
+        # older manifests lack these two counts
         "unknown_columns": _add(manifest.get("unknown_columns", {}) for manifest in manifests),
         "masked": sum(manifest.get("masked", 0) for manifest in manifests),
     }
@@ -291,8 +291,8 @@ def _add(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _ignored(found: Iterable[Row]) -> dict[str, int]:
-    rows = ((row["reason"], row["count"]) for row in found if row["outcome"] == IGNORED)
+def _ignored(outcomes: Iterable[Row]) -> dict[str, int]:
+    rows = ((row["reason"], row["count"]) for row in outcomes if row["outcome"] == IGNORED)
     return _add({reason: count} for reason, count in rows)
 
 

@@ -67,7 +67,7 @@ def _sorted(work: Work) -> str:
     names = [name for name in fields if name not in (*_NUMBERS, "event_time")]
     numbers = ", ".join(f"{name}_ as {name}" for name in _NUMBERS)
     texts = EVENTS.texts
-    known = ", ".join(f"'{name}'" for name in fields)
+    names_of_fields = ", ".join(f"'{name}'" for name in fields)
     signs = " or ".join(f"regexp_matches({name}, '{SIGNS}')" for name in texts)
     return f"""
         create temp table sorted as
@@ -83,7 +83,7 @@ def _sorted(work: Work) -> str:
             {_reason(work.feed)} as reason,
             case when reason is not null then line end as raw,
             coalesce({signs}, false) as odd_text,
-            list_filter(keys, lambda key: key not in ({known})) as unknown
+            list_filter(keys, lambda key: key not in ({names_of_fields})) as unknown
         from typed join files using (filename)"""
 
 
@@ -110,8 +110,8 @@ def _reason(feed: EventFeed) -> str:
 def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
     """Mask one column; the few texts with a sign of personal data go through the same patterns."""
     of = f"from sorted where odd_text and reason is null and {name} is not null"
-    found = [text for (text,) in base.execute(f"select distinct {name} {of}").fetchall()]
-    masked = [(text, mask_text(text)) for text in found if mask_text(text) != text]
+    odd = [text for (text,) in base.execute(f"select distinct {name} {of}").fetchall()]
+    masked = [(text, mask_text(text)) for text in odd if mask_text(text) != text]
     if not masked:
         return 0
     base.execute("create or replace temp table masks (text text, masked text)")
@@ -152,9 +152,9 @@ def _quarantine_unreadable(base: duckdb.DuckDBPyConnection) -> int:
     """Collect the bad rows; of those that are no UTF-8 the exact bytes, which DuckDB dropped."""
     base.execute("""create temp table bad as select reason, raw::blob as raw, filename as file
         from sorted where reason is not null""")
-    found = base.execute("""select distinct file_path, line_byte_position from reject_errors
+    rejects = base.execute("""select distinct file_path, line_byte_position from reject_errors
         join reject_scans using (scan_id, file_id) where error_type = 'INVALID ENCODING'""")
-    places = found.fetchall()
+    places = rejects.fetchall()
     for path, start in places:
         with Path(path).open("rb") as file:
             file.seek(start - 1)

@@ -56,11 +56,11 @@ def mismatches(truth: Truth, counts: dict[str, Any]) -> list[str]:
         "masked": faults.get("personal_text", 0),
         "unknown_columns": faults.get("unknown_column", 0),
     }
-    found = {**counts, "unknown_columns": sum(counts["unknown_columns"].values())}
+    counted = {**counts, "unknown_columns": sum(counts["unknown_columns"].values())}
     return [
-        f"{name}: {found[name]}, in truth {value}"
+        f"{name}: {counted[name]}, in truth {value}"
         for name, value in expected.items()
-        if found[name] != value
+        if counted[name] != value
     ]
 
 
@@ -184,12 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=10_000_000, metavar="N")
     parser.add_argument("--engine", choices=("catwalk", "duckdb"), help=argparse.SUPPRESS)
     parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    if given.engine:
-        _run_engine(given.engine, given.answer)
+    chosen = parser.parse_args(arguments)
+    if chosen.engine:
+        _run_engine(chosen.engine, chosen.answer)
         return 0
     with tempfile.TemporaryDirectory(prefix="catwalk-bench-") as folder:
-        line = bench(Path(folder), given.events)
+        line = bench(Path(folder), chosen.events)
     print(json.dumps(line))
     return 0 if line["counts_match"] else 1
 

@@ -37,8 +37,8 @@ def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int
         How many were left out.
     """
     batch = clean.withColumn(_KNOWN, F.lit(False))
-    known = recent.select("event_id", F.lit(True).alias(_KNOWN))
-    both = batch.unionByName(known, allowMissingColumns=True)
+    earlier = recent.select("event_id", F.lit(True).alias(_KNOWN))
+    both = batch.unionByName(earlier, allowMissingColumns=True)
     both = both.withColumn(_HASH, F.xxhash64("event_id"))
     shared = _shared_hashes(both).persist()
     if shared.count() == 0:  # counting all of them tells Spark how many there are to join
@@ -59,7 +59,7 @@ def may_hold_repeated(manifest: Mapping[str, Any], days: Iterable[date]) -> bool
     count: a single event with an odd time would make it near to all that come after.
     """
     if "days" not in manifest:
-        return True  # it is of before they were noted
+        return True  # older manifests do not name the days
     held = {date.fromisoformat(day) for day in manifest["days"]}
     span = range(-REMEMBERED, REMEMBERED + 1)
     return any(day + timedelta(shift) in held for day in days for shift in span)

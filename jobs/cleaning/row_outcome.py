@@ -59,8 +59,8 @@ def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
     if not feed.event_types:
         return frame
     pairs = [F.lit(part) for pair in feed.event_types.items() for part in pair]
-    known = F.coalesce(F.create_map(*pairs)[word], F.lit(""))  # another word is of no known type
-    return frame.withColumn("event_type", F.when(word.isNotNull(), known))
+    kind = F.coalesce(F.create_map(*pairs)[word], F.lit(""))  # "": a word nobody mapped
+    return frame.withColumn("event_type", F.when(word.isNotNull(), kind))
 
 
 def _reason(feed: EventFeed) -> Column:

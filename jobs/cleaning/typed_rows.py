@@ -18,7 +18,7 @@ from jobs.landing.sources import Feed
 _TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
 _LARGEST = sys.float_info.max  # Spark reads "NaN" and "Infinity" as numbers, NaN above all others
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
-_GIVEN = "_given"
+_TEXTS_HELD = "_texts_held"
 
 
 def typed(
@@ -39,17 +39,17 @@ def typed(
     )
     values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
     blank = [F.coalesce(F.trim(_text(name)), F.lit("")) == "" for name in required]
-    given = _number_held(_text(name) for name in feed.columns)
+    texts_held = _number_held(_text(name) for name in feed.columns)
     rows = mapped.select(
         *kept,
         F.coalesce(BROKEN, F.when(_any(blank), Reason.MISSING_FIELD)).alias(BROKEN),
-        given.alias(_GIVEN),
+        texts_held.alias(_TEXTS_HELD),
         *(value.alias(name) for name, value in values.items()),
     )
     # counted, not asked of each text: Spark would read every value a second time
-    wrong = F.col(_GIVEN) > _number_held(F.col(name) for name in feed.columns)
+    wrong = F.col(_TEXTS_HELD) > _number_held(F.col(name) for name in feed.columns)
     return rows.withColumn(BROKEN, F.coalesce(BROKEN, F.when(wrong, Reason.WRONG_TYPE))).drop(
-        _GIVEN
+        _TEXTS_HELD
     )
 
 

@@ -53,7 +53,7 @@ def header(feed: Feed) -> str:
 
 
 def _first_line(file: str, start: bytes) -> str:
-    """Return the first line that is not blank; empty where there is none."""
+    """Return the first line that is not blank; empty where every line is blank."""
     lines = _plain(file, start).removeprefix(b"\xef\xbb\xbf").splitlines()
     return next((line for line in lines if line.strip()), b"").decode(errors="replace")
 
@@ -73,20 +73,20 @@ def _plain(file: str, start: bytes) -> bytes:
 
 
 def _require_header(file: str, line: str, feed: Feed) -> None:
-    found = next(csv.reader([line], delimiter=feed.separator), [])
-    if found and tuple(found) != feed.fields:
+    columns = next(csv.reader([line], delimiter=feed.separator), [])
+    if columns and tuple(columns) != feed.fields:
         raise InputError(
-            f"{file}: {_difference(found, feed)}.",
+            f"{file}: {_difference(columns, feed)}.",
             "Correct the file, or `fields` or `separator` of the source in jobs/sources.yaml.",
         )
 
 
-def _difference(found: Sequence[str], feed: Feed) -> str:
+def _difference(columns: Sequence[str], feed: Feed) -> str:
     expected = feed.fields
-    if not set(found) & set(expected):  # perhaps a row: nothing of it may be shown
+    if not set(columns) & set(expected):  # perhaps a row: nothing of it may be shown
         return f"its first line is not the header {header(feed)}"
-    lacking = [name for name in expected if name not in found]
-    unknown = [name for name in found if name not in expected]
+    lacking = [name for name in expected if name not in columns]
+    unknown = [name for name in columns if name not in expected]
     if lacking and unknown:
         return f"its header has '{unknown[0]}' and lacks '{lacking[0]}'"
     if lacking:

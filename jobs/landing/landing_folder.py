@@ -26,17 +26,17 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
         has a name of Parquet's own, of which Spark would read no row.
     """
     pattern = f"{landing}/{feed.files}"
-    found = {
+    files = {
         file: size
         for file, size in matches(spark, pattern).items()
         if size == FOLDER or not _hidden(file)  # of a hidden folder Spark reads what is in it
     }
-    if not found:
+    if not files:
         raise InputError(
             f"No file matches {pattern}.",
             "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml.",
         )
-    for file, size in found.items():
+    for file, size in files.items():
         if size == FOLDER:
             raise InputError(
                 f"{file} is a folder where a file is expected.",
@@ -47,7 +47,7 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
                 f"{file} begins as the names of Parquet's own summaries do.",
                 "Rename or remove it: Spark counts it as read and reads no row of it.",
             )
-    return {_plain(file): size for file, size in found.items()}
+    return {_plain(file): size for file, size in files.items()}
 
 
 def _hidden(file: str) -> bool:

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from infra.schemas import Table
 
 MASKED = "_masked"
-_FOUND = "_found"
+_MASKED_TEXTS = "_masked_texts"
 _BETWEEN = "\x1f"  # no sign itself
 # Every pattern below needs one of these; nearly all values have none and pay for this test alone.
 SIGNS = r"[@:.+ (/-]"
@@ -57,12 +57,12 @@ def mask(frame: DataFrame, table: Table) -> DataFrame:
     texts = [name for name in table.texts if name in frame.columns]
     signs = F.concat_ws(_BETWEEN, *texts).rlike(SIGNS)  # once a row, not once a value
     # one column for all: every column that a row carries through a step costs a copy
-    marked = frame.withColumn(_FOUND, F.when(signs, F.array(*map(_replaced, texts))))
-    found = {name: F.col(_FOUND)[place] for place, name in enumerate(texts)}
-    kept = {name: F.coalesce(one, name) for name, one in found.items()}
-    changed = [F.coalesce(one != F.col(name), F.lit(False)) for name, one in found.items()]
+    marked = frame.withColumn(_MASKED_TEXTS, F.when(signs, F.array(*map(_replaced, texts))))
+    masked = {name: F.col(_MASKED_TEXTS)[place] for place, name in enumerate(texts)}
+    kept = {name: F.coalesce(text, name) for name, text in masked.items()}
+    changed = [F.coalesce(text != F.col(name), F.lit(False)) for name, text in masked.items()]
     number = reduce(Column.__add__, (differs.cast("int") for differs in changed))
-    return marked.withColumns({**kept, MASKED: number}).drop(_FOUND)
+    return marked.withColumns({**kept, MASKED: number}).drop(_MASKED_TEXTS)
 
 
 def _replaced(name: str) -> Column:

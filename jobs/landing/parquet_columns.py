@@ -33,7 +33,7 @@ def footers(spark: SparkSession, files: Iterable[str], feed: Feed) -> dict[str, 
 
 
 def parquet_schema(footers: Mapping[str, StructType], feed: Feed) -> StructType:
-    """Return the feed's fields with the types that all files agree on; text where there is none.
+    """Return the feed's fields with the types that all files agree on; text where no file says.
 
     Raises
     ------
@@ -42,10 +42,10 @@ def parquet_schema(footers: Mapping[str, StructType], feed: Feed) -> StructType:
     """
     agreed: dict[str, DataType] = {}
     for file, columns in footers.items():
-        found = {field.name: field.dataType for field in columns}
+        kinds = {field.name: field.dataType for field in columns}
         for name in feed.fields:
-            _require_same(file, name, found.get(name), agreed.get(name))
-        agreed |= {name: found[name] for name in feed.fields}
+            _require_same(file, name, kinds.get(name), agreed.get(name))
+        agreed |= {name: kinds[name] for name in feed.fields}
     return StructType([StructField(name, agreed.get(name, StringType())) for name in feed.fields])
 
 
@@ -60,11 +60,11 @@ def as_text(name: str, kind: DataType) -> Column:
 
 def no_utf8(kinds: Mapping[str, DataType]) -> Column:
     """Tell a row with a text that is not UTF-8: Parquet does not look at the bytes of a text."""
-    found = F.lit(False)
+    broken = F.lit(False)
     for name, kind in kinds.items():
         if isinstance(kind, StringType | BinaryType):
-            found |= ~F.is_valid_utf8(F.col(quoted(name)).cast("string"))
-    return found
+            broken |= ~F.is_valid_utf8(F.col(quoted(name)).cast("string"))
+    return broken
 
 
 def unknown_columns(
@@ -76,7 +76,7 @@ def unknown_columns(
         for file, number in rows.items()
         for name in set(footers[file].names) - set(feed.fields)
     )
-    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_NAMES])
+    return dict(sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MOST_NAMES])
 
 
 def _require_same(file: str, name: str, kind: DataType | None, before: DataType | None) -> None:

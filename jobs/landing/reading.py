@@ -77,8 +77,8 @@ def file_with_rows(spark: SparkSession, feed: Feed, files: Collection[str]) -> s
     frame = spark.read.format("parquet" if feed.format == "parquet" else "text").load(list(files))
     if feed.format == "csv":
         frame = frame.filter(~_is_header(feed))
-    found = frame.select("_metadata.file_path").first()
-    return landed_name(found[0]) if found else None
+    row = frame.select("_metadata.file_path").first()
+    return landed_name(row[0]) if row else None
 
 
 def parse(frame: DataFrame, feed: Feed) -> DataFrame:

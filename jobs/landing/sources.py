@@ -69,7 +69,7 @@ class EventFeed(Feed):
         _check_columns(self.columns, {*EVENTS.required, "user_id"} - {"user_key"}, optional)
         strange = set(self.event_types.values()) - set(EVENT_TYPES)
         if strange:
-            raise ValueError(f"'{sorted(strange)[0]}' is none of {', '.join(EVENT_TYPES)}")
+            raise ValueError(f"'{sorted(strange)[0]}' is not one of {', '.join(EVENT_TYPES)}")
         return self
 
     def with_replays(self, source: str) -> EventFeed:
@@ -115,14 +115,14 @@ def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]
     SettingsError
         The file is wrong.
     """
-    known = load_mapping(file, Source)
+    sources = load_mapping(file, Source)
     for name in names:
-        if name not in known:
+        if name not in sources:
             raise UnknownSourceError(
                 f"The source '{name}' is not in {file}.",
-                f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(known)}.",
+                f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(sources)}.",
             )
-    return {name: known[name] for name in names}
+    return {name: sources[name] for name in names}
 
 
 def _check_columns(columns: dict[str, str], required: set[str], optional: set[str]) -> None:

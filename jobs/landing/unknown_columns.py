@@ -48,8 +48,8 @@ def no_unknown_keys() -> Column:
 def count_unknown(rows: DataFrame) -> dict[str, int]:
     """Count the rows per unknown name, of the most frequent names."""
     names = rows.select(F.explode("unknown").alias("name")).groupBy("name").count()
-    found = names.orderBy(F.desc("count"), "name").limit(MOST_NAMES).collect()
-    return masked_names((row["name"], row["count"]) for row in found)
+    most = names.orderBy(F.desc("count"), "name").limit(MOST_NAMES).collect()
+    return masked_names((row["name"], row["count"]) for row in most)
 
 
 def masked_names(counts: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -85,18 +85,18 @@ class Catalogue:
             self._updated_day[:before][self._change(before)] = day
         self.popularity *= np.exp(self._rng.normal(0, 0.03, self.size))
 
-    def _change(self, known: int) -> NDArray[np.bool_]:
-        """Move the items known since yesterday; return which of them look different now."""
-        chance = self._rng.random((3, known))
+    def _change(self, listed: int) -> NDArray[np.bool_]:
+        """Move the items listed before today; return which of them look different now."""
+        chance = self._rng.random((3, listed))
         repriced = chance[0] < PRICE_MOVES
-        sale = np.where(self.cents[:known] < self._list_price[:known], 1.0, 0.8)
-        moved = (self._list_price[:known] * sale).astype(np.int64)
-        self.cents[:known] = np.where(repriced, moved, self.cents[:known])
+        sale = np.where(self.cents[:listed] < self._list_price[:listed], 1.0, 0.8)
+        moved = (self._list_price[:listed] * sale).astype(np.int64)
+        self.cents[:listed] = np.where(repriced, moved, self.cents[:listed])
         runs_out = OUT_OF_STOCK * BACK_IN_STOCK / (1 - OUT_OF_STOCK)
-        turned = chance[1] < np.where(self.in_stock[:known], runs_out, BACK_IN_STOCK)
-        self.in_stock[:known] ^= turned
-        pictured = chance[2] < np.where(self.has_picture[:known], 0.002, 0.1)
-        self.has_picture[:known] ^= pictured
+        turned = chance[1] < np.where(self.in_stock[:listed], runs_out, BACK_IN_STOCK)
+        self.in_stock[:listed] ^= turned
+        pictured = chance[2] < np.where(self.has_picture[:listed], 0.002, 0.1)
+        self.has_picture[:listed] ^= pictured
         return np.asarray(repriced | turned | pictured)
 
     def lines(self, first_day: date) -> Iterator[str]:

@@ -82,8 +82,8 @@ class PickTable:
 
     def draw(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Return one item per row number: a taste, or `POPULAR`."""
-        found = np.searchsorted(self._flat, rows + rng.random(len(rows)), side="right")
-        items: NDArray[np.int64] = found - rows * self._width
+        places = np.searchsorted(self._flat, rows + rng.random(len(rows)), side="right")
+        items: NDArray[np.int64] = places - rows * self._width
         return np.minimum(items, self._width - 1)
 
 

@@ -67,9 +67,9 @@ class Folder:
         if self._into.exists() and not self._into.is_dir():
             raise InputError(f"{self._into} is not a folder.", "Name a folder or a new path.")
         if (self._into / TRUTH).exists():
-            found = json.loads((self._into / TRUTH).read_text())
-            self._must_match(found["options"], TRUTH)
-            return Truth(**found)
+            truth = json.loads((self._into / TRUTH).read_text())
+            self._must_match(truth["options"], TRUTH)
+            return Truth(**truth)
         if (self._into / STARTED).exists():
             self._must_match(json.loads((self._into / STARTED).read_text()), STARTED)
         elif any(self._into.glob("*/shop/*")):
@@ -107,10 +107,10 @@ class Folder:
         self._write_json(TRUTH, asdict(truth))
         (self._into / STARTED).unlink()
 
-    def _must_match(self, found: dict[str, Any], name: str) -> None:
-        if found != self._options.as_json():
+    def _must_match(self, options: dict[str, Any], name: str) -> None:
+        if options != self._options.as_json():
             raise InputError(
-                f"{self._into / name} tells of a simulation with other options.",
+                f"{self._into / name} holds a simulation with other options.",
                 "Choose another folder, or give the same options.",
             )
 
