@@ -1,1 +1,1 @@
-"""The ground everything stands on: settings, storage, schemas, errors, Spark and Airflow."""
+"""What all packages share: settings, stores, records, reports, errors, Spark and Airflow."""

@@ -1,4 +1,4 @@
-"""The question that Airflow asks a person, and the answer: all that a model knows of the form."""
+"""A question that Airflow asks a person, and the answer: all that models know of the form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Question:
     body : str
         Markdown; what came from data in it is escaped.
     digest : str
-        Names what exactly is asked about; it stands in the form and comes back with the answer.
+        Digest of what is asked about; the form contains it, and the answer returns it.
     """
 
     subject: str

@@ -1,4 +1,4 @@
-"""What our programs share on a terminal: tables, and one line for each way to end."""
+"""What command-line programs share: tables, and a one-line message for each way to end."""
 
 from __future__ import annotations
 

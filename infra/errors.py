@@ -28,7 +28,7 @@ class CatwalkError(Exception):
 
 
 class SettingsError(CatwalkError):
-    """A setting or a rules file cannot be read as it stands."""
+    """A setting or a rules file is missing or wrong."""
 
 
 class InputError(CatwalkError):
@@ -44,7 +44,7 @@ class SparkError(CatwalkError):
 
 
 class GateError(CatwalkError):
-    """A quality gate stopped the data, or could not judge it."""
+    """A quality gate stopped the data, or could not check it."""
 
 
 class ReleaseError(CatwalkError):

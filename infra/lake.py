@@ -1,4 +1,4 @@
-"""The clean tables: folders of Parquet that exist once their manifest does."""
+"""Reads and writes the tables of the lake: Parquet folders, visible once their manifest exists."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def batch_source(batch: str) -> str:
 
 
 class Lake:
-    """The clean tables: folders of Parquet that exist once their manifest does."""
+    """The tables of one store, a folder per table and partition."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
@@ -60,16 +60,16 @@ class Lake:
         return "/".join((self.store.address, *steps))
 
     def begin(self, table: str, partition: str) -> str:
-        """Take a partition out of readers' sight and return its address for writing."""
+        """Delete a partition and return its address, to write it anew."""
         self.store.delete_folder(f"{table}/{partition}")
         return self.address(table, partition)
 
     def commit(self, table: str, partition: str, manifest: dict[str, Any]) -> None:
-        """Show a finished partition to readers, with what is known of it."""
+        """Write the manifest of a finished partition, which shows it to readers."""
         self.store.write(f"{table}/{partition}/{MANIFEST}", _json(manifest))
 
     def manifest(self, table: str, partition: str) -> dict[str, Any]:
-        """Return what the writer of a partition said of it.
+        """Return the manifest of a partition: what its writer noted.
 
         Raises
         ------

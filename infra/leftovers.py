@@ -1,4 +1,4 @@
-"""Removes what killed tasks left behind, at the beginning of a run: the disk would fill up.
+"""Removes what killed tasks left on disk, at the start of a run, before the disk fills up.
 
 A killed task is run again and begins anew, so nothing that it left is ever read.
 """
@@ -30,13 +30,13 @@ def remove_leftovers(storage: Storage) -> None:
 def sweep(storage: Storage, before: datetime) -> Iterator[str]:
     """Remove what tasks left that died before a time, and give the addresses.
 
-    That is what nobody reads: halves of writes, and scratch. The landing folder belongs to the
+    Those are unfinished writes and scratch, which nobody reads. The landing folder belongs to the
     shop; only where quarantined rows are landed do we write.
 
     Raises
     ------
     StorageError
-        A place refused, or several; all others are swept then.
+        One or more places cannot be swept; the others are swept all the same.
     """
     refused: list[StorageError] = []
     for place in (_replayed, _lake, _lake_scratch, _published, _reports, _scratch):

@@ -85,7 +85,7 @@ PLACES = (
     Place("lake", REFITS, "the winner of a run, fitted on all data", "keys"),
     Place("lake", BUNDLES, "what a run would publish", "keys"),
     Place("lake", EXPERIMENTS, "the plan and the models of an experiment", "keys"),
-    Place("lake", SCRATCH, "what lives as long as its task", "keys"),
+    Place("lake", SCRATCH, "what is deleted when its task ends", "keys"),
     Place("published", LIVE, "the pointers to what is live: numbered, written once"),
     Place("published", VERSIONS, "bundles that went live", "keys"),
     Place("published", RETIRED, "marks on versions that the next release deletes"),
@@ -94,7 +94,7 @@ PLACES = (
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
     Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),
-    Place("home", SCRATCH, "what lives as long as its task", "ids"),
+    Place("home", SCRATCH, "what is deleted when its task ends", "ids"),
     Place("home", MLFLOW, "MLflow's database and files: scores, parameters, pages", "keys"),
     Place("home", AIRFLOW, "Airflow's database, logs and passwords"),
 )

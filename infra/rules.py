@@ -1,4 +1,4 @@
-"""Reading the YAML files that people edit, and records: strict, and clear about what is wrong."""
+"""Reads the YAML files that people edit, and records: strict, and clear about what is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.errors import CatwalkError, SettingsError, StorageError
 
 
 class Strict(BaseModel):
-    """Base of every model parsed from a rules file: frozen, and no unknown key passes."""
+    """Base of all rules files and records: frozen, and refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,7 +28,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         repeated = {str(key) for key in keys if keys.count(key) > 1}
         if repeated:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key '{sorted(repeated)[0]}' stands twice", node.start_mark
+                None, None, f"the key '{sorted(repeated)[0]}' occurs twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
 
@@ -69,7 +69,7 @@ def parse_yaml(content: bytes, origin: str) -> dict[Any, Any]:
     Raises
     ------
     SettingsError
-        They are no YAML, a key stands twice, or there is none.
+        They are not YAML, a key occurs twice, or no key is there.
     """
     try:
         loaded = _UniqueKeyLoader(content.decode("utf-8")).get_single_data()

@@ -1,4 +1,4 @@
-"""The columns of every table, once: DDL text that Spark reads and people can too."""
+"""Defines the columns of every table, once, as DDL text that Spark and people can read."""
 
 from __future__ import annotations
 

@@ -41,12 +41,12 @@ class Settings(BaseSettings):
     ingest_batch_bytes: int = Field(
         4 * 1024**3,
         ge=1,
-        description="Bytes of landing files read as one batch; sets the disk a batch needs.",
+        description="Most bytes of landing files read as one batch; sets the disk a batch needs.",
     )
     ingest_batch_files: int = Field(
         10_000,
         ge=1,
-        description="Small landing files read as one batch; each is listed and opened.",
+        description="Most landing files read as one batch; each is listed and opened.",
     )
     schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
@@ -54,7 +54,10 @@ class Settings(BaseSettings):
         ("pm",), min_length=1, description="Airflow users who may approve a release, by comma."
     )
     approval_hours: float = Field(
-        24.0, gt=0, le=24 * 14, description="Without an answer in this time a release is rejected."
+        24.0,
+        gt=0,
+        le=24 * 14,
+        description="Hours to wait for an answer; then it is a rejection.",
     )
     training_window_days: int = Field(90, ge=2, description="Days of events a model learns from.")
     holdout_days: int = Field(3, ge=1, description="Last days, kept from training to score it on.")
@@ -66,15 +69,17 @@ class Settings(BaseSettings):
 
     keep_versions: int = Field(10, ge=2, description="Published versions that are kept.")
     keep_version_hours: float = Field(
-        24.0, gt=0, description="Hours for which a replaced version stays, for its readers."
+        24.0, gt=0, description="Hours for which a replaced version is kept for its readers."
     )
     serving_seconds: float = Field(
         60,
         gt=0,
-        description="Within them a new bundle must open and answer, or it is not published.",
+        description="Seconds in which a new bundle must open and answer, or it is not published.",
     )
     serving_memory_mb: int = Field(
-        2048, ge=64, description="With this memory a new bundle must open and answer, the same."
+        2048,
+        ge=64,
+        description="Memory in MB that a new bundle may use to open and answer.",
     )
 
     spark_master: str = Field(

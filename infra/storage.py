@@ -1,4 +1,4 @@
-"""Every path Catwalk knows: what stands where in the lake, the reports and the published folder."""
+"""Opens the places of one shop: lake, published folder, reports, landing folder and scratch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Storage:
 
     @property
     def scratch_folder(self) -> Path:
-        """Local folder of what lives as long as its task."""
+        """Local folder of what is deleted when its task ends."""
         return self.settings.home / SCRATCH
 
     @contextmanager

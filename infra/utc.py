@@ -1,4 +1,4 @@
-"""Times are UTC: who leaves the zone out, in a form, a file or a manifest, means that."""
+"""Converts times to UTC; a time without a zone, in a form or a file, counts as UTC."""
 
 from __future__ import annotations
 

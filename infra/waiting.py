@@ -1,4 +1,4 @@
-"""Waiting until something is so: asking again and again, for a bounded time."""
+"""Waits until a condition holds, by asking again and again for a bounded time."""
 
 from __future__ import annotations
 

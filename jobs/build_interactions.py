@@ -59,7 +59,7 @@ class Times:
 
 
 def load_weights(file: Path = WEIGHTS) -> dict[str, float]:
-    """Return the weight of every event type; raise `SettingsError` if one lacks or is unknown."""
+    """Return the weight of every event type; raise `SettingsError` if one is missing or unknown."""
     rules = load_mapping(file, EventWeight)
     for name in set(rules) ^ set(EVENT_TYPES):
         raise SettingsError(
@@ -129,7 +129,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
     files = landed_files(spark, feed, landing)
     require_headers(files, feed, settings)
     rows = parse(open_feed(spark.read, feed, landing, footers(spark, files, feed)), feed)
-    readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing
+    readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing
     marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)
     clean = marked.transform(typed, feed, table, ITEMS.required, ("_ignored_by",))

@@ -89,7 +89,7 @@ def shown_now(catalogue: DataFrame) -> frozenset[str]:
 def recommend(
     spark: SparkSession, storage: Storage, run: str, model: str, place: str, loader: str
 ) -> None:
-    """Write the table `recommendations` of a run with the model that stands at `place`."""
+    """Write the table `recommendations` of a run with the model that lies at `place`."""
     lake, settings = storage.lake, storage.settings
     with storage.scratch() as scratch:
         folder = lake.store.fetch_folder(place, scratch)
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="folder name of the run: run=...")
     parser.add_argument("--model", required=True, help="name of the candidate that won")
-    parser.add_argument("--folder", required=True, help="where it stands in the lake")
+    parser.add_argument("--folder", required=True, help="its folder in the lake")
     parser.add_argument("--loader", required=True, help="package.module:function, see `scorer`")
     chosen = parser.parse_args(arguments)
     spark = spark_session.session("recommend_users")

@@ -1,1 +1,1 @@
-"""Airflow for one shop: its environment, its processes, its REST API, what all DAGs share."""
+"""What runs inside Airflow: what all DAGs share, approvals, messages and the report pages."""

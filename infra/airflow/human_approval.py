@@ -106,7 +106,7 @@ def _text(value: object) -> str:
 
 
 def _form(digest: str) -> ParamsDict:
-    """Return the fields of the form; that of the digest offers no choice."""
+    """Return the fields of the form; the field of the digest offers no choice."""
     return ParamsDict(
         {
             REASON: Param(

@@ -1,7 +1,7 @@
 """Tells people that a run needs them: a line in the log, and e-mail and a webhook if set.
 
 Whatever goes wrong here is logged and changes nothing else: a task ends as it would have ended.
-What is told are the words of the report, never a row or the text of an error.
+Messages use the words of the report, never a row of data or the text of an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from infra.report.summary import summary_now
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 
-SECONDS = 10.0  # a webhook may take
+SECONDS = 10.0  # to wait for a webhook
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Message:
 
 
 class ReportNotifier(BaseNotifier):
-    """Tells how a run stands and where its report is.
+    """Tells how a run is going and where its report is.
 
     Parameters
     ----------
     what : str
         What became of the task, to follow its name: `failed`.
     over : bool
-        Nothing that the run is for will follow; Airflow itself calls it running a little longer.
+        Whether no step will follow; Airflow itself still calls the run running for a moment.
     """
 
     def __init__(self, what: str = "failed", *, over: bool = True, **kwargs: Any) -> None:
@@ -71,7 +71,7 @@ class ReportNotifier(BaseNotifier):
             self.log.error("Nobody could be told: %s.", type(error).__name__)
 
     def _tell(self, context: Any) -> None:
-        """Tell by every way there is; one that fails keeps no other from it."""
+        """Tell by every channel; one that fails does not stop the others."""
         settings = load_settings()
         message = self._message(context, Storage(settings))
         self.log.warning("%s %s %s", message.subject, message.sentence, message.link)
@@ -122,6 +122,6 @@ def _post(message: Message, webhook: str) -> None:
         json={"text": message.text},
         timeout=SECONDS,
         follow_redirects=True,
-        verify=ssl.create_default_context(),  # of the machine: a company's own signs such servers
+        verify=ssl.create_default_context(),  # the machine's: companies add their own
     )
     answer.raise_for_status()

@@ -1,7 +1,7 @@
 """The reports as pages of Airflow's API server, for whoever is logged in and may read the DAG.
 
-Nothing is served as it lies in the store: every page is made anew from the records, so that no
-file somebody put there reaches a browser. Pages hold no script, and their policy allows none: the
+No file of the store is served as it is: every page is rendered from the records, so that nothing
+that somebody put there reaches a browser. Pages hold no script, and their policy allows none: the
 login cookie of Airflow can be read by scripts.
 """
 
@@ -45,7 +45,7 @@ Page = Callable[[Frame], str]
 
 
 def make_app(storage: Storage | None = None) -> FastAPI:
-    """Build the pages. All of them, also those added later, first ask who wants to know."""
+    """Build the pages; each, also one added later, first checks who is logged in."""
     may_read = Depends(requires_access_dag("GET", param_dag_id=DAG))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
     pages = _Pages(storage or Storage(load_settings()))
@@ -60,7 +60,7 @@ def make_app(storage: Storage | None = None) -> FastAPI:
 
 
 class _Pages:
-    """What one can ask for."""
+    """The pages, a method for each."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage, self._reports = storage, storage.reports

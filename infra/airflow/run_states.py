@@ -1,4 +1,4 @@
-"""Asks Airflow's database which runs are over, which their records cannot tell."""
+"""Asks Airflow's database which runs have ended: their records cannot tell."""
 
 from __future__ import annotations
 

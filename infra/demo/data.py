@@ -85,7 +85,7 @@ def _copied(file: Path, target: Path) -> bool:
 def deliver_simulation(settings: Settings, program: str) -> Delivery:
     """Simulate a shop's last two weeks in the landing folder, unless that was done.
 
-    Where one of its files is gone, the others go too, and all are made again.
+    If one of its files is missing, the others are removed and all are made again.
 
     Parameters
     ----------

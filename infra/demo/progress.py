@@ -15,7 +15,7 @@ from infra.command_line import INDENT
 from infra.shop.airflow_client import FINISHED, AirflowClient, TaskInstance
 
 _PARKED = "awaiting_input"
-_BELOW = INDENT + " " * 8  # what is said of a task stands below its name
+_BELOW = INDENT + " " * 8  # details of a task start below its name
 _WORDS = {
     **{"success": "ok", "failed": "FAILED", "skipped": "skipped", "up_for_retry": "again"},
     _PARKED: "WAITS",

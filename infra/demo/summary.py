@@ -55,7 +55,7 @@ def _verdict(verdict: VerdictRecord | None) -> str:
 
 
 def _judgement(judgement: Judgement) -> list[tuple[str, ...]]:
-    """Return the rows of one threshold: its reason may need more than judgement line."""
+    """Return the rows of one threshold: its reason may need more than one line."""
     first, *more = textwrap.wrap(judgement.why, WHY_WIDTH) or [""]
     result = RESULTS.get(judgement.result, judgement.result)
     name = f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric

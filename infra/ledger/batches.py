@@ -3,9 +3,9 @@
 `BatchReader` reads all manifests and decisions in a handful of requests, however many batches there
 are. The functions below it answer from what it returned and never ask the storage.
 
-Why one object of copies, and not an index of answers: a batch may be written anew, and a person may
-decide or write a decision by hand at any time, which nobody would tell an index of. A listing tells
-it, costs a request per thousand files, and is the same on a disk and in a bucket.
+Why one object of copies, and not an index of answers: a batch may be written anew and a decision by
+hand at any time, and nobody would update an index. A listing shows such changes, costs a request
+per thousand files, and works the same on a disk and in a bucket.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Batch:
     def decision(self) -> BatchDecision | None:
         """What was decided on the batch; None before that, or if it was written anew since.
 
-        A person's decision is above that of the gate, whoever wrote last.
+        A person's decision overrides the gate's, whichever was written last.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Batch:
 
     @property
     def decision_with_time(self) -> BatchDecision | None:
-        """The decision; one that a person wrote by hand without a time has that of its file."""
+        """The decision; one written by hand without a time gets the time of its file."""
         if self._decided is None:
             return None
         decision, written = self._decided
@@ -207,8 +207,8 @@ def decide(storage: Storage, batch: str, decision: BatchDecision) -> None:
 def load_profiles(storage: Storage) -> dict[str, BatchProfile]:
     """Return how the events of the recent batches are spread, as far as it was counted.
 
-    A profile is of a batch only if their `written_at` are equal. What cannot be read is counted
-    again.
+    A profile belongs to a batch only if their `written_at` are equal. What cannot be read is
+    counted again.
     """
     content = read_if_there(storage.lake.store, _PROFILES)
     try:

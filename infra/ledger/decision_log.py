@@ -1,8 +1,8 @@
 """The log of all decisions and who took them: numbered entries that are only ever added.
 
-The pointers of the published folder are the other half: what went live and what was rolled back
-stands in them alone, so that a decision and its effect cannot be parted by a crash. An entry that
-is missing was deleted by somebody, and readers say so; see `infra.stores.numbered`.
+What went live and what was rolled back is recorded only in the pointers of the published folder,
+so that a crash cannot separate a decision from its effect. An entry that is missing was deleted by
+somebody, and readers say so; see `infra.stores.numbered`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def append(store: ObjectStore, decision: Decision) -> None:
 
 
 def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int, Decision]]:
-    """Give the entries, also only those below a number, newest first, with their numbers.
+    """Give the entries with their numbers, newest first; `before` starts below that number.
 
     Raises
     ------

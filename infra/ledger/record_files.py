@@ -18,7 +18,7 @@ class RecordFiles:
     """The files of one run.
 
     Every reading method returns None for a file that was never written, and raises
-    `StorageError` for one that stands there but cannot be understood.
+    `StorageError` for one that exists but cannot be understood.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class RecordFiles:
         self.run = run
 
     def address(self, name: str) -> str:
-        """Return where a file stands, for people."""
+        """Return the address of a file, for people."""
         return f"{self._store.address}/{self._key(name)}"
 
     def exists(self, name: str) -> bool:

@@ -1,1 +1,1 @@
-"""What a record looks like: types only."""
+"""The types of all records: what each JSON file of a run holds."""

@@ -23,7 +23,7 @@ class Slice(Strict):
 
 
 class Comparison(Strict):
-    """One metric of a model less that of another one, user by user, with a 95% interval.
+    """One metric of a model minus that of a rival, user by user, with a 95% interval.
 
     `against` is the name of a candidate, or `champion`. The finding is `cannot tell` where the
     interval holds zero, or the difference is within the noise of training again.
@@ -38,7 +38,7 @@ class Comparison(Strict):
 
 
 class Score(Strict):
-    """One model on the hold-out: metric name to value; the digest says which bytes were judged.
+    """One model on the hold-out: metric name to value; the digest says which bytes were scored.
 
     `intervals` are the 95% intervals of some metrics over users; `noise` is what training again
     with other seeds moves ndcg_at_10 by, None if nobody measured it.
@@ -56,7 +56,7 @@ class Score(Strict):
 
 
 class EvaluationRecord(Strict):
-    """All models of a run, judged on the same users and items.
+    """All models of a run, scored on the same users and items.
 
     `champion` is the version that was live then, scored or not; `notes` say what was left out.
     `inputs` is the id of the tables they learnt from and were scored on, see `inputs_id`.
@@ -89,7 +89,7 @@ class EvaluationRecord(Strict):
 
 
 class ExperimentRecord(Strict):
-    """All variants of an experiment, judged on a share of a run's users; no release reads it."""
+    """All variants of an experiment, scored on a share of a run's users; no release reads it."""
 
     experiment: str
     run: str

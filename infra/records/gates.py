@@ -26,7 +26,7 @@ Moment = Annotated[datetime, AfterValidator(in_utc)]  # people leave the zone ou
 class BatchDecision(Strict):
     """What the gate or a person decided on a batch of events.
 
-    `written_at` binds it to the batch as it was judged; a person who writes it by hand may leave
+    `written_at` binds it to the batch as it was checked; a person who writes it by hand may leave
     that and `at` out.
     """
 
@@ -52,15 +52,15 @@ class BatchProfile(Strict):
 
 
 class Check(Strict):
-    """One rule of a gate, and what it found; in other runs it is the one of that gate and name.
+    """One rule of a gate, and its result; the same rule of another run has this gate and name.
 
     Attributes
     ----------
     partition : str
         What it looked at, where the gate looks at several.
     not_judged : str
-        Why the rule could not be held against anything, in words; such a check did not pass, and
-        it did not fail either. Empty for all others.
+        Why the rule had nothing to compare with, in words; such a check neither passed nor
+        failed. Empty for all others.
     examples : tuple of dict
         A few rows that break the rule: keys, ids and values, never raw text.
     """
@@ -79,7 +79,7 @@ class Check(Strict):
 
     @property
     def failed(self) -> bool:
-        """Tell whether the rule was held against something, and broken."""
+        """Tell whether the rule was checked, and broken."""
         return not self.passed and not self.not_judged
 
     @model_validator(mode="after")

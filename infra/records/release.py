@@ -10,11 +10,7 @@ from pydantic import Field, model_validator
 from infra.rules import Strict
 
 Outcome = Literal["release", "review", "reject"]
-
-
 Answered = Literal["waiting", "approved", "rejected"]
-
-
 _GIT = {"commit", "author", "thresholds_commit", "thresholds_author"}
 
 
@@ -38,7 +34,7 @@ class Judgement(Strict):
 
     `limit` is for people; `bound` is the same as a number on the metric's own scale, for charts.
     `slice` names the part of the users or items that was judged; empty means all. `outcome` is
-    what this threshold alone would have: the worst of all is that of the verdict.
+    what this threshold alone would decide; the verdict has the worst of all.
     """
 
     metric: str
@@ -75,9 +71,9 @@ class ThresholdsFile(Strict):
 class VerdictRecord(Strict):
     """The release decision, bound to what was judged.
 
-    `model_sha256` names the judged bytes, `champion` the live version they were held against.
+    `model_sha256` names the judged bytes, `champion` the live version they were compared with.
     `thresholds_text` is what the file of thresholds said, empty in records of an earlier Catwalk.
-    `columns` are those of the tables that were learnt from.
+    `columns` are the columns of the tables the models learnt from.
     """
 
     run: str
@@ -112,9 +108,8 @@ class ApprovalRecord(Strict):
     """What a person was asked about a `review` verdict, and the answer.
 
     `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
-    `form_sha256` names what the form showed.
-    `by` is None while nobody answered, and for good if the time was over. `thresholds` are those
-    of the verdict.
+    `form_sha256` names what the form showed. `by` is None while nobody has answered, and stays None
+    if nobody did in time. `thresholds` are the verdict's.
     """
 
     run: str
@@ -213,13 +208,12 @@ class Withdrawn(Strict):
 
 
 class PublishRecord(Strict):
-    """What went live; `number` is that of the pointer, `previous` what was live until then.
+    """What went live: the pointer's `number`, and the version live until then, `previous`.
 
     `thresholds` judged it, `decided` is the person who let it go live, None where they alone did.
-    Of a roll-back, `run` and what follows from it are those of the version, `asked_in` is the run
-    that rolled back.
-    Every pointer hands on to the next what may not go live again without a person, `withdrawn`,
-    and which runs have rolled back so far, `roll_backs`.
+    In a roll-back, `run` and what follows from it are the version's own, and `asked_in` is the run
+    that rolled back. Every pointer repeats for the next which versions may not go live again
+    without a person, `withdrawn`, and which runs have rolled back so far, `roll_backs`.
     """
 
     run: str

@@ -49,6 +49,6 @@ def example_columns(check: Check) -> list[str]:
 
 
 def example_text(row: Example, column: str) -> str:
-    """Write one value of an example row as it stands in the data, cut where it is long."""
+    """Write one value of an example row, cut where it is long."""
     value = row.get(column)
     return wording.NOTHING if value is None else wording.shortened(str(value), LONGEST_CELL)

@@ -33,7 +33,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class DecisionsPage:
-    """What one asked for.
+    """The content of the page.
 
     Attributes
     ----------

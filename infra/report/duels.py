@@ -1,4 +1,4 @@
-"""Each model against the champion and the baselines: better, worse, or nobody can tell."""
+"""Compares each model with the champion and the baselines: better, worse, or cannot tell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS: dict[str, Tone] = {"better": "good", "worse": "bad", "cannot tell": "calm
 
 @dataclass(frozen=True)
 class Whisker:
-    """One model less its rival; all places in percent of the width, `noise` around zero."""
+    """One model minus its rival; all places in percent of the width, `noise` around zero."""
 
     name: str
     chosen: bool
@@ -80,7 +80,7 @@ def _duel(
 
 
 def _noise(evaluation: EvaluationRecord, score: Score, rival: str) -> float | None:
-    """Return the larger noise of the two, None where that of one was not measured."""
+    """Return the larger noise of the two models; None where one was not measured."""
     rivals = (other for other in evaluation.scores if rival in (other.name, other.role))
     noises = [model.noise for model in (score, *rivals)]
     measured = [noise for noise in noises if noise is not None]

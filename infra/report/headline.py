@@ -1,4 +1,4 @@
-"""Says how a run ended in one word and one sentence, on top of its page; in doubt, not well."""
+"""Says in one word and one sentence how a run ended; when in doubt, that it did not end well."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _missed(failed: list[Judgement], of: int) -> str:
 
 
 def _needs_person(snapshot: Snapshot) -> bool:
-    """Tell whether the run goes live by an approval alone: also one that was asked for before."""
+    """Tell whether only an approval lets the run go live, also one that was asked for before."""
     verdict = snapshot.verdict
     return verdict is not None and (verdict.outcome == "review" or snapshot.approval is not None)
 

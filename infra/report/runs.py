@@ -1,4 +1,4 @@
-"""The list of runs: newest first, a page at a time, by the verdict one asks for."""
+"""The list of runs: newest first, a page at a time, all or only those that ended in one way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads all records of a run at one moment, however far the run came."""
+"""Reads all records of a run, however far the run got."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FileCount(Strict):
 
 
 class IngestCounts(Strict):
-    """Rows of the landing files and what became of them; keys the page does not show may follow."""
+    """Rows of the landing files and what became of them; other keys are passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -88,7 +88,7 @@ class Snapshot:
 
     @property
     def judged_again(self) -> bool:
-        """Tell whether the verdict is newer than what went live, so that it was not by that one."""
+        """Tell whether the run was judged again after it went live."""
         published, verdict = self.published, self.verdict
         return published is not None and verdict is not None and published.at < verdict.at
 

@@ -63,7 +63,7 @@ def verdict_state(verdict: VerdictRecord, snapshot: Snapshot) -> tuple[str, Tone
 
 
 def judgement_state(judgement: Judgement) -> tuple[str, Tone]:
-    """Say how a threshold was met; the colour is that of what follows from it."""
+    """Say how a threshold was met; the colour shows what follows from it."""
     word, tone = JUDGEMENT_WORDS[judgement.result]
     return word, tone if judgement.passed else VERDICT_WORDS[judgement.outcome][1]
 

@@ -1,4 +1,4 @@
-"""The summary of a run: what the list of runs and the trends of later runs need of it."""
+"""The summary of a run: what the list of runs and the trends of later runs need to know."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def summarise(snapshot: Snapshot) -> RunSummary:
 def load_summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
     """Return the summary that the last step of a run wrote.
 
-    The records are asked instead where there is no readable one, or the run was not finished then
-    and is `over` now. What became of records since, only `summary_now` tells.
+    The records are read instead if there is no readable summary, or it says that the run goes on
+    while the run is `over`. Only `summary_now` shows how records changed since.
     """
     files = RecordFiles(store, run)
     try:

@@ -1,4 +1,4 @@
-"""Numbers, limits and names as people say them; every text of the page and of a verdict."""
+"""Writes numbers, limits and names as people read them, for pages and verdicts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def number(value: float | None, *, share: bool = False, digits: int | None = Non
 
 
 def decimals(values: Sequence[float], *, share: bool = False) -> int:
-    """Return the decimals under which numbers of one kind stand well in a column.
+    """Return how many decimals suit a column of numbers of one kind.
 
     >>> decimals([12.345, 0.2]), decimals([3.0, 1200.0]), decimals([0.0713, 0.04])
     (1, 0, 4)
@@ -121,7 +121,7 @@ def plain_name(name: str) -> str:
 
 
 def in_words(text: str, name: str) -> str:
-    """Write one name from code as words where it stands as a whole in a text.
+    """Replace a name from code by words, wherever a text contains it as a whole.
 
     >>> in_words("recall_at_1 is 0.2, recall_at_10 is 0.5", "recall_at_1")
     'Recall@1 is 0.2, recall_at_10 is 0.5'

@@ -1,4 +1,4 @@
-"""The few questions we ask a running Airflow, over its REST interface."""
+"""Asks a running Airflow over its REST interface, by the few calls that we need."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AirflowClient:
             headers={"Accept": "application/json"},
             follow_redirects=True,
             limits=_ONE_CALL_EACH,
-            trust_env=False,  # no proxy stands between us and a server on this machine
+            trust_env=False,  # no proxy between us and a server on this machine
         )
 
     def health(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What one shop's Airflow is made of: its environment, its users and its keys."""
+"""Defines one shop's Airflow: its environment, its users and its keys."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _task_environment(settings: Settings) -> dict[str, str]:
 def inherited(around: Mapping[str, str]) -> dict[str, str]:
     """Return the variables around us as Airflow shall see them.
 
-    Programs of this Python come first on the PATH, no proxy stands between Airflow and its own
+    Programs of this Python come first on the PATH, no proxy is used between Airflow and its own
     tasks, and Airflow settings that belong to another Airflow are left behind.
     """
     kept = {name: text for name, text in around.items() if not name.startswith("AIRFLOW__")}

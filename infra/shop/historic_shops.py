@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("historic_shops.yaml")
 
 
 class DemoShop(Strict):
-    """One shop; the names but `as_of` are those of the settings."""
+    """One shop; all names but `as_of` are names of settings."""
 
     as_of: AwareDatetime
     training_window_days: int = Field(ge=2)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @cache
 def archive_file() -> Path:
-    """Return where the archive of this environment's Spark and Java stands, or would stand.
+    """Return the file for the archive of this environment's Spark and Java.
 
-    Java passes over the archive of any other build of it, in silence.
+    Java silently passes over an archive that another build of it made.
     """
     from importlib.metadata import version
 
@@ -37,13 +37,13 @@ def archive_file() -> Path:
 
 
 def java_option() -> str:
-    """Return the JVM option that uses the archive; empty where there is none."""
+    """Return the JVM option that uses the archive; empty if it was not built."""
     file = archive_file()
     return f"-XX:SharedArchiveFile={file} -Xlog:disable" if file.exists() else ""
 
 
 def build() -> None:
-    """Run a small job of every kind and keep the classes it loaded; no use of its results."""
+    """Run a small job of every kind, and keep the classes that it loaded."""
     file = archive_file()
     if file.exists():
         return

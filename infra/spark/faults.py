@@ -1,4 +1,4 @@
-"""Says in one line what Spark raises: it buries the cause under pages of plan and stack."""
+"""Says in one line why Spark failed, which it buries under pages of plans and stack traces."""
 
 from __future__ import annotations
 

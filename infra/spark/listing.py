@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 FOLDER = -1
-# as Hadoop writes a status of any kind; of a folder it tells no length
+# how Hadoop writes the status of a file as text; that of a folder has no length
 _STATUS = re.compile(
     r"FileStatus\{path=(.*?); isDirectory=(?:true|false; length=(\d+));", re.DOTALL
 )

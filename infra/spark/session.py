@@ -17,8 +17,8 @@ from infra.spark.kept_rows import SERIALIZATION
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Java compiles anew, and well, what ran so often; ten times as often as it would by itself. A job's
-# rows reach that in a second, its planning never: that took a tenth of its processor time.
+# How often code runs before Java's optimising compiler takes it up: ten times the default. The code
+# for rows reaches that in a second, the code for planning never: that cost a tenth of a job.
 _LATE_COMPILATION = (
     "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
@@ -60,10 +60,10 @@ def _common_options() -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # PySpark notes for every column where it was asked for, in three calls to the JVM each
         "spark.python.sql.dataFrameDebugging.enabled": "false",
-        # an ingestion makes 93 classes: of 100 kept, the next batch had to compile most anew
+        # an ingestion makes 93 classes; with 100 kept, the next batch compiled most of them again
         "spark.sql.codegen.cache.maxEntries": "1000",
-        # Java's better compiler gave up on a whole query in one method, in silence: of ten million
-        # lines, reading them took twice as long. Beyond this many bytes Spark makes several of it.
+        # Java's optimising compiler silently gave up on a query in one method: reading ten million
+        # lines took twice as long. Beyond this many bytes Spark splits the method.
         "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
         "spark.sql.parquet.compression.codec": "zstd",
@@ -72,7 +72,7 @@ def _common_options() -> dict[str, str]:
         # 10,000 landing files: a listing in 8 tasks instead of 10,000, and 80 tasks to read them
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
         "spark.sql.files.openCostInBytes": "256k",
-        # of 128 MB, as is the default, the last task of a job ran ten seconds by itself
+        # with 128 MB, the default, the last task of a job ran ten seconds by itself
         "spark.sql.files.maxPartitionBytes": "32m",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     }

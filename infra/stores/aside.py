@@ -1,4 +1,7 @@
-"""A write stands aside, under a hidden name, until it is whole; of a killed writer it stays."""
+"""Names the hidden temporary files that are renamed when complete, and deletes forgotten ones.
+
+A killed writer leaves its temporary file behind.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def name_aside(path: Path) -> Path:
 
 
 def asides_below(top: Path, refuse: Callable[[OSError], None]) -> list[Path]:
-    """Return what `name_aside` or Spark named so; other hidden names, as of checksums, are not."""
+    """Return the temporary files of `name_aside` and of Spark; no other hidden ones."""
     asides: list[Path] = []
     for folder, below, names in os.walk(top, onerror=refuse):
         ours = [name for name in (*below, *names) if _NAME.fullmatch(name)]
@@ -38,7 +41,7 @@ def delete_untouched(paths: Iterable[Path], before: datetime) -> list[str]:
     Raises
     ------
     OSError
-        One cannot be deleted, which is its `filename`; all others are gone then.
+        A path, the error's `filename`, cannot be deleted; all others are deleted.
     """
     gone: list[str] = []
     refused: list[OSError] = []

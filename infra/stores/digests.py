@@ -1,4 +1,4 @@
-"""What a folder holds, as sha256 and sizes: written once, checked by everyone who reads it."""
+"""Writes a manifest of a folder, the sha256 and size of each file, and checks folders by it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write_manifest(folder: Path, facts: dict[str, str]) -> FolderManifest:
 
 
 def verified(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> FolderManifest:
-    """Return the manifest of a folder after holding every file to it.
+    """Return the manifest of a folder after checking every file against it.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def verified(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> FolderManife
         extra, too large, of another size or content, a link or a pipe, or named outside the
         folder.
     """
-    present = set(_names(folder))  # first: to read a pipe would wait for good
+    present = set(_names(folder))  # first: reading a pipe would wait forever
     manifest = _read(folder / MANIFEST)
     for name in manifest.files:
         _require_inside(folder, name)

@@ -1,6 +1,6 @@
 """Create-only objects with growing numbers in a folder: `FOLDER/0000000001.json`, the next, ...
 
-Of all who write one number at the same moment one wins; nothing is ever rewritten. So a number
+Of several writers of the same number exactly one wins, and nothing is ever rewritten. So a number
 that is missing was deleted by somebody.
 """
 
@@ -30,7 +30,7 @@ def numbers(store: ObjectStore, folder: str) -> list[int]:
 
 
 def newest(store: ObjectStore, folder: str) -> int:
-    """Return the highest number of a folder; 0 where there is none."""
+    """Return the highest number of a folder; 0 if it is empty."""
     return max(numbers(store, folder), default=0)
 
 

@@ -71,16 +71,16 @@ class ObjectStore(Protocol):
         """Replace the content in one step."""
 
     def create(self, key: str, content: bytes) -> None:
-        """Write only where nothing stands; all but the first get `AlreadyExistsError`.
+        """Write only where nothing exists; all but the first get `AlreadyExistsError`.
 
-        Equal content makes no difference: of two that write the same bytes, one has lost.
+        That holds for equal content too: of two that write the same bytes, one loses.
         """
 
     def exists(self, key: str) -> bool:
         """Tell whether the key has content."""
 
     def list(self, prefix: str) -> list[str]:
-        """Return the sorted keys below a folder, `""` for all; empty where there is none."""
+        """Return the sorted keys below a folder, `""` for all; empty if there are no files."""
 
     def arrow_files(self) -> tuple[FileSystem, str]:
         """Return the file system in which Arrow finds all this, and the path of its root there."""
@@ -118,7 +118,7 @@ class ObjectStore(Protocol):
 
 
 def read_if_there(store: ObjectStore, key: str) -> bytes | None:
-    """Return the content of a key; None if there is none."""
+    """Return the content of a key; None if nothing is stored there."""
     try:
         return store.read(key)
     except MissingError:

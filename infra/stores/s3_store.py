@@ -2,8 +2,8 @@
 
 Credentials and region come from where boto3 looks for them; only the address of a service other
 than AWS is a setting.
-`tests/infra/stores/test_object_store.py` holds it to its promises on a Ceph RGW
-16; no server there verified checksums on upload, so readers verify sha256 themselves.
+`tests/infra/stores/test_object_store.py` holds it to its promises on Ceph RGW 16, which verified no
+checksums on upload: readers verify sha256 themselves.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class S3Store:
         return True
 
     def _head(self, key: str) -> dict[str, str] | None:
-        """Return what is said of an object; None where there is none."""
+        """Return the metadata of an object; None if it does not exist."""
         name = self._name(key)
         try:
             answer = self._client.head_object(Bucket=self._bucket, Key=name)

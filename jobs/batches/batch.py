@@ -32,9 +32,9 @@ from jobs.landing.unknown_columns import count_unknown
 
 Manifests = Mapping[str, dict[str, Any]]
 
-_NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # of values that are all unlike
-_EVENT_IDS = Table("events", "event_id STRING NOT NULL")  # one column is read, not five
-_MOST_FILES = 8  # of a partition: many small ones slow every later reader
+_NO_DICTIONARY = ("parquet.enable.dictionary#event_id", "false")  # its values are all different
+_EVENT_IDS = Table("events", "event_id STRING NOT NULL")  # only this column is read
+_MOST_FILES = 8  # in a partition: many small ones slow every later reader
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
     secret = delivery.storage.settings.user_key_secret.get_secret_value()
     rows = keep(sort_rows(parse(counted, delivery.feed), delivery.feed, secret))
     counts = books.count_outcomes(rows)
-    # of no row nothing is observed
+    # without rows Spark observes nothing
     return SortedRows(rows, counts, int(read.get["rows"]) if counts else batch.count())
 
 

@@ -41,7 +41,7 @@ def count_outcomes(sorted_rows: DataFrame) -> list[Row]:
     sums = (F.count("*").alias("count"), F.sum("masked").alias("masked"), unknown)
     by_day = sorted_rows.groupBy(*keys, day).agg(*sums)
     added = (F.sum(name).alias(name) for name in ("count", "masked", "unknown"))
-    # of thousands of files with a year each only so much reaches this process
+    # thousands of files with a year of days each would fill this process: a row per file
     return by_day.groupBy(*keys).agg(*added, F.collect_set("day").alias("days")).collect()
 
 
@@ -78,7 +78,7 @@ def count_files(
     planned : iterable of str
         Addresses of all files of the batch.
     sizes : mapping
-        Bytes by address, from before any of them was read: the size of a file without rows.
+        Bytes by address, listed before any was read: the size of a file without rows.
     landed : callable
         Gives the bytes by address as they are now; asked only if a file gave no row.
 
@@ -129,9 +129,9 @@ def manifests(batches: BatchReader, source: str) -> dict[str, dict[str, Any]]:
 def near_batches(
     batches: BatchReader, earlier: Mapping[str, dict[str, Any]], days: set[date]
 ) -> dict[str, str | None]:
-    """Return the batches whose events a clean row of these days could repeat, as decided on.
+    """Return the batches whose events clean rows of these days could repeat, and what was decided.
 
-    Discarded ones are left out; None stands for a batch without a decision.
+    Discarded ones are left out; None means that nothing was decided yet.
     """
     near = {
         batch: manifest for batch, manifest in earlier.items() if may_hold_repeated(manifest, days)
@@ -152,7 +152,7 @@ def write_up(
     duplicates: int,
     rows_read: int,
 ) -> dict[str, Any]:
-    """Return the books of a batch, from five counts that do not know of each other.
+    """Return the books of a batch, from five independent counts.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def write_up(
     written : list of Row
         `count_written` of the events read back from where they were written.
     quarantined : dict of str to int
-        Rows by reason, as they stand in quarantine.
+        Quarantined rows by reason, as counted on disk.
     duplicates : int
         Rows left out for their event id.
     rows_read : int

@@ -26,7 +26,7 @@ from jobs.landing.planned_files import checkpoint_id, planned_files
 from jobs.landing.reading import open_feed
 from jobs.landing.sources import EventFeed
 
-_MOST_AGE = "36500d"  # of a file: after 7 days Spark would pass a late one over, silently
+_MOST_AGE = "36500d"  # of a file; by default Spark silently passes over files older than 7 days
 
 
 def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, run: str) -> None:
@@ -120,8 +120,8 @@ def _is_finished(delivery: Delivery, number: int, manifests: Manifests) -> bool:
     Raises
     ------
     StorageError
-        A batch of that name was read under another checkpoint, or this one had it planned with
-        other files: it was lost or is older, and would count files as read without reading.
+        The batch was read under another checkpoint, or this one planned other files for it: the
+        checkpoint was lost or restored, and would count files as read that never were.
     """
     storage, source = delivery.storage, delivery.source
     key = batch_key(source, number)

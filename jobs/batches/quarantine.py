@@ -63,7 +63,7 @@ class Replay(Strict):
 def groups(
     storage: Storage, source: str | None, batch: str | None, reason: str | None
 ) -> Iterator[Group]:
-    """Give the groups of finished batches that nobody discarded; None stands for any."""
+    """Give the groups of finished batches that nobody discarded; None means any."""
     batches = read_batches(storage)
     for name in kept_batches(batches):
         for why, rows in batches[name].manifest["quarantined"].items():
@@ -91,7 +91,7 @@ def group_of(storage: Storage, file_name: str) -> Group:
 
 
 def count_reasons(lake: Lake, batch: str) -> dict[str, int]:
-    """Count the rows of a batch by reason, as they stand on disk; nothing else of them is read."""
+    """Count the rows of a batch on disk by reason; nothing else of them is read."""
     counts: Counter[str] = Counter()
     for part in lake.dataset("quarantine", batch).to_batches(columns=["reason"]):
         for pair in part.column("reason").value_counts().to_pylist():
@@ -100,7 +100,7 @@ def count_reasons(lake: Lake, batch: str) -> dict[str, int]:
 
 
 def raw_rows(storage: Storage, group: Group) -> Iterator[bytes]:
-    """Give the rows of a group, byte by byte as they came, in the order they stand."""
+    """Give the rows of a group exactly as they came, in their order on disk."""
     from pyarrow.dataset import field
 
     quarantine = storage.lake.dataset("quarantine", group.batch)

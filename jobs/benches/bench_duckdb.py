@@ -1,6 +1,6 @@
-"""The work of `ingest_events` on simulated JSONL, done by DuckDB: what the job is measured against.
+"""Does the work of `ingest_events` on simulated JSONL in DuckDB, to measure the job against it.
 
-The same rules, key, masking, duplicates, quarantine and counts, as good as DuckDB does them: every
+The same rules, key, masking, duplicates, quarantine and counts, as well as DuckDB can: every
 line read once, its fields taken out at once, users hashed once each, files written in parallel.
 The lake is empty before, so no earlier batch is compared. It knows flat JSON lines only.
 """
@@ -132,7 +132,7 @@ def _users(secret: str) -> str:
 
 
 def _repeats() -> str:
-    """Choose the row that stays of each event id that stands more than once."""
+    """Choose which row to keep of each event id that occurs more than once."""
     return """create temp table repeats as
         with ids as (select event_id from sorted where reason is null
             group by event_id having count(*) > 1)

@@ -1,10 +1,10 @@
-"""Measure the ingestion of many dirty events against DuckDB doing the same, on the same files.
+"""Measures the ingestion of many dirty events against DuckDB doing the same, on the same files.
 
     python -m jobs.benches.bench_ingest --events 10000000
 
 simulates the events with 1% dirt, ingests them twice into empty lakes, by `ingest_events` and by
 `bench_duckdb`, and reads their bytes. Each runs in a process of its own; times begin when Spark's
-session stands and DuckDB is open, so the start of the JVM is in none; memory is the highest sum
+session runs and DuckDB is open, so that starting them does not count; memory is the highest sum
 over the process and all its children. Every count is held against the simulator's truth. The last
 line is JSON. All files are removed again.
 """
@@ -45,7 +45,7 @@ _BLOCK = 1 << 20
 
 
 def mismatches(truth: Truth, counts: dict[str, Any]) -> list[str]:
-    """Return what the counts of an ingestion say otherwise than the simulator's truth."""
+    """Return where the counts of an ingestion differ from the simulator's truth."""
     faults = truth.faults
     expected = {
         "read": truth.lines,

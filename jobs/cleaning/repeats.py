@@ -1,7 +1,7 @@
-"""Removes events that came twice, without moving whole rows about.
+"""Removes repeated events by comparing hashes of their ids, not whole rows.
 
 Nearly all ids are unique, so only 64-bit hashes of them are compared; the few rows whose hash
-stands more than once, in the batch or among recent events, are then compared by the id itself.
+occurs more than once, in the batch or among recent events, are then compared by the id itself.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def without_repeats(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int
 
 
 def may_hold_repeated(manifest: Mapping[str, Any], days: Iterable[date]) -> bool:
-    """Tell whether events of some days could repeat those of a batch of their source.
+    """Tell whether events of some days could repeat events of an earlier batch.
 
-    An id is one event for at least seven days: whole batches are compared, so that an id is
-    remembered as long as any event of its batch is that near. Days between those of a batch do not
-    count: a single event with an odd time would make it near to all that come after.
+    An id names one event for at least seven days. Whole batches are compared, so an id is
+    remembered as long as any event of its batch is that near. Only days with events count: else a
+    single event with an odd time would make its batch near to all later ones.
     """
     if "days" not in manifest:
         return True  # older manifests do not name the days
@@ -66,7 +66,7 @@ def may_hold_repeated(manifest: Mapping[str, Any], days: Iterable[date]) -> bool
 
 
 def _shared_hashes(events: DataFrame) -> DataFrame:
-    """Return the hashes that stand more than once, each once.
+    """Return the hashes that occur more than once, each once.
 
     Nearly all are different: grouping them before they are brought together would be in vain.
     """
@@ -75,7 +75,7 @@ def _shared_hashes(events: DataFrame) -> DataFrame:
 
 
 def _turn() -> Column:
-    """Return the place of a row among those of its event id: a known one first, then by time."""
+    """Return a row's place among those of its event id: earlier batches first, then by time."""
     others = (name for name in EVENTS.columns if name not in ("event_id", "event_time"))
     order = Window.partitionBy("event_id").orderBy(F.desc(_KNOWN), "event_time", *others)
     return F.row_number().over(order)

@@ -24,7 +24,7 @@ def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
 
     Raw text stays on quarantined rows alone; user ids leave here as keys.
     """
-    readable = F.col(BROKEN).isNull()  # of a broken row the fields say nothing: it is quarantined
+    readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing: it is quarantined
     marked = parsed.withColumn("_ignored_by", F.when(readable, named(feed.not_events)))
     table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
     required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
@@ -71,10 +71,10 @@ def _reason(feed: EventFeed) -> Column:
         F.when(~F.col("event_type").isin(*EVENT_TYPES), Reason.UNKNOWN_TYPE)
         .when(time > arrived + _AHEAD, Reason.FUTURE_TIME)
         .when(time < arrived - feed.max_age_days * _DAY, Reason.TOO_OLD)
-        .when(_less_than_nothing(), Reason.NEGATIVE_QUANTITY),
+        .when(_is_below_zero(), Reason.NEGATIVE_QUANTITY),
     )
 
 
-def _less_than_nothing() -> Column:
+def _is_below_zero() -> Column:
     """Tell a quantity below zero; a shop may write the pieces of a return so."""
     return (F.col("quantity") < 0) & (F.col("event_type") != "return")

@@ -30,30 +30,30 @@ def typed(
 ) -> DataFrame:
     """Map the feed's fields to a table's columns and types; pass the columns `kept` on.
 
-    The first of these goes into `_broken` of rows that had no reason yet: `missing_field`
-    (a required column is null or empty), `wrong_type` (a text that is not of the column's type).
-    `_broken` is passed on unasked.
+    Rows without a reason in `_broken` get the first that applies: `missing_field` (a required
+    column is null or empty) or `wrong_type` (a text that is not of the column's type). `_broken` is
+    always passed on.
     """
     mapped = frame.select(
         BROKEN, *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
     )
     values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
     blank = [F.coalesce(F.trim(_text(name)), F.lit("")) == "" for name in required]
-    texts_held = _number_held(_text(name) for name in feed.columns)
+    texts_held = _count_not_null(_text(name) for name in feed.columns)
     rows = mapped.select(
         *kept,
         F.coalesce(BROKEN, F.when(_any(blank), Reason.MISSING_FIELD)).alias(BROKEN),
         texts_held.alias(_TEXTS_HELD),
         *(value.alias(name) for name, value in values.items()),
     )
-    # counted, not asked of each text: Spark would read every value a second time
-    wrong = F.col(_TEXTS_HELD) > _number_held(F.col(name) for name in feed.columns)
+    # by count, not text by text: Spark would read every value a second time
+    wrong = F.col(_TEXTS_HELD) > _count_not_null(F.col(name) for name in feed.columns)
     return rows.withColumn(BROKEN, F.coalesce(BROKEN, F.when(wrong, Reason.WRONG_TYPE))).drop(
         _TEXTS_HELD
     )
 
 
-def _number_held(columns: Iterable[Column]) -> Column:
+def _count_not_null(columns: Iterable[Column]) -> Column:
     """Count the columns of a row that are not null."""
     return reduce(Column.__add__, (column.isNotNull().cast("int") for column in columns))
 
@@ -73,7 +73,7 @@ def _text(name: str) -> Column:
 
 
 def _typed(name: str, kind: object, feed: Feed) -> Column:
-    """Return the value of a column; null of a null text, which counting the held ones rests on."""
+    """Return the value of a column: null if its text is, so that `typed` may compare counts."""
     if name not in feed.columns:
         return F.lit(None).cast(kind)  # type: ignore[arg-type]
     text = _text(name)
@@ -103,7 +103,7 @@ def _nested(text: Column) -> Column:
 def _time(text: Column, zone: str) -> Column:
     """Read a time in UTC; null for anything but a date with a time, and an offset if asked."""
     if zone == "in_text":
-        # of a zone's name Spark makes a zone anew for each value; of UTC it need not know more
+        # Spark looks the name of a zone up again for every value; a time that ends in Z needs none
         utc = F.left(text, F.length(text) - 1).try_cast("timestamp_ntz").cast("timestamp")
         read = F.when(text.endswith("Z"), utc).otherwise(text.try_cast("timestamp"))
         return F.when(text.rlike(_TIME + _OFFSET), read)

@@ -22,14 +22,14 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
     Raises
     ------
     InputError
-        No file below the landing folder matches, a folder stands where a file is expected, or one
+        No file below the landing folder matches, a folder lies where a file is expected, or one
         has a name of Parquet's own, of which Spark would read no row.
     """
     pattern = f"{landing}/{feed.files}"
     files = {
         file: size
         for file, size in matches(spark, pattern).items()
-        if size == FOLDER or not _hidden(file)  # of a hidden folder Spark reads what is in it
+        if size == FOLDER or not _hidden(file)  # Spark reads the files of a hidden folder
     }
     if not files:
         raise InputError(
@@ -44,7 +44,7 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
             )
         if _is_parquets_own(file):
             raise InputError(
-                f"{file} begins as the names of Parquet's own summaries do.",
+                f"{file} begins like the names of Parquet's own summaries.",
                 "Rename or remove it: Spark counts it as read and reads no row of it.",
             )
     return {_plain(file): size for file, size in files.items()}

@@ -39,7 +39,7 @@ def _reached(lake: Lake, source: str, number: int) -> int:
 
 
 def _entries(lake: Lake, folder: str, before: int) -> Iterator[dict[str, Any]]:
-    """Give what the logs after a number hold; one that was deleted stands in a later one."""
+    """Give the entries of the logs after a number; a later log repeats those of a deleted one."""
     for key in lake.store.list(folder):
         log = _LOG.fullmatch(key.rpartition("/")[2])
         if log and int(log[1]) > before:

@@ -39,7 +39,7 @@ _CSV = {
     "escape": '"',
     "mode": "PERMISSIVE",
     "columnNameOfCorruptRecord": _CORRUPT,
-    "maxColumns": str(LONGEST_ROW + 1),  # of more the parser makes an error that ends the run
+    "maxColumns": str(LONGEST_ROW + 1),  # with more the parser fails the run
 }
 
 
@@ -84,7 +84,7 @@ def file_with_rows(spark: SparkSession, feed: Feed, files: Collection[str]) -> s
 def parse(frame: DataFrame, feed: Feed) -> DataFrame:
     """Bring opened rows to one shape: the feed's fields as text, raw text, why it is broken.
 
-    Beside them stand the names that no field asks for, in rows that could be read.
+    Adds the names that no field asks for, in rows that could be read.
     """
     if feed.format == "jsonl":
         return _parse_json(frame, feed)

@@ -45,7 +45,7 @@ class Feed(Strict):
     def _distinct(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
         for name in fields:
             if fields.count(name) > 1:
-                raise ValueError(f"'{name}' stands twice")
+                raise ValueError(f"'{name}' occurs twice")
         return fields
 
     @field_validator("files")

@@ -36,7 +36,7 @@ def unknown_keys(pairs: Column, fields: Mapping[str, Column]) -> Column:
 
 
 def names_twice(pairs: Column) -> Column:
-    """Tell a JSON line in which a name stands twice: which of the two is meant nobody knows."""
+    """Tell a JSON line in which a name occurs twice: nobody knows which value is meant."""
     return F.size(F.array_distinct(F.map_keys(pairs))) < F.size(pairs)
 
 

@@ -1,4 +1,4 @@
-"""The shop's catalogue: what each item is, and how price, stock and picture change by the day."""
+"""Simulates the catalogue: what each item is, and how price, stock and picture change by day."""
 
 from __future__ import annotations
 

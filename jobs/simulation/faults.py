@@ -1,4 +1,4 @@
-"""Dirt on purpose: each kind at its own rate, each row with one fault, every one of them counted.
+"""Adds faulty rows on purpose: each kind at its own rate, one fault a row, all of them counted.
 
 Rows that must be quarantined and exact duplicates are extra lines, so the good events stay what
 they would be without faults. `personal_text` and `unknown_column` change a good row in place,

@@ -1,4 +1,4 @@
-"""What a simulation is asked for, checked before the first file is written."""
+"""The options of a simulation, checked before the first file is written."""
 
 from __future__ import annotations
 

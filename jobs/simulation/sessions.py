@@ -1,4 +1,4 @@
-"""Sessions: what shoppers do in the shop, block by block, as arrays with one row per event.
+"""Simulates sessions: what shoppers do, block by block, as arrays with one row per event.
 
 A session is a run of looks at items. Some looks begin with a request of the recommender, which
 shows `SLOTS` items. A look may go on to a scroll, a wish, the cart and the checkout. Returns and

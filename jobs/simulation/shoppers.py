@@ -1,4 +1,4 @@
-"""Shoppers and their latent tastes: who comes, and which item a taste picks.
+"""Simulates shoppers and their tastes: who comes, and which item a taste picks.
 
 A taste is a vector over category, brand, colour and style, plus a part that no attribute shows.
 The shop has `TASTES` of them. A shopper has three with falling weights; one drifts now and then.

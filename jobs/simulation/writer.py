@@ -1,4 +1,4 @@
-"""The files of a simulation: each appears whole under its name or not at all."""
+"""Writes the files of a simulation: each appears under its name only once it is complete."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Limits(Strict):
     [
         (b"least: 1\nmost: [1,\n  2\n", r"line 4: expected ',' or '\]', but got .*"),
         (b"least: 1\n\tmost: 2\n", r"line 2: found character '\\t' that cannot start any token"),
-        (b"least: 1\nleast: 2\n", r"line 1: the key 'least' stands twice"),
+        (b"least: 1\nleast: 2\n", r"line 1: the key 'least' occurs twice"),
         (b"least: !!python/object:os.system 1\n", r"line 1: could not determine a constructor .*"),
         (b"least: \x01\n", r"cannot be read as YAML: unacceptable character .*"),
         (b"least: \xff\n", r"cannot be read as YAML: 'utf-8' codec can't decode .*"),

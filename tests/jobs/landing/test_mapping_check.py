@@ -27,7 +27,7 @@ WRONG = [
     ("rating: rating", "rating: array(rating)", r"columns\.rating: .* gives array<string>, which"),
     ("rating: rating", "rating: no_such(rating)", r"events\.columns\.rating: .*no_such"),
     ("in_stock: in_stock", "in_stock: stock > 0", r"items\.columns\.in_stock: .*`stock`"),
-    ("fields: [event_id,", "fields: [event_id, event_id,", r"'event_id' stands twice"),
+    ("fields: [event_id,", "fields: [event_id, event_id,", r"'event_id' occurs twice"),
     ("time_zone: in_text", "time_zone: Europe/Berlni", r"'Europe/Berlni' does not exist"),
     ("      event_id: event_id\n", "", r"the required column 'event_id' is not mapped"),
     (

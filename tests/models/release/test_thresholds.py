@@ -30,7 +30,7 @@ BAD_RULES = {
     "ndcg_at_10: {max_drop_vs_champion: x%, why: w}": "valid number",
     "ndcg_at_10: {max_drop_vs_champion: much, why: w}": "0.02 or a percentage like 5%",
     "ndcg_at_10: {max_drop_vs_champion: true, why: w}": "0.02 or a percentage like 5%",
-    "ndcg_at_10: {min: 1, why: w}\nndcg_at_10: {min: 0, why: w}": "stands twice",
+    "ndcg_at_10: {min: 1, why: w}\nndcg_at_10: {min: 0, why: w}": "occurs twice",
     "ndcg_at_10: {slices: {new users: {}}, why: w}": "one of min, max",
     "ndcg_at_10: {slices: {new users: {min: 2, max: 1}}, why: w}": "above max",
     "user_coverage: {slices: {new users: {min: 1}}, why: w}": "not measured by slice",
