@@ -1,10 +1,9 @@
 """Measures what the events gate costs beyond the pass that wrote the events.
 
-Another process writes events-shaped rows, so that the peak is that of the gate alone, and checks
-their past, so that this one starts cold. The past is a smaller batch and a catalogue, so that every
-rule applies. The last line is JSON: `rows`; `profile_s`, the passes of SQL over the rows;
-`gate_s`, the whole gate, from its imports to its record, such passes within; `peak_gb`, the most
-memory this process ever held.
+A separate process writes rows shaped like events, so that the peak memory is the gate's alone. It
+also checks an earlier, smaller batch, so that this process starts cold and every rule applies. The
+last line is JSON: `rows`; `profile_s`, the passes of SQL over the rows; `gate_s`, the whole gate,
+from its imports to its record, with such passes; `peak_gb`, the most memory this process ever held.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="only write the rows, below this folder")
     arguments = parser.parse_args()
     if arguments.rows < 100_000:
-        raise InputError(f"{arguments.rows} rows are no load.", "Ask for 100,000 or more.")
+        raise InputError(f"{arguments.rows} rows are too few.", "Ask for 100,000 or more.")
     if arguments.write:
         write(_storage(arguments.write), arguments.rows)
     else:
@@ -109,7 +108,7 @@ def _require_checked(record: GateRecord, rows: int) -> None:
 
 
 def write(storage: Storage, rows: int) -> None:
-    """Write the catalogue, the past and the rows; only the past may be seen yet, and is checked."""
+    """Write the catalogue, an earlier batch and the rows; only the former are shown and checked."""
     import duckdb
 
     ensure_home(storage.settings)

@@ -16,8 +16,8 @@ from infra.storage import Storage
 from infra.stores.copies import CopiedFolder
 from infra.stores.object_store import MANIFEST
 
-_KEPT = timedelta(days=60)  # of the hours of a batch: more than any limit may look back
-_NEVER = datetime(1000, 1, 1, tzinfo=UTC)  # of an empty batch; days before it exist too
+_KEPT = timedelta(days=60)  # how far back hours are kept: further than any limit may look
+_NEVER = datetime(1000, 1, 1, tzinfo=UTC)  # for an empty batch; days can be subtracted from it
 _BY_TYPE = "select event_type as kind, count(*) as events from events group by 1"
 _BY_CATEGORY = """select category as kind, sum(events)::bigint as events from catalogue
     join (select item_id, count(*) as events from events group by 1) using (item_id)
@@ -134,7 +134,7 @@ def _deliveries(batches: Iterable[Batch]) -> list[list[Batch]]:
 def _past_of(
     delivery: Sequence[Batch], accepted: Iterable[Batch], limits: Mapping[str, Limit]
 ) -> list[Batch]:
-    """Return the recent ones of the batches of its source that were written before a delivery."""
+    """Return the recent batches of a delivery's source that were written before it."""
     source, run = delivery[0].manifest["source"], delivery[0].manifest["run"]
     came = min(map(_written_at, delivery))
     earlier = [

@@ -43,7 +43,7 @@ BATCH = {
     "wrong_columns": WRONG_COLUMNS,
     "rows": Measure("events in the batch", "count(*)", _TABLE),
     **_MISSING,
-    "repeated_ids": repeats("events that stand more than once", "event_id", _TABLE),
+    "repeated_ids": repeats("events that occur more than once", "event_id", _TABLE),
     "unknown_type_share": share(
         "share of events of an unknown type", f"event_type not in ({_TYPES})", _TABLE, _SHOWN
     ),
@@ -102,7 +102,7 @@ OF_SOURCE = {
     ),
     "accepted_batches": fact("accepted_batches", "batches of events that are accepted"),
     "not_events_share": fact(
-        "not_events_share", "share of the new rows that are declared to be no events"
+        "not_events_share", "share of the new rows that a rule of the source ignores"
     ),
 }
 

@@ -49,15 +49,15 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     GateError
         A batch was stopped, or a source is stale or has no accepted batch.
     """
-    books = BatchReader(storage)
-    batches = books.read()
+    reader = BatchReader(storage)
+    batches = reader.read()
     names = undecided_batches(batches, run)
     new = [batches[name] for name in names]
     before = [batches[name] for name in accepted_batches(batches) if name not in names]
     limits = limits_of("events", MEASURES)
     checks = _check_batches(storage, new, before, limits, run)
     stopped = [batch.name for batch in new if result_of(_of(batch, checks)) == "stopped"]
-    now_decided = books.decided({name: batch.manifest for name, batch in batches.items()})
+    now_decided = reader.decided({name: batch.manifest for name, batch in batches.items()})
     learnt = [
         batch for batch in (*before, *new) if _is_learnt_from(now_decided[batch.name], stopped)
     ]
@@ -146,7 +146,7 @@ def _nothing_new(manifest: Mapping[str, Any]) -> bool:
 
 
 def _is_learnt_from(batch: Batch, stopped: Sequence[str]) -> bool:
-    """Tell whether a batch counts as accepted; a person's decision is above the gate's."""
+    """Tell whether a batch counts as accepted; a person's decision overrides the gate's."""
     decision = batch.decision
     if decision is not None and decision.by != GATE:
         return decision.decision == "accepted"
@@ -192,7 +192,7 @@ def _measure_source(
 def _ignored_share(manifests: Sequence[Mapping[str, Any]]) -> float:
     """Return the share of ignored rows of all rows, 0 if no row came.
 
-    It covers all new batches, also those of nothing new, which no rule of a batch checks.
+    It counts all new batches, also those without a new event, which no other rule checks.
     """
     rows: int = sum(manifest["rows_read"] for manifest in manifests)
     return sum(map(_ignored, manifests)) / max(rows, 1)

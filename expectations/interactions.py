@@ -57,7 +57,7 @@ MEASURES = {
         _TABLE,
         _SHOWN,
     ),
-    "repeated_pairs": repeats("pairs that stand more than once", "user_key, item_id, part", _TABLE),
+    "repeated_pairs": repeats("pairs that occur more than once", "user_key, item_id, part", _TABLE),
     "future_rows_in_train": count(
         "pairs to learn from that happened after the cut",
         "part = 'train' and coalesce(last_time >= (select cut from facts), true)",

@@ -28,7 +28,7 @@ MEASURES = {
         "item_id, has_picture, in_stock, updated_at",
     ),
     "repeated_items": repeats(
-        "items that stand more than once in the catalogue", "item_id", "catalogue"
+        "items that occur more than once in the catalogue", "item_id", "catalogue"
     ),
     "repeated_learned_items": repeats(
         "items that are described more than once for the training", "item_id", "items"

@@ -30,7 +30,7 @@ MEASURES = {
         needs=("least_events", "last_batches"),
     ),
     "vanished_types": Measure(
-        "types of events that the batches before had and these have not",
+        "types of events that the batches before had and these lack",
         "",
         PAST,
         needs=("least_events", "last_batches"),
@@ -52,7 +52,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of comparing a delivery: a number per rule, or why there is none."""
+    """The result of comparing a delivery: a number per rule, or why there is no number."""
 
     values: dict[str, float | None]
     not_judged: dict[str, str]

@@ -52,7 +52,7 @@ MEASURES = {
         _SHOWN,
     ),
     "unordered_lists": count(
-        "lists that do not fall from the best item to the least, or lack a score",
+        "lists that are not sorted from the best item to the worst, or lack a score",
         "coalesce(len(scores) <> len(item_ids), true) or list_contains(scores, 'nan')"
         f" or list_aggregate(scores, 'count') <> len(scores) or scores <> {_FALLING}",
         _TABLE,

@@ -46,7 +46,7 @@ def waiting(storage: Storage) -> list[Waiting]:
 def resolve_batch(
     storage: Storage, name: str, word: str, by: str, why: str, run: str | None = None
 ) -> dict[str, Any]:
-    """Write down that a person lets a stopped batch in, or leaves it out for good.
+    """Record that a person accepts or discards a stopped batch.
 
     The decision holds for the batch as it was checked: if it is written anew, it is checked anew.
 
@@ -58,7 +58,7 @@ def resolve_batch(
     if not why.strip() or len(why) > _LONGEST_REASON:
         raise InputError(
             f"The reason is {'too long' if why.strip() else 'empty'}.",
-            f"Say in 1 to {_LONGEST_REASON} letters why: it stands beside your name.",
+            f"Say in 1 to {_LONGEST_REASON} letters why: it is shown beside your name.",
         )
     if word not in WORDS:
         raise InputError(f"'{word}' is no decision.", f"Choose one of {', '.join(WORDS)}.")

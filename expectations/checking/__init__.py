@@ -1,1 +1,1 @@
-"""Measuring a table, holding it to its limits, and saying what failed."""
+"""Measures a table, checks the measures against limits, and says what failed."""

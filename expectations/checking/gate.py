@@ -35,7 +35,7 @@ class Gate:
     Attributes
     ----------
     name : str
-        Also that of its limits in this folder and of its record.
+        Its limits, in the YAML file of this folder, and its record are named the same.
     measures : mapping of str to Measure
         Its rules.
     tables : mapping of str to Table
@@ -57,7 +57,7 @@ class Gate:
         GateError
             A critical rule is broken; the record says so too.
         """
-        begun = datetime.now(UTC)  # a table that is written while it is read is later than its gate
+        begun = datetime.now(UTC)  # a table that is rewritten meanwhile is newer than its gate
         limits = limits_of(self.name, self.measures)
         tables = dict.fromkeys(self.tables, run)
         with open_reader(storage) as reader, reader.open(tables) as opened:
@@ -83,7 +83,7 @@ def measured(
     tables: Mapping[str, Table],
     facts: Mapping[str, Any],
 ) -> Values:
-    """Return every measure; of tables with wrong columns nothing but what is known beside them."""
+    """Return every measure; where columns are wrong, only those that need no table."""
     wrong = inform(opened, tables, facts)
     possible = {
         name: measure for name, measure in measures.items() if measure.of == FACTS or not wrong
@@ -92,7 +92,7 @@ def measured(
 
 
 def inform(opened: Tables, tables: Mapping[str, Table], facts: Mapping[str, Any]) -> list[str]:
-    """Let the SQL know the facts and what is wrong with the columns; return the latter."""
+    """Give the SQL the facts and the names of the wrong columns; return those names."""
     wrong = opened.wrong_columns(tables)
     opened.know({**facts, "wrong_columns": len(wrong), "wrong_column_names": wrong})
     return wrong
@@ -149,7 +149,7 @@ def enforce(
     record: GateRecord,
     cure: str = "Nothing was released. The report of the run shows every check.",
 ) -> None:
-    """Turn a stopped gate into an error that names what failed; `cure` is where nothing waits."""
+    """Turn a stopped gate into an error that names what failed; `cure` is for no batch waiting."""
     if record.result != "stopped":
         return
     failed = [check for check in record.checks if check.failed and check.severity == "critical"]

@@ -118,7 +118,7 @@ def check_limits(
 
 def _validate(profiles: Sequence[Profile], limits: Mapping[str, Limit]) -> dict[str, set[int]]:
     """Run the suite; return per measure the rows where it is missing or outside its range."""
-    # two hundred lines of what it does not register, as it is imported; a person reads this log
+    # its import logs two hundred lines on what it does not register, and people read this log
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -136,7 +136,7 @@ def _validate(profiles: Sequence[Profile], limits: Mapping[str, Limit]) -> dict[
                 column=name, min_value=limit.min, max_value=limit.max, **note
             )
         )
-    # all at once: of a suite in a context, every single one that is added saves the whole suite
+    # all at once: adding a single one to a suite in a context saves the whole suite
     suite = context.suites.add(gx.ExpectationSuite("gate", expectations=expectations))
     rows = pd.DataFrame([dict(profile.values) for profile in profiles], dtype="float64")
     asset = context.data_sources.add_pandas("profile").add_dataframe_asset("profile")

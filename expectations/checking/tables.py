@@ -143,7 +143,7 @@ def _relation(database: DuckDBPyConnection, storage: Storage, dataset: Dataset) 
 
 
 def _schemas(dataset: Dataset) -> list[Any]:
-    """Return the schema of every file; without files, that of nothing."""
+    """Return the schema of every file; an empty one where there are no files."""
     return [fragment.physical_schema for fragment in dataset.get_fragments()] or [dataset.schema]
 
 

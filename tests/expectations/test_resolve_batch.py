@@ -124,7 +124,7 @@ def test_a_decision_does_not_hold_for_a_batch_that_was_written_anew(stopped: Sto
     put_batch(stopped, BATCH, BROKEN, written_at=WRITTEN + timedelta(minutes=1))
     with pytest.raises(InputError, match="was not checked yet as it is now"):
         resolve_batch(stopped, BATCH, "accept", "anna", WHY)
-    assert "stand more than once" in judge(stopped, "run=second")
+    assert "occur more than once" in judge(stopped, "run=second")
 
 
 @pytest.mark.parametrize(
