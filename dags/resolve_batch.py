@@ -32,8 +32,8 @@ def resolve_batch() -> None:
     def write_decision(run: Run) -> Counts:
         from expectations.resolve_batch import resolve_batch
 
-        given = form()
-        words = given["batch"], given["decision"], triggered_by(), given["reason"]
+        answer = form()
+        words = answer["batch"], answer["decision"], triggered_by(), answer["reason"]
         return resolve_batch(run.storage, *words, run=run.key)
 
     write_decision()

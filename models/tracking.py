@@ -118,15 +118,15 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
             (settings.home / MLFLOW).mkdir(parents=True, exist_ok=True)
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
-        said = str(error).splitlines()[0]
-        raise StorageError(f"MLflow refused: {said}", "Check CATWALK_MLFLOW_URI.") from error
+        reason = str(error).splitlines()[0]
+        raise StorageError(f"MLflow refused: {reason}", "Check CATWALK_MLFLOW_URI.") from error
 
 
 def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT) -> str:
     """Return the id of an experiment; its artifacts stand below HOME unless a server has them."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    existing = client.get_experiment_by_name(name)
+    if existing is not None:
+        return str(existing.experiment_id)
     local = settings.mlflow_uri.startswith("sqlite:///")
     place = (settings.home / MLFLOW / "artifacts").as_uri() if local else None
     return str(client.create_experiment(name, artifact_location=place))
@@ -166,23 +166,23 @@ def _run_of(client: MlflowClient, experiment: str, run: str, score: Score) -> st
     parameters = {name: str(value) for name, value in score.parameters.items()}
     tags = {RUN_TAG: run, CANDIDATE_TAG: score.name}
     wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
-    for found in client.search_runs([experiment], filter_string=wanted):  # the newest first
-        if found.data.params in (parameters, {}):
+    for tracked in client.search_runs([experiment], filter_string=wanted):  # the newest first
+        if tracked.data.params in (parameters, {}):
             break
     else:
-        found = client.create_run(experiment, tags=tags, run_name=score.name)
-    run_id = str(found.info.run_id)
-    if found.data.params != parameters:
+        tracked = client.create_run(experiment, tags=tags, run_name=score.name)
+    run_id = str(tracked.info.run_id)
+    if tracked.data.params != parameters:
         params = [Param(name, value) for name, value in parameters.items()]
         client.log_batch(run_id, params=params)
     return run_id
 
 
 def _registered(client: MlflowClient, version: str) -> str | None:
-    found = client.search_model_versions(
+    versions = client.search_model_versions(
         f"name='{MODEL_NAME}' and tags.`{VERSION_TAG}`='{version}'"
     )
-    return str(found[0].version) if found else None
+    return str(versions[0].version) if versions else None
 
 
 def _register(client: MlflowClient, run_id: str, version: str) -> str:

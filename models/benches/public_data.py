@@ -27,7 +27,7 @@ HALF_LIFE_DAYS = 30.0
 Row = dict[str, Any]
 
 
-def data_folder(given: str | None) -> Path:
+def data_folder(named: str | None) -> Path:
     """Return the folder that holds `crossvalidated` and `online_retail`.
 
     Raises
@@ -35,7 +35,7 @@ def data_folder(given: str | None) -> Path:
     InputError
         It is not there.
     """
-    places = [Path(given)] if given else [Path(__file__).parents[2] / place for place in PLACES]
+    places = [Path(named)] if named else [Path(__file__).parents[2] / place for place in PLACES]
     for place in places:
         if (place / "crossvalidated").is_dir():
             return place.resolve()
@@ -124,9 +124,9 @@ def _tables(
     every_item = np.array(sorted({row["item_id"] for row in (*items, *train)}), dtype=np.str_)
     pairs = pa.Table.from_pylist(train)
     pairs = pairs.set_column(5, "last_time", pairs["last_time"].cast(times))
-    known = {"brand": pa.string(), "category": pa.string(), "colour": pa.string()}
-    known |= {"title": pa.string(), "price": pa.float64()}
-    schema = [(name, known.get(name)) for name in items[0]]
+    text_types = {"brand": pa.string(), "category": pa.string(), "colour": pa.string()}
+    text_types |= {"title": pa.string(), "price": pa.float64()}
+    schema = [(name, text_types.get(name)) for name in items[0]]
     types = [
         pa.field(name, kind or (pa.string() if name == "item_id" else pa.bool_()))
         for name, kind in schema
@@ -147,9 +147,9 @@ def _column(rows: list[Row], name: str) -> Any:
 def _with_tags(tables: RunTables, tags: list[list[str]]) -> RunTables:
     """Replace the attributes by tags, of which an item has several."""
     every = np.array([tag for some in tags for tag in some], dtype=np.str_)
-    known, columns = np.unique(every, return_inverse=True)
+    distinct, columns = np.unique(every, return_inverse=True)
     starts = np.concatenate([[0], np.cumsum([len(some) for some in tags])])
     ones = np.ones(len(every), dtype=np.float32)
-    matrix = csr_matrix((ones, columns, starts), shape=(len(tags), len(known)))
-    names = tuple(f"tag={name}" for name in known)
+    matrix = csr_matrix((ones, columns, starts), shape=(len(tags), len(distinct)))
+    names = tuple(f"tag={name}" for name in distinct)
     return replace(tables, items=replace(tables.items, names=names, matrix=matrix))

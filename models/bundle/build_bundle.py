@@ -114,23 +114,23 @@ def _copy_lists(verdict: VerdictRecord, storage: Storage, model: str, target: Pa
     Only the Parquet files; Spark leaves checksums and markers beside them.
     """
     table = RECOMMENDATIONS.name
-    said = storage.lake.manifest(table, verdict.run)
-    _require_made_by(verdict, model, said)
+    facts = storage.lake.manifest(table, verdict.run)
+    _require_made_by(verdict, model, facts)
     target.mkdir()
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{table}/{verdict.run}", scratch)
         for number, file in enumerate(sorted(folder.glob("*.parquet"))):
             shutil.copyfile(file, target / f"part-{number:05d}.parquet")
-    return str(said["written_at"])
+    return str(facts["written_at"])
 
 
-def _require_made_by(verdict: VerdictRecord, model: str, said: dict[str, Any]) -> None:
-    run, name = verdict.run, said.get("model")
+def _require_made_by(verdict: VerdictRecord, model: str, facts: dict[str, Any]) -> None:
+    run, name = verdict.run, facts.get("model")
     if name != verdict.candidate:
         fact = f"The lists of {run} come from {name}, released is {verdict.candidate}."
-    elif said.get("model_manifest_sha256") != model:
+    elif facts.get("model_manifest_sha256") != model:
         fact = f"The lists of {run} come from another training of {name} than goes live."
-    elif "written_at" not in said:
+    elif "written_at" not in facts:
         fact = f"The lists of {run} do not say when they were written."
     else:
         return
@@ -140,8 +140,8 @@ def _require_made_by(verdict: VerdictRecord, model: str, said: dict[str, Any]) -
 def _write_fallback(items: ServedItems, k: int, scratch: Path) -> None:
     """Write what everybody is shown whom the model does not know."""
     model = todays_model(load_recommender(scratch / MODEL), items)
-    given = model.recommend(np.array([STRANGER]), k)
-    content = json.dumps({"item_ids": given.item_ids(0)}, indent=1)
+    answer = model.recommend(np.array([STRANGER]), k)
+    content = json.dumps({"item_ids": answer.item_ids(0)}, indent=1)
     (scratch / FALLBACK).write_text(content, encoding="utf-8")
 
 

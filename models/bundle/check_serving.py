@@ -78,8 +78,8 @@ def answers(name: str, folder: Path, settings: Settings) -> dict[str, Any]:
             "Look at its size and CATWALK_SERVING_SECONDS.",
         ) from error
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}."])[-1]
-        raise BundleError(f"{name} does not serve: {said}", "Build it again.")
+        reason = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}."])[-1]
+        raise BundleError(f"{name} does not serve: {reason}", "Build it again.")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -135,30 +135,30 @@ def _ready_lists(folder: Path) -> tuple[UserIds, list[list[str]]]:
 
 def _ask(bundle: Bundle, users: UserIds, k: int) -> Recommendations:
     """Ask, and hold every answer to the contract."""
-    given = bundle.recommend(users, k)
+    answer = bundle.recommend(users, k)
     raw = bundle.recommender.recommend(users, k)
-    if given.items.shape != (len(users), k):
-        raise BundleError(f"{k} items were asked for; {given.items.shape} came.", "Mend `k`.")
+    if answer.items.shape != (len(users), k):
+        raise BundleError(f"{k} items were asked for; {answer.items.shape} came.", "Mend `k`.")
     if not _all_recommendable(bundle, raw):
         raise BundleError("An item that may not be shown was recommended.", "Mend the model.")
     for row in range(len(users)):
-        ids = given.item_ids(row)
+        ids = answer.item_ids(row)
         if len(set(ids)) != len(ids):
             raise BundleError(f"{users[row]} got an item twice.", "Mend the model.")
-    return given
+    return answer
 
 
-def _all_recommendable(bundle: Bundle, given: Recommendations) -> bool:
+def _all_recommendable(bundle: Bundle, answer: Recommendations) -> bool:
     """Tell whether the model itself kept to what could be shown at its cut."""
-    named = np.unique(given.items[given.items != NONE])
-    places = positions(bundle.items.ids, given.catalogue[named])
+    named = np.unique(answer.items[answer.items != NONE])
+    places = positions(bundle.items.ids, answer.catalogue[named])
     return bool(((places != NONE) & bundle.items.recommendable_at_cut[places]).all())
 
 
-def _agreement(given: Recommendations, ready: list[list[str]]) -> float:
+def _agreement(answer: Recommendations, ready: list[list[str]]) -> float:
     """Return the mean share of ready items that fresh answers hold too; refuse a low one."""
     shares = [
-        len(set(given.item_ids(row)) & set(items)) / len(items)
+        len(set(answer.item_ids(row)) & set(items)) / len(items)
         for row, items in enumerate(ready)
         if items
     ]

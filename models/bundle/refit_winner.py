@@ -195,8 +195,8 @@ def _floor(limit: OverlapLimit, seed_overlap: float | None, alike: Likeness) -> 
     floors = {"by refit.yaml": limit.min, "as other users' lists share that": alike.by_chance}
     if seed_overlap is not None:
         share = limit.share_of_seed_overlap
-        said = f"({share:.0%} of the {seed_overlap:.0%} that another seed leaves)"
-        floors[said] = share * seed_overlap
+        wording = f"({share:.0%} of the {seed_overlap:.0%} that another seed leaves)"
+        floors[wording] = share * seed_overlap
     says = max(floors, key=floors.__getitem__)
     return floors[says], says
 

@@ -96,7 +96,9 @@ def inputs_of(storage: Storage, run: str, *tables: Table) -> str:
         A table was never finished.
     """
     facts = {table.name: storage.lake.manifest(table.name, run) for table in tables}
-    return inputs_id({name: str(said.get("written_at", "")) for name, said in facts.items()})
+    return inputs_id(
+        {name: str(manifest.get("written_at", "")) for name, manifest in facts.items()}
+    )
 
 
 def run_tables(

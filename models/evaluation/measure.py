@@ -64,18 +64,18 @@ def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured
     return measured(ask, holdout, tables)
 
 
-def hits_of(given: Recommendations, holdout: Holdout) -> Hits:
+def hits_of(lists: Recommendations, holdout: Holdout) -> Hits:
     """Return where the lists hit, (n, k)."""
-    return marked(holdout.wanted, given.items)
+    return marked(holdout.wanted, lists.items)
 
 
 def measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
     """Measure the lists that `ask` returns for rows of the hold-out and a length."""
     blocks = _blocks(len(holdout.users), BLOCK_USERS)
-    given = stacked([ask(rows, LONGEST) for rows in blocks])
-    hits, relevant = hits_of(given, holdout), holdout.relevant
+    lists = stacked([ask(rows, LONGEST) for rows in blocks])
+    hits, relevant = hits_of(lists, holdout), holdout.relevant
     by_user = {name: metric(hits, relevant) for name, metric in RANKING.items()}
-    first = given.kept(given.items != NONE, K)
+    first = lists.kept(lists.items != NONE, K)
     metrics = {
         **{name: float(values.mean()) for name, values in by_user.items()},
         "auc": float(_auc(ask, holdout).mean()),
@@ -85,16 +85,16 @@ def measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
     return Measured(metrics, shortest, first)
 
 
-def _list_metrics(given: Recommendations, tables: RunTables) -> dict[str, float]:
+def _list_metrics(lists: Recommendations, tables: RunTables) -> dict[str, float]:
     shown, train = tables.items.recommendable, tables.train.weights
     takers = np.bincount(train.indices, minlength=train.shape[1])
     return {
-        "user_coverage": user_coverage(given, shown),
-        "fallback_share": fallback_share(given),
-        "catalogue_coverage": catalogue_coverage(given, shown),
-        "novelty": novelty(given, takers, train.shape[0]),
-        "diversity": diversity(given, tables.items.matrix),
-        "popularity_share": popularity_share(given, takers),
+        "user_coverage": user_coverage(lists, shown),
+        "fallback_share": fallback_share(lists),
+        "catalogue_coverage": catalogue_coverage(lists, shown),
+        "novelty": novelty(lists, takers, train.shape[0]),
+        "diversity": diversity(lists, tables.items.matrix),
+        "popularity_share": popularity_share(lists, takers),
     }
 
 

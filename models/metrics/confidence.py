@@ -89,13 +89,13 @@ def compare(
     )
 
 
-def larger_noise(one: float | None, other: float | None) -> float | None:
+def larger_noise(mine: float | None, theirs: float | None) -> float | None:
     """Return the noise of a comparison of two models: unknown if that of either is.
 
     >>> larger_noise(0.0, 0.002), larger_noise(0.002, None)
     (0.002, None)
     """
-    return None if one is None or other is None else max(one, other)
+    return None if mine is None or theirs is None else max(mine, theirs)
 
 
 def finding(difference: float, low: float, high: float, noise: float | None) -> Finding:

@@ -15,7 +15,7 @@ from models.recommender import NONE, Matrix, Recommendations, positions
 POPULAR = 0.01  # the part of the items that counts as the most popular
 
 
-def user_coverage(given: Recommendations, recommendable: NDArray[np.bool_]) -> float:
+def user_coverage(lists: Recommendations, recommendable: NDArray[np.bool_]) -> float:
     """Share of users with a full row of k different recommendable items that is their own.
 
     A row of the fallback list, or one filled up with bestsellers, does not count: it says too
@@ -28,13 +28,13 @@ def user_coverage(given: Recommendations, recommendable: NDArray[np.bool_]) -> f
     >>> user_coverage(row, np.array([True, True]))
     0.5
     """
-    shown = given.own & recommendable[given.items]
-    ordered = np.sort(given.items, axis=1)
+    shown = lists.own & recommendable[lists.items]
+    ordered = np.sort(lists.items, axis=1)
     different = (np.diff(ordered, axis=1) > 0).all(axis=1)
     return float((shown.all(axis=1) & different).mean())
 
 
-def catalogue_coverage(given: Recommendations, recommendable: NDArray[np.bool_]) -> float:
+def catalogue_coverage(lists: Recommendations, recommendable: NDArray[np.bool_]) -> float:
     """Share of the recommendable items that stand in anybody's row.
 
     Source: M. Ge, C. Delgado-Battenfeld, D. Jannach, Beyond accuracy, 2010.
@@ -46,11 +46,11 @@ def catalogue_coverage(given: Recommendations, recommendable: NDArray[np.bool_])
     >>> catalogue_coverage(rows, np.array([True, True]))
     0.5
     """
-    shown = np.unique(given.items[given.items != NONE])
+    shown = np.unique(lists.items[lists.items != NONE])
     return float(recommendable[shown].sum() / recommendable.sum())
 
 
-def fallback_share(given: Recommendations) -> float:
+def fallback_share(lists: Recommendations) -> float:
     """Share of the filled places that hold what sells most, for lack of anything personal.
 
     0 where no place holds an item.
@@ -62,11 +62,11 @@ def fallback_share(given: Recommendations) -> float:
     >>> fallback_share(row)
     0.5
     """
-    shown = int((given.items != NONE).sum())
-    return 1 - int(given.own.sum()) / shown if shown else 0.0
+    shown = int((lists.items != NONE).sum())
+    return 1 - int(lists.own.sum()) / shown if shown else 0.0
 
 
-def overlap(one: Recommendations, other: Recommendations) -> NDArray[np.float64]:
+def overlap(first: Recommendations, second: Recommendations) -> NDArray[np.float64]:
     """Share of the places that two answers to the same users fill with the same items, by user.
 
     The order within a row does not count; catalogues may differ; two empty rows share everything.
@@ -79,15 +79,15 @@ def overlap(one: Recommendations, other: Recommendations) -> NDArray[np.float64]
     >>> overlap(row, same).tolist()
     [0.5]
     """
-    places = np.append(positions(one.catalogue, other.catalogue), NONE)
-    translated = places[other.items]  # position -1 reads the NONE at the end
-    same = (one.items[:, :, None] == translated[:, None, :]) & (one.items != NONE)[:, :, None]
-    longest = np.maximum((one.items != NONE).sum(axis=1), (other.items != NONE).sum(axis=1))
+    places = np.append(positions(first.catalogue, second.catalogue), NONE)
+    translated = places[second.items]  # position -1 reads the NONE at the end
+    same = (first.items[:, :, None] == translated[:, None, :]) & (first.items != NONE)[:, :, None]
+    longest = np.maximum((first.items != NONE).sum(axis=1), (second.items != NONE).sum(axis=1))
     shared: NDArray[np.int64] = same.any(axis=2).sum(axis=1)
     return np.where(longest > 0, shared / np.maximum(longest, 1), 1.0)
 
 
-def novelty(given: Recommendations, takers: NDArray[np.int64], n_users: int) -> float:
+def novelty(lists: Recommendations, takers: NDArray[np.int64], n_users: int) -> float:
     """Mean surprise of the shown items in bits: -log2 of the share of users who had the item.
 
     An item nobody had counts as one had by one user. 0 where no place holds an item.
@@ -108,13 +108,13 @@ def novelty(given: Recommendations, takers: NDArray[np.int64], n_users: int) -> 
     >>> novelty(row, np.array([4, 1]), 8)
     2.0
     """
-    shown = given.items[given.items != NONE]
+    shown = lists.items[lists.items != NONE]
     if not shown.size:
         return 0.0
     return float(-np.log2(np.maximum(takers[shown], 1) / n_users).mean())
 
 
-def diversity(given: Recommendations, attributes: Matrix) -> float:
+def diversity(lists: Recommendations, attributes: Matrix) -> float:
     """Mean over users of the mean distance of two items of their list: 1 - cosine of attributes.
 
     An item without attributes is like nothing. Lists of fewer than two items are left out; 0 where
@@ -136,9 +136,9 @@ def diversity(given: Recommendations, attributes: Matrix) -> float:
     0.5
     """
     units = _units(attributes)
-    users, places = (given.items != NONE).nonzero()
-    shown = given.items[users, places]
-    shape = (len(given.items), attributes.shape[0])
+    users, places = (lists.items != NONE).nonzero()
+    shown = lists.items[users, places]
+    shape = (len(lists.items), attributes.shape[0])
     marks = csr_matrix((np.ones(len(users)), (users, shown)), shape=shape)
     sums = marks @ units
     lengths = np.asarray(sums.multiply(sums).sum(axis=1)).ravel()
@@ -151,7 +151,7 @@ def diversity(given: Recommendations, attributes: Matrix) -> float:
     return float((1 - (lengths - own)[several] / pairs[several]).mean())
 
 
-def popularity_share(given: Recommendations, takers: NDArray[np.int64]) -> float:
+def popularity_share(lists: Recommendations, takers: NDArray[np.int64]) -> float:
     """Share of the filled places that hold one of the most popular 1% of the items.
 
     At least one item counts as most popular; of equally popular ones the first by id. 0 where no
@@ -166,7 +166,7 @@ def popularity_share(given: Recommendations, takers: NDArray[np.int64]) -> float
     >>> popularity_share(row, np.array([4, 1]))
     0.5
     """
-    shown = given.items[given.items != NONE]
+    shown = lists.items[lists.items != NONE]
     popular = np.argsort(-takers, kind="stable")[: int(np.ceil(POPULAR * len(takers)))]
     return float(np.isin(shown, popular).mean()) if shown.size else 0.0
 

@@ -120,7 +120,7 @@ def mean_reciprocal_rank(hits: Hits, relevant: Counts) -> Values:
     return values
 
 
-def auc(hits: Hits, given: NDArray[np.bool_], relevant: Counts) -> Values:
+def auc(hits: Hits, filled: NDArray[np.bool_], relevant: Counts) -> Values:
     """Chance that a wanted item comes before an unwanted one in the ranking of everything.
 
     Pairs in the right order over all pairs. A wanted item missing from the ranking, as it may
@@ -131,7 +131,7 @@ def auc(hits: Hits, given: NDArray[np.bool_], relevant: Counts) -> Values:
     ----------
     hits : array of bool, shape (n_users, n)
         Of whole rankings: every item that may be shown and was not seen.
-    given : array of bool, shape (n_users, n)
+    filled : array of bool, shape (n_users, n)
         False at places without an item, which are the last ones.
     relevant : array of int, shape (n_users,)
 
@@ -143,7 +143,7 @@ def auc(hits: Hits, given: NDArray[np.bool_], relevant: Counts) -> Values:
     >>> auc(hits, np.ones_like(hits), np.array([2])).tolist()
     [0.75]
     """
-    unwanted = given & ~hits
+    unwanted = filled & ~hits
     count = unwanted.sum(axis=1)
     after = count[:, None] - np.cumsum(unwanted, axis=1)
     right = (after * hits).sum(axis=1)

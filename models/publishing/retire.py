@@ -68,14 +68,14 @@ def _grace(storage: Storage, now: datetime) -> datetime:
 
 
 def _last(storage: Storage, grace: datetime) -> set[str]:
-    found: set[str] = set()
+    versions: set[str] = set()
     replaced_at: datetime | None = None
     for record in history(storage):
-        enough = len(found) >= storage.settings.keep_versions and replaced_at is not None
+        enough = len(versions) >= storage.settings.keep_versions and replaced_at is not None
         if enough and replaced_at is not None and replaced_at < grace:
             break
-        found.add(record.version)
+        versions.add(record.version)
         if replaced_at is None and record.previous:
-            found.add(record.previous)
+            versions.add(record.previous)
         replaced_at = record.at
-    return found
+    return versions

@@ -55,11 +55,11 @@ class GivesReasons(Protocol):
     """Knows which item of a user led to a recommendation."""
 
     def because(
-        self, given: Recommendations, sessions: Sessions | None = None
+        self, lists: Recommendations, sessions: Sessions | None = None
     ) -> NDArray[np.int32]:
-        """Return positions in `given.catalogue`, shape (n, k); -1 where there is no reason.
+        """Return positions in `lists.catalogue`, shape (n, k); -1 where there is no reason.
 
-        `given` is what `recommend` returned, or `recommend_sessions` for the `sessions` beside it.
+        `lists` is what `recommend` returned, or `recommend_sessions` for the `sessions` beside it.
         """
 
 
@@ -106,7 +106,7 @@ def similar_items(model: Recommender, items: ItemIds, k: int) -> Recommendations
 
 def reasons(
     model: Recommender,
-    given: Recommendations,
+    lists: Recommendations,
     titles: Sequence[str],
     sessions: Sessions | None = None,
 ) -> list[list[str]]:
@@ -115,16 +115,16 @@ def reasons(
     Parameters
     ----------
     titles : sequence of str, length n_items
-        Of the items of `given.catalogue`; an item with an empty one is named by its id.
+        Of the items of `lists.catalogue`; an item with an empty one is named by its id.
     """
     if not isinstance(model, GivesReasons):
-        return [[""] * given.items.shape[1] for _ in given.users]
+        return [[""] * lists.items.shape[1] for _ in lists.users]
 
     def say(place: int) -> str:
-        name = titles[place] or str(given.catalogue[place])
+        name = titles[place] or str(lists.catalogue[place])
         return "" if place == NONE else f"because you bought {name}"
 
-    return [[say(place) for place in row] for row in model.because(given, sessions).tolist()]
+    return [[say(place) for place in row] for row in model.because(lists, sessions).tolist()]
 
 
 def one_each(items: ItemIds) -> Sessions:
@@ -154,10 +154,10 @@ def _bestsellers_without(
     model: Recommender, asked: NDArray[np.str_], sessions: Sessions, k: int
 ) -> Recommendations:
     longest = max(map(len, sessions), default=0)
-    given = model.recommend(np.full(len(sessions), NOBODY), k + longest)
-    marks = baskets(given.catalogue, sessions).toarray() > 0
-    own = np.take_along_axis(marks, np.maximum(given.items, 0).astype(np.int64), axis=1)
-    kept = given.kept(~own, k)
+    lists = model.recommend(np.full(len(sessions), NOBODY), k + longest)
+    marks = baskets(lists.catalogue, sessions).toarray() > 0
+    own = np.take_along_axis(marks, np.maximum(lists.items, 0).astype(np.int64), axis=1)
+    kept = lists.kept(~own, k)
     return Recommendations(asked, kept.catalogue, kept.items, kept.scores, kept.fallback)
 
 

@@ -99,21 +99,21 @@ class Neighbours:
         return self._answers(asked, known, marks[known], k, True)
 
     def because(
-        self, given: Recommendations, sessions: Sessions | None = None
+        self, lists: Recommendations, sessions: Sessions | None = None
     ) -> NDArray[np.int32]:
         """See `capabilities.GivesReasons`: the item that adds most to the score."""
         if sessions is None:
-            rows = positions(self.users, given.users)
+            rows = positions(self.users, lists.users)
             had = [self._history(row) for row in rows]
         else:
             marks = baskets(self.items, sessions)
             had = [(marks[row].indices, marks[row].data) for row in range(len(sessions))]
         strongest = [
             self._strongest(*history, shown)
-            for history, shown in zip(had, given.items, strict=True)
+            for history, shown in zip(had, lists.items, strict=True)
         ]
-        causes = np.array(strongest, dtype=np.int32).reshape(given.items.shape)
-        return np.where(given.own, causes, NONE).astype(np.int32)
+        causes = np.array(strongest, dtype=np.int32).reshape(lists.items.shape)
+        return np.where(lists.own, causes, NONE).astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write `neighbours.npz`; equal arrays give equal bytes."""

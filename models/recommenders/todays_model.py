@@ -84,13 +84,13 @@ class TodaysModel:
         self, users: UserIds, k: int, asked: int, exclude_seen: bool, seen: Matrix | None
     ) -> tuple[Recommendations, NDArray[np.bool_]]:
         """Return the first k of `asked`, and which rows could have more than they got."""
-        given = self.model.recommend(users, asked, exclude_seen=exclude_seen)
-        allowed = self._shown_of_model[given.items]
-        today = self._places[given.items]
+        raw = self.model.recommend(users, asked, exclude_seen=exclude_seen)
+        allowed = self._shown_of_model[raw.items]
+        today = self._places[raw.items]
         if seen is not None:
             allowed &= ~marked(seen, today)
-        answers = replace(given, catalogue=self.items, items=today).kept(allowed, k)
-        return answers, (answers.items[:, -1] == NONE) & (given.items[:, -1] != NONE)
+        answers = replace(raw, catalogue=self.items, items=today).kept(allowed, k)
+        return answers, (answers.items[:, -1] == NONE) & (raw.items[:, -1] != NONE)
 
     @cached_property
     def _places(self) -> NDArray[np.int32]:

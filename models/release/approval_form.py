@@ -33,13 +33,15 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
 def _thresholds(verdict: VerdictRecord) -> str:
     rows = [
         (
-            f"{each.metric}, {each.slice}" if each.slice else each.metric,
-            "" if each.value is None and each.result != "missed" else _number(each.value),
-            each.limit,
-            RESULTS.get(each.result, each.result),
-            each.why,
+            f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric,
+            ""
+            if judgement.value is None and judgement.result != "missed"
+            else _number(judgement.value),
+            judgement.limit,
+            RESULTS.get(judgement.result, judgement.result),
+            judgement.why,
         )
-        for each in verdict.judgements
+        for judgement in verdict.judgements
     ]
     return _table(("Threshold", "Value", "Limit", "Result", "Why"), rows)
 
@@ -63,7 +65,11 @@ def _is_judged(score: Score, verdict: VerdictRecord) -> bool:
 
 
 def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
-    comparisons = {each.metric: each for each in mine.comparisons if each.against == CHAMPION}
+    comparisons = {
+        comparison.metric: comparison
+        for comparison in mine.comparisons
+        if comparison.against == CHAMPION
+    }
     for metric in METRICS:
         here, there = mine.metrics.get(metric), champion.metrics.get(metric)
         if here is None and there is None:

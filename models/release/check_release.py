@@ -63,12 +63,12 @@ def last_runs(storage: Storage, amount: int) -> list[str]:
 def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
     """Decide one run again by other rules."""
     records = RunRecords(storage, run)
-    then, found = _then(records)
+    then, verdict = _then(records)
     try:
         evaluation = records.load_evaluation()
         if evaluation is None:
             return Replay(run, "", then, "unreadable", (), "its evaluation is gone")
-        return _replayed(run, then, evaluation, rules, found)
+        return _replayed(run, then, evaluation, rules, verdict)
     except CatwalkError as error:
         return Replay(run, "", then, "unreadable", (), error.fact)
 
@@ -109,8 +109,8 @@ def page(rules: ReleaseRules, about: str, replays: Sequence[Replay]) -> str:
         return f"{first}\n\nNo run was evaluated yet, so there is nothing to replay."
     header = ("Run", "Candidate", "Then", "Now", "Because")
     rows = [
-        (each.run.removeprefix("run="), each.candidate, each.then, each.now, each.because)
-        for each in replays
+        (replay.run.removeprefix("run="), replay.candidate, replay.then, replay.now, replay.because)
+        for replay in replays
     ]
     return "\n\n".join([first, text_table(header, rows), summary(replays)])
 
@@ -118,12 +118,14 @@ def page(rules: ReleaseRules, about: str, replays: Sequence[Replay]) -> str:
 def summary(replays: Sequence[Replay]) -> str:
     """Say in a few sentences what these numbers would have done."""
     every = len(replays)
-    changed = [said for outcome in ("reject", "review") if (said := _would_have(replays, outcome))]
+    changed = [
+        change for outcome in ("reject", "review") if (change := _would_have(replays, outcome))
+    ]
     unread = sum(replay.now == "unreadable" for replay in replays)
     before = [replay for replay in replays if replay.then == "release"]
     again = sum(replay.now == "release" for replay in before)
     sentences = [
-        *(f"With these numbers, {said}." for said in changed),
+        *(f"With these numbers, {change}." for change in changed),
         "" if changed or unread else f"These numbers would have released all of the last {every}.",
         f"{unread} of the last {every} cannot be replayed." if unread else "",
         f"Of {len(before)} that were released then, {again} would be again." if before else "",

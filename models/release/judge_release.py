@@ -112,8 +112,8 @@ def _verdict(storage: Storage, run: str, file: Path) -> VerdictRecord:
 
 def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
     """Reject a run that could not be judged, so that no earlier verdict counts for it."""
-    known = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
-    reason = str(error) if known else f"It failed by {type(error).__name__}: see the task's log."
+    ours = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
+    reason = str(error) if ours else f"It failed by {type(error).__name__}: see the task's log."
     try:
         thresholds = _thresholds(read_rules(file))
     except SettingsError:
@@ -146,10 +146,12 @@ def _thresholds(content: bytes) -> dict[str, Any]:
 
 def _releasable(evaluation: EvaluationRecord) -> list[Score]:
     names = {candidate.name for candidate in load_candidates() if not candidate.baseline}
-    found = [score for score in evaluation.scores if score.role != CHAMPION and score.name in names]
-    if not found:
+    scores = [
+        score for score in evaluation.scores if score.role != CHAMPION and score.name in names
+    ]
+    if not scores:
         raise ReleaseError(f"{evaluation.run} judged no releasable candidate.", "Evaluate again.")
-    return found
+    return scores
 
 
 def _standing(judged: Judged) -> tuple[int, float]:

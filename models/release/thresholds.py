@@ -28,11 +28,11 @@ class Amount(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _parse(cls, given: Any) -> Any:
-        if isinstance(given, str) and given.strip().endswith("%"):
-            return {"number": given.strip().removesuffix("%"), "percent": True}
-        if isinstance(given, int | float) and not isinstance(given, bool):
-            return {"number": given}
+    def _parse(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().endswith("%"):
+            return {"number": value.strip().removesuffix("%"), "percent": True}
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"number": value}
         raise ValueError("write a number like 0.02 or a percentage like 5%")
 
     def of(self, live: float) -> float:
@@ -120,13 +120,13 @@ def parse_thresholds(content: bytes, origin: str) -> ReleaseRules:
     SettingsError
         The file is empty, a key or a metric is unknown, or a limit makes no sense for the metric.
     """
-    given = parse_yaml(content, origin)
-    doubt = parse_rules(given.pop(DOUBT, {}), Doubt, f"{origin}, '{DOUBT}'")
-    if not given:
+    entries = parse_yaml(content, origin)
+    doubt = parse_rules(entries.pop(DOUBT, {}), Doubt, f"{origin}, '{DOUBT}'")
+    if not entries:
         raise SettingsError(f"{origin} holds no thresholds.", "Restore it; nothing is released.")
     thresholds = {
         str(metric): parse_rules(limits, Threshold, f"{origin}, '{metric}'")
-        for metric, limits in given.items()
+        for metric, limits in entries.items()
     }
     for metric, threshold in thresholds.items():
         _require_sense(metric, threshold, origin)
@@ -135,8 +135,8 @@ def parse_thresholds(content: bytes, origin: str) -> ReleaseRules:
 
 def _require_sense(metric: str, threshold: Threshold, origin: str) -> None:
     if metric not in METRICS:
-        known = ", ".join(METRICS)
-        raise SettingsError(f"{origin}: there is no metric '{metric}'.", f"Known are {known}.")
+        names = ", ".join(METRICS)
+        raise SettingsError(f"{origin}: there is no metric '{metric}'.", f"Known are {names}.")
     if threshold.compares and metric not in HIGHER_IS_BETTER:
         raise SettingsError(
             f"{origin}: less of '{metric}' is better, so it cannot drop or beat.", "Use max."
