@@ -1,21 +1,49 @@
-"""Words and numbers of the limits of one metric, as people read them in a verdict."""
+"""What a verdict says of each limit: a table of sentences, and the judgement made of one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from infra.records.evaluation import Finding
 from infra.records.release import Judgement, Outcome
-from models.release.thresholds import Amount, Missed
+from models.release.thresholds import Missed
 
-Unsure = Literal["chance", "no noise", "no interval"]
-WHY_UNSURE: dict[Unsure, str] = {
-    "chance": "chance alone may decide that",
-    "no noise": "nobody measured what training again does to it",
-    "no interval": "its interval holds no number",
-}
 Result = Literal["met", "missed", "cannot tell", "not judged"]
+
+
+class Sentence(NamedTuple):
+    """How a judgement ends, and why; the outcome None means that of `if_missed`."""
+
+    result: Result
+    outcome: Outcome | None
+    reason: str
+
+
+MET = Sentence("met", "release", "which is {limit}")
+MISSED = Sentence("missed", None, "it must be {limit}")
+TOO_SMALL = Sentence("not judged", "release", "{users} users are too few to judge by")
+NOTHING_LIVE = Sentence("not judged", "release", "nothing is live yet to compare with")
+NO_RIVAL = Sentence("missed", None, "{rival} has no such number to compare with")
+NO_CHAMPION = Sentence(
+    "not judged", "review", "the live champion could not be judged on this hold-out"
+)
+NEITHER = Sentence("missed", "reject", NO_CHAMPION.reason)  # nor has the candidate a number
+NOT_SCORED = Sentence(
+    "not judged", "review", "version {version} is live and could not be judged on this hold-out"
+)
+NO_JUMP = Sentence("not judged", "review", "without both numbers nobody sees a jump")
+CHANCE = Sentence(
+    "cannot tell", "review", "it must be {limit}, and chance alone may decide that ({spread})"
+)
+NO_NOISE = Sentence(
+    "cannot tell",
+    "review",
+    "it must be {limit}, and nobody measured what training again does to it ({spread})",
+)
+NO_INTERVAL = Sentence(
+    "not judged", "review", "it must be {limit}, and its interval holds no number ({spread})"
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +54,7 @@ class Margin:
     ----------
     difference, low, high : float
         With its 95% interval; all three the same where none was measured.
-    unsure : str
+    unsure : Sentence
         Why nobody can tell, where nobody can: by chance, or by what was not measured.
     """
 
@@ -34,123 +62,58 @@ class Margin:
     low: float
     high: float
     finding: Finding
-    unsure: Unsure = "chance"
+    unsure: Sentence = CHANCE
 
 
-class Words:
-    """Judgements of one metric; `value` is None for a number nobody has.
+@dataclass(frozen=True)
+class Subject:
+    """What is judged: a number of a candidate, on all users or on one slice.
 
-    Parameters
+    Attributes
     ----------
+    value : float or None
+        None for a number nobody has.
+    why : str
+        Why there is a limit, as its owner wrote.
     if_missed : str
         What a miss means: reject or review.
     part : str
         The slice that is judged; empty for all.
     """
 
-    def __init__(
-        self, metric: str, value: float | None, why: str, if_missed: Missed, part: str = ""
-    ) -> None:
-        self.metric, self.value, self.why = metric, value, why
-        self._if_missed, self._part = if_missed, part
+    metric: str
+    value: float | None
+    why: str
+    if_missed: Missed
+    part: str = ""
 
-    def at_least(self, bound: float) -> Judgement:
-        """Judge a minimum."""
-        met = self.value is not None and self.value >= bound
-        return self._plain(f"at least {bound:g}", bound, met)
+    def hold(self, limit: str, bound: float | None, met: bool) -> Judgement:
+        """Judge by a limit that is met or missed."""
+        return self.say(MET if met else MISSED, limit, bound)
 
-    def at_most(self, bound: float) -> Judgement:
-        """Judge a maximum."""
-        met = self.value is not None and self.value <= bound
-        return self._plain(f"at most {bound:g}", bound, met)
+    def compare(self, limit: str, bound: float, margin: Margin) -> Judgement:
+        """Judge by a comparison, which may leave it open."""
+        if margin.finding != "cannot tell":
+            return self.hold(limit, bound, margin.finding == "better")
+        spread = f"{margin.difference:+.2g}, 95% interval {margin.low:+.2g} to {margin.high:+.2g}"
+        return self.say(margin.unsure, limit, bound, spread=spread)
 
-    def too_small(self, users: int) -> Judgement:
-        """Leave out a slice that nobody should judge by."""
-        reason = f"{users} users are too few to judge by"
-        return self._say("not judged", "none, as it is too small", None, reason, "release")
-
-    def above(self, rival: str, bound: float, found: Margin) -> Judgement:
-        """Judge whether another candidate is beaten."""
-        return self._compared(f"above {rival} ({bound:.4g})", bound, found)
-
-    def not_above(self, rival: str, bound: float | None) -> Judgement:
-        """Miss a comparison for want of a number."""
-        if bound is not None:
-            return self._plain(f"above {rival} ({bound:.4g})", bound, False)
-        reason = f"{rival} has no such number to compare with"
-        return self._say("missed", f"above {rival}", None, reason, self._if_missed)
-
-    def nothing_live(self, allowed: Amount) -> Judgement:
-        """Judge a drop before anything is live: only that there is a number."""
-        if self.value is None:
-            return self._plain(self._drop(allowed), None, False)
-        reason = "nothing is live yet to compare with"
-        return self._say("not judged", self._drop(allowed), None, reason, "release")
-
-    def champion_unknown(self, allowed: Amount) -> Judgement:
-        """Leave a drop to a person, as what is live has no such number."""
-        reason = "the live champion could not be judged on this hold-out"
-        missing = self.value is None and self._if_missed == "reject"
-        outcome: Outcome = "reject" if missing else "review"
-        result: Result = "missed" if missing else "not judged"
-        return self._say(result, self._drop(allowed), None, reason, outcome)
-
-    def dropped(self, allowed: Amount, live: float, found: Margin | None) -> Judgement:
-        """Judge a drop below what is live."""
-        limit = f"{self._drop(allowed)} ({live:.4g})"
-        bound = live - allowed.of(live)
-        if found is None:
-            return self._plain(limit, bound, False)
-        return self._compared(limit, bound, found)
-
-    def not_judged(self, version: str) -> Judgement:
-        """Leave it to a person that the live model was not judged at all."""
-        reason = f"version {version} is live and could not be judged on this hold-out"
-        return self._say("not judged", "judged beside the candidate", None, reason, "review")
-
-    def jumped(self, bound: Amount, live: float, suspicious: bool) -> Judgement:
-        """Judge whether an improvement is too good to be believed."""
-        limit = f"{self._jump(bound)} ({live:.4g})"
-        return self._plain(limit, live + bound.of(live), not suspicious)
-
-    def no_jump_known(self, bound: Amount) -> Judgement:
-        """Leave it to a person that nobody can tell whether there was a jump."""
-        reason = "without both numbers nobody sees a jump"
-        return self._say("not judged", self._jump(bound), None, reason, "review")
-
-    def _plain(self, limit: str, bound: float | None, met: bool) -> Judgement:
-        reason = f"which is {limit}" if met else f"it must be {limit}"
-        outcome: Outcome = "release" if met else self._if_missed
-        return self._say("met" if met else "missed", limit, bound, reason, outcome)
-
-    def _compared(self, limit: str, bound: float, found: Margin) -> Judgement:
-        if found.finding != "cannot tell":
-            return self._plain(limit, bound, found.finding == "better")
-        spread = f"{found.difference:+.2g}, 95% interval {found.low:+.2g} to {found.high:+.2g}"
-        reason = f"it must be {limit}, and {WHY_UNSURE[found.unsure]} ({spread})"
-        result: Result = "not judged" if found.unsure == "no interval" else "cannot tell"
-        return self._say(result, limit, bound, reason, "review")
-
-    def _drop(self, allowed: Amount) -> str:
-        return f"at most {allowed} below the champion"
-
-    def _jump(self, bound: Amount) -> str:
-        return f"at most {bound} above the champion"
-
-    def _say(
-        self, result: Result, limit: str, bound: float | None, reason: str, outcome: Outcome
+    def say(
+        self, sentence: Sentence, limit: str, bound: float | None = None, **facts: object
     ) -> Judgement:
+        """Return the judgement of a sentence; the limit and `facts` fill its gaps."""
         number = "was not measured" if self.value is None else f"is {self.value:.4g}"
-        subject = f"{self.metric} of {self._part}" if self._part else self.metric
-        joint = ", " if result == "met" else "; "
+        subject = f"{self.metric} of {self.part}" if self.part else self.metric
+        reason = sentence.reason.format(limit=limit, **facts)
+        joint = ", " if sentence.result == "met" else "; "
         return Judgement(
             metric=self.metric,
-            slice=self._part,
+            slice=self.part,
             value=self.value,
             limit=limit,
             bound=bound,
-            result=result,
-            outcome=outcome,
+            result=sentence.result,
+            outcome=sentence.outcome or self.if_missed,
             reason=f"{subject} {number}{joint}{reason}.",
             why=self.why,
         )

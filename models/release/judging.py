@@ -1,4 +1,4 @@
-"""Holding one candidate to the rules of `release.yaml`: pure, one judgement per limit.
+"""Judges one candidate by the rules of `release.yaml`: pure functions, one judgement per limit.
 
 Everything fails closed: a missing or undefined number misses its threshold. A difference within
 chance, or within what training again does, is neither met nor missed: nobody can tell.
@@ -15,7 +15,20 @@ from infra.records.release import Judgement, Outcome
 from models.evaluation.compare import CHAMPION
 from models.metrics.confidence import finding, larger_noise
 from models.metrics.ranking import RANKING, K
-from models.release.judgements import Margin, Words
+from models.release.judgements import (
+    CHANCE,
+    NEITHER,
+    NO_CHAMPION,
+    NO_INTERVAL,
+    NO_JUMP,
+    NO_NOISE,
+    NO_RIVAL,
+    NOT_SCORED,
+    NOTHING_LIVE,
+    TOO_SMALL,
+    Margin,
+    Subject,
+)
 from models.release.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
 
 CHOSEN_BY = f"ndcg_at_{K}"
@@ -32,9 +45,9 @@ class Rivals:
     others : dict of str to Score
         The other candidates of the run, by name.
     champion : Score or None
-        What is live, judged on the same hold-out.
+        The live model, scored on the same hold-out.
     live : str or None
-        The version that is live, judged or not; None before the first release.
+        The live version, scored or not; None before the first release.
     """
 
     others: dict[str, Score]
@@ -76,33 +89,35 @@ def judge(score: Score, rivals: Rivals, rules: ReleaseRules) -> tuple[Judgement,
 
 def _limits(metric: str, threshold: Threshold, score: Score, rivals: Rivals) -> Iterator[Judgement]:
     value = _number(score, metric)
-    say = Words(metric, value, threshold.why, threshold.if_missed)
-    yield from _range(say, threshold)
+    subject = Subject(metric, value, threshold.why, threshold.if_missed)
+    yield from _range(subject, threshold)
     for name, limits in threshold.slices.items():
         yield from _slice(metric, name, limits, threshold, score)
     if threshold.beats is not None:
-        yield _beats(say, threshold.beats, score, rivals)
+        yield _beats(subject, threshold.beats, score, rivals)
     if threshold.max_drop_vs_champion is not None:
-        yield _drop(say, threshold.max_drop_vs_champion, score, rivals)
+        yield _drop(subject, threshold.max_drop_vs_champion, score, rivals)
 
 
-def _range(say: Words, limits: Threshold | SliceLimits) -> Iterator[Judgement]:
-    if limits.min is not None:
-        yield say.at_least(limits.min)
-    if limits.max is not None:
-        yield say.at_most(limits.max)
+def _range(subject: Subject, limits: Threshold | SliceLimits) -> Iterator[Judgement]:
+    value, least, most = subject.value, limits.min, limits.max
+    if least is not None:
+        yield subject.hold(f"at least {least:g}", least, value is not None and value >= least)
+    if most is not None:
+        yield subject.hold(f"at most {most:g}", most, value is not None and value <= most)
 
 
 def _slice(
     metric: str, name: str, limits: SliceLimits, threshold: Threshold, score: Score
 ) -> Iterator[Judgement]:
-    found = find_slice(score, name)
-    value = _finite(found.metrics.get(metric)) if found else None
-    say = Words(metric, value, threshold.why, limits.if_missed or threshold.if_missed, name)
-    if found is not None and found.too_small:
-        yield say.too_small(found.users)
+    part = find_slice(score, name)
+    value = _finite(part.metrics.get(metric)) if part else None
+    if_missed = limits.if_missed or threshold.if_missed
+    subject = Subject(metric, value, threshold.why, if_missed, name)
+    if part is not None and part.too_small:
+        yield subject.say(TOO_SMALL, "none, as it is too small", users=part.users)
     else:
-        yield from _range(say, limits)
+        yield from _range(subject, limits)
 
 
 def find_slice(score: Score, name: str) -> Slice | None:
@@ -111,25 +126,31 @@ def find_slice(score: Score, name: str) -> Slice | None:
     return next(named, None)
 
 
-def _beats(say: Words, name: str, score: Score, rivals: Rivals) -> Judgement:
+def _beats(subject: Subject, name: str, score: Score, rivals: Rivals) -> Judgement:
     rival = rivals.others.get(name)
-    bound = _number(rival, say.metric) if rival else None
-    if rival is None or bound is None or say.value is None:
-        return say.not_above(name, bound)
-    found = _margin(score, rival, name, say.metric, 0.0)
-    return say.above(name, bound, found)
+    bound = _number(rival, subject.metric) if rival else None
+    if rival is None or bound is None:
+        return subject.say(NO_RIVAL, f"above {name}", rival=name)
+    limit = f"above {name} ({bound:.4g})"
+    if subject.value is None:
+        return subject.hold(limit, bound, False)
+    return subject.compare(limit, bound, _margin(score, rival, name, subject.metric, 0.0))
 
 
-def _drop(say: Words, allowed: Amount, score: Score, rivals: Rivals) -> Judgement:
-    if rivals.live is None and rivals.champion is None:
-        return say.nothing_live(allowed)
-    live = _number(rivals.champion, say.metric) if rivals.champion else None
-    if rivals.champion is None or live is None:
-        return say.champion_unknown(allowed)
-    if say.value is None:
-        return say.dropped(allowed, live, None)
-    found = _margin(score, rivals.champion, CHAMPION, say.metric, allowed.of(live))
-    return say.dropped(allowed, live, found)
+def _drop(subject: Subject, allowed: Amount, score: Score, rivals: Rivals) -> Judgement:
+    limit = f"at most {allowed} below the champion"
+    champion, unknown = rivals.champion, subject.value is None
+    if rivals.live is None and champion is None:
+        return subject.hold(limit, None, False) if unknown else subject.say(NOTHING_LIVE, limit)
+    live = _number(champion, subject.metric) if champion else None
+    if champion is None or live is None:
+        rejected = unknown and subject.if_missed == "reject"
+        return subject.say(NEITHER if rejected else NO_CHAMPION, limit)
+    limit, bound = f"{limit} ({live:.4g})", live - allowed.of(live)
+    if unknown:
+        return subject.hold(limit, bound, False)
+    margin = _margin(score, champion, CHAMPION, subject.metric, allowed.of(live))
+    return subject.compare(limit, bound, margin)
 
 
 def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Margin:
@@ -141,40 +162,48 @@ def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) 
     """
     difference = score.metrics[metric] - rival.metrics[metric]
     wanted = (metric, name)
-    found = next(
-        (each for each in score.comparisons if (each.metric, each.against) == wanted), None
-    )
+    comparisons = (made for made in score.comparisons if (made.metric, made.against) == wanted)
+    comparison = next(comparisons, None)
     met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
-    if found is None:
+    if comparison is None:
         return Margin(difference, difference, difference, "better" if met else "worse")
-    ends = found.difference, found.low, found.high
+    ends = comparison.difference, comparison.low, comparison.high
     if not all(map(math.isfinite, ends)):
-        return Margin(*ends, "cannot tell" if met else "worse", "no interval")
+        return Margin(*ends, "cannot tell" if met else "worse", NO_INTERVAL)
     noise = larger_noise(_finite(score.noise), _finite(rival.noise))
     middle, low, high = (end + allowed for end in ends)
-    said = finding(middle, low, high, noise or 0.0)
-    if noise is None and said == "better":
-        return Margin(*ends, "cannot tell", "no noise")
-    return Margin(*ends, said)
+    result = finding(middle, low, high, noise or 0.0)
+    if noise is None and result == "better":
+        return Margin(*ends, "cannot tell", NO_NOISE)
+    return Margin(*ends, result)
 
 
 def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Iterator[Judgement]:
-    """Look for what no limit of a metric shows: a champion nobody judged, a jump too good."""
+    """Look for what no limit of a metric shows: a champion without a score, a jump too good."""
     if rivals.champion is None:
         if rivals.live is not None:
-            yield Words(CHAMPION, None, UNSEEN, "review").not_judged(rivals.live)
+            subject = Subject(CHAMPION, None, UNSEEN, "review")
+            yield subject.say(NOT_SCORED, "judged beside the candidate", version=rivals.live)
         return
-    bound = rules.doubt.suspicious_improvement
     ranking = [metric for metric in rules.thresholds if metric in RANKING]
     for metric in dict.fromkeys((*ranking, CHOSEN_BY)):
-        value, live = _number(score, metric), _number(rivals.champion, metric)
-        say = Words(metric, value, LEAKS, "review")
-        if value is None or live is None:
-            yield say.no_jump_known(bound)
-            continue
-        found = _margin(score, rivals.champion, CHAMPION, metric, 0.0)
-        above = found.finding == "better" or found.unsure != "chance"
-        yield say.jumped(bound, live, above and value - live > bound.of(live))
+        yield _jump(metric, rules.doubt.suspicious_improvement, score, rivals.champion)
+
+
+def _jump(metric: str, allowed: Amount, score: Score, champion: Score) -> Judgement:
+    """Judge whether an improvement is too good to be believed."""
+    value, live = _number(score, metric), _number(champion, metric)
+    subject, limit = (
+        Subject(metric, value, LEAKS, "review"),
+        f"at most {allowed} above the champion",
+    )
+    if value is None or live is None:
+        return subject.say(NO_JUMP, limit)
+    margin = _margin(score, champion, CHAMPION, metric, 0.0)
+    above = margin.finding == "better" or margin.unsure is not CHANCE
+    bound = live + allowed.of(live)
+    met = not (above and value - live > allowed.of(live))
+    return subject.hold(f"{limit} ({live:.4g})", bound, met)
 
 
 def _when_unclear(doubt: Doubt, minimums_hold: bool) -> Outcome:
@@ -185,15 +214,15 @@ def _when_unclear(doubt: Doubt, minimums_hold: bool) -> Outcome:
 
 def _minimums_hold(score: Score, rules: ReleaseRules) -> bool:
     """Tell whether there is a minimum, and all are met; a slice too small has no say."""
-    found = [
+    minimums = [
         (_number(score, metric), threshold.min) for metric, threshold in rules.thresholds.items()
     ]
     for metric, threshold in rules.thresholds.items():
         for name, limits in threshold.slices.items():
             part = find_slice(score, name)
             if part is None or not part.too_small:
-                found.append((_finite(part.metrics.get(metric)) if part else None, limits.min))
-    asked = [(value, least) for value, least in found if least is not None]
+                minimums.append((_finite(part.metrics.get(metric)) if part else None, limits.min))
+    asked = [(value, least) for value, least in minimums if least is not None]
     return bool(asked) and all(value is not None and value >= least for value, least in asked)
 
 

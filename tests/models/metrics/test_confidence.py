@@ -103,9 +103,9 @@ def test_noise_that_nobody_measured_is_not_none(
     for name in ("popularity", "also_bought"):
         train(shop, RUN, name)
         trained = load_trained(shop, RUN, name)
-        score = score_of(name, "candidate", trained)
-        known = score if name == "popularity" else score.model_copy(update={"noise": noise})
-        judged.append((known, measure(trained.model, holdout, tables)))
+        score = score_of(name, "candidate", trained, {})
+        noisy = score if name == "popularity" else score.model_copy(update={"noise": noise})
+        judged.append((noisy, measure(trained.model, holdout, tables)))
     assert compared(judged, holdout, tables, 1)[1].comparisons[0].finding == finding
 
 
