@@ -1,1 +1,1 @@
-"""Wiring: one file per DAG."""
+"""One file per DAG: which tasks it has, and in which order."""

@@ -1,1 +1,1 @@
-"""Recommenders, their evaluation, the release decision and publishing."""
+"""Recommenders: training, evaluation, the release decision and publishing."""

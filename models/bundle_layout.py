@@ -1,4 +1,4 @@
-"""What lies where in a bundle, and the name of a version."""
+"""Names of the files in a bundle, and how a version gets its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is: a recipe that is fitted, a recommender that answers, and their arrays.
+"""What every model must do: a recipe that is fitted, and a recommender that answers.
 
 A data scientist writes a `Recipe` in one file and adds one entry to `candidates.yaml`; training,
 the contract tests, evaluation, the release decision and serving then know the model.

@@ -1,4 +1,4 @@
-"""MLflow as the memory of all trainings: one MLflow run per candidate, one version per release.
+"""Writes scores and versions to MLflow: one MLflow run per candidate, one version per release.
 
 Nothing is ever loaded back from MLflow; what serves is the bundle. Importing it takes 5 s, so it
 happens inside the functions.

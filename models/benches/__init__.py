@@ -1,1 +1,1 @@
-"""What models cost, and how good they are on public data."""
+"""Benchmarks: what models cost, and how good they are on public data."""

@@ -1,4 +1,4 @@
-"""Measure what models cost at the size of a large shop; random vectors, one run.
+"""Measures time and memory of models at the size of a large shop, on random vectors.
 
 `python -m models.benches.costs`: 100,000 users x 20,000 items, 5 million interactions; the last
 line is JSON. Other libraries are timed on a sample of the users, and scaled up; a library that is

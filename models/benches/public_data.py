@@ -1,4 +1,4 @@
-"""Public data sets as tables of a run, for the benchmarks; their folders stay where they are."""
+"""Reads public data sets as if they were tables of a run, for the benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the models to published numbers and to each other on public data.
+"""Compares models with published numbers and with each other, on public data.
 
 `python -m models.benches.quality [FOLDER]` reads FOLDER/crossvalidated and FOLDER/online_retail,
 default ../shared/data; the last line is JSON. Takes some minutes.

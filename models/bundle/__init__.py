@@ -1,1 +1,1 @@
-"""The folder that serves one model: made, described, and seen to answer."""
+"""The bundle, the folder that serves one model: built, described, and checked that it answers."""

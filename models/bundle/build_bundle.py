@@ -1,4 +1,4 @@
-"""Assemble what goes live: the model, its lists, the items, a card, and a manifest of all."""
+"""Builds the bundle that goes live: the model, its lists, the items, a card, and a manifest."""
 
 from __future__ import annotations
 

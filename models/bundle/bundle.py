@@ -1,4 +1,4 @@
-"""Everything that serves one model, in one folder that proves itself: no byte of it is trusted.
+"""Opens a bundle, the folder that serves one model, after checking every byte of it.
 
 | what | where |
 |---|---|

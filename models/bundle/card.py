@@ -1,4 +1,4 @@
-"""The model card: where a model comes from, what it was measured at, what it cannot do.
+"""Writes the model card: where a model comes from, how it scored, what it cannot do.
 
 Source: M. Mitchell et al., Model Cards for Model Reporting, 2019.
 """

@@ -1,4 +1,4 @@
-"""Prove that a bundle answers, in a process that knows nothing but its folder.
+"""Checks that a bundle answers, in a fresh process that is given nothing but its folder.
 
 Called as `python -m models.bundle.check_serving FOLDER MEGABYTES`: prints one JSON line;
 exits with 1 and one line on standard error if an answer is wrong, or if it takes more memory than

@@ -1,4 +1,4 @@
-"""Fit the winner of a run again on all data, and hold it to the model that was scored.
+"""Fits the winner of a run again on all data, and compares it with the model that was scored.
 
 The scored model has not seen the last days, as they are the hold-out; what goes live should have.
 So the same parameters are fitted again on the whole window, with the items as known now. That has

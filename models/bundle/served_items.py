@@ -1,4 +1,4 @@
-"""The items a bundle carries: what the serving process shows, and which of them it may show."""
+"""The items inside a bundle: their names, prices, and which of them may be shown."""
 
 from __future__ import annotations
 

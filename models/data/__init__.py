@@ -1,1 +1,1 @@
-"""The tables of a run as arrays, and the hold-out."""
+"""Reads the tables of a run as arrays, and makes the hold-out."""

@@ -1,4 +1,4 @@
-"""Scores the live version on the hold-out of a later run: what candidates are compared with."""
+"""Scores the live version on the hold-out of a later run: candidates are compared with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the models of a run beside each other: intervals, comparisons and slices of each."""
+"""Compares the models of a run: intervals, findings against each other, and slices."""
 
 from __future__ import annotations
 

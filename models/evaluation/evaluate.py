@@ -1,4 +1,4 @@
-"""Score every candidate of a run, and the champion beside them, on the same hold-out.
+"""Scores every candidate of a run, and the champion beside them, on the same hold-out.
 
 The champion is scored only if it was trained on data up to a cut no later than this run's:
 otherwise it may have learnt the hold-out by heart. A champion that is not scored, for this or

@@ -1,4 +1,4 @@
-"""Kinds of users and items that a mean can hide, each scored on its own.
+"""Scores kinds of users and items on their own, as a mean over all can hide them.
 
 | slice | who |
 |---|---|

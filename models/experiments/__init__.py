@@ -1,1 +1,1 @@
-"""Trying variants of a candidate, without any way to publish."""
+"""Experiments: variants of a candidate are tried, and can never be published."""

@@ -1,4 +1,4 @@
-"""Trying a candidate with other parameters on a run's tables: measured like a run, never released.
+"""Tries variants of a candidate on the tables of a run: scored as in a run, never released.
 
 An experiment keeps everything below `experiments/NAME` of the lake and of the reports, where no
 step of a release looks: there is no verdict it could get, and no bundle it could become.

@@ -1,4 +1,4 @@
-"""What an experiment tries: the form of a person, checked, and the variants that follow."""
+"""Plans an experiment: checks the form a person filled in, and lists the variants to try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A share of the users, the same ones every time."""
+"""Draws a share of the users, the same ones every time."""
 
 from __future__ import annotations
 

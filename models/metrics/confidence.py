@@ -1,4 +1,4 @@
-"""How sure a number is: intervals over users, and findings that say when nobody can tell.
+"""Says how sure a number is: intervals over users, and findings of comparisons.
 
 Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13 (percentiles);
 T. Sakai, Evaluating Evaluation Metrics based on the Bootstrap, 2006 (pairs of rankings).

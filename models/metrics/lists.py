@@ -1,4 +1,4 @@
-"""What lists are like beyond hitting: whom and what they reach, how new, mixed and popular.
+"""Metrics of lists: how many users and items they reach, how new, varied and popular they are.
 
 Every metric takes the lists of at least one user; the slow, obvious version of each is in
 `tests/models/metrics/test_lists.py`.

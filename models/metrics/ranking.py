@@ -1,4 +1,4 @@
-"""Ranking metrics, vectorised over hit matrices: one number per user, so that users can be paired.
+"""Ranking metrics such as NDCG: one number per user, so that two models compare user by user.
 
 The metric of a model is their mean. Shapes: `hits` is bool (n_users, k), True where the item at
 that rank was wanted; `relevant` is int (n_users,), how many items the user wanted in all, at

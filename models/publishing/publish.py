@@ -1,4 +1,4 @@
-"""Put a released bundle live: an immutable version, then one pointer.
+"""Publishes a released bundle: writes an immutable version, then one pointer to it.
 
 The pointer is a new object with the next number, created only if nobody else did; readers take
 the highest. So there is no moment without a live version, and never two for one number. What is

@@ -1,4 +1,4 @@
-"""Delete old versions: never one that is live, was live before it, or may still be read.
+"""Deletes old versions: never one that is live, was live before it, or may still be read.
 
 Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means, and
 all that were replaced within `keep_version_hours`: a reader may have looked at the pointer then and

@@ -1,4 +1,4 @@
-"""Put an earlier version live again, because a person says so: check it, then move the pointer.
+"""Puts an earlier version live again, because a person says so: checks it, moves the pointer.
 
 What was released after it does not come back without a person: the new pointer names it as
 withdrawn, and `publish` refuses it. Going on to what was rolled back from takes that back: it is

@@ -1,4 +1,4 @@
-"""Customers who bought this also bought that: likeness of items by counting who took both.
+"""Customers who bought this also bought that: items are alike if the same users took both.
 
 Sources: G. Linden, B. Smith, J. York, Amazon.com Recommendations: Item-to-Item Collaborative
 Filtering, 2003 (cosine); S. Robertson, H. Zaragoza, The Probabilistic Relevance Framework: BM25

@@ -1,4 +1,4 @@
-"""Says when to stop training: some users' last day is kept back, and its NDCG watched by epoch.
+"""Says when to stop training: by the NDCG of each epoch on the last day of some users.
 
 Source: L. Prechelt, Early Stopping - But When?, 1998.
 """

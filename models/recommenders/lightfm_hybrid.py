@@ -1,4 +1,4 @@
-"""LightFM with WARP loss: item identity and attributes, so that new items get a place too.
+"""LightFM with WARP loss, on items and their attributes, so that it can recommend new items.
 
 Source: M. Kula, Metadata Embeddings for User and Item Cold-start Recommendations, 2015;
 J. Weston et al., WSABIE, 2011 (the WARP loss).

@@ -1,4 +1,4 @@
-"""Reading the arrays of a model: what is missing or has another shape is a `BundleError`."""
+"""Reads the arrays of a model; a missing one, or one of another shape, is a `BundleError`."""
 
 from __future__ import annotations
 

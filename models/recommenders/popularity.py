@@ -1,4 +1,4 @@
-"""The baseline every model must beat: the same list for everyone, without what they know."""
+"""The baseline every model must beat: the best-selling items that a user did not have yet."""
 
 from __future__ import annotations
 

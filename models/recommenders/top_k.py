@@ -1,4 +1,4 @@
-"""The best k items for many users at once, by blocked matrix products.
+"""Finds the best k items for many users at once, by blocked matrix products.
 
 Two Python threads with one BLAS thread each beat two BLAS threads by 1.4 times, since numpy's
 selection runs on one thread only.

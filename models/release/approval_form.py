@@ -1,4 +1,4 @@
-"""What a person reads before approving a release: Markdown, in which no text of data is markup."""
+"""Writes the form that a person reads before approving a release: Markdown, all data escaped."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) ->
     if verdict.champion is None:
         yield NOTHING_LIVE
     elif mine is None or champion is None:
-        yield _safe(f"Version {verdict.champion} is live and could not be judged beside it.")
+        yield _safe(f"Version {verdict.champion} is live and could not be scored beside it.")
     else:
         yield f"Live is {_safe(verdict.champion)}, made by {_safe(champion.name)}."
         yield _table(("Metric", "Candidate", "Champion", "Difference"), list(_rows(mine, champion)))

@@ -1,4 +1,4 @@
-"""Ask a person about a `review` verdict, write the answer down, and demand it of publishing.
+"""Asks a person about a `review` verdict, records the answer, and demands it of publishing.
 
 The answer counts for one bundle, named by the digest of its manifest: the bundle that was asked
 about, that the form showed and that goes live must be the same.

@@ -1,4 +1,4 @@
-"""Check `release.yaml`, and say what its numbers would have made of the last runs.
+"""Checks `release.yaml`, and shows what its limits would have decided on the last runs.
 
 Called as `python -m models.release.check_release [--runs N]`. Nothing is written, nothing
 released.

@@ -1,4 +1,4 @@
-"""Which columns a model learnt from: a champion of other columns is no like-for-like rival."""
+"""Compares the columns a model learnt from with the champion's: a difference needs a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide whether a candidate may be released: `release.yaml` against the evaluation.
+"""Decides whether a candidate may be released: holds its scores against `release.yaml`.
 
 Everything fails closed: what cannot be judged is rejected, on the record, before the error is
 raised. docs/reference/release_verdicts.md lists every case.
@@ -150,7 +150,7 @@ def _releasable(evaluation: EvaluationRecord) -> list[Score]:
         score for score in evaluation.scores if score.role != CHAMPION and score.name in names
     ]
     if not scores:
-        raise ReleaseError(f"{evaluation.run} judged no releasable candidate.", "Evaluate again.")
+        raise ReleaseError(f"{evaluation.run} scored no releasable candidate.", "Evaluate again.")
     return scores
 
 

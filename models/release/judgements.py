@@ -26,11 +26,11 @@ TOO_SMALL = Sentence("not judged", "release", "{users} users are too few to judg
 NOTHING_LIVE = Sentence("not judged", "release", "nothing is live yet to compare with")
 NO_RIVAL = Sentence("missed", None, "{rival} has no such number to compare with")
 NO_CHAMPION = Sentence(
-    "not judged", "review", "the live champion could not be judged on this hold-out"
+    "not judged", "review", "the live champion could not be scored on this hold-out"
 )
 NEITHER = Sentence("missed", "reject", NO_CHAMPION.reason)  # nor has the candidate a number
 NOT_SCORED = Sentence(
-    "not judged", "review", "version {version} is live and could not be judged on this hold-out"
+    "not judged", "review", "version {version} is live and could not be scored on this hold-out"
 )
 NO_JUMP = Sentence("not judged", "review", "without both numbers nobody sees a jump")
 CHANCE = Sentence(

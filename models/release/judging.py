@@ -33,7 +33,7 @@ from models.release.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, 
 
 CHOSEN_BY = f"ndcg_at_{K}"
 LEAKS = "numbers that jump like this usually come from a hold-out that was learnt by heart"
-UNSEEN = "nothing replaces a model that it was not held against"
+UNSEEN = "nothing replaces a model that it was not compared with"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Ite
     if rivals.champion is None:
         if rivals.live is not None:
             subject = Subject(CHAMPION, None, UNSEEN, "review")
-            yield subject.say(NOT_SCORED, "judged beside the candidate", version=rivals.live)
+            yield subject.say(NOT_SCORED, "scored beside the candidate", version=rivals.live)
         return
     ranking = [metric for metric in rules.thresholds if metric in RANKING]
     for metric in dict.fromkeys((*ranking, CHOSEN_BY)):

@@ -1,4 +1,4 @@
-"""What `release.yaml` says: the limits of each metric, and what to do when nobody can tell."""
+"""Reads `release.yaml`: the limits of each metric, and what to do when nobody can tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcome of a verdict, and what it demands of the next steps."""
+"""The outcome of a verdict, and the refusal of a run that it does not let go on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Fitting a candidate and keeping it."""
+"""Trains a candidate and keeps it."""

@@ -1,4 +1,4 @@
-"""How much memory a training took, of this process and of those it started."""
+"""Measures the memory of a training: of this process and of those it started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noise floor: how far a model moves when nothing but the seed of its training changes."""
+"""Measures the noise of a model: how far it moves when only the seed of its training changes."""
 
 from __future__ import annotations
 

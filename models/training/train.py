@@ -1,4 +1,4 @@
-"""Train one candidate on the train part of a run and keep it as arrays and JSON."""
+"""Trains one candidate on the data before the cut, and keeps it as arrays and JSON."""
 
 from __future__ import annotations
 

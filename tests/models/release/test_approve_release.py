@@ -274,7 +274,7 @@ def test_the_form_shows_the_thresholds_and_what_differs() -> None:
     ("champion", "scores", "said"),
     [
         (None, (), "Nothing is live yet"),
-        ("version1", (score("candidate"),), "could not be judged"),
+        ("version1", (score("candidate"),), "could not be scored"),
         ("version1", (score("candidate"), score("champion", name="als")), "different kinds"),
         ("version1", (score("candidate"), score("champion")), "Same parameters"),
     ],

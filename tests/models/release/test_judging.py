@@ -228,7 +228,7 @@ def test_a_slice_has_limits_of_its_own(limits, found, result, outcome, said) -> 
 def test_a_live_model_that_nobody_judged_goes_to_a_person() -> None:
     judged = judge(score(0.9), rivals(champion=NOT_JUDGED), rules(MIN))
     assert outcome_of(judged) == "review"
-    assert "version1 is live and could not be judged" in judged[-1].reason
+    assert "version1 is live and could not be scored" in judged[-1].reason
 
 
 # candidate, live, interval or None, bound, outcome
