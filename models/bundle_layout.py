@@ -10,14 +10,8 @@ from pathlib import Path
 from infra.stores.object_store import MANIFEST
 
 MODEL, JUDGED, LISTS = "model", "judged", "recommendations"
-
-
 CARD, CARD_PAGE, FALLBACK = "card.json", "card.md", "fallback.json"
-
-
 LISTS_WRITTEN_AT = "lists_written_at"  # fact of the manifest: says which lists these are
-
-
 STRANGER = "nobody-ever-had-this-key"
 
 

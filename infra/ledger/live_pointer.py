@@ -40,11 +40,6 @@ def between(storage: Storage, first: int, last: int) -> Iterator[PublishRecord]:
             yield _read(storage, number)
 
 
-def live_at(storage: Storage, moment: datetime) -> PublishRecord | None:
-    """Return what was live at a moment; None before the first publishing."""
-    return next((record for record in history(storage) if record.at <= moment), None)
-
-
 def before_live(storage: Storage, now: PublishRecord) -> PublishRecord | None:
     """Return the last release before what is live that nobody rolled back from; None without one.
 

@@ -22,11 +22,7 @@ from models.recommender import require_learnable
 
 MODELS = "models"  # of an experiment, below its folder in the lake
 GATES = (ITEMS.name, INTERACTIONS.name)  # of the tables that are read
-
-
 MOST_VARIANTS = 12  # each is trained and scored like a candidate
-
-
 Value: TypeAlias = str | int | float | bool | None
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from infra.errors import SettingsError
 from infra.records.release import Outcome
-from infra.rules import Strict, parse_rules, parse_yaml, read_rules
+from infra.rules import Strict, parse_rules, parse_yaml
 from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS
 
@@ -105,11 +105,6 @@ class ReleaseRules:
 
     thresholds: dict[str, Threshold]
     doubt: Doubt = field(default_factory=Doubt)
-
-
-def load_thresholds(file: Path = RELEASE) -> ReleaseRules:
-    """Read the file; raises as `parse_thresholds` does, and if the file cannot be read."""
-    return parse_thresholds(read_rules(file), str(file))
 
 
 def parse_thresholds(content: bytes, origin: str) -> ReleaseRules:

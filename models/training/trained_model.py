@@ -21,8 +21,6 @@ from models.candidates import model_class
 from models.recommender import Recipe, Recommender
 
 FIT, PARAMETERS = "fit.json", "parameters.json"
-
-
 OF_COSTS = ("training_seconds", "peak_memory_mb")  # earlier versions kept them in `fit.json`
 
 

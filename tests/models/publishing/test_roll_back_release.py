@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import BundleError, InputError, PublishError
-from infra.ledger.live_pointer import before_live, history, live, live_at
+from infra.ledger.live_pointer import before_live, history, live
 from infra.ledger.run_records import RunRecords
 from infra.places import version_key
 from infra.records.release import PublishRecord
@@ -64,7 +64,6 @@ def test_the_pointer_goes_back_and_says_who_and_why(shop: Storage, two: Two) -> 
     assert record.data == first.data and record.manifest_sha256 == first.manifest_sha256
     assert [one.number for one in history(shop)] == [3, 2, 1]
     assert first.at < second.at < record.at
-    assert live_at(shop, second.at) == second and live_at(shop, first.at - timedelta(1)) is None
 
 
 def test_a_retry_of_the_same_request_moves_nothing(shop: Storage, two: Two) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
-from models.release.thresholds import Amount, load_thresholds, parse_thresholds
+from infra.rules import read_rules
+from models.release.thresholds import RELEASE, Amount, ReleaseRules, parse_thresholds
 
 BAD_RULES = {
     "": "holds no keys",
@@ -40,21 +41,25 @@ BAD_RULES = {
 }
 
 
+def thresholds_of(file: Path) -> ReleaseRules:
+    return parse_thresholds(read_rules(file), str(file))
+
+
 @pytest.mark.parametrize("text", BAD_RULES)
 def test_rules_that_cannot_be_meant(text: str, tmp_path: Path) -> None:
     file = tmp_path / "release.yaml"
     file.write_text(text)
     with pytest.raises(SettingsError, match=f"release.yaml.*{BAD_RULES[text]}"):
-        load_thresholds(file)
+        thresholds_of(file)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist"):
-        load_thresholds(tmp_path / "release.yaml")
+        thresholds_of(tmp_path / "release.yaml")
 
 
 def test_our_own_rules_are_honest() -> None:
-    rules = load_thresholds()
+    rules = thresholds_of(RELEASE)
     assert rules.thresholds["ndcg_at_10"].beats == "popularity"
     assert rules.thresholds["ndcg_at_10"].if_missed == "reject"
     assert all(threshold.why for threshold in rules.thresholds.values())
