@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +13,9 @@ from infra.errors import BundleError
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
 from models.recommender import NONE, ItemIds, positions, texts
+from models.recommenders.model_files import load_arrays
 
+AGAIN = "Build the bundle again."
 Texts = NDArray[np.str_]
 Flags = NDArray[np.bool_]
 
@@ -53,22 +54,17 @@ class ServedItems:
     @classmethod
     def load(cls, folder: Path) -> ServedItems:
         """Read `items.npz`; raise `BundleError` if it cannot be, or its lengths differ."""
-        try:
-            with np.load(folder / cls.FILE, allow_pickle=False) as arrays:
-                items = cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(
-                f"{folder / cls.FILE} cannot be read: {error}.", "Rebuild."
-            ) from error
-        if {getattr(items, field.name).shape for field in fields(cls)} != {items.ids.shape}:
-            raise BundleError(f"{folder / cls.FILE} has arrays of unequal length.", "Rebuild.")
+        file, names = folder / cls.FILE, [field.name for field in fields(cls)]
+        items = cls(**load_arrays(file, names, AGAIN))
+        if {getattr(items, name).shape for name in names} != {items.ids.shape}:
+            raise BundleError(f"{file} has arrays of unequal length.", AGAIN)
         return items
 
 
 def read_served_items(storage: Storage, run: str, *, as_of_now: bool) -> ServedItems:
     """Read the catalogue of a run, as known at its end; raises as `read_table`.
 
-    `as_of_now` says that the model learnt with this catalogue, and not with that of the cut.
+    `as_of_now` says that the model learnt with this catalogue and not with the one at the cut.
     """
     from models.data.run_tables import read_table
 

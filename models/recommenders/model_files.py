@@ -12,7 +12,7 @@ import numpy as np
 from infra.errors import BundleError
 
 
-def load_arrays(file: Path, names: Iterable[str]) -> dict[str, Any]:
+def load_arrays(file: Path, names: Iterable[str], cure: str = "Train again.") -> dict[str, Any]:
     """Read named arrays of an `.npz` file.
 
     Raises
@@ -24,13 +24,13 @@ def load_arrays(file: Path, names: Iterable[str]) -> dict[str, Any]:
         with np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{file} cannot be read: {error}.", "Train again.") from error
+        raise BundleError(f"{file} cannot be read: {error}.", cure) from error
 
 
 def require_shapes(
     file: Path, arrays: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Raise `BundleError` that names the first array whose shape is another."""
+    """Raise `BundleError` that names the first array of a wrong shape."""
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise BundleError(f"{file}: the array '{name}' is not {shape}.", "Train again.")
