@@ -34,7 +34,7 @@ def once(shop: Storage, given: tuple[object, ...], work: Callable[[], Answer]) -
     answer = work()
     after = [_files(store) for store in stores]
     addresses = (str(shop.settings.home), *(store.address for store in stores))
-    contents = [repr(answer).encode(), *(one for files in after for one in files.values())]
+    contents = [repr(answer).encode(), *(content for files in after for content in files.values())]
     told = any(address.encode() in content for address in addresses for content in contents)
     if not told and all(was.keys() <= now.keys() for was, now in zip(before, after, strict=True)):
         _KEPT[key] = answer, after

@@ -36,8 +36,8 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
     with tracking._client(shop.settings) as client:
         found = client.search_runs([tracking._experiment(client, shop.settings)])
         assert len(found) == len(NAMES)
-        one = client.get_run(first["lightfm_hybrid"])
-        assert one.data.params["components"] and one.data.metrics["ndcg_at_10"] > 0
+        tracked = client.get_run(first["lightfm_hybrid"])
+        assert tracked.data.params["components"] and tracked.data.metrics["ndcg_at_10"] > 0
         history = client.get_metric_history(first["lightfm_hybrid"], "ndcg_at_10")
         assert len(history) == 1, "three calls with one result are one measurement"
         artifacts = {file.path for file in client.list_artifacts(first["lightfm_hybrid"])}
@@ -101,7 +101,7 @@ def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Stor
     assert second != first and track(16, 0.3) == second
     assert track(None, 0.3) not in (first, second), "a parameter that is gone is kept nowhere"
     with tracking._client(shop.settings) as client:
-        values = [one.value for one in client.get_metric_history(first, "ndcg_at_10")]
+        values = [point.value for point in client.get_metric_history(first, "ndcg_at_10")]
         assert sorted(values) == [0.1, 0.2]
         assert client.get_run(first).data.params == {"components": "8"}
         assert client.get_run(second).data.params == {"components": "16"}

@@ -33,7 +33,9 @@ def test_crossvalidated_keeps_the_published_split(tmp_path: Path) -> None:
         for number, (user, name, _) in enumerate(pairs)
     ]
     write(tmp_path / "events.jsonl.gz", events)
-    parts = [{"event_id": f"e{number}", "lightfm": one[2]} for number, one in enumerate(pairs)]
+    parts = [
+        {"event_id": f"e{number}", "lightfm": part} for number, (_, _, part) in enumerate(pairs)
+    ]
     write(tmp_path / "splits.jsonl.gz", parts)
     tags = [{"item_id": name, "tags": ["r", name]} for name in "123"]
     write(tmp_path / "items.jsonl.gz", tags)

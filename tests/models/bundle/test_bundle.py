@@ -105,13 +105,13 @@ def truncate(name: str) -> Harm:
     return harm
 
 
-def swap(one: str, other: str) -> Harm:
+def swap(first: str, second: str) -> Harm:
     """Let two files of the bundle change places."""
 
     def harm(folder: Path) -> None:
-        (folder / one).rename(folder / "aside")
-        (folder / other).rename(folder / one)
-        (folder / "aside").rename(folder / other)
+        (folder / first).rename(folder / "aside")
+        (folder / second).rename(folder / first)
+        (folder / "aside").rename(folder / second)
 
     return harm
 

@@ -158,7 +158,7 @@ def test_epochs_of_early_stopping_are_kept() -> None:
     assert found["patience"] == 0 and 1 < found["epochs"] < 300
     assert settled(LightFMHybrid(epochs=3).fit(pairs, ITEMS)) == {}
     again = LightFMHybrid(**{"epochs": 300, **found}).fit(pairs, ITEMS)
-    lists = [one.recommend(pairs.users, 10) for one in (model, again)]
+    lists = [fitted.recommend(pairs.users, 10) for fitted in (model, again)]
     assert overlap(*lists).mean() > 0.5
 
 
@@ -226,6 +226,6 @@ def test_overlap_counts_places() -> None:
     ids = np.array(["a", "b", "c", "d"])
     items = np.array([[0, 1], [0, -1], [-1, -1], [2, 3]], dtype=np.int32)
     scores, nobody = np.zeros((4, 2), np.float32), np.zeros(4, dtype=bool)
-    one = Recommendations(ids, ids, items, scores, nobody)
-    other = replace(one, items=np.array([[1, 0], [0, 1], [-1, -1], [0, 3]], dtype=np.int32))
-    assert overlap(one, other).tolist() == [1.0, 0.5, 1.0, 0.5] == overlap(other, one).tolist()
+    lists = Recommendations(ids, ids, items, scores, nobody)
+    other = replace(lists, items=np.array([[1, 0], [0, 1], [-1, -1], [0, 3]], dtype=np.int32))
+    assert overlap(lists, other).tolist() == [1.0, 0.5, 1.0, 0.5] == overlap(other, lists).tolist()

@@ -203,7 +203,7 @@ def test_a_champion_that_cannot_be_scored_is_not_replaced_unseen(
     assert "was not scored" in record.notes[-1] and "was not scored" in caplog.text
     verdict = judge_release(shop, RUN)
     assert verdict.outcome == "review"
-    assert any("could not be scored" in one.reason for one in verdict.judgements)
+    assert any("could not be scored" in judgement.reason for judgement in verdict.judgements)
 
 
 def test_selecting_keeps_the_seen_apart(shop: Storage, write_run: WriteRun) -> None:

@@ -44,8 +44,8 @@ def test_the_same_as_with_sets(
         "new items": (set(wanted), {row["item_id"] for row in items} - old_items),
         "category=coats": (set(wanted), {f"item{place:03d}" for place in range(20)}),
     }
-    score = next(one for one in evaluate(shop, RUN).scores if one.name == "also_bought")
-    found = {one.name: one for one in score.slices}
+    score = next(scored for scored in evaluate(shop, RUN).scores if scored.name == "also_bought")
+    found = {part.name: part for part in score.slices}
     assert seen and set(members) < set(found)
     model = load_trained(shop, RUN, "also_bought").model
     users = read_run(shop, RUN).train.users
@@ -55,7 +55,7 @@ def test_the_same_as_with_sets(
         for row, user in enumerate(users):
             mine = wanted[str(user)] if what is None else wanted[str(user)] & what
             if user in who and mine:
-                hits = [one in mine for one in given.item_ids(row)]
+                hits = [item in mine for item in given.item_ids(row)]
                 values.append(SLOW["ndcg_at_10"](hits, len(mine)))
         assert found[name].users == len(values), name
         if len(values) < 5:
@@ -67,7 +67,7 @@ def test_the_same_as_with_sets(
 def test_too_small_is_said_and_never_judged(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     train_all(shop, RUN)
-    found = {one.name: one for one in evaluate(shop, RUN).scores[0].slices}
+    found = {part.name: part for part in evaluate(shop, RUN).scores[0].slices}
     assert found["category=coats"].too_small and found["category=coats"].users == 30
     assert found["category=coats"].metrics == {}
     heavy = found["heavy users (6 items or more)"]

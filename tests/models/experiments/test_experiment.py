@@ -77,7 +77,7 @@ def test_a_grid_is_measured_as_a_run_is(accepted: Storage) -> None:
         **dict.fromkeys(costs, 0),
     }
     assert mine.slices == theirs.slices and mine.model_sha256 != ""
-    against = {one.against for one in scores["also_bought-1"].comparisons}
+    against = {comparison.against for comparison in scores["also_bought-1"].comparisons}
     assert against == {"popularity", "also_bought"}
     assert scores["also_bought-3"].parameters["neighbours"] == 1
 
@@ -98,7 +98,7 @@ def test_it_lands_in_an_experiment_of_its_own_and_never_in_the_registry(accepted
     run_all({**FORM, "parameters": {}}, accepted)
     run_all({**FORM, "parameters": {}}, accepted)
     with tracking._client(accepted.settings) as client:
-        names = [one.name for one in client.search_experiments()]
+        names = [experiment.name for experiment in client.search_experiments()]
         assert "experiment" in names and tracking.EXPERIMENT not in names
         place = client.get_experiment_by_name("experiment").experiment_id
         runs = client.search_runs([place])

@@ -58,7 +58,10 @@ def test_pairing_sees_what_two_intervals_cannot() -> None:
     random = np.random.default_rng(5)
     taste = random.random(500)
     better = taste + 0.01 + 0.02 * random.normal(size=500)
-    found = {one.against: one for one in compare("m", better, {"a": taste}, {"a": 0.0}, 1)}
+    found = {
+        comparison.against: comparison
+        for comparison in compare("m", better, {"a": taste}, {"a": 0.0}, 1)
+    }
     spans = intervals({"mine": better, "theirs": taste}, 1)
     assert found["a"].finding == "better" and spans["mine"][0] < spans["theirs"][1]
     assert found["a"].low < found["a"].difference < found["a"].high
@@ -75,12 +78,12 @@ def test_every_model_is_compared_with_champion_and_baseline(
     publish(shop, RUN)
     record = evaluate(shop, RUN)
     for score in record.scores:
-        against = [one.against for one in score.comparisons]
+        against = [comparison.against for comparison in score.comparisons]
         itself = {"popularity": ["champion"]}.get(score.name, ["champion", "popularity"])
         assert against == (["popularity"] if score.role == "champion" else itself)
         for metric, (low, high) in score.intervals.items():
             assert low <= score.metrics[metric] <= high
-    found = {one.name: one for one in record.scores}
+    found = {score.name: score for score in record.scores}
     same = found["also_bought"]
     assert same.role == "champion" and same.comparisons[0].finding == "better"
     assert found["popularity"].noise == found["content"].noise == 0.0
@@ -115,7 +118,7 @@ def test_a_model_that_is_the_champion_cannot_be_told_from_it(
     prepare_bundle(shop, write_run())
     publish(shop, RUN)
     train_all(shop, RUN)
-    twin = next(one for one in evaluate(shop, RUN).scores if one.name == "also_bought")
+    twin = next(score for score in evaluate(shop, RUN).scores if score.name == "also_bought")
     assert twin.role == "candidate"
     comparison = twin.comparisons[0]
     assert (comparison.against, comparison.difference) == ("champion", 0.0)

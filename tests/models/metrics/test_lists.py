@@ -92,8 +92,8 @@ def test_diversity(seed: int) -> None:
     lists = distinct_lists(seed)
     attributes = (np.random.default_rng(seed).random((7, 4)) < 0.5).astype(np.float32)
 
-    def distance(one: int, other: int) -> float:
-        left, right = attributes[one], attributes[other]
+    def distance(item: int, other: int) -> float:
+        left, right = attributes[item], attributes[other]
         lengths = math.sqrt(sum(left**2)) * math.sqrt(sum(right**2))
         return float(1 - sum(left * right) / lengths) if lengths else 1.0
 

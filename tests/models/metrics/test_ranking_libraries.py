@@ -104,12 +104,12 @@ def test_implicit(case: Case) -> None:
 def test_scikit_learn(case: Case) -> None:
     scores = case.users @ case.items.T
     scores[case.seen.toarray() > 0] = scores.min() - 1
-    one = np.array([row.indices[0] for row in case.wanted])
-    single = csr_matrix((np.ones(USERS), (np.arange(USERS), one)), shape=(USERS, ITEMS))
+    first_wanted = np.array([row.indices[0] for row in case.wanted])
+    single = csr_matrix((np.ones(USERS), (np.arange(USERS), first_wanted)), shape=(USERS, ITEMS))
     for k in (10, 20):
         found, _ = top_k(case.users, case.items, k, EVERY, case.seen)
         mine = RANKING[f"hit_rate_at_{k}"](marked(single, found), np.ones(USERS, dtype=np.int64))
-        theirs = top_k_accuracy_score(one, scores, k=k, labels=np.arange(ITEMS))
+        theirs = top_k_accuracy_score(first_wanted, scores, k=k, labels=np.arange(ITEMS))
         assert mine.mean() == pytest.approx(theirs)
         theirs = ndcg_score(case.wanted.toarray(), scores, k=k)
         mine = RANKING[f"ndcg_at_{k}"](case.hits(k), case.relevant)

@@ -115,7 +115,7 @@ def moments_of(shop: Storage, watched: Watched) -> list[int]:
         place for place, where in enumerate(found) if "os.link" in where or "create" in where
     )
     near = range(moved - NEAR, moved + NEAR + 1)
-    return [one for one in range(len(found)) if one % STRIDE == 0 or one in near] + [NEVER]
+    return [place for place in range(len(found)) if place % STRIDE == 0 or place in near] + [NEVER]
 
 
 @pytest.mark.parametrize("watched", [mortal, each_change])

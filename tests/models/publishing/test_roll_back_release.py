@@ -62,7 +62,7 @@ def test_the_pointer_goes_back_and_says_who_and_why(shop: Storage, two: Two) -> 
     assert (record.action, record.run, record.asked_in) == ("roll_back", first.run, "run=back")
     assert record.decided is not None and (record.decided.by, record.decided.why) == ("anna", WHY)
     assert record.data == first.data and record.manifest_sha256 == first.manifest_sha256
-    assert [one.number for one in history(shop)] == [3, 2, 1]
+    assert [pointer.number for pointer in history(shop)] == [3, 2, 1]
     assert first.at < second.at < record.at
 
 
@@ -123,7 +123,7 @@ def test_who_goes_on_leaves_out_what_was_released_since(
     roll_back_release(shop, first.version, "anna", WHY, "run=back")
     third = publish_another(shop, write_run, THIRD, 5)
     now = roll_back_release(shop, second.version, "ben", "it was the shop", "run=forth")
-    assert [one.version for one in now.withdrawn] == [third.version]
+    assert [version.version for version in now.withdrawn] == [third.version]
     before = before_live(shop, now)
     assert before is not None and before.version == first.version
     again = roll_back_release(shop, third.version, "anna", "as bad as it was", "run=again")
@@ -169,7 +169,7 @@ def test_the_next_model_is_released_as_ever(shop: Storage, two: Two, write_run: 
     roll_back_release(shop, first.version, "anna", WHY, "run=back")
     third = publish_another(shop, write_run, THIRD, 5)
     assert (third.number, third.previous) == (4, first.version)
-    assert [one.version for one in third.withdrawn] == [second.version], "and not forgotten"
+    assert [version.version for version in third.withdrawn] == [second.version], "and not forgotten"
 
 
 @pytest.mark.parametrize(
@@ -226,4 +226,4 @@ def test_somebody_else_was_first(shop: Storage, two: Two) -> None:
 def test_the_same_request_twice_at_once(shop: Storage, two: Two) -> None:
     late = meanwhile(shop, partial(roll_back_release, shop, "previous", "anna", WHY, "run=back"))
     assert roll_back_release(late, "previous", "anna", WHY, "run=back") == live(shop)
-    assert [one.number for one in history(shop)] == [3, 2, 1]
+    assert [pointer.number for pointer in history(shop)] == [3, 2, 1]

@@ -61,10 +61,10 @@ def test_stops_after_patience_and_returns_the_best(
 ) -> None:
     model: list[int] = []
 
-    def epoch(one: Any) -> None:
-        one.append(qualities[len(one)])
+    def epoch(model: Any) -> None:
+        model.append(qualities[len(model)])
 
-    found, number = train_until_worse(model, epoch, lambda one: one[-1], 6, patience)
+    found, number = train_until_worse(model, epoch, lambda model: model[-1], 6, patience)
     assert (len(model), number, len(found)) == (trained, best, best)
 
 
@@ -73,8 +73,8 @@ def test_lightfm_stops_early_and_still_learns_the_last_day() -> None:
     short = LightFMHybrid(epochs=300, patience=2).fit(train, ITEMS)
     whole = LightFMHybrid(epochs=30).fit(train, ITEMS)
     asked = train.users[::5]
-    one, other = (model.recommend(asked, 10, exclude_seen=False) for model in (short, whole))
-    shared = [len(set(one.item_ids(row)) & set(other.item_ids(row))) for row in range(len(asked))]
+    early, late = (model.recommend(asked, 10, exclude_seen=False) for model in (short, whole))
+    shared = [len(set(early.item_ids(row)) & set(late.item_ids(row))) for row in range(len(asked))]
     assert np.mean(shared) > 4
     again = LightFMHybrid(epochs=300, patience=2).fit(train, ITEMS).recommend(asked, 10)
     assert np.array_equal(again.items, short.recommend(asked, 10).items)

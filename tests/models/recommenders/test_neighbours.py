@@ -31,8 +31,8 @@ def some_weights(seed: int) -> csr_matrix:
     return csr_matrix(weights, dtype=np.float32)
 
 
-def slow_cosine(weights: Any, one: int, other: int) -> float:
-    left, right = weights[:, one], weights[:, other]
+def slow_cosine(weights: Any, item: int, other: int) -> float:
+    left, right = weights[:, item], weights[:, other]
     lengths = math.sqrt(sum(left**2)) * math.sqrt(sum(right**2))
     return float(sum(left * right) / lengths) if lengths else 0.0
 
@@ -56,17 +56,17 @@ def test_nearest_by_cosine_and_bm25(seed: int) -> None:
     for user, item_ in zip(*dense.nonzero(), strict=True):
         assert bm25[item_, user] == pytest.approx(slow_bm25(dense, user, item_), rel=1e-5)
     similar = nearest(cosine_weights(weights), allowed, 3).toarray()
-    for one in range(9):
+    for place in range(9):
         likeness = {
-            other: slow_cosine(dense, one, other)
+            other: slow_cosine(dense, place, other)
             for other in range(9)
-            if other != one and allowed[other]
+            if other != place and allowed[other]
         }
         expected = sorted((value for value in likeness.values() if value > 0), reverse=True)[:3]
-        found = np.flatnonzero(similar[one])
-        assert sorted(similar[one, found], reverse=True) == pytest.approx(expected, rel=1e-5)
+        found = np.flatnonzero(similar[place])
+        assert sorted(similar[place, found], reverse=True) == pytest.approx(expected, rel=1e-5)
         assert all(
-            similar[one, other] == pytest.approx(likeness[other], rel=1e-5) for other in found
+            similar[place, other] == pytest.approx(likeness[other], rel=1e-5) for other in found
         )
 
 

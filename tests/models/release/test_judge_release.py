@@ -323,9 +323,9 @@ def test_changed_columns_are_named(shop: Storage, write_run: WriteRun) -> None:
 
 def of(name: str, value: float | None, limit: dict[str, Any]) -> tuple[Score, Any]:
     numbers = {} if value is None else {"ndcg_at_10": value}
-    one = Score(name=name, role="candidate", parameters={}, metrics=numbers)
+    candidate = Score(name=name, role="candidate", parameters={}, metrics=numbers)
     limits = {"ndcg_at_10": Threshold.model_validate({"why": "w", **limit})}
-    return one, judge(one, rivals(champion=NOTHING_LIVE), ReleaseRules(limits))
+    return candidate, judge(candidate, rivals(champion=NOTHING_LIVE), ReleaseRules(limits))
 
 
 def test_the_best_is_the_one_that_needs_nobody() -> None:
@@ -340,7 +340,7 @@ def test_the_best_is_the_one_that_needs_nobody() -> None:
     order = []
     while all_of:
         order.append(best(all_of)[0].name)
-        all_of = [one for one in all_of if one[0].name != order[-1]]
+        all_of = [candidate for candidate in all_of if candidate[0].name != order[-1]]
     assert order == ["better", "released", "reviewed", "rejected", "none"]
 
 
@@ -349,4 +349,4 @@ def test_the_outcome_is_that_of_its_judgements(shop: Storage, write_run: WriteRu
     evaluated(shop, score("lightfm_hybrid", training_minutes=31.0))
     verdict = judge_release(shop, RUN)
     assert verdict.outcome == outcome_of(verdict.judgements) == "review"
-    assert all(isinstance(one, Judgement) for one in verdict.judgements)
+    assert all(isinstance(judgement, Judgement) for judgement in verdict.judgements)

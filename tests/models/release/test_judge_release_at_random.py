@@ -94,11 +94,11 @@ class Walk:
         book.approved = ""
         before = RunRecords(self.shop, run).load_verdict()
         assert before is not None
-        one = before.judgements[0].model_copy(update={"outcome": book.judged})
+        judgement = before.judgements[0].model_copy(update={"outcome": book.judged})
         change = {
             "at": datetime.now(UTC),
             "outcome": book.judged,
-            "judgements": (one,),
+            "judgements": (judgement,),
             "champion": now.version if now and self.random.random() < 0.9 else None,
         }
         RunRecords(self.shop, run).save_verdict(before.model_copy(update=change))
@@ -173,12 +173,12 @@ class Walk:
 
     def roll_back(self, run: str) -> None:
         """Go to any version there was, by a name or by `previous`."""
-        wanted = self.random.choice(["previous", *(one.version for one in self.went_live)])
+        wanted = self.random.choice(["previous", *(pointer.version for pointer in self.went_live)])
         with suppress(CatwalkError):
             record = roll_back_release(
                 self.shop, wanted, "anna", "socks", f"run=back{len(self.went_live)}"
             )
-            assert record.version in {one.version for one in self.went_live}
+            assert record.version in {pointer.version for pointer in self.went_live}
             self.seen["rolled back"] += 1
             self.went_live.append(record)
 
@@ -194,6 +194,8 @@ def test_nothing_goes_live_but_by_a_release_or_an_approval(
     walk = Walk(shop, seed)
     for _ in range(STEPS):
         walk.step()
-    assert [one.number for one in history(shop)] == [one.number for one in walk.went_live][::-1]
+    assert [pointer.number for pointer in history(shop)] == [
+        pointer.number for pointer in walk.went_live
+    ][::-1]
     happened = {"released", "approved", "rejected", "refused", "no approval", "rolled back"}
     assert all(walk.seen[what] for what in happened), walk.seen

@@ -195,7 +195,7 @@ def test_a_minimum_that_is_missed_is_not_saved_by_doubt() -> None:
     mine = score(0.2, **compared("popularity", 0.01, -0.01, 0.03))
     limit = {**BEATS, "min": 0.3, "if_missed": "review"}
     judged = judge(mine, rivals(0.19), rules(limit))
-    assert [one.outcome for one in judged] == ["review", "review"]
+    assert [judgement.outcome for judgement in judged] == ["review", "review"]
 
 
 def part(name: str, value: float | None, too_small: bool = False) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def test_a_jump_too_good_to_be_believed(value, live, found, bound, outcome) -> N
 
 def test_the_reasons_read_well() -> None:
     limit = {"min": 0.3, "max": 0.9, **BEATS, **DROP}
-    said = [one.reason for one in judge(score(0.2), rivals(0.1, 0.4), rules(limit))]
+    said = [judgement.reason for judgement in judge(score(0.2), rivals(0.1, 0.4), rules(limit))]
     assert said == [
         "ndcg_at_10 is 0.2; it must be at least 0.3.",
         "ndcg_at_10 is 0.2, which is at most 0.9.",
