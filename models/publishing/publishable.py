@@ -1,6 +1,6 @@
 """Says everything that keeps a run from going live, whatever colour its tasks have.
 
-All functions here are pure: they judge what `models.publishing.evidence` has read.
+All functions here are pure: they check what `models.publishing.evidence` has read.
 """
 
 from __future__ import annotations
