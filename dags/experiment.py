@@ -1,18 +1,18 @@
 """Try a candidate with other parameters, on a share of the users. It can never publish.
 
 Reads the tables of the latest run whose items and interactions passed their gates, trains the
-candidate as it stands in `models/candidates.yaml` and once for every combination asked for, and
-judges all of them beside popularity, on the same users, as a retraining would.
+candidate as `models/candidates.yaml` says and once for every combination asked for, and
+scores all of them beside popularity, on the same users, as a retraining would.
 
 | field | what to write |
 |---|---|
 | `candidate` | a name of `models/candidates.yaml`, also one that is not enabled |
 | `parameters` | `{"components": 64}`, or lists to try each: `{"components": [16, 64]}` |
-| `share` | the part of the users to learn from and to judge by: the same ones every time |
+| `share` | the part of the users to learn from and to score on: the same ones every time |
 | `run` | whose tables; empty for the latest |
 
 A wrong name or value is refused by `plan_experiment`, before anything is trained. The page with all
-variants side by side is a file of each MLflow run of the experiment `experiment`, and stands in the
+variants side by side is a file of each MLflow run of the experiment `experiment`, and lies in the
 reports under `experiments/`. **Every task is safe to rerun.** Owner: data-science.
 """
 

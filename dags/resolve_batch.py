@@ -1,16 +1,16 @@
 """Decide on a batch of events that its gate stopped: let it in, or leave it out for good.
 
 A stopped batch stops every run of `retrain_recommender` until somebody decides here. The list of
-those that wait stands in the report of the stopped run; `make waiting` prints it too.
+those that wait is in the report of the stopped run; `make waiting` prints it too.
 
 | field | what to write |
 |---|---|
 | `batch` | its name, such as `batch=shop-000012` |
 | `decision` | `accept`: the next run learns from it. `discard`: no run ever does |
-| `reason` | why; it stands beside your name in the decision |
+| `reason` | why; it is kept beside your name in the decision |
 
-The decision holds for the batch as it was judged. Red means that nothing was decided: the batch is
-unknown or does not wait, or the reason is empty. **Safe to rerun.** Owner: data-engineering.
+The decision is about the batch as the gate checked it. Red means that nothing was decided: the
+batch is unknown or does not wait, or the reason is empty. **Safe to rerun.** Owner: data-engineering.
 """
 
 from airflow.sdk import Param

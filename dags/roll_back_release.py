@@ -5,12 +5,12 @@ process must answer from it, then one pointer moves. It takes seconds, and train
 
 | field | what to write |
 |---|---|
-| `version` | `previous`: the last one nobody rolled back from; or one of the page Decisions |
-| `reason` | why; it stands beside your name in the decision, for good |
+| `version` | `previous`: the last release not rolled back; or a version of the page Decisions |
+| `reason` | why; it is kept beside your name in the decision, for good |
 
 What is rolled back from does not go live again without a person: `publish` refuses it, also under
-another name. The next retraining is judged against what is live then and may be released as ever;
-pause `retrain_recommender` if nothing shall be. To take a roll-back back, run this for the other
+another name. The next retraining is judged against what is live then and may be released as usual;
+pause `retrain_recommender` to prevent that. To take a roll-back back, run this for the other
 version. Red: the log says why, and the page Decisions what is live now; if only `follow_pointer` is
 red, the pointer has moved, and clearing that task mends MLflow. Safe to rerun. Owner: product.
 """

@@ -16,9 +16,9 @@ from infra.rules import Strict, load_mapping
 from infra.settings import Settings
 
 CANDIDATES = Path(__file__).with_name("candidates.yaml")
-TAKEN = {"champion"}  # among candidates it would be compared with as what is live
+TAKEN = {"champion"}  # the live model is scored under this name
 METHODS = ("fit", "load")
-MOVED = {  # published bundles name their class by where it stood when they were trained
+MOVED = {  # bundles published earlier name the former module of their class
     f"models.{file}:{name}": f"models.recommenders.{file}:{name}"
     for file, name in {
         "also_bought": "AlsoBought",
@@ -54,7 +54,7 @@ def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Ca
     Raises
     ------
     SettingsError
-        The file cannot be read, a name is no folder name, or nothing could ever be released.
+        The file cannot be read, a name cannot be a folder name, or no candidate could be released.
     """
     entries = load_mapping(file, Entry)
     for name in entries:
@@ -133,7 +133,7 @@ def _bounds(part: object) -> Iterator[tuple[str, float]]:
 
 
 def require_sound(settings: Settings) -> None:
-    """Make every enabled recipe once, so that none is trained beside one that never can be.
+    """Make every enabled recipe once: before any is trained, each is known to be valid.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def model_class(path: str) -> Any:
     Raises
     ------
     SettingsError
-        The path leads elsewhere, there is no such class, or it is no recipe.
+        The path is not below `models`, or names no class, or not a recipe.
     """
     path = MOVED.get(path, path)
     if not re.fullmatch(CLASS_PATH, path):

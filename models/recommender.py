@@ -85,7 +85,7 @@ class Recommendations:
     catalogue : array of str, shape (n_items,)
         The items that positions point into.
     items : array of int32, shape (n, k)
-        Positions in `catalogue`, best first, no item twice; -1 (always last) where none is left.
+        Positions in `catalogue`, best first, no item twice; -1 (always last) where no item is left.
     scores : array of float32, shape (n, k)
         Descending, -inf where there is no item. Only their order within a row means anything.
     fallback : array of bool, shape (n,)
@@ -114,7 +114,7 @@ class Recommendations:
         return [str(item) for item in self.catalogue[positions[positions != NONE]]]
 
     def kept(self, allowed: NDArray[np.bool_], k: int) -> Recommendations:
-        """Return the first k allowed items of every row; `allowed` is by place, (n, k before)."""
+        """Return the first k allowed items of every row; `allowed` has the shape of `items`."""
         allowed = allowed & (self.items != NONE)
         first = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
         items = np.take_along_axis(np.where(allowed, self.items, NONE), first, axis=1)

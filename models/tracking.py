@@ -71,7 +71,7 @@ def track_scores(
 def follow_pointer(storage: Storage) -> str | None:
     """Make what is live the `champion` of the registry, and what was live before it `previous`.
 
-    The pointer is the truth: whatever died before it came to the registry, the next call mends it.
+    The pointer decides: where an earlier call died, the next one corrects the registry.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
 
 
 def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT) -> str:
-    """Return the id of an experiment; its artifacts stand below HOME unless a server has them."""
+    """Return the id of an experiment; its artifacts are below HOME unless a server keeps them."""
     existing = client.get_experiment_by_name(name)
     if existing is not None:
         return str(existing.experiment_id)

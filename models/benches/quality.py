@@ -62,7 +62,7 @@ def bench_crossvalidated(tables: RunTables, settings: Settings) -> dict[str, flo
 def best_of_candidates(aucs: dict[str, float]) -> float:
     """Return the highest AUC that a candidate reaches as `candidates.yaml` has it.
 
-    The published models do not count, as they are no candidates.
+    The published models do not count: they are not candidates.
     """
     return max(aucs[candidate.name] for candidate in _ranked_candidates())
 

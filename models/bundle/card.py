@@ -132,7 +132,7 @@ def _points(lines: list[str]) -> Iterator[str]:
 
 
 def _table(names: tuple[str, ...], rows: Any) -> Iterator[str]:
-    """Yield one Markdown table; nothing where there is no row."""
+    """Yield one Markdown table; nothing without rows."""
     body = [" | ".join(_line(str(cell)) for cell in row) for row in rows]
     if body:
         head = [" | ".join(names), " | ".join("---" for _ in names)]

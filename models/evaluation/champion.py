@@ -38,7 +38,7 @@ def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) ->
 def score_champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Scored:
     """Score the live version, by the model in it that has not seen the hold-out.
 
-    What its training took is a number of its card: nobody trained it in this run.
+    The costs of its training come from its card: it was not trained in this run.
 
     Raises
     ------

@@ -2,9 +2,9 @@
 
 The champion is scored only if it was trained on data up to a cut no later than this run's:
 otherwise it may have learnt the hold-out by heart. A champion that is not scored, for this or
-because its bundle is broken, is named in the notes of the record; thresholds that compare with
-it then fail, so nothing replaces a champion unseen. A champion that was fitted again on everything
-knows the hold-out; its bundle holds the model that was scored before, which represents it.
+because its bundle is broken, is named in the notes of the record; the verdict is then `review` or
+worse, so nothing replaces it without a person. A champion that was fitted again on all data knows
+the hold-out; its bundle also holds the model without it, which is scored in its place.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 | slice | who |
 |---|---|
-| new users | nothing they had was last touched more than a week before the cut |
+| new users | users who last touched each of their items in the week before the cut |
 | light, heavy users | the quarter of the users with the fewest, the most train items |
-| new items | users who wanted an item that nobody touched more than a week before the cut |
+| new items | users who wanted an item last touched by all in the week before the cut, or never |
 | category=X | users who wanted an item of it; the categories wanted most |
 
 In a slice of items, only these items count as wanted.

@@ -1,7 +1,7 @@
 """Tries variants of a candidate on the tables of a run: scored as in a run, never released.
 
 An experiment keeps everything below `experiments/NAME` of the lake and of the reports, where no
-step of a release looks: there is no verdict it could get, and no bundle it could become.
+step of a release looks: so it never gets a verdict and never becomes a bundle.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def user_coverage(lists: Recommendations, recommendable: NDArray[np.bool_]) -> f
 
 
 def catalogue_coverage(lists: Recommendations, recommendable: NDArray[np.bool_]) -> float:
-    """Share of the recommendable items that stand in anybody's row.
+    """Share of the recommendable items that appear in at least one row.
 
     Source: M. Ge, C. Delgado-Battenfeld, D. Jannach, Beyond accuracy, 2010.
 
@@ -101,7 +101,7 @@ def novelty(lists: Recommendations, takers: NDArray[np.int64], n_users: int) -> 
 
     Examples
     --------
-    Half of the users had the one, an eighth the other.
+    Half of the users had the first item, an eighth the second.
 
     >>> ids, scores = np.array(["a", "b"]), np.zeros((1, 2), np.float32)
     >>> row = Recommendations(ids[:1], ids, np.int32([[0, 1]]), scores, np.array([False]))

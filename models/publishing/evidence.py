@@ -80,7 +80,7 @@ class Evidence:
         Whether this version was marked for deletion; read after `live`, as
         `models.publishing.retired_versions` asks.
     unreadable : tuple of CatwalkError
-        What stands there and cannot be read.
+        Records that are there and cannot be read.
     """
 
     run: str

@@ -1,9 +1,9 @@
 """Publishes a released bundle: writes an immutable version, then one pointer to it.
 
 The pointer is a new object with the next number, created only if nobody else did; readers take
-the highest. So there is no moment without a live version, and never two for one number. What is
-live is whole: a copy is checked before it is pointed to, and never deleted then; see
-`models.publishing.retired_versions`.
+the highest. So there is no moment without a live version, and never two for one number. The
+live version is complete: a copy is checked before the pointer names it, and is not deleted while
+it is live; see `models.publishing.retired_versions`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def publish(storage: Storage, run: str) -> PublishRecord:
     PublishError
         The bundle is not what was judged or was never seen to answer, a gate did not pass, a
         person who had to approve it did not, something else went live since the verdict, or the
-        version stood there before and was deleted. The error names all that stands against it.
+        version was deleted. The error names every reason.
     BundleError
         The bundle, or its published copy, is not what its manifest says.
     """
@@ -57,7 +57,7 @@ def publish(storage: Storage, run: str) -> PublishRecord:
 
 
 def _require_publishable(evidence: Evidence) -> tuple[VerdictRecord, Built]:
-    """Raise all that stands against a run as one error, of the kind of the first."""
+    """Raise all refusals of a run as one error, of the type of the first."""
     against = refusals(evidence)
     if against:
         *others, last = against

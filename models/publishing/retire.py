@@ -2,7 +2,8 @@
 
 Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means, and
 all that were replaced within `keep_version_hours`: a reader may have looked at the pointer then and
-be copying still. What was never live, left by a publisher that died, goes after the same time.
+be copying still. A version that was never live, left by a publisher that died, goes after the same
+time.
 A version that need not stay is marked first and deleted after the next release; see
 `models.publishing.retired_versions`. Deleting can be killed anywhere: the manifest goes first, and
 the next call goes on. What to keep is asked anew before each deletion.
@@ -42,7 +43,7 @@ def _written_before(storage: Storage, moment: datetime) -> list[str]:
     written: dict[str, datetime] = {}
     for key, at in storage.published.written(VERSIONS).items():
         _, version, *inside = key.split("/")
-        if inside:  # a file that somebody laid there is no version
+        if inside:  # a file beside the versions' folders is not a version
             written[version] = max(at, written.get(version, at))
     return sorted(version for version, at in written.items() if at < moment)
 

@@ -1,8 +1,8 @@
 """Puts an earlier version live again, because a person says so: checks it, moves the pointer.
 
 What was released after it does not come back without a person: the new pointer names it as
-withdrawn, and `publish` refuses it. Going on to what was rolled back from takes that back: it is
-withdrawn no longer, and what was live meanwhile is as it was before.
+withdrawn, and `publish` refuses it. Rolling back to a withdrawn version undoes the roll-back: that
+version is withdrawn no longer, and the versions that were live meanwhile are not withdrawn either.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What a model may do beyond `Recommender`: answer sessions, find similar items, give reasons.
 
-A model takes part by having the method; the functions here ask it, and answer with what sells
-most where it has not. A recipe that learns from the table itself need not hold all pairs in
-memory.
+A model takes part by having the method; where it has not, the functions here answer with
+bestsellers. A recipe that reads the table itself need not hold all pairs in memory.
 """
 
 from __future__ import annotations
@@ -89,14 +88,14 @@ class SettlesParameters(Protocol):
 
 
 def recommend_sessions(model: Recommender, sessions: Sessions, k: int) -> Recommendations:
-    """Ask a model about strangers with a few items; what sells most if it only knows users."""
+    """Ask a model about strangers with a few items; return bestsellers if it knows only users."""
     if isinstance(model, AnswersSessions):
         return model.recommend_sessions(sessions, k)
     return _bestsellers_without(model, np.full(len(sessions), NOBODY), sessions, k)
 
 
 def similar_items(model: Recommender, items: ItemIds, k: int) -> Recommendations:
-    """Ask a model for similar items; what sells most if it knows none."""
+    """Ask a model for similar items; return bestsellers if it cannot tell which are similar."""
     if isinstance(model, FindsSimilar):
         return model.similar_items(items, k)
     return _bestsellers_without(
@@ -162,5 +161,5 @@ def _bestsellers_without(
 
 
 def settled(model: Recommender) -> dict[str, int]:
-    """Return the parameters that were found while a model was fitted; none if it finds none."""
+    """Return the parameters that fitting has chosen, such as the epochs; may be empty."""
     return model.settled_parameters() if isinstance(model, SettlesParameters) else {}

@@ -21,7 +21,7 @@ WORD = re.compile(r"[^\W_]{2,}")  # letters and digits of any script
 
 
 class Content(Strict):
-    """An item scores by its likeness to what the user had; nobody else's taste is asked."""
+    """Scores an item by its likeness to what the user had; other users do not count."""
 
     neighbours: int = Field(200, ge=1, le=10_000, description="most similar items kept per item")
     weight_power: float = Field(

@@ -56,8 +56,8 @@ class Factors:
     seen_items : array of int32
         Item positions user `u` interacted with: `seen_items[seen_starts[u]:seen_starts[u + 1]]`.
     biases : int
-        How many of the last places of an item's vector hold a bias: it ranks, but is no taste, so
-        likeness leaves it out. Not saved: the recipe knows it.
+        How many of the last places of an item's vector hold a bias: it ranks items but says
+        nothing about taste, so similarity leaves it out. Not saved: the recipe knows it.
     settled : dict of str to int
         See `capabilities.SettlesParameters`. Not saved: `fit.json` of the training holds it.
     """

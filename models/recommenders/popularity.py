@@ -22,7 +22,7 @@ from models.recommenders.factors import Factors, assemble, popularity
 
 @dataclass(frozen=True)
 class Bestsellers:
-    """What sells most, for everyone; its vectors have one place, so they tell no likeness."""
+    """The fitted baseline; vectors of one number cannot tell which items are alike."""
 
     factors: Factors
 
@@ -46,11 +46,11 @@ class Bestsellers:
 
 
 class Popularity(Strict):
-    """Items by the sum of their weights, which fade with age: what sells now.
+    """Ranks items by the sum of their weights, which fade with age: what sells now.
 
-    For users it knows, the list is its own answer, less what they had, and not one for lack of a
-    better. So its `fallback_share` is 0, where that of all others counts the places they fill with
-    the very same items: that metric says nothing of this model; `popularity_share` does.
+    For users with a history, bestsellers are this model's own answer and not a fallback, so its
+    `fallback_share` is 0; for other models, places filled with bestsellers count. Compare models
+    with this one by `popularity_share`.
     """
 
     def fit(self, train: Interactions, items: ItemFeatures) -> Bestsellers:

@@ -24,7 +24,7 @@ from models.recommenders.top_k import Vectors
 
 
 class SparkALS(Strict):
-    """A factor model of users and items; an item nobody had has no vector, so it comes late.
+    """A factor model of users and items; an item that no user had has no vector and ranks last.
 
     Spark scales the L2 penalty by the number of pairs of a user or an item. Bit-identical results
     need one block, which is up to 500,000 pairs.

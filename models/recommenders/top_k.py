@@ -26,7 +26,7 @@ Score: TypeAlias = Callable[[slice], Vectors]
 BLOCK_SCORES = 4_000_000  # 16 MB of float32; a thread needs about four times that
 THREADS = 2
 GROUP = 64  # columns of which only the best may count; smaller is slower, larger lets more through
-FEW = 20  # groups per one that holds a candidate: with fewer, looking at all is faster
+FEW = 20  # with fewer groups per wanted item, looking at all scores is faster
 
 
 def top_k(

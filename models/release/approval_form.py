@@ -103,7 +103,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _safe(text: str) -> str:
-    r"""Make any text stand for itself in Markdown.
+    r"""Escape a text, so that Markdown shows it as it is.
 
     >>> _safe("ndcg_at_10 | <b>")
     'ndcg\\_at\\_10 \\| &lt;b&gt;'

@@ -35,7 +35,7 @@ ACTION = {"reject": "been rejected", "review": "waited for a person"}
 
 @dataclass(frozen=True)
 class Replay:
-    """One run, decided again; `now` is `unreadable` where nothing could be decided."""
+    """One run judged again; `now` is `unreadable` where that is not possible."""
 
     run: str
     candidate: str
@@ -61,7 +61,7 @@ def last_runs(storage: Storage, amount: int) -> list[str]:
 
 
 def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
-    """Decide one run again by other rules."""
+    """Judge one run again by other rules."""
     records = RunRecords(storage, run)
     then, verdict = _then(records)
     try:
@@ -80,7 +80,7 @@ def _replayed(
     rules: ReleaseRules,
     verdict: VerdictRecord | None,
 ) -> Replay:
-    """Decide again; what was found of the data's columns is what it was."""
+    """Decide again; the judgement of the data's columns is taken from the verdict."""
     judged = verdict.judgements if verdict else ()
     columns = tuple(judgement for judgement in judged if judgement.metric == COLUMNS)
     score, judgements = judge_all(evaluation, rules, columns)

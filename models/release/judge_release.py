@@ -34,8 +34,8 @@ NOBODY = "none"
 def judge_release(storage: Storage, run: str, file: Path = RELEASE) -> VerdictRecord:
     """Judge every candidate that is no baseline, and save the verdict on the best one.
 
-    The best is the one that needs nobody before one that needs a person before one that is
-    rejected; among equals the one with the highest ndcg_at_10.
+    The best has the best outcome: release, then review, then reject; among equals it has the
+    highest ndcg_at_10.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def judge_all(
     Parameters
     ----------
     columns : tuple of Judgement
-        What was found about the columns of the data; counts for every candidate.
+        The judgement of the data's columns; counts for every candidate.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def judge_all(
 
 
 def best(judged: Sequence[Judged]) -> Judged:
-    """Return the one that needs nobody, or else a person; among equals the highest ndcg_at_10."""
+    """Return the candidate with the best outcome; among equals the highest ndcg_at_10."""
     return max(judged, key=_standing)
 
 

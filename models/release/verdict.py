@@ -22,7 +22,7 @@ def not_rejected(storage: Storage, run: str) -> VerdictRecord:
     Raises
     ------
     ReleaseError
-        It says reject, or not what its own judgements say, or there is none.
+        There is no verdict, it says reject, or its outcome is not that of its judgements.
     """
     verdict = RunRecords(storage, run).load_verdict()
     refusal = verdict_refusal(verdict, run)
