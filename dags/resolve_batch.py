@@ -10,7 +10,8 @@ those that wait is in the report of the stopped run; `make waiting` prints it to
 | `reason` | why; it is kept beside your name in the decision |
 
 The decision is about the batch as the gate checked it. Red means that nothing was decided: the
-batch is unknown or does not wait, or the reason is empty. **Safe to rerun.** Owner: data-engineering.
+batch is unknown or does not wait, or the reason is empty. **Safe to rerun.**
+Owner: data-engineering.
 """
 
 from airflow.sdk import Param
