@@ -156,7 +156,7 @@ def _track_score(
 
 
 def _run_of(client: MlflowClient, experiment: str, run: str, score: Score) -> str:
-    """Return the MLflow run of a candidate with these parameters; create it where there is none.
+    """Return the MLflow run of a candidate with these parameters; create it if it is missing.
 
     MLflow never lets go of a parameter, so other parameters need another run. One without any
     is the rest of a call that died before it wrote them.

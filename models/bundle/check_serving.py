@@ -105,11 +105,11 @@ def check(folder: Path) -> dict[str, Any]:
     if k == 0:
         raise BundleError(f"{folder} holds no lists.", "Run recommend_users again.")
     started = time.perf_counter()
-    known = _ask(bundle, users, k)
+    personal = _ask(bundle, users, k)
     answered = (time.perf_counter() - started) / len(users)
     stranger = _ask(bundle, np.array([STRANGER]), k)
     _ask(bundle, users[:1], 1)
-    if known.fallback.all() or not stranger.fallback.all() or not stranger.item_ids(0):
+    if personal.fallback.all() or not stranger.fallback.all() or not stranger.item_ids(0):
         raise BundleError(f"{folder} does not tell known users from strangers.", "Train again.")
     if list(bundle.fallback[:k]) != stranger.item_ids(0):
         raise BundleError(f"The fallback of {folder} is not what strangers get.", "Build it again.")
@@ -118,7 +118,7 @@ def check(folder: Path) -> dict[str, Any]:
         "k": k,
         "seconds_to_open": round(opened, 3),
         "seconds_per_answer": round(answered, 6),
-        "agreement": _agreement(known, ready),
+        "agreement": _agreement(personal, ready),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
 

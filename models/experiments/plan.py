@@ -102,7 +102,7 @@ def _accepted(storage: Storage, run: str) -> str:
     if key not in storage.lake.partitions(INTERACTIONS.name) or not _is_accepted(storage, key):
         raise InputError(
             f"{key} has no tables that passed their gates.",
-            "Name another run, or none for the latest.",
+            "Name another run, or leave it empty for the latest.",
         )
     return key
 

@@ -118,9 +118,9 @@ def approval_refusal(
 
 
 def _needs_nobody(verdict: VerdictRecord, approval: ApprovalRecord | None) -> bool:
-    """Tell a release that no person was asked about: one who was has the word from then on.
+    """Tell whether thresholds alone released the run, and no person was ever asked about it.
 
-    So judging a run again overrules no rejection.
+    Once a person was asked, only that person's answer counts: judging again overrules nothing.
     """
     return verdict.outcome == "release" and approval is None
 

@@ -55,7 +55,7 @@ class Margin:
     difference, low, high : float
         With its 95% interval; all three the same where none was measured.
     unsure : Sentence
-        Why nobody can tell, where nobody can: by chance, or by what was not measured.
+        What is said if the finding is `cannot tell`: it may be chance, or a measure is missing.
     """
 
     difference: float

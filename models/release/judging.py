@@ -154,7 +154,7 @@ def _drop(subject: Subject, allowed: Amount, score: Score, rivals: Rivals) -> Ju
 
 
 def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Margin:
-    """Compare by what was measured user by user; without that, the difference counts as it is.
+    """Compare user by user where that was measured; else the difference counts as it is.
 
     The finding is about the difference plus what it may be less: `better` says the limit is met,
     `worse` that it is missed. Where the noise of training again is unknown, an interval alone can
