@@ -20,7 +20,6 @@ WORDS = {table.name for table in TABLES} | {"airflow", "run=NAME"}
 NAMES = {place.folder for place in PLACES} - WORDS | {"decisions", "gates", "profiles"}
 # Words that a file uses for something else than a folder.
 ELSEWHERE = {
-    ("expectations/deliveries.py", "index"),  # a column of its comparison
     ("infra/report/page.py", "gates"),  # what the template calls the gates
     ("infra/demo/pictures.py", "decisions"),  # a picture
     ("jobs/replay_quarantine.py", "replayed"),  # a column of what it prints

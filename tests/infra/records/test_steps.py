@@ -40,9 +40,9 @@ def test_the_dag_has_these_steps_and_owners(dag: Any) -> None:
 
 
 def test_the_list_is_in_an_order_in_which_the_dag_runs(dag: Any) -> None:
-    for task in dag.tasks:
-        for before in task.upstream_task_ids:
-            assert ORDER.index(before) < ORDER.index(task.task_id), (before, task.task_id)
+    pairs = [(before, task.task_id) for task in dag.tasks for before in task.upstream_task_ids]
+    assert len(pairs) >= len(dag.tasks) - 1
+    assert [pair for pair in pairs if ORDER.index(pair[0]) > ORDER.index(pair[1])] == []
 
 
 def test_the_page_of_the_dag_says_what_red_means(dag: Any) -> None:
