@@ -13,7 +13,6 @@ from zipfile import ZipFile
 from infra.errors import StorageError
 from infra.lake import Lake
 from infra.places import REPOSITORY, SCRATCH
-from infra.stores.object_store import files_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -46,7 +45,7 @@ def ship_folder(spark: SparkSession, folder: Path, scratch: Path) -> str:
     """
     name = f"{folder.name}-{uuid.uuid4().hex}"  # workers keep what they loaded, by this name
     archive = scratch / f"{name}.zip"
-    _pack(archive, folder, files_of(folder))
+    _pack(archive, folder, (path for path in sorted(folder.rglob("*")) if path.is_file()))
     # as a URL: of a path with a space in it Spark takes the name for a part
     spark.sparkContext.addArchive(f"{archive.resolve().as_uri()}#{name}")
     return name
