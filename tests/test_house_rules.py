@@ -72,7 +72,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "airflow": {"report"},
         "shop": {"airflow"},
         "demo": {"shop"},
-        "spark": {ROOT, "stores"},
+        "spark": {ROOT},
     },
 }
 UNPICKLING = {"pickle", "joblib", "dill", "cloudpickle"}
