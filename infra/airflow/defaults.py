@@ -133,10 +133,8 @@ def step(owner: Owner, **options: Any) -> Callable[[Callable[..., Answer]], Any]
     def decorate(function: Callable[..., Answer]) -> Any:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Answer:
-            with errors_for_airflow():
-                run = current_run()
-                with page_afterwards(run.storage, run.key, run.dag):
-                    return function(run, *args, **kwargs)
+            with task_run() as run:
+                return function(run, *args, **kwargs)
 
         signature = inspect.signature(function)
         from_airflow = list(signature.parameters.values())[1:]
@@ -147,14 +145,16 @@ def step(owner: Owner, **options: Any) -> Callable[[Callable[..., Answer]], Any]
 
 
 @contextmanager
-def errors_for_airflow() -> Iterator[None]:
-    """Fail a task at once, with one line, for an error that a person must act on.
+def task_run() -> Iterator[Run]:
+    """Give the run of the task that calls this, and render the run's page when the work ends.
 
-    Anything else may pass by itself, so Airflow retries it; a `SparkError` too, since a worker may
-    have been lost.
+    An error that a person must act on fails the task at once, with one line. Anything else may pass
+    by itself, so Airflow retries it; a `SparkError` too, since a worker may have been lost.
     """
     try:
-        yield
+        run = current_run()
+        with page_afterwards(run.storage, run.key, run.dag):
+            yield run
     except SparkError:
         raise
     except CatwalkError as error:

@@ -16,8 +16,7 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
-from infra.airflow.defaults import Counts, current_run, errors_for_airflow
-from infra.airflow.page_afterwards import page_afterwards
+from infra.airflow.defaults import Counts, task_run
 from infra.airflow.report_links import report_link
 from infra.asking import Answer
 from infra.loading import load_named
@@ -60,10 +59,8 @@ class HumanApproval(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, unless nobody is needed."""
-        with errors_for_airflow():
-            run = current_run()
-            with page_afterwards(run.storage, run.key, run.dag):
-                question = load_named(f"{self._about}:ask")(run.storage, run.key)
+        with task_run() as run:
+            question = load_named(f"{self._about}:ask")(run.storage, run.key)
         if question is None:
             raise AirflowSkipException("Nobody is needed.")
         instance = context["ti"]
@@ -76,10 +73,8 @@ class HumanApproval(HITLOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Counts:
         """Write the answer down; fail unless it approves."""
         record_answer = load_named(f"{self._about}:record_answer")
-        with errors_for_airflow():
-            run = current_run()
-            with page_afterwards(run.storage, run.key, run.dag):
-                counts: Counts = record_answer(run.storage, run.key, answer_of(event))
+        with task_run() as run:
+            counts: Counts = record_answer(run.storage, run.key, answer_of(event))
         return counts
 
 
