@@ -5,7 +5,7 @@ A killed task is run again and begins anew, so nothing that it left is ever read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,9 +39,17 @@ def sweep(storage: Storage, before: datetime) -> Iterator[str]:
         One or more places cannot be swept; the others are swept all the same.
     """
     refused: list[StorageError] = []
-    for place in (_replayed, _lake, _lake_scratch, _published, _reports, _scratch):
+    places: tuple[Callable[[], Iterable[str]], ...] = (
+        lambda: open_store(storage.landing, storage.settings).sweep(LANDED_AGAIN, before),
+        lambda: storage.lake.store.sweep("", before),
+        lambda: _lake_scratch(storage, before),
+        lambda: storage.published.sweep("", before),
+        lambda: storage.reports.sweep("", before),
+        lambda: _scratch(storage, before),
+    )
+    for place in places:
         try:
-            yield from place(storage, before)
+            yield from place()
         except StorageError as error:
             refused.append(error)
     if refused:
@@ -49,29 +57,13 @@ def sweep(storage: Storage, before: datetime) -> Iterator[str]:
         raise StorageError(" ".join(error.fact for error in refused), " ".join(cures))
 
 
-def _replayed(storage: Storage, before: datetime) -> Iterable[str]:
-    return open_store(storage.landing, storage.settings).sweep(LANDED_AGAIN, before)
-
-
-def _lake(storage: Storage, before: datetime) -> Iterable[str]:
-    return storage.lake.store.sweep("", before)
-
-
-def _published(storage: Storage, before: datetime) -> Iterable[str]:
-    return storage.published.sweep("", before)
-
-
-def _reports(storage: Storage, before: datetime) -> Iterable[str]:
-    return storage.reports.sweep("", before)
-
-
 def _lake_scratch(storage: Storage, before: datetime) -> Iterator[str]:
     """Remove the folders of the lake's scratch in which nothing was written since a time."""
     store = storage.lake.store
     newest: dict[str, datetime] = {}
-    for key, at in store.written(SCRATCH).items():
+    for key, stamp in store.stamps(SCRATCH).items():
         folder = "/".join(key.split("/")[:2])
-        newest[folder] = max(at, newest.get(folder, at))
+        newest[folder] = max(stamp.written, newest.get(folder, stamp.written))
     for folder in (folder for folder, at in newest.items() if at < before):
         store.delete_folder(folder)
         yield storage.lake.address(folder)

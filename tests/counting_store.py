@@ -11,7 +11,7 @@ from infra.storage import Storage
 from infra.stores.object_store import ObjectStore
 
 _PAGE = 1000  # keys that one request lists
-_LISTINGS = {"list", "stamps", "written"}
+_LISTINGS = {"list", "stamps"}
 _ASKS_NOTHING = {"arrow_files"}  # it only opens a client
 
 

@@ -89,10 +89,6 @@ class LocalStore:
             keys += [(place / name).as_posix() for name in names if not name.startswith(".")]
         return sorted(keys)
 
-    def written(self, prefix: str) -> dict[str, datetime]:
-        """See `ObjectStore.written`."""
-        return {key: stamp.written for key, stamp in self.stamps(prefix).items()}
-
     def stamps(self, prefix: str) -> dict[str, Stamp]:
         """See `ObjectStore.stamps`: nobody can set the time of a file's last change (ctime)."""
         stamps = {}

@@ -85,11 +85,8 @@ class ObjectStore(Protocol):
     def arrow_files(self) -> tuple[FileSystem, str]:
         """Return the file system in which Arrow finds all this, and the path of its root there."""
 
-    def written(self, prefix: str) -> dict[str, datetime]:
-        """Return the keys below a folder, and when each was written."""
-
     def stamps(self, prefix: str) -> dict[str, Stamp]:
-        """Return the keys below a folder, sorted, and how to tell whether one was changed.
+        """Return the sorted keys below a folder, when each was written, and how to tell changes.
 
         It costs no more than `list`: on S3 a request per thousand keys.
         """

@@ -101,11 +101,7 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """See `ObjectStore.list`; the empty objects that stand for folders are left out."""
-        return sorted(self.written(prefix))
-
-    def written(self, prefix: str) -> dict[str, datetime]:
-        """See `ObjectStore.written`."""
-        return {key: stamp.written for key, stamp in self.stamps(prefix).items()}
+        return list(self.stamps(prefix))
 
     def stamps(self, prefix: str) -> dict[str, Stamp]:
         """See `ObjectStore.stamps`: an ETag names the content or the upload."""

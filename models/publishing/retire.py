@@ -41,10 +41,10 @@ def retire(storage: Storage, now: datetime | None = None) -> list[str]:
 
 def _written_before(storage: Storage, moment: datetime) -> list[str]:
     written: dict[str, datetime] = {}
-    for key, at in storage.published.written(VERSIONS).items():
+    for key, stamp in storage.published.stamps(VERSIONS).items():
         _, version, *inside = key.split("/")
         if inside:  # a file beside the versions' folders is not a version
-            written[version] = max(at, written.get(version, at))
+            written[version] = max(stamp.written, written.get(version, stamp.written))
     return sorted(version for version, at in written.items() if at < moment)
 
 

@@ -221,7 +221,7 @@ def test_a_file_that_goes_while_files_are_listed(tmp_path: Path) -> None:
     store = Busy(tmp_path)
     for key in ("one/a", "one/b"):
         store.write(key, b"x")
-    assert list(store.written("one")) == ["one/b"]
+    assert list(store.stamps("one")) == ["one/b"]
 
 
 def test_the_manifest_arrives_last_and_goes_first(store: ObjectStore, tmp_path: Path) -> None:
