@@ -157,8 +157,8 @@ class _Scale:
 
     def __init__(self, metric: str, values: Sequence[float], bounds: Sequence[float]) -> None:
         self.values = values
-        self._low = min(0.0, 0.0, *values, *bounds)
-        highest = max(0.0, 0.0, *values, *bounds)
+        ends = [0.0, *values, *bounds]
+        self._low, highest = min(ends), max(ends)
         self._high = 1.0 if is_share(metric) and 0.5 < highest <= 1 else highest
         if self._low == self._high:
             self._high = self._low + 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from infra.records.gates import Check, Example, GateRecord
+from infra.records.release import Judgement
 from infra.report import wording
 
 LONGEST_CELL = 60  # letters of one value of an example row
@@ -41,6 +42,11 @@ def series(gate: str, check: Check) -> str:
     match = _SOURCE.fullmatch(check.partition)
     source = f"/{match[1] or match[2]}" if match else ""
     return f"{gate}/{check.name}{source}"
+
+
+def judgement_series(judgement: Judgement) -> str:
+    """Name what a release threshold of one run has in common with the next."""
+    return f"release/{judgement.metric}/{judgement.slice}".rstrip("/")
 
 
 def example_columns(check: Check) -> list[str]:

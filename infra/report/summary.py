@@ -9,7 +9,7 @@ from infra.errors import StorageError
 from infra.ledger.record_files import RecordFiles
 from infra.places import SUMMARY
 from infra.records.gates import Check
-from infra.report.checks import series
+from infra.report.checks import judgement_series, series
 from infra.report.headline import Ending, Tone, headline
 from infra.report.snapshot import Snapshot, take_snapshot
 from infra.rules import Strict
@@ -29,7 +29,7 @@ class Trace(Strict):
 
 
 class RunSummary(Strict):
-    """The verdict on a run as far as it came; `traces` by `checks.series` or `release/metric`."""
+    """The verdict on a run as far as it came; `traces` by the `series` of a check or judgement."""
 
     run: str
     at: datetime
@@ -86,7 +86,7 @@ def _traces(snapshot: Snapshot) -> Iterator[tuple[str, Trace]]:
     if snapshot.verdict is not None:
         for judgement in snapshot.verdict.judgements:
             trace = Trace(value=judgement.value, passed=judgement.passed)
-            yield f"release/{judgement.metric}/{judgement.slice}".rstrip("/"), trace
+            yield judgement_series(judgement), trace
 
 
 def _trace(checks: list[Check]) -> Trace:

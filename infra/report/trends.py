@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from infra.records.gates import Check
 from infra.records.release import Judgement
-from infra.report.checks import counts_a_share, series
+from infra.report.checks import counts_a_share, judgement_series, series
 from infra.report.runs import run_title
 from infra.report.summary import RunSummary, Trace
 from infra.report.wording import counted, is_share, number
@@ -64,8 +64,7 @@ class Trends:
         """Return the trend of a release threshold; None where no earlier run knew it."""
         limits = [] if judged.bound is None else [judged.bound]
         now = Trace(value=judged.value, passed=judged.passed)
-        key = f"release/{judged.metric}/{judged.slice}".rstrip("/")
-        return self._trend(key, now, limits, is_share(judged.metric))
+        return self._trend(judgement_series(judged), now, limits, is_share(judged.metric))
 
     def _trend(self, key: str, now: Trace, limits: list[float], share: bool) -> Trend | None:
         earlier = [
