@@ -10,13 +10,9 @@ from infra.settings import PREFIX, Settings
 
 def settings_page() -> str:
     """Return a Markdown table: one row per setting, columns as wide as their longest cell."""
-    rows = [("Variable", "Default", "What it is"), *map(_row, *_names_and_fields())]
-    return markdown_table(rows)
-
-
-def _names_and_fields() -> tuple[list[str], list[FieldInfo]]:
     fields = Settings.model_fields
-    return list(fields), list(fields.values())
+    rows = [("Variable", "Default", "What it is"), *map(_row, fields.keys(), fields.values())]
+    return markdown_table(rows)
 
 
 def _row(name: str, field: FieldInfo) -> tuple[str, str, str]:

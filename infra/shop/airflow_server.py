@@ -85,10 +85,7 @@ class AirflowServer:
         """Raise `AirflowError` if a part has ended by itself."""
         for process in self._processes:
             if process.status is not None:
-                raise AirflowError(
-                    f"{process.name} ended with status {process.status}:\n{process.last_lines()}\n",
-                    f"All of it is in {process.log}.",
-                )
+                raise _ended(process)
 
     def stop(self) -> None:
         """Stop all parts, within seconds; without effect if none runs."""
@@ -139,10 +136,7 @@ class AirflowServer:
         finally:
             stop_all([process])
         if status != 0:
-            raise AirflowError(
-                f"{name} ended with status {status}:\n{process.last_lines()}\n",
-                f"All of it is in {process.log}.",
-            )
+            raise _ended(process)
 
     def _wait_until_healthy(self) -> None:
         client = client_of(self.settings)
@@ -175,6 +169,13 @@ def require_free_port(port: int, variable: str) -> None:
             raise AirflowError(
                 f"Port {port} is taken.", f"Set {variable} to a free one, or stop what uses it."
             ) from error
+
+
+def _ended(process: GuardedProcess) -> AirflowError:
+    return AirflowError(
+        f"{process.name} ended with status {process.status}:\n{process.last_lines()}\n",
+        f"All of it is in {process.log}.",
+    )
 
 
 def _airflow(*arguments: str) -> list[str]:

@@ -11,13 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
-from infra.errors import InputError, StorageError
+from infra.errors import InputError
 from infra.lake import Lake, batch_source
 from infra.ledger.batches import BatchReader, kept_batches, read_batches
 from infra.places import REPLAYS
-from infra.rules import Strict, describe
+from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.object_store import read_if_there
 from infra.stores.opening import open_store
@@ -120,20 +118,15 @@ def replay_of(storage: Storage, group: Group) -> Replay | None:
     content = read_if_there(storage.lake.store, group.key)
     if content is None:
         return None
-    try:
-        return Replay.model_validate_json(content)
-    except ValidationError as error:
-        raise StorageError(
-            f"The record {storage.lake.address(group.key)} cannot be read: {describe(error)}",
-            "Restore it: without it the rows could be replayed twice.",
-        ) from error
+    name = f"The record {storage.lake.address(group.key)}"
+    return parse_json(content, Replay, name, "Restore it: else the rows could be replayed twice.")
 
 
-def is_landed(storage: Storage, books: BatchReader, replay: Replay) -> bool:
+def is_landed(storage: Storage, batches: BatchReader, replay: Replay) -> bool:
     """Tell whether the file of a replay is in the landing folder, or was read from there."""
     if open_store(storage.landing, storage.settings).exists(replay.file):
         return True
-    read = (file["file"] for manifest in books.manifests().values() for file in manifest["files"])
+    read = (file["file"] for manifest in batches.manifests().values() for file in manifest["files"])
     return any(file.endswith(f"/{replay.file}") for file in read)
 
 
