@@ -95,13 +95,15 @@ def compare(
         "category_drift": _category_drift,
         "volume": _volume,
     }
+    delivery = Spread.of(now)
     values: dict[str, float | None] = {}
     not_judged = {}
     for name, rule in rules.items():
         limit = limits[name]
         before = Spread.of(past[-(limit.last_batches or len(past)) :] if past else [])
         try:
-            values[name] = rule(Spread.of(now), _comparable(Spread.of(now), before), limit)
+            _require_comparable(delivery, before)
+            values[name] = rule(delivery, before, limit)
         except NotComparableError as reason:
             values[name], not_judged[name] = None, str(reason)
     return Comparison(values, not_judged)
@@ -124,14 +126,13 @@ def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
     return total
 
 
-def _comparable(now: Spread, before: Spread) -> Spread:
+def _require_comparable(now: Spread, before: Spread) -> None:
     if not before.hours:
         raise NotComparableError("No batch of this source was accepted before.")
     if not now.hours:
         raise NotComparableError("No event came.")
     if max(now.hours) <= max(before.hours):
         raise NotComparableError("These events came late: newer ones were accepted before.")
-    return before
 
 
 def _event_type_drift(now: Spread, before: Spread, limit: Limit) -> float:
