@@ -63,7 +63,7 @@ def run_program(main: Callable[[], int]) -> int:
 
 
 def _without_trace(error: OSError) -> StorageError:
-    """Say what the machine refused; a full disk is no fault of the program."""
+    """Say what the machine refused; a full disk is not the program's fault."""
     where = f": {error.filename2 or error.filename}" if error.filename else ""
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     cure = "Free some space and run again." if full else "Check that it may be used, and run again."

@@ -69,7 +69,7 @@ PLACES = (
     Place("landing", LANDED_ITEMS, "the files of its catalogue"),
     Place("landing", LANDED_AGAIN, "quarantined rows, mended or not, to be read again", "ids"),
     Place("lake", EVENTS.name, "clean events, a folder per batch", "keys"),
-    Place("lake", QUARANTINE.name, "rows that are no event, as they came", "ids"),
+    Place("lake", QUARANTINE.name, "rows that are not events, as they came", "ids"),
     Place("lake", ITEMS.name, "items as known at the cut of a run"),
     Place("lake", CATALOGUE.name, "items as known at the end of the window of a run"),
     Place("lake", INTERACTIONS.name, "weighted pairs of users and items, split at the cut", "keys"),

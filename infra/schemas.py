@@ -116,7 +116,7 @@ QUARANTINE = Table(
     file STRING NOT NULL COMMENT 'the landing file it came from',
     source STRING NOT NULL COMMENT 'the source of jobs/sources.yaml'
     """,
-    "One row per delivered row that is no event",
+    "One row per delivered row that is not an event",
     "batch=SOURCE-N",
 )
 

@@ -22,7 +22,7 @@ from jobs.landing.sources import load_sources
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Ingest the sources of the settings, and tell the run what became of their rows."""
+    """Ingest the sources of the settings, and record the counts of their rows for the run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="folder name of the run: run=...")
     run = parser.parse_args(arguments).run

@@ -118,7 +118,7 @@ class Desk:
         Raises
         ------
         InputError
-            It is no file of its source, or another one of the same rows was landed before.
+            It does not fit its source, or another file of the same rows was landed before.
         """
         group = quarantine.group_of(self.storage, file.name)
         if not file.exists() and self._is_landed(group):

@@ -41,7 +41,7 @@ class HumanApproval(HITLOperator):
         After this time without an answer, it is a rejection by nobody.
     """
 
-    template_fields = ()  # the question holds text from data, which is no template
+    template_fields = ()  # the question holds text from data, not templates
 
     def __init__(
         self, *, about: str, approvers: Sequence[str], hours: float, **options: Any

@@ -1,1 +1,1 @@
-"""What is kept for good: records of runs, decisions, batches, and which version is live."""
+"""What a shop never deletes: records of runs, decisions, batches, and which version is live."""

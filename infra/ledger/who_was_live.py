@@ -32,7 +32,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     Raises
     ------
     InputError
-        It is no time, or lies in the future.
+        It is not a time, or lies in the future.
     """
     try:
         moment = in_utc(datetime.fromisoformat(text.strip()))

@@ -30,7 +30,7 @@ class FileCount(Strict):
 
 
 class IngestCounts(Strict):
-    """Rows of the landing files and what became of them; other keys are passed over."""
+    """How many rows of the landing files ended how; other keys of the record are passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

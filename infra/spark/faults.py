@@ -11,7 +11,7 @@ _FILE = re.compile(r"error while reading file (\S+?)\.\s")
 _COLON = re.compile(r"URISyntaxException: Relative path in absolute URI: (\S+)")
 # SQLSTATE class 22, data exception, or KD000, a line that is no CSV: Spark names the value too,
 # which may be personal and is never shown.
-# It may hold line ends; errors of other classes, which may stand before, are passed over.
+# It may hold line ends; errors of other classes before it are passed over.
 _CLASS = r"\[([A-Z_]+)[.\w]*\] "
 _VALUE = re.compile(rf"{_CLASS}(?:(?!{_CLASS})[\s\S])*?SQLSTATE: (?:22\w{{3}}|KD000)")
 _SQL = re.compile(r"== SQL[^\n]*==\n([^\n]+)")

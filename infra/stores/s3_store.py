@@ -100,7 +100,7 @@ class S3Store:
         return self._head(key) is not None
 
     def list(self, prefix: str) -> list[str]:
-        """See `ObjectStore.list`; the empty objects that stand for folders are left out."""
+        """See `ObjectStore.list`; empty objects that mark folders are left out."""
         return list(self.stamps(prefix))
 
     def stamps(self, prefix: str) -> dict[str, Stamp]:

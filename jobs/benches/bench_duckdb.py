@@ -149,7 +149,7 @@ def _copy_events(lake: Path) -> str:
 
 
 def _quarantine_unreadable(base: duckdb.DuckDBPyConnection) -> int:
-    """Collect the bad rows; of those that are no UTF-8 the exact bytes, which DuckDB dropped."""
+    """Collect the bad rows; those that are not UTF-8 by their exact bytes, which DuckDB dropped."""
     base.execute("""create temp table bad as select reason, raw::blob as raw, filename as file
         from sorted where reason is not null""")
     rejects = base.execute("""select distinct file_path, line_byte_position from reject_errors

@@ -27,9 +27,9 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     Raises
     ------
     SettingsError
-        An expression names a column that is no field, is no SQL, makes several rows or values of
-        one or another value each time, or a rule is no condition; the message names the file, the
-        source and the key.
+        An expression is not SQL, names a column that is not a field, makes several rows or values
+        of one, or gives another value each time; or a rule is not a condition. The message names
+        the file, the source and the key.
     """
     rules = {
         "events": ("not_events", source.events.not_events),

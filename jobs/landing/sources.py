@@ -96,7 +96,7 @@ class Source(Strict):
 
 
 def quoted(field: str) -> str:
-    """Write the name of a field as SQL does: a dot in it is no step into a struct."""
+    """Write the name of a field as SQL does: a dot in it is part of the name."""
     return "`" + field.replace("`", "``") + "`"
 
 

@@ -102,7 +102,7 @@ def negative_quantity(row: Row, turn: int) -> str:
 
 
 def not_utf8(row: Row, turn: int) -> str:
-    """Put bytes that are no UTF-8 into the placement; the writer keeps one byte a character."""
+    """Put bytes that are not UTF-8 into the placement; the writer keeps one byte a character."""
     return _dump(row | {"placement": "?"}).replace("?", ("\xff\xfe", "caf\xe9 ", "\xc3(")[turn % 3])
 
 
