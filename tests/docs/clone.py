@@ -22,6 +22,7 @@ from tests.jobs.shop_files import event, ingest, land
 
 BATCH = "batch=shop-000012"
 GROUP = pytest.mark.xdist_group("docs")  # the copy is made once, away from the tests of Spark
+SET_UP_BY = ("pyproject.toml", "infra/deployment/setup.sh")
 LEFT_OUT = shutil.ignore_patterns(".venv", "var", ".git", ".*_cache", "__pycache__")
 
 
@@ -29,6 +30,9 @@ def copy_repository(folder: Path) -> None:
     """Copy what a clone would hold; the installed packages are shared."""
     shutil.copytree(REPOSITORY, folder, ignore=LEFT_OUT)
     (folder / ".venv").symlink_to(REPOSITORY / ".venv")
+    # older than .venv, or `make` in the copy would install the copy into the shared packages
+    for file in (*folder.glob("requirements*.lock"), *SET_UP_BY):
+        os.utime(folder / file, (0, 0))
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost"]
     for step in (["init", "-q"], ["add", "models"], ["commit", "-qm", "First"]):
         subprocess.run([*git, *step], cwd=folder, check=True)

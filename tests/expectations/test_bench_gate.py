@@ -51,5 +51,5 @@ def test_memory_is_told_in_powers_of_ten(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_load_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["bench_gate", "--rows", "10"])
-    with pytest.raises(InputError, match="10 rows are no load"):
+    with pytest.raises(InputError, match="10 rows are too few"):
         bench_gate.main()

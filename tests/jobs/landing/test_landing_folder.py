@@ -45,7 +45,9 @@ def test_a_name_of_parquets_own_is_an_error_before_spark_reads_nothing_of_it(
     spark: object, shop: Storage
 ) -> None:
     land(shop, [event()], "_metadata.jsonl")
-    with pytest.raises(InputError, match=r"/_metadata\.jsonl begins as the names of Parquet's own"):
+    with pytest.raises(
+        InputError, match=r"/_metadata\.jsonl begins like the names of Parquet's own"
+    ):
         ingest(shop)
 
 
