@@ -54,8 +54,8 @@ def test_killed_before_anything_is_live(shop: Storage, write_run: WriteRun) -> N
         assert [path.name for path in Path(shop.published.address, "versions").iterdir()] == [
             record.version
         ]
-        moment += 3  # tests of SIGKILL leave out none near the pointer
-    assert moment > 60
+        moment += 1  # at each of them: there are fewer since a record is read once
+    assert moment > 40
 
 
 def test_a_second_publishing_changes_nothing(shop: Storage, write_run: WriteRun) -> None:

@@ -38,7 +38,7 @@ from tests.models.test_tracking import aliases
 STUCK_SECONDS = 60
 CHANGES = {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-STRIDE = 7  # of some hundred moments of a publishing
+STRIDE = 2  # of some fifty moments of a publishing
 NEAR = 12  # moments before and after the pointer moves, of which none is left out
 NEVER = 10**6
 
