@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -215,6 +216,8 @@ def test_tiny_files_are_read_so_many_at_a_time(
     for number in range(5):
         land(shop, [event(event_id=f"e{number}")], f"{number}.jsonl")
     shop.lake.commit("events", "batch=other-000000", {"run": "run=other"})
+    time.sleep(2.1)  # a younger file is read again at each look: its listing may hide a change
+    books.manifests(BatchReader(shop), "shop")  # an earlier run keeps a copy
     read: Counter[str] = Counter()
     read_file = LocalStore.read
 
@@ -228,9 +231,9 @@ def test_tiny_files_are_read_so_many_at_a_time(
         ingest(Storage(load_settings()))
     own = books.manifests(BatchReader(shop), "shop")
     assert [len(manifest["files"]) for manifest in own.values()] == [2, 2, 1]
-    # a manifest is read again only while it is so young that its listing cannot tell a change:
-    # at the start, before and after each of three batches, at the end, and for the counts
-    assert set(read) == {*own, "batch=other-000000"} and max(read.values()) <= 9
+    # of the earlier batch nothing is read; of young ones once a look: at the start, before and
+    # after each of three batches, at the end, and for the counts
+    assert set(read) == set(own) and max(read.values()) <= 9
 
 
 def test_thousands_of_tiny_files(
