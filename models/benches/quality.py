@@ -21,8 +21,8 @@ from models.benches.public_data import crossvalidated, data_folder, online_retai
 from models.candidates import Candidate, load_candidates, make
 from models.data.holdout import Holdout, select
 from models.data.run_tables import RunTables
-from models.evaluation.compare import compared
-from models.evaluation.measure import Rows, measure, whole_ranking_auc
+from models.evaluation.measure import Rows, whole_ranking_auc
+from models.evaluation.score_run import Entrant, score_run
 from models.recommender import Recipe, Recommendations, Recommender
 from models.recommenders.lightfm_hybrid import LightFMHybrid
 from models.training.seed_noise import seed_noise
@@ -74,13 +74,11 @@ def _ranked_candidates() -> list[Candidate]:
 
 def bench_online_retail(tables: RunTables, settings: Settings) -> dict[str, dict[str, Any]]:
     """Print all candidates side by side with intervals; return what the last line says."""
-    holdout = select(tables)
+    holdout, candidates = select(tables), load_candidates(every=True)
     print(f"online_retail: {len(holdout.users):,} users scored, {len(tables.items.items):,} items")
-    scored = []
-    for candidate in load_candidates(every=True):
-        score, model = _trained(candidate, tables, holdout, settings)
-        scored.append((score, measure(model, holdout, tables)))
-    scores = compared(scored, holdout, tables, settings.seed)
+    entrants = (_trained(candidate, tables, holdout, settings) for candidate in candidates)
+    rivals = frozenset(candidate.name for candidate in candidates if candidate.baseline)
+    scores = score_run(tables, entrants, rivals, settings.seed).scores
     for score in scores:
         print(_line(score))
     return {score.name: _facts(score) for score in scores}
@@ -101,7 +99,7 @@ def _auc(name: str, recipe: Recipe, holdout: Holdout, tables: RunTables) -> floa
 
 def _trained(
     candidate: Candidate, tables: RunTables, holdout: Holdout, settings: Settings
-) -> tuple[Score, Recommender]:
+) -> Entrant:
     def learn(recipe: Recipe) -> Recommender:
         return recipe.fit(tables.train, tables.items)
 
@@ -116,7 +114,7 @@ def _trained(
         metrics={"training_minutes": minutes},
         noise=noise.ndcg if noise else None,
     )
-    return score, model
+    return Entrant(score, model)
 
 
 def _line(score: Score) -> str:

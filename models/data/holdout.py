@@ -29,15 +29,15 @@ class Holdout:
         Sorted.
     wanted : csr_matrix of bool, shape (n, n_items)
         At least one entry per row.
-    seen : csr_matrix, shape (n, n_items)
-        What the same users did before the cut.
+    left_out : csr_matrix, shape (n, n_items)
+        What the same users may not be shown.
     cold_users, unknown_items : int
         Users without train history, and items unknown at the cut, that were left out.
     """
 
     users: UserIds
     wanted: Matrix
-    seen: Matrix
+    left_out: Matrix
     cold_users: int
     unknown_items: int
 
@@ -75,13 +75,13 @@ def select(tables: RunTables) -> Holdout:
     return Holdout(
         users=tables.train.users[eligible],
         wanted=wanted[eligible].astype(bool),
-        seen=tables.train.weights[eligible],
+        left_out=tables.train.weights[eligible],
         cold_users=len(np.unique(users[rows == NONE])),
         unknown_items=len(np.unique(items[columns == NONE])),
     )
 
 
-def left_out(holdout: Holdout, tables: RunTables) -> list[str]:
+def notes_of(holdout: Holdout, tables: RunTables) -> list[str]:
     """Say in sentences what the numbers of a run do not cover; nothing where all is covered."""
     bare = np.flatnonzero(np.diff(tables.items.matrix.indptr) == 0)
     amounts = {

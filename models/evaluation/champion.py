@@ -1,4 +1,4 @@
-"""Scores the live version on the hold-out of a later run: candidates are compared with it."""
+"""Opens the live version to be scored in a later run: candidates are compared with it."""
 
 from __future__ import annotations
 
@@ -11,32 +11,15 @@ from infra.places import version_key
 from infra.storage import Storage
 from infra.stores.digests import verified
 from models.bundle_layout import CARD, JUDGED, MODEL
-from models.data.holdout import Holdout
-from models.data.run_tables import RunTables
-from models.evaluation.compare import CHAMPION, Scored, score_of
-from models.evaluation.measure import Measured, Rows, measured
-from models.recommender import Recommendations, Recommender
-from models.recommenders.todays_model import TodaysModel
+from models.evaluation.compare import CHAMPION, score_of
+from models.evaluation.score_run import Entrant
 from models.training.trained_model import Fit, Trained, read_model
 
 COSTS = ("training_minutes", "peak_memory_mb")
 
 
-def measure_champion(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
-    """Score a model that was trained for an earlier run, by the same users and items.
-
-    It does not know what users took and what sold out since: both is left out of its lists.
-    """
-    todays = TodaysModel(model, tables.items.items, tables.items.recommendable)
-
-    def ask(rows: Rows, k: int) -> Recommendations:
-        return todays.recommend(holdout.users[rows], k, seen=holdout.seen[rows])
-
-    return measured(ask, holdout, tables)
-
-
-def score_champion(storage: Storage, version: str, holdout: Holdout, tables: RunTables) -> Scored:
-    """Score the live version, by the model in it that has not seen the hold-out.
+def champion_of(storage: Storage, version: str, cut: datetime) -> Entrant:
+    """Open the live version: the model in it that has not seen the hold-out.
 
     The costs of its training come from its card: it was not trained in this run.
 
@@ -53,10 +36,9 @@ def score_champion(storage: Storage, version: str, holdout: Holdout, tables: Run
         below = f"{JUDGED if (folder / JUDGED).is_dir() else MODEL}/"
         model, fit = read_model(folder / below)
         costs = _costs(folder / CARD)
-    _require_no_leak(fit, tables.cut)
+    _require_no_leak(fit, cut)
     trained = Trained(model, fit, manifest.model_sha256(below), manifest.total_bytes(below))
-    score = score_of(fit.candidate, CHAMPION, trained, costs)
-    return score, measure_champion(model, holdout, tables)
+    return Entrant(score_of(fit.candidate, CHAMPION, trained, costs), model)
 
 
 def _costs(card: Path) -> dict[str, float]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from infra.records.evaluation import Score
-from models.candidates import load_candidates
 from models.data.holdout import Holdout
 from models.data.run_tables import RunTables
 from models.evaluation.measure import Measured
@@ -24,18 +23,17 @@ def compared(
     holdout: Holdout,
     tables: RunTables,
     seed: int,
-    also_with: frozenset[str] = frozenset(),
+    rivals: frozenset[str],
 ) -> tuple[Score, ...]:
     """Complete the scores of all models of a run, in their order.
 
-    Each is compared with the champion, with every baseline, and with the candidates named in
-    `also_with`, but not with itself.
+    Each is compared with the champion and with the models that `rivals` names, but not with itself.
     """
-    rivals = _rivals(scored, also_with)
+    named = _named(scored, rivals | {CHAMPION})
     slices = kinds(holdout, tables)
 
     def complete(score: Score, measured: Measured) -> Score:
-        others = {name: rival for name, rival in rivals.items() if rival[1] is not measured}
+        others = {name: rival for name, rival in named.items() if rival[1] is not measured}
         noise = {
             name: larger_noise(score.noise, rival.noise) for name, (rival, _) in others.items()
         }
@@ -69,10 +67,8 @@ def score_of(
     )
 
 
-def _rivals(scored: Sequence[Scored], also_with: frozenset[str]) -> dict[str, Scored]:
+def _named(scored: Sequence[Scored], names: frozenset[str]) -> dict[str, Scored]:
     """Return whom all others are compared with by their names; the champion comes first."""
-    baselines = {candidate.name for candidate in load_candidates() if candidate.baseline}
-    names = baselines | also_with | {CHAMPION}
     rivals = {
         CHAMPION if score.role == CHAMPION else score.name: (score, measured)
         for score, measured in scored

@@ -10,20 +10,23 @@ the hold-out; its bundle also holds the model without it, which is scored in its
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
 from infra.places import candidates_of
 from infra.records.evaluation import EvaluationRecord
+from infra.records.release import PublishRecord
 from infra.storage import Storage
 from models.candidates import load_candidates
-from models.data.holdout import Holdout, left_out, select
+from models.data.holdout import notes_of
 from models.data.run_tables import RunTables, read_run
-from models.evaluation.champion import score_champion
-from models.evaluation.compare import Scored, compared, score_of
-from models.evaluation.measure import measure
+from models.evaluation.champion import champion_of
+from models.evaluation.compare import score_of
+from models.evaluation.score_run import Entrant, score_run
 from models.training.trained_model import load_trained, read_costs
 
 log = logging.getLogger(__name__)
@@ -42,19 +45,16 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         The hold-out has nobody to score on, or the tables were written again since a candidate
         learnt from them.
     """
-    tables = read_run(storage, run)
-    holdout = select(tables)
-    scored = [
-        _candidate(storage, run, candidate.name, holdout, tables) for candidate in load_candidates()
-    ]
-    champion = live(storage)
-    notes = left_out(holdout, tables)
-    if champion is not None:
-        try:
-            scored.append(score_champion(storage, champion.version, holdout, tables))
-        except (BundleError, StorageError, InputError, SettingsError) as error:
-            notes.append(f"The champion {champion.version} was not scored: {error.fact}")
-    scores = compared(scored, holdout, tables, storage.settings.seed)
+    tables, champion = read_run(storage, run), live(storage)
+    missing: list[str] = []
+    rivals = frozenset(candidate.name for candidate in load_candidates() if candidate.baseline)
+    entrants = chain(
+        (_candidate(storage, run, candidate.name, tables) for candidate in load_candidates()),
+        _champion(storage, champion, tables, missing),
+    )
+    scored = score_run(tables, entrants, rivals, storage.settings.seed)
+    holdout = scored.holdout
+    notes = [*notes_of(holdout, tables), *missing, *scored.notes]
     record = EvaluationRecord(
         run=run,
         at=datetime.now(UTC),
@@ -63,7 +63,7 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         items=int(tables.items.recommendable.sum()),
         train_interactions=int(tables.train.weights.nnz),
         holdout_interactions=int(holdout.wanted.nnz),
-        scores=scores,
+        scores=scored.scores,
         champion=champion.version if champion else None,
         notes=tuple(notes),
         inputs=tables.inputs,
@@ -74,9 +74,7 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
     return record
 
 
-def _candidate(
-    storage: Storage, run: str, name: str, holdout: Holdout, tables: RunTables
-) -> Scored:
+def _candidate(storage: Storage, run: str, name: str, tables: RunTables) -> Entrant:
     trained = load_trained(storage, run, name)
     if trained.fit.inputs != tables.inputs:
         raise InputError(
@@ -84,4 +82,16 @@ def _candidate(
             "Run train again, and all that follows.",
         )
     costs = read_costs(storage, candidates_of(run), name).metrics()
-    return score_of(name, "candidate", trained, costs), measure(trained.model, holdout, tables)
+    return Entrant(score_of(name, "candidate", trained, costs), trained.model)
+
+
+def _champion(
+    storage: Storage, champion: PublishRecord | None, tables: RunTables, missing: list[str]
+) -> Iterator[Entrant]:
+    """Give the champion if there is one that can be scored; else add to `missing` why not."""
+    if champion is None:
+        return
+    try:
+        yield champion_of(storage, champion.version, tables.cut)
+    except (BundleError, StorageError, InputError, SettingsError) as error:
+        missing.append(f"The champion {champion.version} was not scored: {error.fact}")

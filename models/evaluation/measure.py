@@ -26,6 +26,7 @@ from models.recommender import (
     Recommender,
     stacked,
 )
+from models.recommenders.todays_model import TodaysModel
 
 LONGEST = max(LENGTHS)
 BLOCK_USERS = 50_000  # 120 MB at a time for a champion's lists
@@ -55,22 +56,23 @@ class Measured:
     lists: Recommendations
 
 
-def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
-    """Score a model that was trained for this run."""
-
-    def ask(rows: Rows, k: int) -> Recommendations:
-        return model.recommend(holdout.users[rows], k)
-
-    return measured(ask, holdout, tables)
-
-
 def hits_of(lists: Recommendations, holdout: Holdout) -> Hits:
     """Return where the lists hit, (n, k)."""
     return marked(holdout.wanted, lists.items)
 
 
-def measured(ask: Ask, holdout: Holdout, tables: RunTables) -> Measured:
-    """Measure the lists that `ask` returns for rows of the hold-out and a length."""
+def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
+    """Measure the lists that customers would get of a model today.
+
+    A model of an earlier run does not know what users took and what sold out since; both is left
+    out of its lists, as of those of any other model.
+    """
+    todays = TodaysModel(model, tables.items.items, tables.items.recommendable)
+
+    def ask(rows: Rows, k: int) -> Recommendations:
+        seen = holdout.left_out[rows]
+        return todays.recommend(holdout.users[rows], k, exclude_seen=False, seen=seen)
+
     blocks = _blocks(len(holdout.users), BLOCK_USERS)
     lists = stacked([ask(rows, LONGEST) for rows in blocks])
     hits, relevant = hits_of(lists, holdout), holdout.relevant

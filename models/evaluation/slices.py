@@ -69,9 +69,9 @@ def _scored(lists: Recommendations, holdout: Holdout, kind: Kind) -> Slice:
 
 
 def _user_kinds(holdout: Holdout, tables: RunTables) -> Iterator[Kind]:
-    had = np.diff(holdout.seen.indptr)
-    few, many = np.quantile(had, [0.25, 0.75], method="inverted_cdf")
     places = positions(tables.train.users, holdout.users)
+    had = np.diff(tables.train.weights.indptr)[places]
+    few, many = np.quantile(had, [0.25, 0.75], method="inverted_cdf")
     first = np.minimum.reduceat(tables.train.last_times, tables.train.weights.indptr[:-1])
     yield Kind("new users", (first >= _week_before(tables))[places])
     yield Kind(f"light users (up to {few} items)", had <= few)

@@ -15,10 +15,9 @@ from infra.places import COMPARISON, PAGE
 from infra.records.evaluation import ExperimentRecord
 from infra.storage import Storage
 from models.candidates import make
-from models.data.holdout import Holdout, left_out
-from models.data.run_tables import RunTables
-from models.evaluation.compare import Scored, compared, score_of
-from models.evaluation.measure import measure
+from models.data.holdout import notes_of
+from models.evaluation.compare import score_of
+from models.evaluation.score_run import Entrant, score_run
 from models.experiments.plan import MODELS, Plan, key_of, read_plan, read_sample
 from models.tracking import track_scores
 from models.training.train import array_lesson, learn_and_keep
@@ -42,10 +41,10 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     from infra.report.experiment import render_experiment
 
     chosen = read_plan(storage, run)
-    tables, holdout = read_sample(storage, chosen)
-    scored = [
-        _scored(storage, chosen, variant.name, tables, holdout) for variant in chosen.variants
-    ]
+    tables, _ = read_sample(storage, chosen)
+    entrants = (_entrant(storage, chosen, variant.name) for variant in chosen.variants)
+    rivals = frozenset(variant.name for variant in chosen.variants if variant.baseline)
+    scored = score_run(tables, entrants, rivals | {chosen.candidate}, storage.settings.seed)
     record = ExperimentRecord(
         experiment=chosen.experiment,
         run=chosen.run,
@@ -53,13 +52,11 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
         share=chosen.share,
         at=datetime.now(UTC),
         cut=tables.cut,
-        users=len(holdout.users),
+        users=len(scored.holdout.users),
         items=int(tables.items.recommendable.sum()),
         train_interactions=int(tables.train.weights.nnz),
-        scores=compared(
-            scored, holdout, tables, storage.settings.seed, also_with=frozenset({chosen.candidate})
-        ),
-        notes=tuple(left_out(holdout, tables)),
+        scores=scored.scores,
+        notes=tuple(notes_of(scored.holdout, tables)),
     )
     files, page = RecordFiles(storage.reports, chosen.experiment), render_experiment(record)
     files.write(COMPARISON, record)
@@ -69,12 +66,10 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     return {"variants": len(record.scores), "users": record.users, "page": files.address(PAGE)}
 
 
-def _scored(
-    storage: Storage, chosen: Plan, name: str, tables: RunTables, holdout: Holdout
-) -> Scored:
+def _entrant(storage: Storage, chosen: Plan, name: str) -> Entrant:
     place = key_of(chosen.experiment, MODELS)
     trained = load_kept(storage, place, name)
     if trained.fit.run != chosen.run:
         raise InputError(f"{name} learnt from {trained.fit.run}.", "Clear the tasks try_variant.")
     costs = read_costs(storage, place, name).metrics()
-    return score_of(name, "candidate", trained, costs), measure(trained.model, holdout, tables)
+    return Entrant(score_of(name, "candidate", trained, costs), trained.model)

@@ -174,7 +174,7 @@ def test_the_champions_lists_are_cleared_of_what_was_seen_since(
     given = load_recommender(folder / JUDGED).recommend(chosen.users, 100)
     total = 0.0
     for row in range(len(chosen.users)):
-        seen = set(tables.train.items[chosen.seen[row].indices])
+        seen = set(tables.train.items[chosen.left_out[row].indices])
         wanted = set(tables.train.items[chosen.wanted[row].indices])
         shown = {name for name in given.item_ids(row) if name >= "item005"}
         kept = [name for name in given.item_ids(row) if name in shown - seen][:10]
@@ -209,7 +209,7 @@ def test_a_champion_that_cannot_be_scored_is_not_replaced_unseen(
 def test_selecting_keeps_the_seen_apart(shop: Storage, write_run: WriteRun) -> None:
     write_run()
     chosen = select(read_run(shop, RUN))
-    assert chosen.wanted.multiply(chosen.seen).nnz == 0
+    assert chosen.wanted.multiply(chosen.left_out).nnz == 0
     assert (chosen.wanted.sum(axis=1) == 2).all()
 
 

@@ -109,7 +109,8 @@ def test_noise_that_nobody_measured_is_not_none(
         score = score_of(name, "candidate", trained, {})
         noisy = score if name == "popularity" else score.model_copy(update={"noise": noise})
         judged.append((noisy, measure(trained.model, holdout, tables)))
-    assert compared(judged, holdout, tables, 1)[1].comparisons[0].finding == finding
+    rivals = frozenset({"popularity"})
+    assert compared(judged, holdout, tables, 1, rivals)[1].comparisons[0].finding == finding
 
 
 def test_a_model_that_is_the_champion_cannot_be_told_from_it(
