@@ -1,6 +1,6 @@
-"""Which tests are about faults: they kill, fill a disk, or need an S3 server. They take longest.
+"""Which tests are about faults: they kill, fill a disk, or need a server of S3 or Airflow.
 
-`make test` leaves them out, `make test-faults` runs them, and `.ci/run` runs both. A test is known
+They take longest: `make test` leaves them out, `make test-faults` runs them, and `.ci/run` runs both. A test is known
 by what it asks for or by its name, so that nobody has to remember a mark; one that is about a
 fault and shows neither has the mark `faults`.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import pytest
 
-FIXTURES = {"s3", "s3_server", "small_disk"}
+FIXTURES = {"s3", "s3_server", "small_disk", "airflow_server"}
 KILLS = re.compile(r"(?<![a-z])(kill|kills|killed|soak)(?![a-z])")
 
 
