@@ -1,8 +1,8 @@
 """Which tests are about faults: they kill, fill a disk, or need a server of S3 or Airflow.
 
-They take longest: `make test` leaves them out, `make test-faults` runs them, and `.ci/run` runs both. A test is known
-by what it asks for or by its name, so that nobody has to remember a mark; one that is about a
-fault and shows neither has the mark `faults`.
+They take longest: `make test` leaves them out, `make test-faults` runs them, and `.ci/run` runs
+both. A test is known by what it asks for or by its name, so that nobody has to remember a mark; one
+that is about a fault and shows neither has the mark `faults`.
 """
 
 from __future__ import annotations
