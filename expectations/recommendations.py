@@ -6,6 +6,7 @@ from typing import Any
 
 from expectations.checking.gate import WRONG_COLUMNS, Gate
 from expectations.checking.measure import Measure, count, repeats
+from infra.placements import placements_of
 from infra.records.gates import GateRecord
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage
@@ -85,8 +86,8 @@ MEASURES = {
 }
 
 
-def _facts(storage: Storage, _run: str) -> dict[str, Any]:
-    return {"wanted": storage.settings.recommendations_per_user}
+def _facts(storage: Storage, run: str) -> dict[str, Any]:
+    return {"wanted": placements_of(storage, run).home.length}
 
 
 GATE = Gate(

@@ -12,10 +12,14 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.errors import SettingsError
-from infra.places import AIRFLOW, MLFLOW
+from infra.places import AIRFLOW, MLFLOW, REPOSITORY
 from infra.rules import describe
 
 PREFIX = "CATWALK_"
+MOVED = {
+    "CATWALK_RECOMMENDATIONS_PER_USER": "The length of a list is `length` of each placement in "
+    "models/placements.yaml (CATWALK_PLACEMENTS)."
+}
 
 
 class Settings(BaseSettings):
@@ -62,7 +66,10 @@ class Settings(BaseSettings):
     training_window_days: int = Field(90, ge=2, description="Days of events a model learns from.")
     holdout_days: int = Field(3, ge=1, description="Last days, kept from training to score it on.")
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
-    recommendations_per_user: int = Field(20, ge=1, le=1000, description="Length of a top-N list.")
+    placements: Path = Field(
+        Path("models/placements.yaml"),
+        description="What counts, where lists are shown, what they leave out; see the file.",
+    )
     refit: bool = Field(True, description="Fit the winner again on all data before publishing it.")
     training_threads: int = Field(1, ge=1, description="1 makes two equal runs bit-identical.")
     seed: int = Field(7, ge=0, description="Seed of everything random.")
@@ -107,6 +114,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
+
+    @field_validator("placements")
+    @classmethod
+    def _of_the_repository(cls, placements: Path) -> Path:
+        """Look for a relative path where the shipped files are, whatever the working folder."""
+        return REPOSITORY / placements.expanduser()
 
     @field_validator("sources", "approvers", "notify_email", mode="before")
     @classmethod
@@ -179,7 +192,9 @@ def _refuse_unknown_variables() -> None:
         if variable.startswith(PREFIX) and variable not in names:
             near = get_close_matches(variable, names, n=1)
             hint = f"Did you mean {near[0]}?" if near else "`make settings` lists all."
-            raise SettingsError(f"The setting {variable} does not exist.", hint)
+            raise SettingsError(
+                f"The setting {variable} does not exist.", MOVED.get(variable, hint)
+            )
 
 
 def _in_variables(error: ValidationError) -> str:

@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from infra.errors import InputError
 from infra.loading import load_named
+from infra.placements import placements_of
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.settings import load_settings
 from infra.spark import session as spark_session
@@ -90,7 +91,7 @@ def recommend(
     spark: SparkSession, storage: Storage, run: str, model: str, place: str, loader: str
 ) -> None:
     """Write the table `recommendations` of a run with the model that lies at `place`."""
-    lake, settings = storage.lake, storage.settings
+    lake = storage.lake
     with storage.scratch() as scratch:
         folder = lake.store.fetch_folder(place, scratch)
         sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
@@ -99,7 +100,7 @@ def recommend(
             spark_session.read_table(spark, table, [lake.address(table.name, run)])
             for table in (INTERACTIONS, CATALOGUE)
         )
-        k, shown = settings.recommendations_per_user, shown_now(catalogue)
+        k, shown = placements_of(storage, run).home.length, shown_now(catalogue)
         score = scorer(loader, shipped, k, shown)
         users = interactions.select("user_key").distinct()
         address = lake.begin("recommendations", run)

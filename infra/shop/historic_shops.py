@@ -21,6 +21,7 @@ class DemoShop(Strict):
     training_window_days: int = Field(ge=2)
     holdout_days: int = Field(ge=1)
     half_life_days: float = Field(gt=0)
+    placements: str = Field(min_length=1)
 
     def settings(self, source: str) -> dict[str, str]:
         """Return the CATWALK_ variables under which this shop trains."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from infra.errors import BundleError
+from infra.placements import placements_of
 from infra.places import BUNDLES, bundle_key, candidates_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import RECOMMENDATIONS
@@ -62,7 +63,7 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
         written_at = _copy_lists(verdict, storage, model, scratch / LISTS)
         items = read_served_items(storage, run, as_of_now=made.refitted)
         items.save(scratch)
-        _write_fallback(items, storage.settings.recommendations_per_user, scratch)
+        _write_fallback(items, placements_of(storage, run).home.length, scratch)
         fit = read_fit(scratch / MODEL)
         _write_card(model_card(verdict, made, storage, fit), scratch)
         manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import nan
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from expectations.events import gate_events
 from infra.errors import GateError
 from infra.ledger.batches import decide
 from infra.ledger.run_records import RunRecords
+from infra.places import REPOSITORY
 from infra.records.gates import BatchDecision, Check
 from infra.report.wording import is_share
 from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Reason, Table
@@ -324,12 +326,20 @@ RECOMMENDATIONS: Cases = {
 }
 
 
+def short_lists(folder: Path) -> Path:
+    """Write a placements file whose lists have `LENGTH` places."""
+    shipped = REPOSITORY / "models/placements.yaml"
+    file = folder / "placements.yaml"
+    file.write_text(shipped.read_text().replace("length: 20", f"length: {LENGTH}"))
+    return file
+
+
 @pytest.fixture(scope="module")
 def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("rules") / "shop"))
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
-        patch.setenv("CATWALK_RECOMMENDATIONS_PER_USER", str(LENGTH))
+        patch.setenv("CATWALK_PLACEMENTS", str(short_lists(tmp_path_factory.mktemp("placements"))))
         patch.setenv("CATWALK_SOURCES", "fresh,stale,stopped,few,many,silent")
         settings = load_settings()
         ensure_home(settings)
