@@ -19,6 +19,7 @@ from infra.schemas import (
     ITEMS,
     QUARANTINE,
     RECOMMENDATIONS,
+    STEPS,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -74,6 +75,7 @@ PLACES = (
     Place("lake", CATALOGUE.name, "items as known at the end of the window of a run"),
     Place("lake", INTERACTIONS.name, "weighted pairs of users and items, split at the cut", "keys"),
     Place("lake", HISTORY.name, "weighted pairs of the whole window", "keys"),
+    Place("lake", STEPS.name, "every event of the window, in order of persons and visits", "keys"),
     Place("lake", RECOMMENDATIONS.name, "the list of every user", "keys"),
     Place("lake", CHECKPOINTS, "what Spark has read, a folder per source"),
     Place("lake", DECISIONS_OF_PEOPLE, "what a person decided on a batch"),

@@ -179,6 +179,22 @@ HISTORY = Table(
     "One row per user and item over the whole window, which is its `train` part",
 )
 
+STEPS = Table(
+    "steps",
+    """
+    person_key STRING NOT NULL COMMENT 'the user_key of interactions',
+    session STRING NOT NULL COMMENT 'one visit of this person: its session_id, or a name made here',
+    position INT NOT NULL COMMENT 'place in the visit, from 0, in order of time',
+    item_id STRING NOT NULL COMMENT 'see events',
+    event_type STRING NOT NULL COMMENT 'see events',
+    event_time TIMESTAMP NOT NULL COMMENT 'UTC',
+    part STRING NOT NULL COMMENT 'train or holdout: before or after the cut',
+    quantity INT COMMENT 'pieces',
+    unit_price DOUBLE COMMENT 'in currency, one piece'
+    """,
+    "One row per event of the window, in the order of a person's visits",
+)
+
 RECOMMENDATIONS = Table(
     "recommendations",
     """
@@ -189,4 +205,4 @@ RECOMMENDATIONS = Table(
     "One row per user",
 )
 
-TABLES = (EVENTS, QUARANTINE, ITEMS, CATALOGUE, INTERACTIONS, HISTORY, RECOMMENDATIONS)
+TABLES = (EVENTS, QUARANTINE, ITEMS, CATALOGUE, INTERACTIONS, HISTORY, STEPS, RECOMMENDATIONS)

@@ -16,11 +16,16 @@ from infra.records.evaluation import ExperimentRecord
 from infra.storage import Storage
 from models.candidates import make
 from models.data.holdout import notes_of
+from models.data.run_steps import read_steps
+from models.data.run_tables import RunTables
 from models.evaluation.compare import score_of
 from models.evaluation.score_run import Entrant, score_run
 from models.experiments.plan import MODELS, Plan, key_of, read_plan, read_sample
+from models.experiments.sample import in_sample
+from models.recommender import Recipe
+from models.recommenders.capabilities import LearnsFromSteps
 from models.tracking import track_scores
-from models.training.train import array_lesson, learn_and_keep
+from models.training.train import Lesson, array_lesson, learn_and_keep, steps_lesson
 from models.training.trained_model import load_kept, read_costs
 
 MLFLOW_EXPERIMENT = "experiment"
@@ -32,8 +37,17 @@ def try_variant(storage: Storage, run: str, name: str) -> dict[str, Any]:
     candidate = next(variant for variant in chosen.variants if variant.name == name)
     tables, _ = read_sample(storage, chosen)
     recipe = make(candidate, storage.settings)
+    lesson = _lesson(storage, chosen, tables, recipe)
     place = key_of(chosen.experiment, MODELS)
-    return learn_and_keep(storage, chosen.run, candidate, recipe, array_lesson(tables), place)
+    return learn_and_keep(storage, chosen.run, candidate, recipe, lesson, place)
+
+
+def _lesson(storage: Storage, chosen: Plan, tables: RunTables, recipe: Recipe) -> Lesson:
+    """Let a variant learn from what its recipe learns from in a run, of the sampled users alone."""
+    if not isinstance(recipe, LearnsFromSteps):
+        return array_lesson(tables)
+    steps = read_steps(storage, chosen.run, tables.items.items, "train")
+    return steps_lesson(tables, steps.of_persons(in_sample(steps.persons, chosen.share)))
 
 
 def compare_variants(storage: Storage, run: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a model may do beyond `Recommender`: answer sessions, find similar items, give reasons.
 
 A model takes part by having the method; where it has not, the functions here answer with
-bestsellers. A recipe that reads the table itself need not hold all pairs in memory.
+bestsellers. A recipe that reads the table itself need not hold all pairs in memory, and one that
+learns from steps is given the order of what people did as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from models.recommender import (
     NONE,
+    Interactions,
     ItemFeatures,
     ItemIds,
     Matrix,
@@ -22,6 +24,7 @@ from models.recommender import (
     Recommender,
     positions,
 )
+from models.steps import Steps
 
 NOBODY = ""  # a user id no shop has
 Sessions = Sequence[ItemIds]
@@ -76,6 +79,23 @@ class LearnsFromTable(Protocol):
             rows of the part `train` are to be learnt.
         items : ItemFeatures
             Has every item of the pairs.
+        """
+
+
+@runtime_checkable
+class LearnsFromSteps(Protocol):
+    """A recipe that learns from visits, event by event in order, beside the weighted pairs."""
+
+    def fit_steps(self, train: Interactions, items: ItemFeatures, steps: Steps) -> Recommender:
+        """Learn as `fit` does, from the steps as well; training and refit call it instead of `fit`.
+
+        Parameters
+        ----------
+        train, items
+            As `fit` takes them.
+        steps : Steps
+            Over the same items, of the same time as `train`: none is after the cut. Its persons
+            need not be those of `train`, as some events count for nothing there.
         """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -15,9 +15,11 @@ from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, make, require_sound
 from models.data.holdout import select
 from models.data.outline import read_outline
+from models.data.run_steps import Part, read_steps
 from models.data.run_tables import RunTables, read_run
 from models.recommender import Recipe, Recommender, require_features, require_learnable
-from models.recommenders.capabilities import LearnsFromTable, settled
+from models.recommenders.capabilities import LearnsFromSteps, LearnsFromTable, settled
+from models.steps import Steps
 from models.training.peak_memory import peak_memory_mb
 from models.training.seed_noise import Learn, seed_noise
 from models.training.trained_model import Costs, Fit, keep_model
@@ -107,7 +109,11 @@ def read_lesson(
     """Read and check what a recipe learns from; raises `InputError` where nothing can be learnt."""
     if isinstance(recipe, LearnsFromTable):
         return _table_lesson(storage, run, pairs, items)
-    return array_lesson(read_run(storage, run, pairs, items))
+    tables = read_run(storage, run, pairs, items)
+    if isinstance(recipe, LearnsFromSteps):
+        part: Part | None = "train" if pairs == INTERACTIONS else None  # a refit learns from all
+        return steps_lesson(tables, read_steps(storage, run, tables.items.items, part))
+    return array_lesson(tables)
 
 
 def array_lesson(tables: RunTables) -> Lesson:
@@ -118,6 +124,15 @@ def array_lesson(tables: RunTables) -> Lesson:
         return recipe.fit(tables.train, tables.items)
 
     return Lesson(tables, learn, int(tables.train.weights.nnz), len(tables.train.users))
+
+
+def steps_lesson(tables: RunTables, steps: Steps) -> Lesson:
+    """Let recipes learn from arrays and steps; raises `InputError` as `array_lesson`."""
+
+    def learn(recipe: Recipe) -> Recommender:
+        return cast(LearnsFromSteps, recipe).fit_steps(tables.train, tables.items, steps)
+
+    return replace(array_lesson(tables), learn=learn)
 
 
 def _table_lesson(storage: Storage, run: str, pairs: Table, items: Table) -> Lesson:

@@ -61,6 +61,19 @@ ITEM_TYPES = pa.schema(
         ("updated_at", pa.timestamp("us", tz="UTC")),
     ]
 )
+STEP_TYPES = pa.schema(
+    [
+        ("person_key", pa.string()),
+        ("session", pa.string()),
+        ("position", pa.int32()),
+        ("item_id", pa.string()),
+        ("event_type", pa.string()),
+        ("event_time", pa.timestamp("us", tz="UTC")),
+        ("part", pa.string()),
+        ("quantity", pa.int32()),
+        ("unit_price", pa.float64()),
+    ]
+)
 
 
 def interaction(user: str, item: str, part: str = "train", weight: float = 1.0) -> Row:
@@ -72,6 +85,22 @@ def interaction(user: str, item: str, part: str = "train", weight: float = 1.0) 
         "events": 1,
         "last_time": AS_OF - timedelta(days=5),
     }
+
+
+def step(person: str, item: str, position: int = 0, **values: Any) -> Row:
+    """Return one event of a visit, a minute after the one before it."""
+    row = {
+        "person_key": person,
+        "session": "s1",
+        "position": position,
+        "item_id": item,
+        "event_type": "view",
+        "event_time": AS_OF - timedelta(days=5) + timedelta(minutes=position),
+        "part": "train",
+        "quantity": None,
+        "unit_price": None,
+    }
+    return {**row, **values}
 
 
 def item(name: str, **values: Any) -> Row:
@@ -178,6 +207,7 @@ def write_tables(
     catalogue: Sequence[Row] | None = None,
     run: str = RUN,
     as_of: datetime = AS_OF,
+    steps: Sequence[Row] = (),
 ) -> str:
     """Write the tables of a run of any shop, and return its name."""
     some_pairs, some_items = tastes()
@@ -195,6 +225,7 @@ def write_tables(
     _write(shop, "items", run, items, ITEM_TYPES, facts)
     _write(shop, "catalogue", run, now, ITEM_TYPES, facts)
     _write(shop, "history", run, whole(pairs), INTERACTION_TYPES, {**facts, "cut": as_of})
+    _write(shop, "steps", run, steps, STEP_TYPES, facts)
     return run
 
 
