@@ -34,7 +34,8 @@ class Decision(Strict):
     Attributes
     ----------
     what : str
-        Kind: the verdict on a run, a person's answer to a review, or on a batch of events.
+        Kind: the verdict on a run, a person's answer to a review, a person's choice of another
+        candidate, or a decision on a batch of events.
     about : str
         The run or the batch.
     by : str
@@ -44,7 +45,7 @@ class Decision(Strict):
     """
 
     at: AwareDatetime
-    what: Literal["verdict", "approval", "batch"]
+    what: Literal["verdict", "approval", "choice", "batch"]
     about: str
     outcome: str
     by: str
@@ -97,13 +98,32 @@ def of_verdict(record: VerdictRecord) -> Decision:
         outcome=record.outcome,
         by=THRESHOLDS,
         why=" ".join(missed or [f"{NO_MISS}.", *doubts]),
-        facts={
-            "candidate": record.candidate,
-            "model_sha256": record.model_sha256,
-            **record.thresholds.facts(),
-            "champion": record.champion or "none",
-        },
+        facts=_judged(record),
     )
+
+
+def of_choice(record: VerdictRecord) -> Decision | None:
+    """Say who chose another candidate than the verdict asked about; None if nobody did."""
+    if record.chosen is None:
+        return None
+    return Decision(
+        at=record.chosen.at,
+        what="choice",
+        about=record.run,
+        outcome="approved",
+        by=record.chosen.by,
+        why=record.chosen.why,
+        facts=_judged(record),
+    )
+
+
+def _judged(record: VerdictRecord) -> dict[str, str]:
+    return {
+        "candidate": record.candidate,
+        "model_sha256": record.model_sha256,
+        **record.thresholds.facts(),
+        "champion": record.champion or "none",
+    }
 
 
 def of_approval(record: ApprovalRecord) -> Decision | None:

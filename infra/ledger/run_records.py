@@ -79,7 +79,8 @@ class RunRecords:
 
     def save_verdict(self, record: VerdictRecord) -> None:
         """Write the release decision, and note it in the decision log before it counts."""
-        decision_log.append(self._reports, decision_log.of_verdict(record))
+        choice = decision_log.of_choice(record)
+        decision_log.append(self._reports, choice or decision_log.of_verdict(record))
         self._files.write(VERDICT, record)
 
     def load_verdict(self) -> VerdictRecord | None:

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, model_validator
 from infra.lake import inputs_id
 from infra.rules import Strict
 
+Role = Literal["candidate", "champion", "anchor"]
 Finding = Literal["better", "worse", "cannot tell"]
 
 
@@ -45,7 +46,7 @@ class Score(Strict):
     """
 
     name: str
-    role: Literal["candidate", "champion"]
+    role: Role
     parameters: dict[str, str | int | float | bool | None]
     metrics: dict[str, float]
     model_sha256: str = ""

@@ -53,6 +53,22 @@ class Judgement(Strict):
         return self.outcome == "release"
 
 
+class CandidateVerdict(Strict):
+    """How one candidate of a run was judged by itself.
+
+    `outcome` follows from `judgements` alone, without the doubts that concern the whole run;
+    `reason` is the one sentence that decided. `quality` is its value of the metric that chooses
+    among candidates, None where it has none.
+    """
+
+    name: str
+    outcome: Outcome
+    reason: str
+    judgements: tuple[Judgement, ...]
+    model_sha256: str = ""
+    quality: float | None = None
+
+
 class ThresholdsFile(Strict):
     """The thresholds that judged, by the hash of their bytes; the run's verdict has the text."""
 
@@ -73,7 +89,13 @@ class VerdictRecord(Strict):
 
     `model_sha256` names the judged bytes, `champion` the live version they were compared with.
     `thresholds_text` is what the file of thresholds said, empty in records of an earlier Catwalk.
-    `columns` are the columns of the tables the models learnt from.
+    `columns` are the columns of the tables the models learnt from. `candidate`, `outcome`,
+    `judgements` and `model_sha256` are those of the model that goes on. `candidates` holds all that
+    could be released, the highest quality first, and `best` names the one the run was judged by:
+    another one goes on where the best waits for a person. `doubts` are the judgements about the run
+    as a whole, whichever candidate goes on; `judgements` has them too. `chosen` is the person who
+    chose another candidate than the verdict asked about. Records of an earlier Catwalk have none of
+    the four.
     """
 
     run: str
@@ -87,11 +109,26 @@ class VerdictRecord(Strict):
     model_sha256: str = ""
     champion: str | None = None
     columns: tuple[str, ...] = ()
+    candidates: tuple[CandidateVerdict, ...] = ()
+    doubts: tuple[Judgement, ...] = ()
+    best: str = ""
+    chosen: Approval | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _of_earlier_records(cls, content: Any) -> Any:
         return _without_git(content)
+
+    @property
+    def choices(self) -> tuple[CandidateVerdict, ...]:
+        """The other candidates that a person who is asked may choose: all their limits are met."""
+        if self.outcome != "review" or self.chosen is not None:
+            return ()
+        return tuple(
+            candidate
+            for candidate in self.candidates
+            if candidate.outcome == "release" and candidate.name != self.candidate
+        )
 
     @property
     def thresholds(self) -> ThresholdsFile:

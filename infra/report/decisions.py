@@ -18,7 +18,7 @@ from infra.storage import Storage
 from infra.stores.numbered import missing, numbers
 
 SHOWN = 25  # entries on one page; each is one object to read
-KINDS = {"verdict": "Verdict", "approval": "Review", "batch": "Batch"}
+KINDS = {"verdict": "Verdict", "approval": "Review", "choice": "Choice", "batch": "Batch"}
 TONES = {
     "release": "good",
     "approved": "good",

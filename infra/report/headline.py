@@ -101,7 +101,7 @@ def _released(snapshot: Snapshot) -> Headline | None:
 
 def _declined(snapshot: Snapshot) -> Headline | None:
     verdict, approval = snapshot.verdict, snapshot.approval
-    if verdict is None or approval is None or approval.answer != "rejected":
+    if verdict is None or approval is None or approval.answer != "rejected" or verdict.chosen:
         return None
     by = f"by {approval.by}" if approval.by else "without an answer"
     sentence = f"“{verdict.candidate}” {_met(snapshot)}. {STAYS}"
@@ -203,6 +203,8 @@ def _met(snapshot: Snapshot) -> str:
     result = f"met {_all(len(verdict.judgements))}"
     if failed:
         result = _missed(failed, len(verdict.judgements))
+    if verdict.chosen is not None:
+        return f"{result}, was chosen by {verdict.chosen.by}"
     if not _is_approved(snapshot) or snapshot.approval is None:
         return result
     return f"{result}, was approved by {snapshot.approval.by}"
@@ -233,9 +235,9 @@ def _was_let(snapshot: Snapshot) -> bool:
 def _is_approved(snapshot: Snapshot) -> bool:
     """Tell whether the run was approved as it was judged last."""
     verdict, approval = snapshot.verdict, snapshot.approval
-    if verdict is None or approval is None:
-        return False
-    return approval.answer_to(verdict) == "approved"
+    if verdict is None or verdict.chosen is not None:
+        return verdict is not None
+    return approval is not None and approval.answer_to(verdict) == "approved"
 
 
 def _all(amount: int) -> str:

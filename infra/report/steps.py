@@ -57,6 +57,8 @@ def gate_state(gate: GateRecord) -> tuple[str, Tone]:
 def verdict_state(verdict: VerdictRecord, snapshot: Snapshot) -> tuple[str, Tone]:
     """Say how the release verdict ended, and what a person made of it."""
     approval = snapshot.approval
+    if verdict.chosen is not None:
+        return "Chosen by a person", "warn"
     if verdict.outcome == "reject" or approval is None:
         return VERDICT_WORDS[verdict.outcome]
     return APPROVAL_WORDS[approval.answer if snapshot.published else approval.answer_to(verdict)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
-from infra.records.evaluation import Score
+from infra.records.evaluation import Role, Score
 from models.data.holdout import Holdout
 from models.data.run_tables import RunTables
 from models.evaluation.measure import Measured
@@ -52,7 +52,7 @@ def compared(
 
 def score_of(
     name: str,
-    role: Literal["candidate", "champion"],
+    role: Role,
     trained: Trained,
     costs: Mapping[str, float],
 ) -> Score:

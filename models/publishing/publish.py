@@ -81,7 +81,7 @@ def _next_pointer(verdict: VerdictRecord, built: Built, evidence: Evidence) -> P
         arrays_sha256=built.arrays_sha256,
         data=_learnt_from(verdict, evidence),
         thresholds=verdict.thresholds,
-        decided=_decided(evidence.approval),
+        decided=verdict.chosen or _decided(evidence.approval),
         withdrawn=before.withdrawn if before else (),
         roll_backs=before.roll_backs if before else (),
     )

@@ -29,8 +29,8 @@ def ask(storage: Storage, run: str) -> Question | None:
     Returns
     -------
     Question or None
-        None if the thresholds released the run and nobody was ever asked about it, or somebody
-        approved exactly this bundle.
+        None if the thresholds released the run and nobody was ever asked about it, somebody chose
+        this candidate, or somebody approved exactly this bundle.
 
     Raises
     ------
@@ -42,6 +42,11 @@ def ask(storage: Storage, run: str) -> Question | None:
     before = records.load_approval()
     if _needs_nobody(verdict, before):
         return None
+    if verdict.chosen is not None:
+        lack = _choosers_lack(verdict, verdict.chosen.by, storage.settings.approvers)
+        if lack is None:
+            return None
+        raise ReleaseError(f"{verdict.candidate} of {run} may not go live: {lack}.", ASK_AGAIN)
     digest = _digest(storage, run)
     if before is not None and before.manifest_sha256 != digest:
         raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
@@ -108,7 +113,10 @@ def approval_refusal(
     """Say why a bundle that needs an approval may not go live: it counts for these very bytes."""
     if _needs_nobody(verdict, approval):
         return None
-    lack = _lack(approval, verdict, approvers, manifest_sha256)
+    if verdict.chosen is not None:
+        lack = _choosers_lack(verdict, verdict.chosen.by, approvers)
+    else:
+        lack = _lack(approval, verdict, approvers, manifest_sha256)
     if lack is None:
         return None
     return PublishError(
@@ -122,7 +130,16 @@ def _needs_nobody(verdict: VerdictRecord, approval: ApprovalRecord | None) -> bo
 
     Once a person was asked, only that person's answer counts: judging again overrules nothing.
     """
-    return verdict.outcome == "release" and approval is None
+    return verdict.outcome == "release" and approval is None and verdict.chosen is None
+
+
+def _choosers_lack(verdict: VerdictRecord, by: str, approvers: Sequence[str]) -> str | None:
+    """Say why the choice of a person does not count; None if it does."""
+    mine = (verdict.candidate, verdict.model_sha256, "release")
+    offered = {(each.name, each.model_sha256, each.outcome) for each in verdict.candidates}
+    if mine not in offered:
+        return f"{by} chose what the verdict does not offer"
+    return None if by in approvers else f"{by}, who chose it, may not approve"
 
 
 def _lack(
