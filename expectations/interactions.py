@@ -14,17 +14,21 @@ from infra.storage import Storage
 _TABLE = "interactions"
 _SHOWN = "user_key, item_id, part, weight, last_time"
 _HOLDOUT_USERS = """(select user_key, bool_or(part = 'train') as is_known
-    from interactions group by 1 having bool_or(part = 'holdout'))"""
+    from interactions group by 1 having bool_or(part = 'holdout' and successes > 0))"""
 _ITEMS = """(select item_id, items.item_id is null as is_unknown
     from (select distinct item_id from interactions) left join items using (item_id))"""
 
 MEASURES = {
     "wrong_columns": WRONG_COLUMNS,
     "train_rows": Measure(
-        "user-item pairs to learn from", "count(*) filter (where part = 'train')", _TABLE
+        "user-item pairs to learn from",
+        "count(*) filter (where part = 'train' and weight > 0)",
+        _TABLE,
     ),
     "holdout_rows": Measure(
-        "user-item pairs to be judged by", "count(*) filter (where part = 'holdout')", _TABLE
+        "user-item pairs to be judged by: a success each",
+        "count(*) filter (where part = 'holdout' and successes > 0)",
+        _TABLE,
     ),
     "incomplete_pairs": incomplete(
         "pairs without a value that every pair must have", INTERACTIONS, _SHOWN
@@ -52,8 +56,9 @@ MEASURES = {
         _HOLDOUT_USERS,
     ),
     "unusable_weights": count(
-        "pairs whose weight is not a positive number",
-        "weight is null or not isfinite(weight) or weight <= 0",
+        "pairs whose weight is no number, negative, or 0 without a success or a purchase",
+        "weight is null or not isfinite(weight) or weight < 0"
+        " or (weight = 0 and coalesce(successes = 0 and purchases = 0, true))",
         _TABLE,
         _SHOWN,
     ),

@@ -166,9 +166,12 @@ INTERACTIONS = Table(
     user_key STRING NOT NULL COMMENT 'see events',
     item_id STRING NOT NULL COMMENT 'see events',
     part STRING NOT NULL COMMENT 'train or holdout: before or after the cut',
-    weight FLOAT NOT NULL COMMENT 'sum of event weights, halved every half life',
-    events INT NOT NULL COMMENT 'events behind the row',
-    last_time TIMESTAMP NOT NULL COMMENT 'UTC, of the last of them'
+    weight FLOAT NOT NULL COMMENT 'sum of event weights, halved every half life; 0: all sent back',
+    events INT NOT NULL COMMENT 'events behind the row, each type once a day',
+    successes INT NOT NULL COMMENT 'those of them that count as a success',
+    purchases INT NOT NULL COMMENT 'days on which it was bought, also if sent back',
+    last_time TIMESTAMP NOT NULL COMMENT 'UTC, of the last of the events',
+    bought_time TIMESTAMP COMMENT 'UTC, of the last purchase, also if sent back'
     """,
     "One row per user, item and part of the window",
 )

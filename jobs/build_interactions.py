@@ -11,107 +11,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
-from pydantic import Field
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from infra.errors import InputError, SettingsError
+from infra.errors import InputError
+from infra.lake import batch_source
 from infra.ledger.batches import accepted_batches, read_batches
-from infra.rules import Strict, load_mapping
-from infra.schemas import EVENT_TYPES, EVENTS, INTERACTIONS, ITEMS
+from infra.placements import placements_of
+from infra.schemas import EVENTS, ITEMS
 from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from jobs.cleaning.typed_rows import named, typed
+from jobs.cut import Times, inside
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.landing_folder import landed_files
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.parquet_columns import footers
 from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
-from jobs.landing.sources import ItemFeed, load_sources
-
-WEIGHTS = Path(__file__).with_name("event_weights.yaml")
-TRAIN, HOLDOUT = "train", "holdout"
-
-
-class EventWeight(Strict):
-    """What one event of a type counts, and why."""
-
-    weight: float = Field(ge=-100, le=100)
-    why: str = Field(min_length=1)
-
-
-@dataclass(frozen=True)
-class Times:
-    """The times of a run, all UTC: events from `start`, trained before `cut`, hold-out to `end`."""
-
-    start: datetime
-    cut: datetime
-    end: datetime
-
-
-def load_weights(file: Path = WEIGHTS) -> dict[str, float]:
-    """Return the weight of every event type; raise `SettingsError` if one is missing or unknown."""
-    rules = load_mapping(file, EventWeight)
-    for name in set(rules) ^ set(EVENT_TYPES):
-        raise SettingsError(
-            f"{file}: '{name}' is unknown or missing.",
-            f"It needs exactly {', '.join(EVENT_TYPES)}.",
-        )
-    return {name: rule.weight for name, rule in rules.items()}
-
-
-def inside(events: DataFrame, window: Times) -> DataFrame:
-    """Keep the events of the training window."""
-    time = F.col("event_time")
-    return events.filter((time >= F.lit(window.start)) & (time < F.lit(window.end)))
-
-
-def split_at(events: DataFrame, cut: datetime) -> DataFrame:
-    """Say for each event whether models learn from it or are scored on it."""
-    before = F.col("event_time") < F.lit(cut)
-    return events.withColumn("part", F.when(before, TRAIN).otherwise(HOLDOUT))
-
-
-def weigh(
-    events: DataFrame, weights: dict[str, float], window: Times, half_life: float
-) -> DataFrame:
-    """Give each event its type's weight, halved per `half_life` days of age at its part's end."""
-    table = F.create_map(*(F.lit(part) for pair in weights.items() for part in pair))
-    end = F.when(F.col("part") == TRAIN, F.lit(window.cut)).otherwise(F.lit(window.end))
-    age = (end.cast("double") - F.col("event_time").cast("double")) / 86_400
-    return events.withColumn(
-        "weight", table[F.col("event_type")] * F.pow(F.lit(0.5), age / half_life)
-    )
-
-
-def add_up(events: DataFrame) -> DataFrame:
-    """Sum the weighted events of a user and an item; pairs without a positive sum are left out."""
-    return (
-        events.filter(F.col("weight") != 0)
-        .groupBy("user_key", "item_id", "part")
-        .agg(
-            F.sum("weight").cast("float").alias("weight"),
-            F.count("*").cast("int").alias("events"),
-            F.max("event_time").alias("last_time"),
-        )
-        .filter(F.col("weight") > 0)
-        .select(*INTERACTIONS.columns)
-    )
-
-
-def pairs_of(events: DataFrame, window: Times, half_life: float) -> DataFrame:
-    """Turn the events of the window into weighted pairs of the parts before and after its cut."""
-    parts = events.transform(split_at, window.cut)
-    return parts.transform(weigh, load_weights(), window, half_life).transform(add_up)
+from jobs.landing.sources import ItemFeed, load_sources, success_by_source
+from jobs.weights import pairs_of
 
 
 def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
@@ -137,13 +63,28 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
     return mask(clean.withColumn("reason", reason), ITEMS).select(*ITEMS.columns, "reason", MASKED)
 
 
+def read_events(
+    spark: SparkSession, storage: Storage, batches: Sequence[str], success: tuple[str, ...]
+) -> DataFrame:
+    """Read batches, and say of each event whether it counts as a success: in its own source."""
+    own, places = success_by_source(), dict[tuple[str, ...], list[str]]()
+    for batch in batches:
+        words = own.get(batch_source(batch), success)
+        places.setdefault(words, []).append(storage.lake.address(EVENTS.name, batch))
+    frames = [
+        spark_session.read_table(spark, EVENTS, addresses).withColumn(
+            "is_success", F.col("event_type").isin(*words)
+        )
+        for words, addresses in (places or {success: []}).items()
+    ]
+    return reduce(DataFrame.unionByName, frames)
+
+
 def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> None:
     """Write `interactions`, `items`, `catalogue` and, for a refit, `history` of a run."""
     settings = storage.settings
     batches = accepted_batches(read_batches(storage))
-    events = spark_session.read_table(
-        spark, EVENTS, [storage.lake.address("events", batch) for batch in batches]
-    )
+    events = read_events(spark, storage, batches, placements_of(storage, run).success)
     in_window = events.transform(inside, window)
     sources = load_sources(settings.sources).values()
     rows = (read_items(spark, source.items, settings) for source in sources)

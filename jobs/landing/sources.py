@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from infra.errors import SettingsError
+from infra.placements import require_success
 from infra.places import LANDED_AGAIN
 from infra.rules import Strict, load_mapping
 from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
@@ -89,10 +90,16 @@ class ItemFeed(Feed):
 
 
 class Source(Strict):
-    """One shop system that delivers files."""
+    """One shop system that delivers files; `success` where other events count than elsewhere."""
 
     events: EventFeed
     items: ItemFeed
+    success: tuple[str, ...] | None = Field(None, min_length=1)
+
+    @field_validator("success")
+    @classmethod
+    def _types_that_can_be_a_success(cls, types: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return types and require_success(types)
 
 
 def quoted(field: str) -> str:
@@ -123,6 +130,12 @@ def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]
                 f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(sources)}.",
             )
     return {name: sources[name] for name in names}
+
+
+def success_by_source(file: Path = FILE) -> dict[str, tuple[str, ...]]:
+    """Return what counts as a success in those sources that say so themselves."""
+    sources = load_mapping(file, Source)
+    return {name: source.success for name, source in sources.items() if source.success}
 
 
 def _check_columns(columns: dict[str, str], required: set[str], optional: set[str]) -> None:

@@ -81,7 +81,8 @@ def _rows(folder: Path, run: str, part: str) -> Iterator[pa.Table]:
         for batch in chain([source.schema_arrow.empty_table()], batches):
             rows = held_to_schema(batch, INTERACTIONS, INTERACTIONS.name, run)
             require_weights(rows)
-            yield rows.filter(pc.equal(rows["part"], part))
+            learnt = pc.and_(pc.equal(rows["part"], part), pc.greater(rows["weight"], 0))
+            yield rows.filter(learnt)
 
 
 def _with(distinct: pa.Array, column: pa.ChunkedArray) -> pa.Array:

@@ -30,6 +30,11 @@ from models.recommender import (
 
 PRICE_BANDS = 5  # equal shares of the catalogue, cheapest to dearest
 ATTRIBUTES = ("brand", "category", "colour")
+SINCE_ADDED = {  # every pair was wanted, and nobody noted what was bought
+    "successes": pa.scalar(1, pa.int32()),
+    "purchases": pa.scalar(0, pa.int32()),
+    "bought_time": pa.scalar(None, pa.timestamp("us", tz="UTC")),
+}
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,14 @@ def read_run(
         A table was never finished.
     InputError
         A table lacks a column or a required value, has no rows, repeats a pair or an item,
-        or holds a weight that is not positive and finite.
+        or holds a weight that is negative or not finite.
     """
     facts = storage.lake.manifest(pairs.name, run)
     inputs = inputs_of(storage, run, pairs, items)
     rows = read_table(storage, pairs, run)
     _require_sound(rows)
     attributes = read_table(storage, items, run)
+    rows = rows.filter(pc.greater(rows["weight"], 0))  # 0: it was bought, and all was sent back
     train = rows.filter(pc.equal(rows["part"], "train"))
     if not train.num_rows:
         raise InputError(
@@ -134,7 +140,13 @@ def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.T
 
 
 def held_to_schema(rows: pa.Table, table: Table, place: str, run: str) -> pa.Table:
-    """Return the columns of a table; raise `InputError` where one is missing or holds a null."""
+    """Return the columns of a table; raise `InputError` where one is missing or holds a null.
+
+    Columns that earlier versions did not write are filled with what was true then.
+    """
+    for column, value in SINCE_ADDED.items():
+        if column in table.columns and column not in rows.column_names:
+            rows = rows.append_column(column, pa.repeat(value, rows.num_rows))
     for column in table.columns:
         if column not in rows.column_names:
             raise InputError(f"{place} of {run} lacks the column {column}.", "Build it again.")
@@ -207,12 +219,12 @@ def _moment(facts: dict[str, Any], name: str) -> datetime:
 
 
 def require_weights(rows: pa.Table) -> None:
-    """Raise `InputError` that counts the weights which are not positive and finite."""
+    """Raise `InputError` that counts the weights which are negative or not finite."""
     weights = rows["weight"].to_numpy()
-    if not (np.isfinite(weights).all() and (weights > 0).all()):
-        bad = int((~(np.isfinite(weights) & (weights > 0))).sum())
+    bad = int((~(np.isfinite(weights) & (weights >= 0))).sum())
+    if bad:
         raise InputError(
-            f"{bad} interaction weights are not positive and finite.",
+            f"{bad} interaction weights are negative or not finite.",
             "Check jobs/event_weights.yaml and build the interactions again.",
         )
 

@@ -24,9 +24,9 @@ ITERATIONS_PER_CHECKPOINT = 4  # ten iterations on end overflowed the stack of a
 
 
 def read_pairs(rows: DataFrame) -> DataFrame:
-    """Keep what models learn from: all rows, or those of the train part."""
+    """Keep what models learn from: rows that weigh something, of the train part if there is one."""
     learnt = rows.filter("part = 'train'") if "part" in rows.columns else rows
-    return learnt.select("user_key", "item_id", "weight")
+    return learnt.filter("weight > 0").select("user_key", "item_id", "weight")
 
 
 def numbered(pairs: DataFrame) -> DataFrame:

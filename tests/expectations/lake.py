@@ -126,6 +126,8 @@ def pair(user: int, item: int, **changes: Any) -> dict[str, Any]:
         "part": "train",
         "weight": 1.0,
         "events": 1,
+        "successes": 1,
+        "purchases": 0,
         "last_time": CUT - timedelta(hours=1),
     }
     return {**row, **changes}

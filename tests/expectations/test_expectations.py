@@ -217,7 +217,11 @@ INTERACTIONS: Cases = {
     "train_rows": (taken(pairs(range(20), range(50))), taken(pairs(range(27), range(37)))),
     "holdout_rows": (
         taken([held_out(1, n) for n in range(100)]),
-        taken([held_out(1, n) for n in range(99)]),
+        taken([*(held_out(1, n) for n in range(99)), held_out(1, 99, successes=0)]),
+    ),
+    "train_rows ": (
+        taken(pairs(range(20), range(50))),
+        taken([*pairs(range(20), range(50))[1:], pair(0, 0, weight=0.0)]),
     ),
     **lacking_each("incomplete_pairs", PAIRS, lambda **less: taken([*GRID, pair(10, 1, **less)])),
     "unknown_parts": (taken(GRID), taken([*GRID, pair(10, 1, part="test")])),
@@ -247,7 +251,11 @@ INTERACTIONS: Cases = {
         taken([*GRID, pair(10, 1, weight=1e-30)]),
         taken([*GRID, pair(10, 1, weight=nan)]),
     ),
-    "unusable_weights ": (taken(GRID), taken([*GRID, pair(10, 1, weight=0.0)])),
+    "unusable_weights ": (
+        taken([*GRID, pair(10, 1, weight=0.0, successes=0, purchases=1)]),
+        taken([*GRID, pair(10, 1, weight=0.0, successes=0)]),
+    ),
+    "unusable_weights  ": (taken(GRID), taken([*GRID, pair(10, 1, weight=-1.0)])),
     "repeated_pairs": (taken([*GRID, held_out(1, 1)]), taken([*GRID, pair(1, 1)])),
     "future_rows_in_train": (
         taken([*GRID, pair(10, 1, last_time=CUT - SECOND)]),

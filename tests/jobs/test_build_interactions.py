@@ -1,4 +1,4 @@
-"""Weights halve with age, time never leaks across the cut, items are those of then."""
+"""Only accepted events of the window count, and items are as known at the cut."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from infra.errors import InputError, SettingsError
 from infra.ledger.batches import decide
 from infra.records.gates import BatchDecision
-from infra.schemas import EVENTS
+from infra.schemas import EVENTS, ITEMS
 from infra.storage import Storage
 from jobs import build_interactions as job
+from jobs.cut import Times, inside, split_at
+from jobs.landing.sources import FILE, success_by_source
 
 RUN = "run=test"
 CUT = datetime(2026, 11, 20, tzinfo=UTC)
-TIMES = job.Times(CUT - timedelta(days=30), CUT, CUT + timedelta(days=3))
-WEIGHTS = {"view": 1.0, "purchase": 5.0, "return": -5.0, "impression": 0.0}
+TIMES = Times(CUT - timedelta(days=30), CUT, CUT + timedelta(days=3))
 
 
 def events(spark: Any, *rows: tuple[str, str, str, datetime]) -> Any:
@@ -40,59 +42,21 @@ def events(spark: Any, *rows: tuple[str, str, str, datetime]) -> Any:
     )
 
 
-def pairs(spark: Any, *rows: tuple[str, str, str, datetime]) -> dict[tuple[str, str, str], float]:
-    frame = (
-        events(spark, *rows)
-        .transform(job.inside, TIMES)
-        .transform(job.split_at, CUT)
-        .transform(job.weigh, WEIGHTS, TIMES, 10.0)
-        .transform(job.add_up)
-    )
-    return {
-        (r["user_key"], r["item_id"], r["part"]): round(r["weight"], 4) for r in frame.collect()
-    }
-
-
-def test_weights_add_up_and_halve_with_age(spark: Any) -> None:
-    found = pairs(
-        spark,
-        ("anna", "i1", "view", CUT - timedelta(days=10)),
-        ("anna", "i1", "purchase", CUT - timedelta(days=20)),
-    )
-    assert found == {("anna", "i1", "train"): 0.5 + 5 * 0.25}
-
-
-def test_the_cut_divides_and_the_window_ends(spark: Any) -> None:
-    found = pairs(
+def test_the_window_ends_before_its_end(spark: Any) -> None:
+    rows = events(
         spark,
         ("anna", "before", "view", CUT - timedelta(seconds=1)),
         ("anna", "at", "view", CUT),
         ("anna", "end", "view", TIMES.end),
         ("anna", "old", "view", TIMES.start - timedelta(seconds=1)),
     )
-    assert set(found) == {("anna", "before", "train"), ("anna", "at", "holdout")}
-
-
-def test_a_later_event_never_changes_a_train_weight(spark: Any) -> None:
-    before = ("anna", "i1", "view", CUT - timedelta(days=1))
-    alone = pairs(spark, before)[("anna", "i1", "train")]
-    later = pairs(spark, before, ("anna", "i1", "purchase", CUT + timedelta(days=1)))
-    assert later[("anna", "i1", "train")] == alone
-
-
-def test_what_was_taken_back_or_only_shown_is_no_interest(spark: Any) -> None:
-    time = CUT - timedelta(days=1)
-    found = pairs(
-        spark,
-        ("anna", "returned", "purchase", time),
-        ("anna", "returned", "return", time),
-        ("anna", "shown", "impression", time),
-    )
-    assert found == {}
+    parts = rows.transform(inside, TIMES).transform(split_at, CUT)
+    found = {row["item_id"]: row["part"] for row in parts.collect()}
+    assert found == {"before": "train", "at": "holdout"}
 
 
 def test_items_are_those_known_at_a_time(spark: Any) -> None:
-    ddl = job.ITEMS.ddl
+    ddl = ITEMS.ddl
     rows = [
         ("i1", "old", None, None, None, 1.0, True, True, CUT - timedelta(days=2)),
         ("i1", "then", None, None, None, 2.0, True, True, CUT - timedelta(days=1)),
@@ -103,12 +67,30 @@ def test_items_are_those_known_at_a_time(spark: Any) -> None:
     assert [(row["item_id"], row["title"]) for row in known] == [("i1", "then")]
 
 
-def test_weights_name_every_event_type(tmp_path: Path) -> None:
-    assert set(job.load_weights()) == set(job.EVENT_TYPES)
-    file = tmp_path / "weights.yaml"
-    file.write_text('view: {weight: 1, why: "unit"}\n')
-    with pytest.raises(SettingsError, match="is unknown or missing"):
-        job.load_weights(file)
+def test_a_source_says_itself_what_a_success_is(
+    spark: Any, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source in ("shop", "log"):
+        frame = events(spark, ("anna", source, "view", CUT), ("anna", source, "cart", CUT))
+        frame.write.parquet(shop.lake.begin("events", f"batch={source}-000000"))
+    monkeypatch.setattr(job, "success_by_source", lambda: {"log": ("view",)})
+    batches = ["batch=shop-000000", "batch=log-000000"]
+    rows = job.read_events(spark, shop, batches, ("cart",)).filter("is_success").collect()
+    assert {(row["item_id"], row["event_type"]) for row in rows} == {
+        ("shop", "cart"),
+        ("log", "view"),
+    }
+
+
+def test_only_a_type_of_event_is_a_success(tmp_path: Path) -> None:
+    source = {**yaml.safe_load(FILE.read_text())["shop"], "success": ["view"]}
+    file = tmp_path / "sources.yaml"
+    file.write_text(yaml.safe_dump({"log": source}))
+    assert success_by_source(file) == {"log": ("view",)}
+    file.write_text(yaml.safe_dump({"log": {**source, "success": ["looked"]}}))
+    with pytest.raises(SettingsError, match="'log'.*'success'.*'looked' is no success"):
+        success_by_source(file)
+    assert success_by_source() == {}
 
 
 def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:

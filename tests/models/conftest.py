@@ -45,7 +45,10 @@ INTERACTION_TYPES = pa.schema(
         ("part", pa.string()),
         ("weight", pa.float32()),
         ("events", pa.int32()),
+        ("successes", pa.int32()),
+        ("purchases", pa.int32()),
         ("last_time", pa.timestamp("us", tz="UTC")),
+        ("bought_time", pa.timestamp("us", tz="UTC")),
     ]
 )
 ITEM_TYPES = pa.schema(
@@ -83,7 +86,10 @@ def interaction(user: str, item: str, part: str = "train", weight: float = 1.0) 
         "part": part,
         "weight": weight,
         "events": 1,
+        "successes": 1,
+        "purchases": 0,
         "last_time": AS_OF - timedelta(days=5),
+        "bought_time": None,
     }
 
 

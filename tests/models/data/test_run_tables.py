@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from infra.errors import InputError, StorageError
+from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import candidate_named, load_candidates, model_class
-from models.data.run_tables import price_bands, read_run
+from models.data.run_tables import price_bands, read_run, read_table
 from models.training.train import train
 from tests.models.conftest import (
     AS_OF,
@@ -36,8 +37,7 @@ BAD = {
     "no row before the cut": ([interaction("a", "x", "holdout")], SHOWN),
     "1 interaction weights": (with_weight(np.nan), SHOWN),
     "1 interaction weights are": (with_weight(np.inf), SHOWN),
-    "interaction weights are not positive": (with_weight(-1.0), SHOWN),
-    "1 interaction weights are not": (with_weight(0.0), SHOWN),
+    "1 interaction weights are negative": (with_weight(-1.0), SHOWN),
     "an empty weight": (with_weight(None), SHOWN),
     "an empty user_key": ([*GOOD, {**GOOD[0], "user_key": None}], SHOWN),
     "item is there twice": ([*GOOD, GOOD[0]], SHOWN),
@@ -98,6 +98,27 @@ def test_a_missing_column(shop: Storage, write_run: WriteRun) -> None:
         read_run(shop, RUN)
 
 
+def test_what_was_sent_back_alone_is_nothing_to_learn_from(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    nothing = {**interaction("a", "z"), "weight": 0.0, "successes": 0, "purchases": 1}
+    write_run([*GOOD, nothing], SHOWN)
+    train_ = read_run(shop, RUN).train
+    assert train_.weights.toarray().tolist() == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_tables_of_before_are_read_as_they_were_meant(shop: Storage, write_run: WriteRun) -> None:
+    import pyarrow.parquet as pq
+
+    write_run(GOOD, SHOWN)
+    later = ["successes", "purchases", "bought_time"]
+    for file in Path(shop.lake.address("interactions", RUN)).glob("*.parquet"):
+        pq.write_table(pq.read_table(file, partitioning=None).drop_columns(later), file)
+    rows = read_table(shop, INTERACTIONS, RUN).to_pylist()
+    assert [[row[name] for name in later] for row in rows] == [[1, 0, None]] * 3
+    assert read_run(shop, RUN).holdout[1].tolist() == ["z"]
+
+
 def test_arrays_say_what_the_rows_say() -> None:
     pairs = [
         interaction("ü", "b", weight=2),
@@ -130,6 +151,4 @@ def test_price_bands_of_odd_prices() -> None:
 
 
 def test_the_fixture_follows_the_schema() -> None:
-    from infra.schemas import INTERACTIONS
-
     assert tuple(INTERACTION_TYPES.names) == INTERACTIONS.columns
