@@ -6,9 +6,10 @@ verdict is `review`, `approve_release` first waits for a product person in the U
 
 | task is red | what it means | what to do |
 |---|---|---|
+| `keep_rules` | a file that people edit cannot be used | the log names the file and the key |
 | `ingest_events` | nothing landed, or a file cannot be read | look at the landing folder |
 | `gate_...` | data broke a critical rule; **nothing after it runs** | read the run's report |
-| `train` | a candidate cannot be made, or Spark or the memory ended | its log says which |
+| `train` | Spark or the memory ended, or nothing can be learnt | its log says which |
 | `judge_release` | no candidate meets the thresholds, or judging broke | read the report |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
 | `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
@@ -18,6 +19,7 @@ verdict is `review`, `approve_release` first waits for a product person in the U
 
 Whatever fails before `publish`, the model that is live stays live; if `publish` itself is red, the
 page Decisions says what is live. **Every task is safe to rerun** at any time.
+Editing `models/*.yaml` changes the runs that start afterwards, never this one.
 `as_of` replays the shop as of a moment; left empty, it is the time of the run.
 Owners: data-engineering (ingestion, gates), data-science (training), product (release).
 """
@@ -29,7 +31,6 @@ from infra.airflow.defaults import Counts, Owner, Run, Tag, step, step_of, task_
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
 from infra.settings import load_settings
-from models.candidates import load_candidates
 
 SETTINGS = load_settings()
 ENGINEERING, SCIENCE, PRODUCT = Owner.DATA_ENGINEERING, Owner.DATA_SCIENCE, Owner.PRODUCT
@@ -111,7 +112,8 @@ def retrain_recommender() -> None:
         step_of(ENGINEERING, "expectations.items:gate_items")(),
         step_of(ENGINEERING, "expectations.interactions:gate_interactions")(),
     ]
-    candidates = train.expand(candidate=[candidate.name for candidate in load_candidates()])
+    kept = step_of(SCIENCE, "models.release.keep_rules:keep_rules")()
+    candidates = train.expand(candidate=kept)
     scores = step_of(SCIENCE, "models.evaluation.evaluate:evaluate")()
     verdict = step_of(PRODUCT, "models.release.judge_release:judge_release")()
     winner = step_of(SCIENCE, "models.bundle.refit_winner:refit_winner")()
@@ -130,7 +132,8 @@ def retrain_recommender() -> None:
         step_of(PRODUCT, "models.tracking:follow_pointer", of_run=False)(),
         step_of(PRODUCT, "models.publishing.retire:retire", of_run=False)(),
     ]
-    chain(ingest_events(), gate_events(), build_interactions(), gates, candidates, scores, verdict)
+    chain(kept, ingest_events(), gate_events(), build_interactions(), gates, candidates)
+    chain(candidates, scores, verdict)
     chain(verdict, winner, recommend_users(winner), gated_lists, bundle, served, approval)
     chain(verdict, track_candidates(), published)
     chain(approval, published, after)

@@ -6,7 +6,7 @@ from typing import Any
 
 from expectations.checking.gate import WRONG_COLUMNS, Gate
 from expectations.checking.measure import Measure, count, repeats
-from infra.placements import placements_of
+from infra.ledger.run_rules import placements_of
 from infra.records.gates import GateRecord
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage

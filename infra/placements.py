@@ -16,7 +16,6 @@ from pydantic import Field, field_validator, model_validator
 
 from infra.rules import Strict, parse_rules, parse_yaml, read_rules
 from infra.schemas import EVENT_TYPES
-from infra.storage import Storage
 
 HOME = "home"  # the placement that releases are judged by
 NO_SUCCESS = ("impression", "return")  # the shop's own act, and the opposite of a success
@@ -129,8 +128,3 @@ def parse_placements(content: bytes, origin: str) -> Placements:
 def load_placements(file: Path) -> Placements:
     """Read a placements file; raises as `parse_placements`, or where the file is missing."""
     return parse_placements(read_rules(file), str(file))
-
-
-def placements_of(storage: Storage, run: str) -> Placements:
-    """Return the placements that a run obeys, in all its tasks; raises as `load_placements`."""
-    return load_placements(storage.settings.placements)

@@ -46,6 +46,7 @@ GATES = "gates"
 MLFLOW, AIRFLOW = "mlflow", "airflow"
 
 # files of a run in the reports
+RULES = "rules.json"  # what people had written when the run began
 INGEST, EVALUATION, VERDICT = "ingest.json", "evaluation.json", "verdict.json"
 APPROVAL, REFIT, SERVING = "approval.json", "refit.json", "serving.json"
 PUBLISHED, SUMMARY, PAGE = "published.json", "summary.json", "index.html"
@@ -102,7 +103,7 @@ PLACES = (
 )
 
 
-def candidates_of(run: str) -> str:
+def trained_of(run: str) -> str:
     """Return the folder of the lake that holds the trained candidates of a run."""
     return f"{CANDIDATES}/{run}"
 

@@ -47,9 +47,14 @@ def load_rules(file: Path, model: type[StrictType]) -> StrictType:
 
 def load_mapping(file: Path, model: type[StrictType]) -> dict[str, StrictType]:
     """Parse a file whose top-level keys are names; raise as `load_rules` does."""
+    return parse_mapping(read_rules(file), model, str(file))
+
+
+def parse_mapping(content: bytes, model: type[StrictType], origin: str) -> dict[str, StrictType]:
+    """Parse bytes whose top-level keys are names; `origin` names where they came from in errors."""
     return {
-        str(name): parse_rules(content, model, f"{file}, '{name}'")
-        for name, content in _read(file).items()
+        str(name): parse_rules(entry, model, f"{origin}, '{name}'")
+        for name, entry in parse_yaml(content, origin).items()
     }
 
 

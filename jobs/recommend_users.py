@@ -19,8 +19,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
+from infra.ledger.run_rules import placements_of
 from infra.loading import load_named
-from infra.placements import placements_of
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.settings import load_settings
 from infra.spark import session as spark_session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,11 +11,12 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from infra.errors import SettingsError
+from infra.ledger.run_rules import CANDIDATES, rules_of
 from infra.loading import load_named
-from infra.rules import Strict, load_mapping
+from infra.rules import Strict, parse_mapping, read_rules
 from infra.settings import Settings
+from infra.storage import Storage
 
-CANDIDATES = Path(__file__).with_name("candidates.yaml")
 TAKEN = {"champion"}  # the live model is scored under this name
 METHODS = ("fit", "load")
 MOVED = {  # bundles published earlier name the former module of their class
@@ -49,39 +50,66 @@ class Candidate(Entry):
 
 
 def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Candidate, ...]:
-    """Return the enabled candidates, or every one, in the order of the file; imports no model.
+    """Return the enabled candidates of a file as it is now, or every one; imports no model.
+
+    Raises
+    ------
+    SettingsError
+        As `parse_candidates` does, or the file cannot be read.
+    """
+    entries = parse_candidates(read_rules(file), str(file))
+    return entries if every else enabled(entries)
+
+
+def candidates_of(storage: Storage, run: str) -> tuple[Candidate, ...]:
+    """Return the candidates that compete in a run: those of the file it kept when it began."""
+    kept = rules_of(storage, run).candidates
+    return enabled(parse_candidates(kept.content, kept.origin))
+
+
+def parse_candidates(content: bytes, origin: str) -> tuple[Candidate, ...]:
+    """Return every candidate in the order of the file, also those that are not enabled.
 
     Raises
     ------
     SettingsError
         The file cannot be read, a name cannot be a folder name, or no candidate could be released.
     """
-    entries = load_mapping(file, Entry)
+    entries = parse_mapping(content, Entry, origin)
     for name in entries:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise SettingsError(f"{file}: '{name}' is no candidate name.", "Use snake_case.")
+            raise SettingsError(f"{origin}: '{name}' is no candidate name.", "Use snake_case.")
         if name in TAKEN:
             raise SettingsError(
-                f"{file}: no candidate may be called '{name}'.", "It names what is live."
+                f"{origin}: no candidate may be called '{name}'.", "It names what is live."
             )
     if all(entry.baseline for entry in entries.values() if entry.enabled):
         raise SettingsError(
-            f"{file}: every enabled candidate is a baseline.", "Enable one to release."
+            f"{origin}: every enabled candidate is a baseline.", "Enable one to release."
         )
     return tuple(
-        Candidate(name=name, **entry.model_dump(by_alias=True))
-        for name, entry in entries.items()
-        if entry.enabled or every
+        Candidate(name=name, **entry.model_dump(by_alias=True)) for name, entry in entries.items()
     )
 
 
-def candidate_named(name: str, file: Path = CANDIDATES) -> Candidate:
-    """Return one candidate, enabled or not; raise `SettingsError` that lists all."""
-    candidates = {candidate.name: candidate for candidate in load_candidates(file, every=True)}
-    if name not in candidates:
-        names = ", ".join(candidates)
-        raise SettingsError(f"There is no candidate '{name}'.", f"{file} names {names}.")
-    return candidates[name]
+def enabled(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Return those that compete in a run."""
+    return tuple(candidate for candidate in candidates if candidate.enabled)
+
+
+def candidate_named(name: str, candidates: Iterable[Candidate] | None = None) -> Candidate:
+    """Return one of some candidates, by default of the file as it is now, enabled or not.
+
+    Raises
+    ------
+    SettingsError
+        No candidate has this name; the message lists all.
+    """
+    every = load_candidates(every=True) if candidates is None else candidates
+    by_name = {candidate.name: candidate for candidate in every}
+    if name not in by_name:
+        raise SettingsError(f"There is no candidate '{name}'.", f"Known are {', '.join(by_name)}.")
+    return by_name[name]
 
 
 def make(candidate: Candidate, settings: Settings) -> Any:
@@ -132,15 +160,15 @@ def _bounds(part: object) -> Iterator[tuple[str, float]]:
             yield word, bound
 
 
-def require_sound(settings: Settings) -> None:
-    """Make every enabled recipe once: before any is trained, each is known to be valid.
+def require_sound(candidates: Iterable[Candidate], settings: Settings) -> None:
+    """Make every recipe once: before any is trained, each is known to be valid.
 
     Raises
     ------
     SettingsError
         As `make` does; the message names the candidate too.
     """
-    for candidate in load_candidates():
+    for candidate in candidates:
         try:
             make(candidate, settings)
         except SettingsError as error:

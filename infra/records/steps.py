@@ -14,6 +14,7 @@ from infra.places import (
     INGEST,
     PUBLISHED,
     REFIT,
+    RULES,
     SERVING,
     VERDICT,
     gate_file,
@@ -60,6 +61,7 @@ def _gate(table: str, red: str = "a table of this run broke a critical rule") ->
 
 
 STEPS = (
+    Step("keep_rules", SCIENCE, "a file that people edit cannot be used", RULES),
     Step(
         "ingest_events",
         ENGINEERING,
@@ -72,7 +74,7 @@ STEPS = (
     Step("build_interactions", ENGINEERING, "no accepted event in the window, or Spark ended"),
     _gate("items"),
     _gate("interactions"),
-    Step("train", SCIENCE, "a candidate cannot be made, or Spark or the memory ended"),
+    Step("train", SCIENCE, "Spark or the memory ended, or nothing can be learnt"),
     Step(
         "evaluate",
         SCIENCE,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from infra.errors import BundleError
-from infra.placements import placements_of
-from infra.places import BUNDLES, bundle_key, candidates_of
+from infra.ledger.run_rules import placements_of
+from infra.places import BUNDLES, bundle_key, trained_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
@@ -93,7 +93,7 @@ def _copy_models(made: RefitRecord, storage: Storage, scratch: Path) -> str:
     """
     sha256 = _copy_model(storage, made.folder, made.model_sha256, scratch / MODEL)
     if made.refitted:
-        judged = f"{candidates_of(made.run)}/{made.candidate}"
+        judged = f"{trained_of(made.run)}/{made.candidate}"
         _copy_model(storage, judged, made.judged_sha256, scratch / JUDGED)
     return sha256
 

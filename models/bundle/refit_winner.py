@@ -17,7 +17,7 @@ from pydantic import Field
 
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
-from infra.places import candidates_of, refits_of
+from infra.places import refits_of, trained_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.rules import Strict, load_rules
 from infra.schemas import CATALOGUE, HISTORY
@@ -112,7 +112,7 @@ def _as_judged(verdict: VerdictRecord) -> RefitRecord:
         at=datetime.now(UTC),
         candidate=verdict.candidate,
         refitted=False,
-        folder=f"{candidates_of(verdict.run)}/{verdict.candidate}",
+        folder=f"{trained_of(verdict.run)}/{verdict.candidate}",
         judged_sha256=verdict.model_sha256,
         model_sha256=verdict.model_sha256,
         passed=True,

@@ -17,11 +17,11 @@ from itertools import chain
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
-from infra.places import candidates_of
+from infra.places import trained_of
 from infra.records.evaluation import EvaluationRecord
 from infra.records.release import PublishRecord
 from infra.storage import Storage
-from models.candidates import load_candidates
+from models.candidates import candidates_of
 from models.data.holdout import notes_of
 from models.data.run_tables import RunTables, read_run
 from models.evaluation.champion import champion_of
@@ -47,9 +47,10 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
     """
     tables, champion = read_run(storage, run), live(storage)
     missing: list[str] = []
-    rivals = frozenset(candidate.name for candidate in load_candidates() if candidate.baseline)
+    candidates = candidates_of(storage, run)
+    rivals = frozenset(candidate.name for candidate in candidates if candidate.baseline)
     entrants = chain(
-        (_candidate(storage, run, candidate.name, tables) for candidate in load_candidates()),
+        (_candidate(storage, run, candidate.name, tables) for candidate in candidates),
         _champion(storage, champion, tables, missing),
     )
     scored = score_run(tables, entrants, rivals, storage.settings.seed)
@@ -81,7 +82,7 @@ def _candidate(storage: Storage, run: str, name: str, tables: RunTables) -> Entr
             f"The tables of {run} were written again since {name} learnt from them.",
             "Run train again, and all that follows.",
         )
-    costs = read_costs(storage, candidates_of(run), name).metrics()
+    costs = read_costs(storage, trained_of(run), name).metrics()
     return Entrant(score_of(name, "candidate", trained, costs), trained.model)
 
 

@@ -11,21 +11,23 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.command_line import run_program, text_table
 from infra.errors import CatwalkError
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import RELEASE
 from infra.records.evaluation import EvaluationRecord
 from infra.records.release import Judgement, VerdictRecord
 from infra.rules import read_rules
 from infra.shop_home import open_home
 from infra.storage import Storage
+from models.candidates import Candidate, candidates_of
 from models.release.columns import NAME as COLUMNS
 from models.release.judge_release import judge_all
-from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
+from models.release.thresholds import ReleaseRules, parse_thresholds
 from models.release.verdict import outcome_of
 
 RUNS = 10
@@ -68,7 +70,8 @@ def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
         evaluation = records.load_evaluation()
         if evaluation is None:
             return Replay(run, "", then, "unreadable", (), "its evaluation is gone")
-        return _replayed(run, then, evaluation, rules, verdict)
+        candidates = candidates_of(storage, run)
+        return _replayed(run, then, evaluation, rules, candidates, verdict)
     except CatwalkError as error:
         return Replay(run, "", then, "unreadable", (), error.fact)
 
@@ -78,12 +81,13 @@ def _replayed(
     then: str,
     evaluation: EvaluationRecord,
     rules: ReleaseRules,
+    candidates: Iterable[Candidate],
     verdict: VerdictRecord | None,
 ) -> Replay:
     """Decide again; the judgement of the data's columns is taken from the verdict."""
     judged = verdict.judgements if verdict else ()
     columns = tuple(judgement for judgement in judged if judgement.metric == COLUMNS)
-    score, judgements = judge_all(evaluation, rules, columns)
+    score, judgements = judge_all(evaluation, rules, candidates, columns)
     outcome = outcome_of(judgements)
     reasons = tuple(
         judgement

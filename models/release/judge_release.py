@@ -6,34 +6,35 @@ raised. docs/reference/release_verdicts.md lists every case.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from infra.errors import CatwalkError, ReleaseError, SettingsError
+from infra.errors import CatwalkError, ReleaseError
+from infra.ledger.decision_log import THRESHOLDS
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import rules_of
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import Judgement, VerdictRecord
-from infra.rules import read_rules
+from infra.records.run_rules import KeptFile
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
-from models.candidates import load_candidates
+from models.candidates import Candidate, candidates_of
 from models.evaluation.compare import CHAMPION
 from models.release.columns import columns_of, columns_of_version, judge_columns
 from models.release.judging import CHOSEN_BY, judge, rivals_of
-from models.release.thresholds import RELEASE, ReleaseRules, parse_thresholds
+from models.release.thresholds import ReleaseRules, parse_thresholds
 from models.release.verdict import WORST_FIRST, outcome_of
 
 Judged: TypeAlias = tuple[Score, tuple[Judgement, ...]]
 NOBODY = "none"
 
 
-def judge_release(storage: Storage, run: str, file: Path = RELEASE) -> VerdictRecord:
+def judge_release(storage: Storage, run: str) -> VerdictRecord:
     """Judge every candidate that is no baseline, and save the verdict on the best one.
 
+    The rules are those that the run kept when it began.
     The best has the best outcome: release, then review, then reject; among equals it has the
     highest ndcg_at_10.
 
@@ -50,22 +51,27 @@ def judge_release(storage: Storage, run: str, file: Path = RELEASE) -> VerdictRe
     """
     records = RunRecords(storage, run)
     try:
-        verdict = _verdict(storage, run, file)
+        verdict = _verdict(storage, run)
     except Exception as error:
-        records.save_verdict(_without_judging(run, file, error))
+        records.save_verdict(_without_judging(storage, run, error))
         raise
     records.save_verdict(verdict)
-    _require_not_rejected(verdict, file)
+    _require_not_rejected(verdict)
     return verdict
 
 
 def judge_all(
-    evaluation: EvaluationRecord, rules: ReleaseRules, columns: tuple[Judgement, ...] = ()
+    evaluation: EvaluationRecord,
+    rules: ReleaseRules,
+    candidates: Iterable[Candidate],
+    columns: tuple[Judgement, ...] = (),
 ) -> Judged:
     """Return the best releasable candidate of an evaluation and how it met the rules.
 
     Parameters
     ----------
+    candidates : iterable of Candidate
+        Those that competed in the run.
     columns : tuple of Judgement
         The judgement of the data's columns; counts for every candidate.
 
@@ -77,7 +83,7 @@ def judge_all(
     return best(
         [
             (score, (*judge(score, rivals_of(score, evaluation), rules), *columns))
-            for score in _releasable(evaluation)
+            for score in _releasable(evaluation, candidates)
         ]
     )
 
@@ -87,21 +93,21 @@ def best(judged: Sequence[Judged]) -> Judged:
     return max(judged, key=_standing)
 
 
-def _verdict(storage: Storage, run: str, file: Path) -> VerdictRecord:
-    content = read_rules(file)
-    rules = parse_thresholds(content, str(file))
+def _verdict(storage: Storage, run: str) -> VerdictRecord:
+    kept = rules_of(storage, run).release
+    rules = parse_thresholds(kept.content, kept.origin)
     evaluation = RunRecords(storage, run).load_evaluation()
     if evaluation is None or evaluation.run != run:
         raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
     columns, live = columns_of(storage, run), evaluation.champion
     held = () if live is None else (judge_columns(columns, columns_of_version(storage, live)),)
-    score, judgements = judge_all(evaluation, rules, held)
+    score, judgements = judge_all(evaluation, rules, candidates_of(storage, run), held)
     return VerdictRecord(
         run=run,
         at=datetime.now(UTC),
         outcome=outcome_of(judgements),
         candidate=score.name,
-        **_thresholds(content),
+        **_thresholds(kept),
         batches=tuple(storage.lake.manifest(INTERACTIONS.name, run)["batches"]),
         judgements=judgements,
         model_sha256=score.model_sha256,
@@ -110,13 +116,13 @@ def _verdict(storage: Storage, run: str, file: Path) -> VerdictRecord:
     )
 
 
-def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
+def _without_judging(storage: Storage, run: str, error: Exception) -> VerdictRecord:
     """Reject a run that could not be judged, so that no earlier verdict counts for it."""
     ours = isinstance(error, CatwalkError)  # any other text may hold what nobody should read
     reason = str(error) if ours else f"It failed by {type(error).__name__}: see the task's log."
     try:
-        thresholds = _thresholds(read_rules(file))
-    except SettingsError:
+        thresholds = _thresholds(rules_of(storage, run).release)
+    except CatwalkError:
         thresholds = {"thresholds_sha256": "unknown"}
     judgement = Judgement(
         metric="judge_release",
@@ -138,14 +144,13 @@ def _without_judging(run: str, file: Path, error: Exception) -> VerdictRecord:
     )
 
 
-def _thresholds(content: bytes) -> dict[str, Any]:
+def _thresholds(kept: KeptFile) -> dict[str, Any]:
     """Return the fields of a verdict that keep the file of thresholds, whoever changes it later."""
-    text = content.decode("utf-8", "replace")
-    return {"thresholds_sha256": hashlib.sha256(content).hexdigest(), "thresholds_text": text}
+    return {"thresholds_sha256": kept.sha256, "thresholds_text": kept.text}
 
 
-def _releasable(evaluation: EvaluationRecord) -> list[Score]:
-    names = {candidate.name for candidate in load_candidates() if not candidate.baseline}
+def _releasable(evaluation: EvaluationRecord, candidates: Iterable[Candidate]) -> list[Score]:
+    names = {candidate.name for candidate in candidates if not candidate.baseline}
     scores = [
         score for score in evaluation.scores if score.role != CHAMPION and score.name in names
     ]
@@ -161,10 +166,10 @@ def _standing(judged: Judged) -> tuple[int, float]:
     return place, quality if math.isfinite(quality) else -math.inf
 
 
-def _require_not_rejected(verdict: VerdictRecord, file: Path) -> None:
+def _require_not_rejected(verdict: VerdictRecord) -> None:
     missed = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
     if verdict.outcome == "reject":
         raise ReleaseError(
             f"{verdict.candidate} of {verdict.run} is not released: {' '.join(missed)}",
-            f"What is live stays live. Improve the model or the data; the rules are in {file}.",
+            f"What is live stays live. Improve the model or the data; see {THRESHOLDS}.",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
@@ -15,7 +14,6 @@ from infra.rules import Strict, parse_rules, parse_yaml
 from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS
 
-RELEASE = Path(__file__).parents[1] / "release.yaml"
 DOUBT = "when_in_doubt"
 Missed: TypeAlias = Literal["reject", "review"]
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from infra.places import candidates_of
+from infra.places import trained_of
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.settings import Settings
 from infra.storage import Storage
-from models.candidates import Candidate, candidate_named, make, require_sound
+from models.candidates import Candidate, candidate_named, candidates_of, make
 from models.data.holdout import select
 from models.data.outline import read_outline
 from models.data.run_steps import Part, read_steps
@@ -58,17 +58,16 @@ def train(storage: Storage, run: str, candidate: str) -> dict[str, int | float |
     Raises
     ------
     SettingsError
-        The candidate does not exist, or it or another one of the run cannot be made.
+        The candidate does not compete in this run, or cannot be made.
     InputError
         Nothing can be learnt from the tables of the run, or the hold-out has nobody to score on.
     StorageError
         The tables of the run are not there.
     """
-    chosen = candidate_named(candidate)
-    require_sound(storage.settings)
+    chosen = candidate_named(candidate, candidates_of(storage, run))
     recipe = make(chosen, storage.settings)
     lesson = read_lesson(storage, run, recipe)
-    return learn_and_keep(storage, run, chosen, recipe, lesson, candidates_of(run))
+    return learn_and_keep(storage, run, chosen, recipe, lesson, trained_of(run))
 
 
 def learn_and_keep(

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from infra.errors import BundleError, StorageError
 from infra.lake import inputs_id
-from infra.places import candidates_of, costs_key
+from infra.places import costs_key, trained_of
 from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified, write_manifest
@@ -174,7 +174,7 @@ def model_folder(storage: Storage, place: str, name: str) -> Iterator[tuple[Path
 
 def load_trained(storage: Storage, run: str, name: str) -> Trained:
     """Load a trained candidate; raises as `model_folder` does."""
-    return load_kept(storage, candidates_of(run), name)
+    return load_kept(storage, trained_of(run), name)
 
 
 def load_kept(storage: Storage, place: str, name: str) -> Trained:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
-from infra.placements import ListRule, load_placements, parse_placements, placements_of
+from infra.ledger.run_rules import placements_of
+from infra.placements import ListRule, load_placements, parse_placements
 from infra.places import REPOSITORY
 from infra.settings import Settings, load_settings
 from infra.storage import Storage

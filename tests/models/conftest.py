@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import RELEASE, files_of, read_files
+from infra.places import RULES
 from infra.records.gates import Check, GateRecord
 from infra.records.release import ServingRecord
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.data.run_tables import interactions, item_features
 from models.recommender import Interactions, ItemFeatures, Recipe, Recommender
-from models.release.thresholds import RELEASE
 from tests.conftest import JVM
 from tests.models import prepared
 
@@ -265,7 +267,7 @@ def write_lists(
     shop: Storage, run: str, candidate: str, k: int = 5, written_at: datetime = AS_OF
 ) -> None:
     """Write the table `recommendations` as the Spark job does, with the refitted candidate."""
-    from infra.places import candidates_of
+    from infra.places import trained_of
     from models.bundle_layout import manifest_sha256
     from models.data.run_tables import read_run
     from models.training.trained_model import model_folder, read_model
@@ -273,7 +275,7 @@ def write_lists(
     train = read_run(shop, run).train
     made = RunRecords(shop, run).load_refit()
     of_refit = made is not None and made.candidate == candidate
-    place = made.folder if made and of_refit else f"{candidates_of(run)}/{candidate}"
+    place = made.folder if made and of_refit else f"{trained_of(run)}/{candidate}"
     with model_folder(shop, *place.rsplit("/", 1)) as (folder_of_model, _):
         given = read_model(folder_of_model)[0].recommend(train.users, k)
         sha256 = manifest_sha256(folder_of_model)
@@ -330,6 +332,12 @@ def save_serving(shop: Storage, run: str) -> None:
     RunRecords(shop, run).save_serving(record)
 
 
+def keep_files(shop: Storage, run: str, **files: Path) -> None:
+    """Let a run obey other files than the repository's, whatever it kept before."""
+    rules = read_files(run, replace(files_of(shop.settings), **files))
+    shop.reports.write(f"{run}/{RULES}", rules.model_dump_json().encode())
+
+
 def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
     """Do everything from training to a bundle that answers; return the version it would have.
 
@@ -347,10 +355,11 @@ def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
     from models.release.judge_release import judge_release
     from models.training.train import train
 
+    keep_files(shop, run, release=rules)
     for candidate in load_candidates():
         train(shop, run, candidate.name)
     evaluate(shop, run)
-    verdict = judge_release(shop, run, rules)
+    verdict = judge_release(shop, run)
     refit_winner(shop, run)
     write_lists(shop, run, verdict.candidate)
     for gate in ("events", "items", "interactions", "recommendations"):

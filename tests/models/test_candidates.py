@@ -10,12 +10,9 @@ import pytest
 
 from infra.errors import SettingsError
 from infra.storage import Storage
-from models import candidates
 from models.candidates import Candidate, candidate_named, load_candidates, make, model_class
 from models.recommenders.lightfm_hybrid import LightFMHybrid
-from models.training.train import train
 from tests.conftest import REPOSITORY
-from tests.models.conftest import RUN, WriteRun
 
 LIGHTFM = "models.recommenders.lightfm_hybrid:LightFMHybrid"
 
@@ -143,30 +140,6 @@ def test_a_parameter_that_nobody_gave(shop: Storage, monkeypatch: pytest.MonkeyP
     entry = {"name": "a", "class": LIGHTFM, "why": "w"}
     with pytest.raises(SettingsError, match="LightFMHybrid needs the parameter 'depth'"):
         make(Candidate.model_validate(entry), shop.settings)
-
-
-WRONG = {
-    "{class: models.absent:Model, why: w}": "wrong: 'models.absent:Model' cannot be loaded",
-    f"{{class: {LIGHTFM}, parameters: {{epochs: 0}}, why: w}}": "wrong: The parameter epochs is 0",
-}
-
-
-@pytest.mark.parametrize("entry", WRONG)
-def test_nothing_is_trained_beside_a_candidate_that_cannot_be_made(
-    entry: str,
-    shop: Storage,
-    write_run: WriteRun,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    write_run()
-    file = tmp_path / "entries.yaml"
-    file.write_text(f"wrong: {entry}\npopularity: {{{ENTRY}}}\n")
-    known = (*load_candidates(), *load_candidates(file))
-    monkeypatch.setattr(candidates, "load_candidates", lambda *_, **__: known)
-    with pytest.raises(SettingsError, match=WRONG[entry]):
-        train(shop, RUN, "popularity")
-    assert shop.lake.partitions("candidates") == []
 
 
 def test_the_shop_gives_seed_and_threads_unless_the_file_does(shop: Storage) -> None:

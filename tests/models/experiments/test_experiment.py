@@ -69,7 +69,7 @@ def test_a_grid_is_measured_as_a_run_is(accepted: Storage) -> None:
     mine = scores["also_bought"]
     with pytest.MonkeyPatch.context() as patch:
         both = tuple(map(candidate_named, ("popularity", "also_bought")))
-        patch.setattr("models.evaluation.evaluate.load_candidates", lambda: both)
+        patch.setattr("models.evaluation.evaluate.candidates_of", lambda *_: both)
         theirs = evaluate(accepted, RUN).scores[1]
     costs = {"training_minutes", "peak_memory_mb", "model_mb"}  # times have other lengths
     assert {**mine.metrics, **dict.fromkeys(costs, 0)} == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from infra.places import candidates_of
+from infra.places import trained_of
 from infra.settings import load_settings
 from infra.spark.submit import submit_command
 from infra.storage import Storage
@@ -43,7 +43,7 @@ def test_the_table_gives_what_the_arrays_give(trained: Factors, shop: Storage) -
         np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), rtol=0.02, atol=1e-3)
     assert np.array_equal(mine.seen_items, whole.train.weights.indices)
     assert shop.lake.store.list("scratch") == [], "what Spark was handed is gone"
-    assert read_costs(shop, candidates_of(RUN), "spark_als").peak_memory_mb > 0
+    assert read_costs(shop, trained_of(RUN), "spark_als").peak_memory_mb > 0
 
 
 @pytest.mark.xdist_group(JVM)

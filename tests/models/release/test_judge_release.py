@@ -13,6 +13,8 @@ import pytest
 
 from infra.errors import CatwalkError, ReleaseError, SettingsError, StorageError
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import RELEASE
+from infra.places import RULES
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import Judgement, VerdictRecord
 from infra.storage import Storage
@@ -20,9 +22,9 @@ from models.release import judge_release as release
 from models.release.columns import columns_of
 from models.release.judge_release import best, judge_release
 from models.release.judging import judge
-from models.release.thresholds import RELEASE, ReleaseRules, Threshold, parse_thresholds
+from models.release.thresholds import ReleaseRules, Threshold
 from models.release.verdict import outcome_of
-from tests.models.conftest import AS_OF, RUN, WriteRun
+from tests.models.conftest import AS_OF, RUN, WriteRun, keep_files
 from tests.models.release.test_judging import NOTHING_LIVE, compared, rivals
 
 GOOD = {"ndcg_at_10": 0.1, "user_coverage": 1.0, "catalogue_coverage": 0.5}
@@ -69,7 +71,8 @@ def went_live(shop: Storage, columns: tuple[str, ...] | None) -> None:
 def judged(shop: Storage, file: Path = RELEASE) -> VerdictRecord:
     """Decide, and return the verdict that stands afterwards, whatever was raised."""
     try:
-        judge_release(shop, RUN, file)
+        keep_files(shop, RUN, release=file)
+        judge_release(shop, RUN)
     except CatwalkError:
         assert found(shop).outcome == "reject", "only a rejection may raise"
     return found(shop)
@@ -213,34 +216,36 @@ def test_the_verdict_table(
     assert said in " ".join(judgement.reason for judgement in verdict.judgements)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{}", b"ndcg_at_10: {mim: 1, why: w}", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"ndcg_at_10: {mim: 1, why: w}"])
 def test_thresholds_that_cannot_be_read_reject(
-    content: bytes | None, shop: Storage, write_run: WriteRun, tmp_path: Path
+    content: bytes, shop: Storage, write_run: WriteRun, tmp_path: Path
 ) -> None:
     """Also where the run was released before: the old verdict does not stand."""
     write_run()
     evaluated(shop)
     judge_release(shop, RUN)
     file = tmp_path / "release.yaml"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
+    keep_files(shop, RUN, release=file)
     with pytest.raises(SettingsError, match=f"{file}"):
-        judge_release(shop, RUN, file)
+        judge_release(shop, RUN)
     assert found(shop).outcome == "reject"
     assert str(file) in found(shop).judgements[0].reason
-    hashed = "unknown" if content is None else hashlib.sha256(content).hexdigest()
-    assert found(shop).thresholds_sha256 == hashed
+    assert found(shop).thresholds_sha256 == hashlib.sha256(content).hexdigest()
+    assert found(shop).thresholds_text == content.decode()
 
 
-def test_also_thresholds_that_make_no_sense_are_kept(
-    shop: Storage, write_run: WriteRun, tmp_path: Path
+def test_rules_that_were_changed_after_they_were_kept_reject(
+    shop: Storage, write_run: WriteRun
 ) -> None:
     write_run()
-    file = tmp_path / "release.yaml"
-    file.write_text("ndcg_at_10: {mim: 1, why: w}")
-    with pytest.raises(SettingsError):
-        judge_release(shop, RUN, file)
-    assert found(shop).thresholds_text == "ndcg_at_10: {mim: 1, why: w}"
+    evaluated(shop)
+    keep_files(shop, RUN)
+    kept = shop.reports.read(f"{RUN}/{RULES}")
+    shop.reports.write(f"{RUN}/{RULES}", kept.replace(b"beats: popularity", b"beats: content"))
+    with pytest.raises(StorageError, match=r"rules\.json cannot be read.*sha256"):
+        judge_release(shop, RUN)
+    assert (found(shop).outcome, found(shop).thresholds_sha256) == ("reject", "unknown")
 
 
 def test_tables_that_are_gone_reject(shop: Storage, write_run: WriteRun) -> None:
@@ -284,23 +289,19 @@ def test_a_release_is_bound_to_what_was_judged(shop: Storage, write_run: WriteRu
     assert "items.price double" in verdict.columns
 
 
-def test_the_hash_is_of_the_rules_that_judged(
-    shop: Storage, write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_verdict_keeps_the_rules_that_judged(
+    shop: Storage, write_run: WriteRun, tmp_path: Path
 ) -> None:
     write_run()
     evaluated(shop)
     file = tmp_path / "release.yaml"
     file.write_text("ndcg_at_10: {min: 0.05, why: w}")
-    judged_by = hashlib.sha256(file.read_bytes()).hexdigest()
-
-    def then_edited(content: bytes, origin: str) -> ReleaseRules:
-        file.write_text("ndcg_at_10: {min: 0.9, why: w}")
-        return parse_thresholds(content, origin)
-
-    monkeypatch.setattr(release, "parse_thresholds", then_edited)
-    verdict = judge_release(shop, RUN, file)
-    assert verdict.thresholds_sha256 == judged_by
+    keep_files(shop, RUN, release=file)
+    file.write_text("ndcg_at_10: {min: 0.9, why: w}")
+    verdict = judge_release(shop, RUN)
     assert verdict.thresholds_text == "ndcg_at_10: {min: 0.05, why: w}"
+    digest = hashlib.sha256(verdict.thresholds_text.encode()).hexdigest()
+    assert verdict.thresholds_sha256 == digest
 
 
 def test_a_rejection_says_why_and_what_to_do(shop: Storage, write_run: WriteRun) -> None:

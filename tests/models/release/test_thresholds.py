@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
+from infra.ledger.run_rules import RELEASE
 from infra.rules import read_rules
-from models.release.thresholds import RELEASE, Amount, ReleaseRules, parse_thresholds
+from models.release.thresholds import Amount, ReleaseRules, parse_thresholds
 
 BAD_RULES = {
     "": "holds no keys",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from infra.places import PLAN, candidates_of
+from infra.places import PLAN, trained_of
 from infra.rules import Strict
 from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
@@ -82,7 +82,7 @@ def test_training_gives_it_the_steps_before_the_cut(
     write_run(steps=STEPS)
     recipe = make(candidate, shop.settings)
     lesson = read_lesson(shop, RUN, recipe)
-    learn_and_keep(shop, RUN, candidate, recipe, lesson, candidates_of(RUN))
+    learn_and_keep(shop, RUN, candidate, recipe, lesson, trained_of(RUN))
     model = load_trained(shop, RUN, "next_item").model
     assert after(model, "item001") == {"item003", "item007"} and not after(model, "item007")
 

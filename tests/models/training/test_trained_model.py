@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import StorageError
-from infra.places import candidates_of, costs_key
+from infra.places import costs_key, trained_of
 from infra.storage import Storage
 from models.candidates import load_candidates
 from models.evaluation.evaluate import evaluate
@@ -19,7 +19,7 @@ NAMES = [candidate.name for candidate in load_candidates()]
 
 
 def files_of(shop: Storage, name: str) -> dict[str, bytes]:
-    folder = Path(shop.lake.address(candidates_of(RUN), name))
+    folder = Path(shop.lake.address(trained_of(RUN), name))
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -41,7 +41,7 @@ def test_costs_are_beside_the_model_and_in_its_score(shop: Storage, write_run: W
     scores = {score.name: score.metrics for score in evaluate(shop, RUN).scores}
     assert set(NAMES) == set(scores) != set()
     for name in NAMES:
-        costs = read_costs(shop, candidates_of(RUN), name)
+        costs = read_costs(shop, trained_of(RUN), name)
         assert round(costs.training_seconds, 3) == shown[name]["training_seconds"]
         assert scores[name]["training_minutes"] == costs.training_seconds / 60
         assert scores[name]["peak_memory_mb"] == costs.peak_memory_mb > 0
@@ -51,7 +51,7 @@ def test_without_costs_nothing_is_scored(shop: Storage, write_run: WriteRun) -> 
     write_run()
     for name in NAMES:
         train(shop, RUN, name)
-    Path(shop.lake.address(costs_key(candidates_of(RUN), "content"))).unlink()
+    Path(shop.lake.address(costs_key(trained_of(RUN), "content"))).unlink()
     with pytest.raises(StorageError, match=r"what the training of content took\. Train it again"):
         evaluate(shop, RUN)
 
