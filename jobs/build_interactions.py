@@ -23,7 +23,7 @@ from pyspark.sql.types import StructType
 from infra.errors import InputError
 from infra.lake import batch_source
 from infra.ledger.batches import accepted_batches, read_batches
-from infra.placements import placements_of
+from infra.ledger.run_rules import placements_of
 from infra.schemas import EVENTS, ITEMS
 from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
