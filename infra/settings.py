@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.errors import SettingsError
@@ -64,7 +64,23 @@ class Settings(BaseSettings):
         description="Hours to wait for an answer; then it is a rejection.",
     )
     training_window_days: int = Field(90, ge=2, description="Days of events a model learns from.")
-    holdout_days: int = Field(3, ge=1, description="Last days, kept from training to score it on.")
+    holdout_users: int = Field(
+        1000,
+        ge=1,
+        description="Customers to judge by: the hold-out grows until it has them.",
+    )
+    holdout_days: int = Field(
+        3, ge=1, le=60, description="Least last days, kept from training to score it on."
+    )
+    most_holdout_days: int = Field(
+        28,
+        ge=1,
+        le=60,
+        description="Most of them, and a quarter of the days with data.",
+    )
+    most_events_per_day: int = Field(
+        1000, ge=1, description="Beyond this a user is a crawler, and left out of the data."
+    )
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
     placements: Path = Field(
         Path("models/placements.yaml"),
@@ -120,6 +136,14 @@ class Settings(BaseSettings):
     def _of_the_repository(cls, placements: Path) -> Path:
         """Look for a relative path where the shipped files are, whatever the working folder."""
         return REPOSITORY / placements.expanduser()
+
+    @field_validator("most_holdout_days")
+    @classmethod
+    def _least_before_most(cls, most: int, others: ValidationInfo) -> int:
+        least = others.data.get("holdout_days", most)
+        if least > most:
+            raise ValueError(f"{most} is less than CATWALK_HOLDOUT_DAYS, {least}")
+        return most
 
     @field_validator("sources", "approvers", "notify_email", mode="before")
     @classmethod

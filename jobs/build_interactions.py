@@ -23,14 +23,19 @@ from pyspark.sql.types import StructType
 from infra.errors import InputError
 from infra.lake import batch_source
 from infra.ledger.batches import accepted_batches, read_batches
+from infra.ledger.live_pointer import champion_cut
 from infra.ledger.run_rules import placements_of
+from infra.placements import ListRule
 from infra.schemas import EVENTS, ITEMS
 from infra.settings import Settings, load_settings
 from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
+from infra.utc import in_utc, require_past
 from jobs.cleaning.typed_rows import named, typed
-from jobs.cut import Times, inside
+from jobs.crawlers import activity_of, without_crawlers
+from jobs.cut import Cut, Times, Wish, choose_cut, inside, midnights
+from jobs.judged_customers import judged_customers
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.landing_folder import landed_files
 from jobs.landing.masking import MASKED, mask
@@ -80,28 +85,49 @@ def read_events(
     return reduce(DataFrame.unionByName, frames)
 
 
-def build(spark: SparkSession, storage: Storage, run: str, window: Times) -> None:
+def cut_of(
+    storage: Storage,
+    rule: ListRule,
+    events: DataFrame,
+    items: DataFrame,
+    window: Times,
+    days_with_data: int,
+) -> Cut:
+    """Choose the cut of a run: see `jobs/cut.py`."""
+    chosen, end = storage.settings, window.end
+    wish = Wish(chosen.holdout_users, chosen.holdout_days, chosen.most_holdout_days)
+    users = judged_customers(events, items, rule, midnights(end, wish))
+    return choose_cut(users, end, wish, days_with_data, champion_cut(storage))
+
+
+def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> None:
     """Write `interactions`, `items`, `catalogue` and, for a refit, `history` of a run."""
-    settings = storage.settings
+    settings, placements = storage.settings, placements_of(storage, run)
+    window = Times(end - timedelta(days=settings.training_window_days), end, end)
     batches = accepted_batches(read_batches(storage))
-    events = read_events(spark, storage, batches, placements_of(storage, run).success)
-    in_window = events.transform(inside, window)
+    every = read_events(spark, storage, batches, placements.success).transform(inside, window)
+    activity = activity_of(every, settings.most_events_per_day)
+    events = every.transform(without_crawlers, activity)
     sources = load_sources(settings.sources).values()
     rows = (read_items(spark, source.items, settings) for source in sources)
     items = reduce(DataFrame.unionByName, rows).persist()
-    facts = {"as_of": window.end, "cut": window.cut, "start": window.start, "batches": batches}
+    known = items.transform(readable)
+    cut = cut_of(storage, placements.home.rule, events, known, window, activity.days)
+    facts = {"as_of": end, "cut": cut.at, "start": window.start, "batches": batches}
+    facts |= {"holdout": cut.facts, "left_out_users": activity.left_out}
     facts |= {"refused": _refused(items), "rows_read": items.count(), "masked": _masked(items)}
     tables = {
-        "items": items.transform(readable).transform(as_known_at, window.cut),
-        "catalogue": items.transform(readable).transform(as_known_at, window.end),
-        "interactions": in_window.transform(pairs_of, window, settings.half_life_days),
+        "items": known.transform(as_known_at, cut.at),
+        "catalogue": known.transform(as_known_at, end),
+        "interactions": events.transform(
+            pairs_of, replace(window, cut=cut.at), settings.half_life_days
+        ),
     }
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
     if settings.refit:
-        whole = replace(window, cut=window.end)
-        history = in_window.transform(pairs_of, whole, settings.half_life_days)
-        _write(spark, storage, "history", run, history, {**facts, "cut": window.end})
+        history = events.transform(pairs_of, window, settings.half_life_days)
+        _write(spark, storage, "history", run, history, {**facts, "cut": end})
 
 
 def readable(items: DataFrame) -> DataFrame:
@@ -156,13 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", required=True, help="folder name of the run: run=...")
     parser.add_argument("--as-of", required=True, type=datetime.fromisoformat, help="end, UTC")
     chosen = parser.parse_args(arguments)
-    settings = load_settings()
-    window = Times(
-        start=chosen.as_of - timedelta(days=settings.training_window_days),
-        cut=chosen.as_of - timedelta(days=settings.holdout_days),
-        end=chosen.as_of,
-    )
-    build(spark_session.session("build_interactions"), Storage(settings), chosen.run, window)
+    storage, end = Storage(load_settings()), require_past(in_utc(chosen.as_of))
+    build(spark_session.session("build_interactions"), storage, chosen.run, end)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from infra.lake import run_key
 from infra.loading import load_named
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
-from infra.utc import in_utc
+from infra.utc import in_utc, require_past
 
 Answer = TypeVar("Answer")
 Counts = dict[str, Any]  # what a task returns: addresses and counts, never data
@@ -73,7 +73,7 @@ def current_run() -> Run:
     context = get_current_context()
     dag_run = context["dag_run"]
     chosen = context["params"].get("as_of")
-    moment = datetime.fromisoformat(chosen) if chosen else dag_run.run_after
+    moment = require_past(datetime.fromisoformat(chosen) if chosen else dag_run.run_after)
     key = run_key(dag_run.run_id)
     return Run(dag_run.dag_id, key, in_utc(moment), Storage(load_settings()))
 

@@ -12,6 +12,7 @@ from infra.rules import parse_json
 from infra.storage import Storage
 from infra.stores.numbered import key, numbers
 from infra.stores.object_store import AlreadyExistsError
+from infra.utc import in_utc
 
 CURE = "Restore it from a backup of the published folder; nothing is published until then."
 
@@ -25,6 +26,14 @@ def live(storage: Storage) -> PublishRecord | None:
         The newest pointer cannot be understood, or is not the one its name says.
     """
     return next(history(storage), None)
+
+
+def champion_cut(storage: Storage) -> datetime | None:
+    """Return the cut that what is live was judged at, None without one; raises as `live`."""
+    champion = live(storage)
+    if champion is None or champion.data is None:
+        return None
+    return in_utc(datetime.fromisoformat(champion.data.cut))
 
 
 def history(storage: Storage) -> Iterator[PublishRecord]:

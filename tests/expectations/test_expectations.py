@@ -383,7 +383,7 @@ def judge_events(shop: Storage) -> dict[str, list[Check]]:
     old = [item(0, category="coats"), item(1, category="shoes")]
     lake.put_items(shop, "run=before", old)
     put_all(shop, EVENTS, "batch={}-000001")
-    for source, hours in (("fresh", 72), ("stale", 73)):
+    for source, hours in (("fresh", 36), ("stale", 37)):
         times = {"event_time": AS_OF - timedelta(hours=hours)}
         rows = [event(0, **times), event(1, **times)]
         lake.put_batch(shop, f"batch={source}-000000", rows)

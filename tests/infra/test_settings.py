@@ -48,3 +48,13 @@ def test_a_secret_that_is_too_short_is_shown_nowhere(monkeypatch: pytest.MonkeyP
         Settings()
     assert "hunter2" not in str(raw.value)
     assert "input_value" not in str(raw.value)
+
+
+def test_the_least_days_of_a_hold_out_are_not_more_than_the_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CATWALK_HOLDOUT_DAYS", "30")
+    with pytest.raises(SettingsError, match=r"CATWALK_MOST_HOLDOUT_DAYS\).*28 is less than.* 30"):
+        load_settings()
+    monkeypatch.setenv("CATWALK_MOST_HOLDOUT_DAYS", "30")
+    assert load_settings().holdout_days == 30

@@ -12,12 +12,15 @@ import yaml
 
 from infra.errors import InputError, SettingsError
 from infra.ledger.batches import decide
+from infra.ledger.live_pointer import point
 from infra.records.gates import BatchDecision
+from infra.records.release import LearntFrom
 from infra.schemas import EVENTS, ITEMS
 from infra.storage import Storage
 from jobs import build_interactions as job
 from jobs.cut import Times, inside, split_at
 from jobs.landing.sources import FILE, success_by_source
+from tests.infra.report.test_report import published
 
 RUN = "run=test"
 CUT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -95,11 +98,9 @@ def test_only_a_type_of_event_is_a_success(tmp_path: Path) -> None:
 
 def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:
     land_items(shop)
-    for batch, decision in (("batch=shop-000000", "accepted"), ("batch=shop-000001", "stopped")):
-        frame = events(spark, ("anna", batch, "view", CUT - timedelta(days=1)))
-        frame.write.parquet(shop.lake.begin("events", batch))
-        shop.lake.commit("events", batch, {"rows": 1})
-        decide(shop, batch, BatchDecision.model_validate({"decision": decision, "by": "anna"}))
+    look = CUT - timedelta(days=1)
+    put_batch(spark, shop, "batch=shop-000000", ("anna", "batch=shop-000000", "view", look))
+    put_batch(spark, shop, "batch=shop-000001", ("anna", "i2", "view", look), decision="stopped")
     job.main(["--run", RUN, "--as-of", TIMES.end.isoformat()])
     table = shop.lake.dataset("interactions", RUN).to_table().to_pylist()
     assert [row["item_id"] for row in table] == ["batch=shop-000000"]
@@ -112,11 +113,62 @@ def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:
     assert datetime.fromisoformat(said["cut"]) == TIMES.end
 
 
+def test_the_hold_out_is_as_long_as_it_must_be_and_the_manifest_says_why(
+    spark: Any, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three customers are wanted; back to the champion's cut there are two, and a crawler."""
+    day = timedelta(days=1)
+    land_items(shop)
+    rows = [("zoe", "i2", "view", TIMES.end - n * day) for n in range(1, 41)]
+    for number, ago in enumerate((2, 5, 8)):
+        rows.append((f"u{number}", "i1", "view", TIMES.end - 20 * day))
+        rows.append((f"u{number}", "i2", "purchase", TIMES.end - ago * day))
+    looks = [("robot", f"i{n}", "cart", TIMES.end - 4 * day + n * day / 24) for n in range(8)]
+    put_batch(spark, shop, "batch=shop-000000", *rows, *looks)
+    cut = TIMES.end - 6 * day
+    learnt = LearntFrom(start=str(TIMES.start), cut=cut.isoformat(), as_of="", batches=())
+    point(shop, published(data=learnt))
+    monkeypatch.setenv("CATWALK_HOLDOUT_USERS", "3")
+    monkeypatch.setenv("CATWALK_MOST_EVENTS_PER_DAY", "7")
+    job.main(["--run", RUN, "--as-of", TIMES.end.isoformat()])
+    facts = shop.lake.manifest("interactions", RUN)
+    assert facts["holdout"] == {
+        "users": 2,
+        "wanted_users": 3,
+        "days": 5,
+        "limited_by": "champion",
+    }
+    assert datetime.fromisoformat(facts["cut"]) == TIMES.end - 5 * day
+    assert facts["left_out_users"] == {"users": 1, "events": 8}
+    for table in ("interactions", "history"):
+        users = shop.lake.dataset(table, RUN).to_table()["user_key"].unique().to_pylist()
+        assert sorted(users) == ["u0", "u1", "u2", "zoe"]
+
+
+def test_the_future_is_refused(shop: Storage) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    with pytest.raises(InputError, match=r"lies in the future.*Leave it empty"):
+        job.main(["--run", RUN, "--as-of", tomorrow.isoformat()])
+    assert shop.lake.partitions("interactions") == []
+
+
 def test_a_table_without_rows_is_an_error_and_stays_hidden(spark: Any, shop: Storage) -> None:
     land_items(shop)
     with pytest.raises(InputError, match="The table interactions of run=test has no row"):
         job.main(["--run", RUN, "--as-of", TIMES.end.isoformat()])
     assert shop.lake.partitions("interactions") == []
+
+
+def put_batch(
+    spark: Any,
+    shop: Storage,
+    batch: str,
+    *rows: tuple[str, str, str, datetime],
+    decision: str = "accepted",
+) -> None:
+    events(spark, *rows).write.parquet(shop.lake.begin("events", batch))
+    shop.lake.commit("events", batch, {"rows": len(rows)})
+    decide(shop, batch, BatchDecision.model_validate({"decision": decision, "by": "anna"}))
 
 
 def land_items(shop: Storage) -> None:

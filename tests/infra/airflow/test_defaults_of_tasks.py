@@ -7,6 +7,7 @@ That of the events is shown through a real scheduler, in tests/test_whole_run.py
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -90,6 +91,20 @@ def test_a_broken_table_stops_all_that_comes_after_its_gate(
         assert record.result == "stopped"
     assert "Stopped at the gate" in shop.reports.read(f"{run}/index.html").decode()
     assert live(shop) == before
+
+
+def test_no_task_of_a_run_replays_the_future(
+    dag: Any, shop: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.05)))
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    first = next(task.task_id for task in dag.tasks if not task.upstream_list)
+    pattern = "|".join(f"^{task.task_id}$" for task in dag.tasks if task.task_id != first)
+    finished = dag.test(mark_success_pattern=pattern, run_conf={"as_of": tomorrow.isoformat()})
+    states = {task.task_id: str(task.state) for task in finished.get_task_instances()}
+    assert states[first] == "failed"
+    assert not shop.reports.list(run_key(finished.run_id))
 
 
 def test_no_gate_is_left_out(dag: Any) -> None:
