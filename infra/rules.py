@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from infra.errors import CatwalkError, SettingsError, StorageError
+from infra.plain_yaml import Keys, load_plain
 
 
 class Strict(BaseModel):
-    """Base of all rules files and records: frozen, and refuses unknown keys."""
+    """Base of all rules files and records: frozen, refuses unknown keys and `true` as a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and info.field_name is not None:
+            kinds = _kinds(cls.model_fields[info.field_name].annotation)
+            if bool not in kinds and kinds & {int, float}:
+                raise ValueError(f"{str(value).lower()} is no number")
+        return value
+
+
+def _kinds(annotation: object) -> set[object]:
+    """Return the types that a field may have, of a union each."""
+    parts = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else ()
+    return {kind for part in parts for kind in _kinds(part)} if parts else {annotation}
+
 
 StrictType = TypeVar("StrictType", bound=Strict)
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML lets a repeated key win silently; in a file that decides releases it must not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = {str(key) for key in keys if keys.count(key) > 1}
-        if repeated:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key '{sorted(repeated)[0]}' occurs twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
+SHORT = 40  # characters of a wrong value that an error repeats
 
 
 def load_rules(file: Path, model: type[StrictType]) -> StrictType:
@@ -74,10 +79,10 @@ def parse_yaml(content: bytes, origin: str) -> dict[Any, Any]:
     Raises
     ------
     SettingsError
-        They are not YAML, a key occurs twice, or no key is there.
+        They are not YAML as `infra.plain_yaml` reads it, or no key is there.
     """
     try:
-        loaded = _UniqueKeyLoader(content.decode("utf-8")).get_single_data()
+        loaded = load_plain(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{origin}{_problem(error)}.", "Correct it.") from error
     if not isinstance(loaded, dict):
@@ -103,7 +108,8 @@ def parse_rules(content: object, model: type[StrictType], origin: str) -> Strict
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{origin}: {describe(error)}", "Correct it and run again.") from error
+        told = describe(error, content)
+        raise SettingsError(f"{origin}: {told}", "Correct it and run again.") from error
 
 
 def parse_json(
@@ -120,17 +126,39 @@ def parse_json(
         raise refuse(f"{name} cannot be read: {describe(error)}", cure) from error
 
 
-def describe(error: ValidationError) -> str:
-    """Say in one line which keys are wrong and why, without echoing whole inputs."""
-    return "; ".join(
-        _describe_part(part["loc"], part["type"], part["msg"]) for part in error.errors()
+def describe(error: ValidationError, content: object = None) -> str:
+    """Say in one line which keys are wrong and why, without echoing whole inputs.
+
+    Of content from a file it also says the line, and a wrong word or number itself.
+    """
+    told = (
+        _describe_part(part["loc"], part["type"], part["msg"])
+        + _written(content, part["loc"], part["input"])
+        for part in error.errors()
     )
+    return "; ".join(told) + "."
 
 
 def _describe_part(location: tuple[int | str, ...], kind: str, message: str) -> str:
     key = ".".join(str(step) for step in location) or "the file"
     if kind == "extra_forbidden":
-        return f"unknown key '{key}'."
+        return f"unknown key '{key}'"
     if kind == "missing":
-        return f"key '{key}' is missing."
-    return f"key '{key}': {message[0].lower()}{message[1:]}."
+        return f"key '{key}' is missing"
+    return f"key '{key}': {message[0].lower()}{message[1:]}"
+
+
+def _written(content: object, location: tuple[int | str, ...], value: object) -> str:
+    """Say in which line of a file a key is, and what is there if that is short."""
+    line = 0
+    for step in location:
+        if isinstance(content, Keys):
+            line = content.lines.get(step, line)
+        try:
+            content = content[step]  # type: ignore[index]
+        except (TypeError, LookupError):
+            break
+    if not line:
+        return ""
+    short = isinstance(value, str | int | float) and len(str(value)) <= SHORT
+    return f" (line {line}{f': {value}' if short else ''})"

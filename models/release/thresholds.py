@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from infra.errors import SettingsError
 from infra.records.release import Outcome
@@ -15,6 +15,7 @@ from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS
 
 DOUBT = "when_in_doubt"
+HARDLY = 0.2  # NDCG@10 of shops is between 0.002 and 0.2, so no difference is as large
 Missed: TypeAlias = Literal["reject", "review"]
 
 
@@ -72,6 +73,11 @@ class Threshold(Strict):
     if_missed: Missed = "reject"
     why: str = Field(min_length=1)
 
+    @field_validator("max_drop_vs_champion")
+    @classmethod
+    def _can_happen(cls, drop: Amount | None) -> Amount | None:
+        return drop and _possible(drop)
+
     @property
     def compares(self) -> bool:
         """Tell whether it sets the model against another one."""
@@ -95,6 +101,11 @@ class Doubt(Strict):
 
     cannot_tell: Outcome = "release"
     suspicious_improvement: Amount = Amount.model_validate("50%")
+
+    @field_validator("suspicious_improvement")
+    @classmethod
+    def _can_happen(cls, jump: Amount) -> Amount:
+        return _possible(jump)
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,16 @@ def _require_sense(metric: str, threshold: Threshold, origin: str) -> None:
         raise SettingsError(
             f"{origin}: '{metric}' is not measured by slice.", f"Slices have {', '.join(SHOWN)}."
         )
+
+
+def _possible(amount: Amount) -> Amount:
+    """Return an amount; refuse `0.5` where nothing changes that much and 50% was meant."""
+    if not amount.percent and amount.number >= HARDLY:
+        raise ValueError(
+            f"{amount} is on the scale of the metric, where no change is as large; "
+            f"for a part of what is live write {amount.number * 100:g}%"
+        )
+    return amount
 
 
 def _require_order(least: float | None, most: float | None) -> None:

@@ -32,6 +32,16 @@ BAD_RULES = {
     "ndcg_at_10: {max_drop_vs_champion: x%, why: w}": "valid number",
     "ndcg_at_10: {max_drop_vs_champion: much, why: w}": "0.02 or a percentage like 5%",
     "ndcg_at_10: {max_drop_vs_champion: true, why: w}": "0.02 or a percentage like 5%",
+    "when_in_doubt: {suspicious_improvement: 0.5}": "suspicious_improvement.*write 50%.*line 1",
+    "ndcg_at_10: {max_drop_vs_champion: 0.2, why: w}": "max_drop_vs_champion.*write 20%",
+    "ndcg_at_10: {min: no, beats: popularity, why: w}": r"key 'min': .*\(line 1: no\)",
+    "user_coverage: {min: yes, why: w}": r"key 'min': .*valid number.*\(line 1: yes\)",
+    "ndcg_at_10:\n  min: # soon\n  beats: popularity": r"line 2: 'ndcg_at_10\.min' is empty",
+    "ndcg_at_10: {min: 0,02, why: w}": r"'ndcg_at_10\.02' is empty.*a point and no comma",
+    "training_minutes: {max: 1:30, why: w}": r"key 'max': .*valid number.*\(line 1: 1:30\)",
+    "ndcg_at_10: {min: 2026-11-28, why: w}": r"key 'min': .*\(line 1: 2026-11-28\)",
+    "ndcg_at_10:\n\u00a0\u00a0min: 0.02\n\u00a0\u00a0why: w": "line 2: the key 'min' has a no-",
+    "ndcg_at_10: {min: true, why: w}": r"true is no number \(line 1: True\)",
     "ndcg_at_10: {min: 1, why: w}\nndcg_at_10: {min: 0, why: w}": "occurs twice",
     "ndcg_at_10: {slices: {new users: {}}, why: w}": "one of min, max",
     "ndcg_at_10: {slices: {new users: {min: 2, max: 1}}, why: w}": "above max",
@@ -52,6 +62,23 @@ def test_rules_that_cannot_be_meant(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(SettingsError, match=f"release.yaml.*{BAD_RULES[text]}"):
         thresholds_of(file)
+
+
+def test_numbers_are_read_as_people_mean_them() -> None:
+    content = b"""
+ndcg_at_10: {min: 1e-2, max_drop_vs_champion: 1e-2, why: w}
+training_minutes: {max: 010, why: w}
+auc: {min: "0.6", max_drop_vs_champion: "5 %", why: w}
+user_coverage: {min: 1.0, why: no}
+"""
+    rules = parse_thresholds(content, "a file").thresholds
+    assert (rules["ndcg_at_10"].min, str(rules["ndcg_at_10"].max_drop_vs_champion)) == (
+        0.01,
+        "0.01",
+    )
+    assert rules["training_minutes"].max == 10, "not 8"
+    assert (rules["auc"].min, str(rules["auc"].max_drop_vs_champion)) == (0.6, "5%")
+    assert (rules["user_coverage"].min, rules["user_coverage"].why) == (1.0, "no")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
