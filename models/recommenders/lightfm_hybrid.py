@@ -19,6 +19,7 @@ from infra.rules import Strict
 from models.recommender import Interactions, ItemFeatures, Matrix, require_learnable
 from models.recommenders.early_stopping import train_until_worse, watch
 from models.recommenders.factors import Factors, assemble
+from models.recommenders.new_items import by_attributes
 from models.recommenders.top_k import Vectors
 
 BIASES = 1  # the last place of an item's vector is its bias
@@ -29,7 +30,8 @@ class LightFMHybrid(Strict):
 
     With `patience`, training stops after so many epochs without a better NDCG on the last day of
     some users, and does at most one epoch more than `epochs`; with too few users that day, all
-    epochs are done. Bit-identical results need one thread; two are 1.5 times as fast.
+    epochs are done. With `own_pairs`, an item that few or no users took is placed by its
+    attributes, see `new_items`. Bit-identical results need one thread; two are 1.5 times as fast.
     """
 
     components: int = Field(32, ge=1, le=1024, description="length of the vectors")
@@ -45,6 +47,9 @@ class LightFMHybrid(Strict):
     weight_power: float = Field(
         0.5, ge=0, le=1, description="weights are raised to this power; 0 makes all equal"
     )
+    own_pairs: float = Field(
+        0, ge=0, le=1000, description="pairs that make an item's own vector count as its attributes"
+    )
     random_state: int = Field(7, ge=0, le=2**32 - 1, description="seed")
     num_threads: int = Field(1, ge=1, le=256, description="OpenMP threads")
 
@@ -53,7 +58,11 @@ class LightFMHybrid(Strict):
         require_learnable(train, items)
         features = identity_and_attributes(items.matrix, self.attribute_share)
         trained, settled = self._train_to_the_end(train, items, features)
-        assembled = assemble(train, items, *_vectors(trained, features))
+        users, vectors = _vectors(trained, features)
+        if self.own_pairs:
+            pairs = np.bincount(train.weights.indices, minlength=len(items.items))
+            vectors = by_attributes(vectors, pairs, items.matrix, self.own_pairs)
+        assembled = assemble(train, items, users, vectors)
         return replace(assembled, biases=BIASES, settled=settled)
 
     @classmethod
