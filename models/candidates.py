@@ -61,11 +61,10 @@ def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Ca
     return entries if every else enabled(entries)
 
 
-def candidates_of(storage: Storage, run: str, *, every: bool = False) -> tuple[Candidate, ...]:
-    """Return the candidates that compete in a run, or every one of the file that the run kept."""
+def candidates_of(storage: Storage, run: str) -> tuple[Candidate, ...]:
+    """Return the candidates that compete in a run: those of the file it kept when it began."""
     kept = rules_of(storage, run).candidates
-    entries = parse_candidates(kept.content, kept.origin)
-    return entries if every else enabled(entries)
+    return enabled(parse_candidates(kept.content, kept.origin))
 
 
 def parse_candidates(content: bytes, origin: str) -> tuple[Candidate, ...]:

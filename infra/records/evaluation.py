@@ -60,7 +60,9 @@ class EvaluationRecord(Strict):
     """All models of a run, scored on the same users and items.
 
     `champion` is the version that was live then, scored or not; `notes` say what was left out.
-    `inputs` is the id of the tables they learnt from and were scored on, see `inputs_id`.
+    `inputs` is the id of the tables they learnt from and were scored on, see `inputs_id`;
+    `judged_by` the metric that chooses among them; `holdout` how the cut was found, as the manifest
+    of the interactions says it.
     """
 
     run: str
@@ -74,6 +76,8 @@ class EvaluationRecord(Strict):
     champion: str | None = None
     notes: tuple[str, ...] = ()
     inputs: str = ""
+    judged_by: str = "ndcg_at_10"
+    holdout: dict[str, int | str] | None = None
 
     @model_validator(mode="before")
     @classmethod

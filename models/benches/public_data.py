@@ -17,13 +17,25 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 
 from infra.errors import InputError
-from models.data.run_tables import RunTables, interactions, item_features
-from models.recommender import texts
+from models.data.run_tables import RunTables, interactions, item_features, pairs_of, past_of
 
 PLACES = (Path("../shared/data"), Path("data"))
 PRODUCT = re.compile(r"\d{5}[A-Za-z]*")  # POST, DOT, M, BANK CHARGES are no products
 HOLDOUT = timedelta(days=14)  # three days leave 200 customers, and intervals that tell nothing
 HALF_LIFE_DAYS = 30.0
+_TIME = pa.timestamp("us", tz="UTC")
+PAIR_TYPES = pa.schema(
+    [
+        ("user_key", pa.string()),
+        ("item_id", pa.string()),
+        ("part", pa.string()),
+        ("weight", pa.float32()),
+        ("successes", pa.int32()),
+        ("purchases", pa.int32()),
+        ("last_time", _TIME),
+        ("bought_time", _TIME),
+    ]
+)
 Row = dict[str, Any]
 
 
@@ -69,7 +81,7 @@ def online_retail(folder: Path) -> RunTables:
         pair = _pair(line["user"], line["item"], part, line["time"].isoformat(), weight=0.0)
         row = rows.setdefault((line["user"], line["item"], part), pair)
         row["weight"] += 0.5 ** ((end - HOLDOUT - line["time"]).days / HALF_LIFE_DAYS)
-        row["last_time"] = max(row["last_time"], pair["last_time"])
+        row["last_time"] = row["bought_time"] = max(row["last_time"], pair["last_time"])
     titles = {line["item"]: line["title"] for line in bought if line["time"] <= end - HOLDOUT}
     items = [_item(name, title=title) for name, title in titles.items()]
     return _tables(rows.values(), items, cut=end - HOLDOUT, as_of=end)
@@ -99,8 +111,16 @@ def _purchases(file: Path) -> Iterator[Row]:
 
 def _pair(user: str, item: str, part: str, time: str, weight: float = 1.0) -> Row:
     moment = datetime.fromisoformat(time)
-    names = ("user_key", "item_id", "part", "weight", "events", "last_time")
-    return dict(zip(names, (user, item, part, weight, 1, moment), strict=True))
+    return {
+        "user_key": user,
+        "item_id": item,
+        "part": part,
+        "weight": weight,
+        "successes": 1,
+        "purchases": 1,
+        "last_time": moment,
+        "bought_time": moment,
+    }
 
 
 def _item(name: str, title: str | None = None) -> Row:
@@ -118,12 +138,11 @@ def _tables(
     cut: datetime,
     as_of: datetime,
 ) -> RunTables:
-    times = pa.timestamp("us", tz="UTC")
     train = [row for row in rows if row["part"] == "train"]
     holdout = [row for row in rows if row["part"] == "holdout"]
     every_item = np.array(sorted({row["item_id"] for row in (*items, *train)}), dtype=np.str_)
-    pairs = pa.Table.from_pylist(train)
-    pairs = pairs.set_column(5, "last_time", pairs["last_time"].cast(times))
+    pairs, after = (pa.Table.from_pylist(part, PAIR_TYPES) for part in (train, holdout))
+    known = interactions(pairs, every_item)
     text_types = {"brand": pa.string(), "category": pa.string(), "colour": pa.string()}
     text_types |= {"title": pa.string(), "price": pa.float64()}
     schema = [(name, text_types.get(name)) for name in items[0]]
@@ -132,16 +151,13 @@ def _tables(
         for name, kind in schema
     ]
     return RunTables(
-        train=interactions(pairs, every_item),
+        train=known,
+        past=past_of(pairs, known),
         items=item_features(pa.Table.from_pylist(items, pa.schema(types)), every_item),
-        holdout=(_column(holdout, "user_key"), _column(holdout, "item_id")),
+        holdout=pairs_of(after),
         cut=cut,
         as_of=as_of,
     )
-
-
-def _column(rows: list[Row], name: str) -> Any:
-    return texts(pa.array([row[name] for row in rows], pa.string()))
 
 
 def _with_tags(tables: RunTables, tags: list[list[str]]) -> RunTables:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from infra.errors import CatwalkError
+from infra.placements import ListRule, load_placements
+from infra.places import REPOSITORY
 from infra.records.evaluation import Score
 from infra.settings import Settings, load_settings
 from models.benches.public_data import crossvalidated, data_folder, online_retail
@@ -39,6 +41,7 @@ PUBLISHED: dict[str, Any] = {
 # The 100 or 200 neighbours of the first two leave 72,000 items to what sells, so their AUC says
 # nothing; spark_als knows no item of the hold-out that nobody took before.
 NOT_RANKED = ("also_bought", "content", "spark_als")
+BUY_AGAIN = REPOSITORY / "models/placements_buy_again.yaml"  # a shop that restocks
 CF_AUC, HYBRID_AUC, WITHIN = 0.347, 0.703, 0.02
 
 
@@ -52,7 +55,7 @@ def published_models() -> dict[str, Recipe]:
 
 def bench_crossvalidated(tables: RunTables, settings: Settings) -> dict[str, float]:
     """Print the AUC of the published models, then of the candidates; return all by name."""
-    holdout = select(tables)
+    holdout = select(tables, ListRule("seen"))
     print(f"crossvalidated: {len(holdout.users):,} users scored, {len(tables.items.items):,} items")
     models = published_models()
     models |= {candidate.name: make(candidate, settings) for candidate in _ranked_candidates()}
@@ -74,11 +77,12 @@ def _ranked_candidates() -> list[Candidate]:
 
 def bench_online_retail(tables: RunTables, settings: Settings) -> dict[str, dict[str, Any]]:
     """Print all candidates side by side with intervals; return what the last line says."""
-    holdout, candidates = select(tables), load_candidates(every=True)
+    candidates, placements = load_candidates(every=True), load_placements(BUY_AGAIN)
+    holdout = select(tables, placements.home.rule)
     print(f"online_retail: {len(holdout.users):,} users scored, {len(tables.items.items):,} items")
     entrants = (_trained(candidate, tables, holdout, settings) for candidate in candidates)
     rivals = frozenset(candidate.name for candidate in candidates if candidate.baseline)
-    scores = score_run(tables, entrants, rivals, settings.seed).scores
+    scores = score_run(tables, None, entrants, placements, rivals, settings.seed).scores
     for score in scores:
         print(_line(score))
     return {score.name: _facts(score) for score in scores}

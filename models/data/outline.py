@@ -23,6 +23,7 @@ from models.data.run_tables import (
     RunTables,
     held_to_schema,
     inputs_of,
+    learnt,
     read_table,
     require_weights,
     run_tables,
@@ -65,6 +66,7 @@ def read_outline(
         users = item_ids = pa.array([], pa.string())
         for rows in _rows(folder, run, "train"):
             kept.append(rows.filter(pc.is_in(rows["user_key"], scored)))
+            rows = learnt(rows)
             pairs += rows.num_rows
             users, item_ids = _with(users, rows["user_key"]), _with(item_ids, rows["item_id"])
     _require_enough(pairs, len(users), run)
@@ -81,8 +83,7 @@ def _rows(folder: Path, run: str, part: str) -> Iterator[pa.Table]:
         for batch in chain([source.schema_arrow.empty_table()], batches):
             rows = held_to_schema(batch, INTERACTIONS, INTERACTIONS.name, run)
             require_weights(rows)
-            learnt = pc.and_(pc.equal(rows["part"], part), pc.greater(rows["weight"], 0))
-            yield rows.filter(learnt)
+            yield rows.filter(pc.equal(rows["part"], part))
 
 
 def _with(distinct: pa.Array, column: pa.ChunkedArray) -> pa.Array:

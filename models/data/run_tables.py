@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
@@ -18,12 +18,12 @@ from infra.lake import inputs_id
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
 from infra.utc import in_utc
-from models.data.text_columns import coded, read_coded
 from models.recommender import (
     NONE,
     Interactions,
     ItemFeatures,
     ItemIds,
+    Matrix,
     UserIds,
     positions,
     texts,
@@ -39,17 +39,58 @@ SINCE_ADDED = {  # every pair was wanted, and nobody noted what was bought
 
 
 @dataclass(frozen=True)
+class Past:
+    """What the train users did before the cut, whether models learn from it or not.
+
+    Attributes
+    ----------
+    seen : csr_matrix of bool, shape (n_users, n_items)
+        They did anything with the item.
+    bought : csr_matrix of int64, shape (n_users, n_items)
+        When they last bought it, also if it was sent back: microseconds since 1970, UTC.
+    """
+
+    seen: Matrix
+    bought: Matrix
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What users did after the cut, one entry per pair of user and item.
+
+    Attributes
+    ----------
+    users, items : arrays of str, shape (n,)
+    successes, purchases : arrays of int, shape (n,)
+        See the table `interactions`.
+    """
+
+    users: UserIds
+    items: ItemIds
+    successes: NDArray[np.int32]
+    purchases: NDArray[np.int32]
+
+    def of_users(self, chosen: NDArray[np.bool_]) -> Pairs:
+        """Return some of the pairs; `chosen` has the shape of `users`."""
+        return Pairs(
+            self.users[chosen], self.items[chosen], self.successes[chosen], self.purchases[chosen]
+        )
+
+
+@dataclass(frozen=True)
 class RunTables:
     """What models of one run learn from and are scored on.
 
     Attributes
     ----------
     train : Interactions
-        Before the cut.
+        Before the cut: pairs with a weight.
+    past : Past
+        Of the users of `train`, over their items.
     items : ItemFeatures
         As known at the cut.
-    holdout : tuple of two arrays of str
-        Users and items after the cut, one entry per pair.
+    holdout : Pairs
+        After the cut.
     cut, as_of : datetime
         UTC: train is before the cut, the hold-out from there to `as_of`.
     inputs : str
@@ -57,8 +98,9 @@ class RunTables:
     """
 
     train: Interactions
+    past: Past
     items: ItemFeatures
-    holdout: tuple[UserIds, ItemIds]
+    holdout: Pairs
     cut: datetime
     as_of: datetime
     inputs: str = ""
@@ -79,11 +121,11 @@ def read_run(
     """
     facts = storage.lake.manifest(pairs.name, run)
     inputs = inputs_of(storage, run, pairs, items)
-    rows = read_table(storage, pairs, run, by_code=("user_key", "item_id", "part"))
+    rows = read_table(storage, pairs, run)
     _require_sound(rows)
     attributes = read_table(storage, items, run)
-    rows = rows.filter(pc.greater(rows["weight"], 0))  # 0: it was bought, and all was sent back
-    train = rows.filter(pc.equal(rows["part"], "train"))
+    past = rows.filter(pc.equal(rows["part"], "train"))
+    train = learnt(past)
     if not train.num_rows:
         raise InputError(
             f"The {pairs.name} of {run} have no row before the cut.",
@@ -91,7 +133,7 @@ def read_run(
         )
     holdout = rows.filter(pc.equal(rows["part"], "holdout"))
     every_item = np.union1d(texts(attributes["item_id"]), texts(pc.unique(train["item_id"])))
-    return replace(run_tables(train, attributes, holdout, every_item, facts), inputs=inputs)
+    return replace(run_tables(past, attributes, holdout, every_item, facts), inputs=inputs)
 
 
 def inputs_of(storage: Storage, run: str, *tables: Table) -> str:
@@ -108,25 +150,28 @@ def inputs_of(storage: Storage, run: str, *tables: Table) -> str:
     )
 
 
+def learnt(rows: pa.Table) -> pa.Table:
+    """Return the rows that models learn from; weight 0 says that all was sent back."""
+    return rows.filter(pc.greater(rows["weight"], 0))
+
+
 def run_tables(
-    train: pa.Table, items: pa.Table, holdout: pa.Table, every_item: ItemIds, facts: dict[str, Any]
+    past: pa.Table, items: pa.Table, holdout: pa.Table, every_item: ItemIds, facts: dict[str, Any]
 ) -> RunTables:
     """Turn rows into the arrays of a run; `facts` is the manifest of its interactions."""
+    train = interactions(learnt(past), every_item)
     return RunTables(
-        train=interactions(train, every_item),
+        train=train,
+        past=past_of(past, train),
         items=item_features(items, every_item),
-        holdout=(texts(holdout["user_key"]), texts(holdout["item_id"])),
+        holdout=pairs_of(holdout),
         cut=_moment(facts, "cut"),
         as_of=_moment(facts, "as_of"),
     )
 
 
-def read_table(
-    storage: Storage, table: Table, run: str, name: str = "", by_code: Sequence[str] = ()
-) -> pa.Table:
+def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.Table:
     """Read a finished partition and hold it to its schema; `name` if its folder has another.
-
-    The text columns named in `by_code` are read as dictionaries, see `text_columns`.
 
     Raises
     ------
@@ -140,7 +185,7 @@ def read_table(
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{place}/{run}", scratch)
         files = sorted(folder.glob("*.parquet"))
-        rows = read_coded(files, by_code)
+        rows = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
     return held_to_schema(rows, table, place, run)
 
 
@@ -163,8 +208,8 @@ def held_to_schema(rows: pa.Table, table: Table, place: str, run: str) -> pa.Tab
 
 def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
     """Turn rows of one part into arrays over the given sorted items."""
-    users, user_positions = coded(rows["user_key"])
-    ids, codes = coded(rows["item_id"])
+    users, user_positions = _coded(rows["user_key"])
+    ids, codes = _coded(rows["item_id"])
     item_positions = positions(items, ids)[codes]
     order = np.lexsort((item_positions, user_positions))
     starts = np.searchsorted(user_positions[order], np.arange(len(users) + 1))
@@ -173,6 +218,24 @@ def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
     shape = (len(users), len(items))
     matrix = csr_matrix((weights, item_positions[order], starts), shape=shape)
     return Interactions(users, items, matrix, times)
+
+
+def past_of(rows: pa.Table, train: Interactions) -> Past:
+    """Turn all rows before the cut into arrays; users and items that `train` lacks are left out."""
+    users = positions(train.users, texts(rows["user_key"]))
+    items = positions(train.items, texts(rows["item_id"]))
+    times = rows["bought_time"].cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy()
+    known, shape = (users != NONE) & (items != NONE), train.weights.shape
+    places, marks = (users[known], items[known]), np.ones(int(known.sum()), dtype=np.bool_)
+    bought = csr_matrix((times[known], places), shape=shape, dtype=np.int64)
+    bought.eliminate_zeros()
+    return Past(csr_matrix((marks, places), shape=shape), bought)
+
+
+def pairs_of(rows: pa.Table) -> Pairs:
+    """Turn the rows after the cut into arrays."""
+    numbers = (rows[name].to_numpy() for name in ("successes", "purchases"))
+    return Pairs(texts(rows["user_key"]), texts(rows["item_id"]), *numbers)
 
 
 def item_features(rows: pa.Table, items: ItemIds) -> ItemFeatures:
@@ -238,13 +301,18 @@ def _require_sound(rows: pa.Table) -> None:
     if not rows.num_rows:
         raise InputError("The interactions have no row.", "Check the window and the ingest.")
     require_weights(rows)
-    _, places = coded(rows["user_key"])
-    for column in ("item_id", "part"):
-        values, codes = coded(rows[column])
-        places = places * len(values) + codes
-    places.sort()
-    if (places[1:] == places[:-1]).any():
+    if rows.group_by(["user_key", "item_id", "part"]).aggregate([]).num_rows != rows.num_rows:
         raise InputError("A pair of user and item is there twice.", "Build the interactions again.")
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Return the sorted distinct values, and for every row the position of its value."""
+    coded = column.combine_chunks().dictionary_encode()
+    values = texts(coded.dictionary)
+    order = np.argsort(values)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return values[order], rank[coded.indices.to_numpy()]
 
 
 def _one_hot(

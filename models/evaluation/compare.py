@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from infra.records.evaluation import Role, Score
-from models.data.holdout import Holdout
-from models.data.run_tables import RunTables
-from models.evaluation.measure import Measured
-from models.evaluation.slices import SHOWN, kinds, score_slices
+from models.evaluation.measure import Measured, Sitting
+from models.evaluation.slices import SHOWN, kinds, newcomers_slice, score_slices
 from models.metrics.confidence import compare, intervals, larger_noise
+from models.metrics.lists import overlap
+from models.metrics.ranking import OVERLAP
 from models.training.seed_noise import METRIC
 from models.training.trained_model import Trained
 
@@ -19,31 +19,34 @@ Scored: TypeAlias = tuple[Score, Measured]  # the score holds what the lists do 
 
 
 def compared(
-    scored: Sequence[Scored],
-    holdout: Holdout,
-    tables: RunTables,
-    seed: int,
-    rivals: frozenset[str],
+    scored: Sequence[Scored], sitting: Sitting, rivals: frozenset[str], judged_by: str, seed: int
 ) -> tuple[Score, ...]:
     """Complete the scores of all models of a run, in their order.
 
-    Each is compared with the champion and with the models that `rivals` names, but not with itself.
+    Each is compared by the metric `judged_by` with the champion and with the models that `rivals`
+    names, but not with itself.
     """
     named = _named(scored, rivals | {CHAMPION})
-    slices = kinds(holdout, tables)
+    slices = kinds(sitting.holdout, sitting.tables)
+    shown = tuple(dict.fromkeys((*SHOWN, judged_by)))
+    live = next((measured for score, measured in scored if score.role == CHAMPION), None)
 
     def complete(score: Score, measured: Measured) -> Score:
         others = {name: rival for name, rival in named.items() if rival[1] is not measured}
         noise = {
-            name: larger_noise(score.noise, rival.noise) for name, (rival, _) in others.items()
+            name: larger_noise(score.noise, rival.noise) if judged_by == METRIC else None
+            for name, (rival, _) in others.items()
         }
-        values = {name: theirs.by_user[METRIC] for name, (_, theirs) in others.items()}
+        values = {name: theirs.by_user[judged_by] for name, (_, theirs) in others.items()}
         return score.model_copy(
             update={
-                "metrics": {**measured.metrics, **score.metrics},
-                "intervals": intervals({name: measured.by_user[name] for name in SHOWN}, seed),
-                "comparisons": compare(METRIC, measured.by_user[METRIC], values, noise, seed),
-                "slices": score_slices(measured.lists, holdout, slices),
+                "metrics": {**measured.metrics, **_overlap(score, measured, live), **score.metrics},
+                "intervals": intervals({name: measured.by_user[name] for name in shown}, seed),
+                "comparisons": compare(judged_by, measured.by_user[judged_by], values, noise, seed),
+                "slices": (
+                    *score_slices(measured.lists, slices, shown),
+                    *newcomers_slice(measured.by_newcomer),
+                ),
             }
         )
 
@@ -65,6 +68,13 @@ def score_of(
         model_sha256=trained.sha256,
         noise=trained.fit.noise,
     )
+
+
+def _overlap(score: Score, measured: Measured, live: Measured | None) -> dict[str, float]:
+    """Return how much of the lists that customers get now would stay."""
+    if live is None or score.role == CHAMPION:
+        return {}
+    return {OVERLAP: float(overlap(measured.shown, live.shown).mean())}
 
 
 def _named(scored: Sequence[Scored], names: frozenset[str]) -> dict[str, Scored]:

@@ -13,20 +13,25 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import placements_of
 from infra.places import trained_of
 from infra.records.evaluation import EvaluationRecord
 from infra.records.release import PublishRecord
+from infra.schemas import INTERACTIONS, STEPS
 from infra.storage import Storage
 from models.candidates import candidates_of
 from models.data.holdout import notes_of
+from models.data.run_steps import read_steps
 from models.data.run_tables import RunTables, read_run
 from models.evaluation.champion import champion_of
 from models.evaluation.compare import score_of
 from models.evaluation.score_run import Entrant, score_run
+from models.steps import Steps
 from models.training.trained_model import load_trained, read_costs
 
 log = logging.getLogger(__name__)
@@ -53,9 +58,10 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         (_candidate(storage, run, candidate.name, tables) for candidate in candidates),
         _champion(storage, champion, tables, missing),
     )
-    scored = score_run(tables, entrants, rivals, storage.settings.seed)
-    holdout = scored.holdout
-    notes = [*notes_of(holdout, tables), *missing, *scored.notes]
+    placements, steps = placements_of(storage, run), _steps(storage, run, tables)
+    scored = score_run(tables, steps, entrants, placements, rivals, storage.settings.seed)
+    holdout, facts = scored.holdout, storage.lake.manifest(INTERACTIONS.name, run)
+    notes = [*notes_of(holdout, tables), *_crawlers(facts), *missing, *scored.notes]
     record = EvaluationRecord(
         run=run,
         at=datetime.now(UTC),
@@ -68,11 +74,30 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         champion=champion.version if champion else None,
         notes=tuple(notes),
         inputs=tables.inputs,
+        judged_by=placements.judged_by,
+        holdout=facts.get("holdout"),
     )
     for note in notes:
         log.warning("%s", note)
     RunRecords(storage, run).save_evaluation(record)
     return record
+
+
+def _steps(storage: Storage, run: str, tables: RunTables) -> Steps | None:
+    """Read the steps of the hold-out; None of a run of an earlier Catwalk, which wrote none."""
+    if run not in storage.lake.partitions(STEPS.name):
+        return None
+    return read_steps(storage, run, tables.items.items, "holdout")
+
+
+def _crawlers(facts: dict[str, Any]) -> list[str]:
+    left_out = facts.get("left_out_users") or {}
+    if not left_out.get("users"):
+        return []
+    return [
+        f"{left_out['users']} users with {left_out['events']} events were left out: they do more "
+        "in a day than customers do."
+    ]
 
 
 def _candidate(storage: Storage, run: str, name: str, tables: RunTables) -> Entrant:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from models.data.holdout import Holdout
 from models.data.run_tables import RunTables
+from models.evaluation.audience import Audience
+from models.evaluation.newcomers import Questions, answered
 from models.metrics.lists import (
     catalogue_coverage,
     diversity,
@@ -19,7 +21,7 @@ from models.metrics.lists import (
     popularity_share,
     user_coverage,
 )
-from models.metrics.ranking import LENGTHS, RANKING, Hits, K, Values, auc, marked
+from models.metrics.ranking import LENGTHS, RANKING, Hits, Values, auc, marked
 from models.recommender import (
     NONE,
     Recommendations,
@@ -46,45 +48,73 @@ class Measured:
     metrics : dict of str to float
         Every metric of `models.metrics.ranking.METRICS` that lists can tell.
     by_user : dict of str to array of float64, shape (n_users,)
-        The ranking metrics at `K` of every user of the hold-out.
+        Every ranking metric of every user of the hold-out.
     lists : Recommendations
-        The first `K` of every user.
+        The first `LONGEST` of every user of the hold-out.
+    shown : Recommendations
+        The lists of the audience.
+    by_newcomer : dict of str to array of float64, shape (n_persons,)
+        The metrics of the people without a history; empty where there are none.
     """
 
     metrics: dict[str, float]
     by_user: dict[str, Values]
     lists: Recommendations
+    shown: Recommendations
+    by_newcomer: dict[str, Values]
 
 
-def hits_of(lists: Recommendations, holdout: Holdout) -> Hits:
-    """Return where the lists hit, (n, k)."""
-    return marked(holdout.wanted, lists.items)
+@dataclass(frozen=True)
+class Sitting:
+    """What all models of a run are measured on.
+
+    Attributes
+    ----------
+    tables : RunTables
+    holdout : Holdout
+    audience : Audience
+    newcomers : Questions or None
+        None where nobody wrote down the steps of people.
+    """
+
+    tables: RunTables
+    holdout: Holdout
+    audience: Audience
+    newcomers: Questions | None = None
 
 
-def measure(model: Recommender, holdout: Holdout, tables: RunTables) -> Measured:
+def measure(model: Recommender, sitting: Sitting) -> Measured:
     """Measure the lists that customers would get of a model today.
 
-    A model of an earlier run does not know what users took and what sold out since; both is left
-    out of its lists, as of those of any other model.
+    A model of an earlier run does not know what users took and what sold out since: what may not be
+    shown is left out of its lists, as of those of any other model.
     """
+    tables, holdout, audience = sitting.tables, sitting.holdout, sitting.audience
     todays = TodaysModel(model, tables.items.items, tables.items.recommendable)
 
     def ask(rows: Rows, k: int) -> Recommendations:
         seen = holdout.left_out[rows]
         return todays.recommend(holdout.users[rows], k, exclude_seen=False, seen=seen)
 
-    blocks = _blocks(len(holdout.users), BLOCK_USERS)
-    lists = stacked([ask(rows, LONGEST) for rows in blocks])
+    lists = stacked([ask(rows, LONGEST) for rows in _blocks(len(holdout.users), BLOCK_USERS)])
     hits, relevant = hits_of(lists, holdout), holdout.relevant
     by_user = {name: metric(hits, relevant) for name, metric in RANKING.items()}
-    first = lists.kept(lists.items != NONE, K)
+    shown = todays.recommend(
+        audience.users, audience.length, exclude_seen=False, seen=audience.left_out
+    )
+    newcomers = answered(model, sitting.newcomers, tables) if sitting.newcomers else {}
     metrics = {
         **{name: float(values.mean()) for name, values in by_user.items()},
         "auc": float(_auc(ask, holdout).mean()),
-        **_list_metrics(first, tables),
+        **_list_metrics(shown, tables),
+        **{name: float(values.mean()) for name, values in newcomers.items() if len(values)},
     }
-    shortest = {name: values for name, values in by_user.items() if name.endswith(f"_at_{K}")}
-    return Measured(metrics, shortest, first)
+    return Measured(metrics, by_user, lists, shown, newcomers)
+
+
+def hits_of(lists: Recommendations, holdout: Holdout) -> Hits:
+    """Return where the lists hit, (n, k)."""
+    return marked(holdout.wanted, lists.items)
 
 
 def _list_metrics(lists: Recommendations, tables: RunTables) -> dict[str, float]:

@@ -9,12 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infra.errors import InputError
+from infra.placements import Placements
 from infra.records.evaluation import Score
 from models.data.holdout import Holdout, select
 from models.data.run_tables import RunTables
+from models.evaluation.audience import audience
 from models.evaluation.compare import compared
-from models.evaluation.measure import Measured, measure
+from models.evaluation.measure import Measured, Sitting, measure
+from models.evaluation.newcomers import questions_of
+from models.metrics.ranking import require_ranking
 from models.recommender import Recommender
+from models.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -55,31 +60,56 @@ class ScoredRun:
 
 
 def score_run(
-    tables: RunTables, entrants: Iterable[Entrant], rivals: frozenset[str], seed: int
+    tables: RunTables,
+    steps: Steps | None,
+    entrants: Iterable[Entrant],
+    placements: Placements,
+    rivals: frozenset[str],
+    seed: int,
 ) -> ScoredRun:
     """Measure every entrant, and compare it with the champion and the rivals.
 
     Parameters
     ----------
+    steps : Steps or None
+        Of the hold-out: by them new customers are scored.
     entrants : iterable of Entrant
         Asked for one after the other, so that one model is in memory at a time.
+    placements : Placements
+        What counts as a success, what lists leave out, and the metric that chooses.
     rivals : frozenset of str
         Names of the entrants with whom all others are compared, such as the baselines.
     seed : int
-        Of what is drawn: the resampled users.
+        Of what is drawn: the resampled users, and the samples of customers.
 
     Raises
     ------
     InputError
         The hold-out has nobody to score on, or a candidate gives no lists.
+    SettingsError
+        `judged_by` of the placements is no ranking metric.
     """
-    holdout, scored, notes = select(tables), [], []
+    require_ranking(placements.judged_by, "placements")
+    sitting, scored, notes = sitting_of(tables, steps, placements, seed), [], []
     for entrant in entrants:
         try:
-            scored.append((entrant.score, measure(entrant.model, holdout, tables)))
+            scored.append((entrant.score, measure(entrant.model, sitting)))
         except InputError as error:
             if entrant.score.role == "candidate":
                 raise
             notes.append(f"The {entrant.score.role} was not scored: {error.fact}")
-    scores = compared(scored, holdout, tables, seed, rivals)
-    return ScoredRun(holdout, scores, tuple(measured for _, measured in scored), tuple(notes))
+    scores = compared(scored, sitting, rivals, placements.judged_by, seed)
+    every = tuple(measured for _, measured in scored)
+    return ScoredRun(sitting.holdout, scores, every, tuple(notes))
+
+
+def sitting_of(
+    tables: RunTables, steps: Steps | None, placements: Placements, seed: int
+) -> Sitting:
+    """Choose once on whom all models of a run are measured; raises `InputError` for nobody."""
+    return Sitting(
+        tables=tables,
+        holdout=select(tables, placements.home.rule),
+        audience=audience(tables, placements.home, seed),
+        newcomers=questions_of(tables, steps, seed) if steps else None,
+    )

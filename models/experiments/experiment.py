@@ -11,8 +11,10 @@ from typing import Any
 
 from infra.errors import InputError
 from infra.ledger.record_files import RecordFiles
+from infra.ledger.run_rules import placements_of
 from infra.places import COMPARISON, PAGE
 from infra.records.evaluation import ExperimentRecord
+from infra.schemas import STEPS
 from infra.storage import Storage
 from models.candidates import make
 from models.data.holdout import notes_of
@@ -24,6 +26,7 @@ from models.experiments.plan import MODELS, Plan, key_of, read_plan, read_sample
 from models.experiments.sample import in_sample
 from models.recommender import Recipe
 from models.recommenders.capabilities import LearnsFromSteps
+from models.steps import Steps
 from models.tracking import track_scores
 from models.training.train import Lesson, array_lesson, learn_and_keep, steps_lesson
 from models.training.trained_model import load_kept, read_costs
@@ -50,6 +53,14 @@ def _lesson(storage: Storage, chosen: Plan, tables: RunTables, recipe: Recipe) -
     return steps_lesson(tables, steps.of_persons(in_sample(steps.persons, chosen.share)))
 
 
+def _holdout_steps(storage: Storage, chosen: Plan, tables: RunTables) -> Steps | None:
+    """Read the steps of the hold-out, of the sampled people alone; None where none were written."""
+    if chosen.run not in storage.lake.partitions(STEPS.name):
+        return None
+    steps = read_steps(storage, chosen.run, tables.items.items, "holdout")
+    return steps.of_persons(in_sample(steps.persons, chosen.share))
+
+
 def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     """Score all variants side by side; write the page, the record, and MLflow's runs."""
     from infra.report.experiment import render_experiment
@@ -58,7 +69,9 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     tables, _ = read_sample(storage, chosen)
     entrants = (_entrant(storage, chosen, variant.name) for variant in chosen.variants)
     rivals = frozenset(variant.name for variant in chosen.variants if variant.baseline)
-    scored = score_run(tables, entrants, rivals | {chosen.candidate}, storage.settings.seed)
+    seed, placements = storage.settings.seed, placements_of(storage, chosen.run)
+    steps = _holdout_steps(storage, chosen, tables)
+    scored = score_run(tables, steps, entrants, placements, rivals | {chosen.candidate}, seed)
     record = ExperimentRecord(
         experiment=chosen.experiment,
         run=chosen.run,

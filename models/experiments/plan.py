@@ -10,6 +10,7 @@ from pydantic import Field
 
 from infra.errors import InputError, SettingsError
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import placements_of
 from infra.places import EXPERIMENTS, PLAN
 from infra.rules import Strict, parse_rules
 from infra.schemas import INTERACTIONS, ITEMS
@@ -153,7 +154,7 @@ def read_sample(storage: Storage, chosen: Plan) -> tuple[RunTables, Holdout]:
     tables = sampled(read_run(storage, chosen.run), chosen.share)
     try:
         require_learnable(tables.train, tables.items)
-        return tables, select(tables)
+        return tables, select(tables, placements_of(storage, chosen.run).home.rule)
     except InputError as error:
         if chosen.share == 1:
             raise

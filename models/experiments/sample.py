@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.run_tables import RunTables
+from models.data.run_tables import Past, RunTables
 from models.recommender import UserIds
 
 Users: TypeAlias = NDArray[np.bool_]
@@ -19,8 +19,8 @@ def sampled(tables: RunTables, share: float) -> RunTables:
     """Keep a share of the users, the same at every call; items stay as they are."""
     if share == 1:
         return tables
-    train, (users, items) = tables.train, tables.holdout
-    kept, held_out = in_sample(train.users, share), in_sample(users, share)
+    train, past = tables.train, tables.past
+    kept, held_out = in_sample(train.users, share), in_sample(tables.holdout.users, share)
     pairs = np.repeat(kept, np.diff(train.weights.indptr))
     part = replace(
         train,
@@ -28,7 +28,13 @@ def sampled(tables: RunTables, share: float) -> RunTables:
         weights=train.weights[np.flatnonzero(kept)],
         last_times=train.last_times[pairs],
     )
-    return replace(tables, train=part, holdout=(users[held_out], items[held_out]))
+    rows = np.flatnonzero(kept)
+    return replace(
+        tables,
+        train=part,
+        past=Past(past.seen[rows], past.bought[rows]),
+        holdout=tables.holdout.of_users(held_out),
+    )
 
 
 def in_sample(users: UserIds, share: float) -> Users:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 
 from models.recommender import NONE, Matrix, Recommendations, positions
+from models.ties import hashes
 
 POPULAR = 0.01  # the part of the items that counts as the most popular
 
@@ -154,8 +155,8 @@ def diversity(lists: Recommendations, attributes: Matrix) -> float:
 def popularity_share(lists: Recommendations, takers: NDArray[np.int64]) -> float:
     """Share of the filled places that hold one of the most popular 1% of the items.
 
-    At least one item counts as most popular; of equally popular ones the first by id. 0 where no
-    place holds an item.
+    At least one item counts as most popular; a hash of the id chooses among equally popular ones.
+    0 where no place holds an item.
     Source: H. Abdollahpouri, R. Burke, B. Mobasher, Managing Popularity Bias in Recommender
     Systems with Personalized Re-ranking, 2019 (their short head).
 
@@ -167,7 +168,8 @@ def popularity_share(lists: Recommendations, takers: NDArray[np.int64]) -> float
     0.5
     """
     shown = lists.items[lists.items != NONE]
-    popular = np.argsort(-takers, kind="stable")[: int(np.ceil(POPULAR * len(takers)))]
+    ranked = np.lexsort((hashes(lists.catalogue), -takers))
+    popular = ranked[: int(np.ceil(POPULAR * len(takers)))]
     return float(np.isin(shown, popular).mean()) if shown.size else 0.0
 
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.errors import SettingsError
 from models.recommender import NONE, Matrix
 
 Hits: TypeAlias = NDArray[np.bool_]
@@ -23,7 +24,7 @@ Counts: TypeAlias = NDArray[np.int64]
 Values: TypeAlias = NDArray[np.float64]
 Metric: TypeAlias = Callable[[Hits, Counts], Values]
 
-K = 10  # the length whose NDCG chooses among models
+K = 10  # the length that pages show
 LENGTHS = (K, 20)
 
 
@@ -169,13 +170,20 @@ RANKING: dict[str, Metric] = {
     for k in LENGTHS
     for name, metric in _BY_LENGTH.items()
 }
+NEXT_ITEM: dict[str, Metric] = {  # of people without a history, who want one item at a time
+    f"next_item_ndcg_at_{K}": ndcg,
+    f"next_item_hit_rate_at_{K}": hit_rate,
+}
+OVERLAP = "list_overlap_vs_live"
 HIGHER_IS_BETTER = (
     *RANKING,
     "auc",
+    *NEXT_ITEM,
     "user_coverage",
     "catalogue_coverage",
     "novelty",
     "diversity",
+    OVERLAP,
 )
 LOWER_IS_BETTER = (
     "fallback_share",
@@ -185,6 +193,22 @@ LOWER_IS_BETTER = (
     "model_mb",
 )
 METRICS = (*HIGHER_IS_BETTER, *LOWER_IS_BETTER)
+
+
+def require_ranking(metric: str, origin: str) -> None:
+    """Refuse what cannot choose among candidates: it takes a number per user.
+
+    Raises
+    ------
+    SettingsError
+        `judged_by` of a placements file names no ranking metric that is measured.
+    """
+    if metric not in RANKING:
+        names = ", ".join(RANKING)
+        raise SettingsError(
+            f"{origin}: 'judged_by' is '{metric}', which is not measured of every customer.",
+            f"Choose one of {names}.",
+        )
 
 
 def marked(matrix: Matrix, items: NDArray[np.integer]) -> Hits:

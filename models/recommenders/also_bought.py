@@ -47,7 +47,7 @@ class AlsoBought(Strict):
         damped.data = damped.data ** np.float32(self.weight_power)
         counted = latest(damped, train, self.longest_history)
         weigh = cosine_weights if self.weighting == "cosine" else bm25_weights
-        similar = nearest(weigh(counted), items.recommendable, self.neighbours)
+        similar = nearest(weigh(counted), items.items, items.recommendable, self.neighbours)
         return assemble(train, items, damped.data, similar)
 
     @classmethod

@@ -75,8 +75,8 @@ class LearnsFromTable(Protocol):
         Parameters
         ----------
         pairs : str
-            Address of Parquet files with `user_key`, `item_id`, `weight`, and `part` if only the
-            rows of the part `train` are to be learnt.
+            Address of Parquet files with `user_key`, `item_id`, `weight`, `last_time`, and `part`
+            if only its rows `train` are to be learnt. Rows of weight 0 are never learnt.
         items : ItemFeatures
             Has every item of the pairs.
         """

@@ -32,7 +32,7 @@ class Content(Strict):
         """See `models.recommender.Recipe.fit`."""
         require_learnable(train, items)
         vectors = tf_idf(terms(items))
-        similar = nearest(vectors, items.recommendable, self.neighbours)
+        similar = nearest(vectors, items.items, items.recommendable, self.neighbours)
         says = train.weights.data ** np.float32(self.weight_power)
         return assemble(train, items, says, similar)
 

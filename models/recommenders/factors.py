@@ -6,6 +6,7 @@ Every model whose score is a dot product keeps its result in this form.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from models.recommender import (
     UserIds,
     positions,
 )
+from models.recommenders.bestsellers import bestsellers, popularity
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.top_k import Best, Vectors, top_k
+from models.ties import Hashes, Ties, hashes
 
 FILE = "factors.npz"
 ARRAYS = (
@@ -50,7 +53,7 @@ class Factors:
     user_vectors : array of float32, shape (n_users, d)
     item_vectors : array of float32, shape (n_items, d)
     popularity : array of float32, shape (n_items,)
-        Summed weights: the order of the list for unknown users.
+        See `bestsellers.popularity`: the order of the list for unknown users.
     recommendable : array of bool, shape (n_items,)
     seen_starts : array of int64, shape (n_users + 1,)
     seen_items : array of int32
@@ -77,7 +80,7 @@ class Factors:
         """See `models.recommender.Recommender.recommend`."""
         rows = positions(self.users, users)
         known = rows != NONE
-        items, scores = bestsellers(self.popularity, self.recommendable, k, len(users))
+        items, scores = self._for_strangers(k, len(users))
         items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
         return Recommendations(users, self.items, items, scores, ~known)
 
@@ -105,8 +108,9 @@ class Factors:
         sizes = (marks @ (lengths > 0).astype(np.float32)).ravel()
         known = sizes > 0
         means = (marks[known] @ units) / sizes[known, None]
-        items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
-        items[known], scores[known] = top_k(means, units, k, self.recommendable, marks[known])
+        items, scores = self._for_strangers(k, len(asked))
+        ties = Ties(hashes(asked[known]), self._hashes)
+        items[known], scores[known] = top_k(means, units, k, self.recommendable, marks[known], ties)
         return Recommendations(asked, self.items, items, scores, ~known)
 
     def save(self, folder: Path) -> None:
@@ -126,6 +130,13 @@ class Factors:
         factors._require_consistent(folder / FILE)
         return factors
 
+    @cached_property
+    def _hashes(self) -> Hashes:
+        return hashes(self.items)
+
+    def _for_strangers(self, k: int, amount: int) -> Best:
+        return bestsellers(self.popularity, self._hashes, self.recommendable, k, amount)
+
     def _for_known(self, rows: NDArray[np.int64], k: int, exclude_seen: bool) -> Best:
         from scipy.sparse import csr_matrix
 
@@ -134,7 +145,8 @@ class Factors:
             shape = (len(self.users), len(self.items))
             marks = np.ones(len(self.seen_items), dtype=bool)
             seen = csr_matrix((marks, self.seen_items, self.seen_starts), shape=shape)[rows]
-        return top_k(self.user_vectors[rows], self.item_vectors, k, self.recommendable, seen)
+        ties = Ties(hashes(self.users[rows]), self._hashes)
+        return top_k(self.user_vectors[rows], self.item_vectors, k, self.recommendable, seen, ties)
 
     def _require_consistent(self, file: Path) -> None:
         n_users, n_items, d = len(self.users), len(self.items), self.user_vectors.shape[-1]
@@ -163,16 +175,3 @@ def assemble(
         seen_starts=train.weights.indptr.astype(np.int64),
         seen_items=train.weights.indices.astype(np.int32),
     )
-
-
-def bestsellers(popularity: Vectors, recommendable: NDArray[np.bool_], k: int, amount: int) -> Best:
-    """Return the list for strangers `amount` times, as `top_k` would."""
-    anybody = np.ones((1, 1), dtype=np.float32)
-    items, scores = top_k(anybody, popularity[:, None], k, recommendable)
-    return np.repeat(items, amount, axis=0), np.repeat(scores, amount, axis=0)
-
-
-def popularity(train: Interactions) -> Vectors:
-    """Sum the weights of every item, shape (n_items,); the weights already fade with age."""
-    sums: Vectors = np.asarray(train.weights.sum(axis=0, dtype=np.float64), dtype=np.float32)
-    return sums.ravel()

@@ -25,10 +25,11 @@ from models.recommender import (
     UserIds,
     positions,
 )
+from models.recommenders.bestsellers import bestsellers, popularity
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
-from models.recommenders.factors import bestsellers, popularity
 from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.top_k import Vectors, top_k_of
+from models.ties import Hashes, Ties, hashes
 
 FILE = "neighbours.npz"
 IN_FILE = {"neighbour_items": "similar_items"}  # arrays that the file calls otherwise
@@ -46,7 +47,8 @@ class Neighbours:
     items : array of str, shape (n_items,)
         Sorted.
     popularity : array of float32, shape (n_items,)
-        Summed weights: the order of the list for strangers, and of what fills a short row.
+        See `bestsellers.popularity`: the order of the list for strangers, and of what fills a
+        short row.
     recommendable : array of bool, shape (n_items,)
     seen_starts, seen_items, seen_weights : arrays of int64, int32, float32
         A csr matrix (n_users, n_items): what a user had, and how much each item says of them.
@@ -146,6 +148,10 @@ class Neighbours:
         return loaded
 
     @cached_property
+    def _hashes(self) -> Hashes:
+        return hashes(self.items)
+
+    @cached_property
     def _shown(self) -> tuple[Matrix, Vectors]:
         """Likeness to recommendable items, and the scores from -1 to below 0 that fill a row."""
         columns = np.flatnonzero(self.recommendable)
@@ -162,9 +168,10 @@ class Neighbours:
             scores: Vectors = (histories[rows] @ likeness).toarray()
             return np.where(scores > 0, scores, filling).astype(np.float32)
 
-        items, scores = bestsellers(self.popularity, self.recommendable, k, len(asked))
+        amount, ties = len(asked), Ties(hashes(asked[known]), self._hashes)
+        items, scores = bestsellers(self.popularity, self._hashes, self.recommendable, k, amount)
         hidden = histories if exclude else None
-        best = top_k_of(score, histories.shape[0], k, self.recommendable, hidden)
+        best = top_k_of(score, histories.shape[0], k, self.recommendable, hidden, ties)
         items[known], scores[known] = best
         filled = (scores < 0) & (items != NONE)
         return Recommendations(asked, self.items, items, scores, ~known | filled[:, 0], filled)
@@ -208,23 +215,25 @@ def assemble(
     )
 
 
-def nearest(vectors: Matrix, allowed: NDArray[np.bool_], keep: int) -> Matrix:
+def nearest(vectors: Matrix, ids: ItemIds, allowed: NDArray[np.bool_], keep: int) -> Matrix:
     """Return the `keep` nearest allowed items of every item by dot product above 0.
 
     Parameters
     ----------
     vectors : csr_matrix, shape (n_items, d)
+    ids : array of str, shape (n_items,)
+        They break ties.
     allowed : array of bool, shape (n_items,)
         Which items may be neighbours.
     keep : int
-        At least 1. Ties go to the lower position.
+        At least 1.
 
     Returns
     -------
     csr_matrix of float32, shape (n_items, n_items)
         Sorted column indices.
     """
-    n_items = vectors.shape[0]
+    n_items, own = vectors.shape[0], hashes(ids)
     others = vectors[np.flatnonzero(allowed)].T.tocsr()
     itself = identity(n_items, format="csr", dtype=np.float32)
 
@@ -232,7 +241,8 @@ def nearest(vectors: Matrix, allowed: NDArray[np.bool_], keep: int) -> Matrix:
         scores: Vectors = (vectors[rows] @ others).toarray()
         return scores
 
-    items, scores = top_k_of(score, n_items, min(keep, n_items), allowed, itself)
+    most, ties = min(keep, n_items), Ties(own, own)
+    items, scores = top_k_of(score, n_items, most, allowed, itself, ties)
     kept = scores > 0
     rows = np.repeat(np.arange(n_items), kept.sum(axis=1))
     similar = csr_matrix((scores[kept], (rows, items[kept])), shape=(n_items, n_items))

@@ -1,4 +1,4 @@
-"""The baseline every model must beat: the best-selling items that a user did not have yet."""
+"""The baseline every model must beat: what sells most now, the same for everybody."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from models.recommender import (
     UserIds,
     require_learnable,
 )
-from models.recommenders.factors import Factors, assemble, popularity
+from models.recommenders.bestsellers import popularity
+from models.recommenders.factors import Factors, assemble
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Bestsellers:
 
 
 class Popularity(Strict):
-    """Ranks items by the sum of their weights, which fade with age: what sells now.
+    """Ranks items by how many different users touched them lately, see `bestsellers`.
 
     For users with a history, bestsellers are this model's own answer and not a fallback, so its
     `fallback_share` is 0; for other models, places filled with bestsellers count. Compare models

@@ -18,7 +18,15 @@ from infra.errors import InputError
 from infra.rules import Strict
 from infra.settings import load_settings
 from infra.storage import Storage
-from models.recommender import Interactions, ItemFeatures, positions, require_learnable, texts
+from models.recommender import (
+    Interactions,
+    ItemFeatures,
+    ItemIds,
+    positions,
+    require_learnable,
+    texts,
+)
+from models.recommenders.bestsellers import AGES, Takers, of_takers
 from models.recommenders.factors import Factors
 from models.recommenders.top_k import Vectors
 
@@ -81,6 +89,7 @@ def _write_pairs(train: Interactions, folder: Path) -> None:
             "user_key": pa.array(train.users).take(pa.array(pairs.row)),
             "item_id": pa.array(train.items).take(pa.array(pairs.col)),
             "weight": pa.array(pairs.data, pa.float32()),
+            "last_time": pa.array(train.last_times, pa.timestamp("us", tz="UTC")),
         }
     )
     pq.write_table(table, folder / "pairs.parquet")
@@ -97,8 +106,6 @@ def _assembled(folder: Path, items: ItemFeatures) -> Factors:
     vectors = _vectors(had_by_users)
     item_vectors = np.zeros((len(items.items), vectors.shape[1]), dtype=np.float32)
     item_vectors[places] = vectors
-    popularity = np.zeros(len(items.items), dtype=np.float32)
-    popularity[places] = had_by_users["sold"].to_numpy()
     had = users["had"].combine_chunks()
     lengths = np.diff(had.offsets.to_numpy())
     return Factors(
@@ -106,11 +113,19 @@ def _assembled(folder: Path, items: ItemFeatures) -> Factors:
         items=items.items,
         user_vectors=_vectors(users),
         item_vectors=item_vectors,
-        popularity=popularity,
+        popularity=of_takers(_takers(folder / "ages", items.items)),
         recommendable=items.recommendable,
         seen_starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         seen_items=places[had.flatten().to_numpy()].astype(np.int32),
     )
+
+
+def _takers(folder: Path, items: ItemIds) -> Takers:
+    rows = _sorted_rows(folder, "item_id")
+    by_age = np.zeros((AGES + 1, len(items)), dtype=np.int64)
+    columns = positions(items, texts(rows["item_id"]))
+    by_age[rows["age"].to_numpy(), columns] = rows["takers"].to_numpy()
+    return by_age
 
 
 def _sorted_rows(folder: Path, name: str) -> pa.Table:

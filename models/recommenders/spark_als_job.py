@@ -1,7 +1,8 @@
 """The Spark job behind `spark_als`: fits the pairs of a Parquet folder, and writes their vectors.
 
 Grain of what it writes: `users`, one row per user with a vector and what they had; `items`, one
-row per item with a vector and its summed weight. Items are numbered by their order as text.
+row per item with a vector; `ages`, one row per item and days since users last touched it. Items
+are numbered by their order as text.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from pyspark.sql import functions as F
 
 from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
+from models.recommenders.bestsellers import AGES
 
 PAIRS_PER_BLOCK = 250_000  # ten blocks, Spark's default, take four times as long on a small shop
 BLOCKS_PER_CORE = 4
+DAY_MICROS = 24 * 60 * 60 * 1_000_000
 ITERATIONS_PER_CHECKPOINT = 4  # ten iterations on end overflowed the stack of a task's reader
 
 
 def read_pairs(rows: DataFrame) -> DataFrame:
-    """Keep what models learn from: rows that weigh something, of the train part if there is one."""
+    """Keep what models learn from: rows with a weight, of the train part if there are parts."""
     learnt = rows.filter("part = 'train'") if "part" in rows.columns else rows
-    return learnt.filter("weight > 0").select("user_key", "item_id", "weight")
+    return learnt.filter("weight > 0").select("user_key", "item_id", "weight", "last_time")
 
 
 def numbered(pairs: DataFrame) -> DataFrame:
@@ -41,6 +44,7 @@ def numbered(pairs: DataFrame) -> DataFrame:
         "user_key",
         "item_id",
         "weight",
+        "last_time",
         F.col("user").cast("int"),
         F.col("item").cast("int"),
     )
@@ -74,9 +78,18 @@ def user_rows(pairs: DataFrame, vectors: DataFrame) -> DataFrame:
 
 
 def item_rows(pairs: DataFrame, vectors: DataFrame) -> DataFrame:
-    """Put beside each item's vector the sum of its weights."""
-    sold = pairs.groupBy("item", "item_id").agg(F.sum(F.col("weight").cast("double")).alias("sold"))
-    return sold.join(_named(vectors, "item"), "item").select("item_id", "vector", "sold")
+    """Put beside each item's id its vector."""
+    ids = pairs.select("item", "item_id").distinct()
+    return ids.join(_named(vectors, "item"), "item").select("item_id", "vector")
+
+
+def age_rows(pairs: DataFrame) -> DataFrame:
+    """Count users by item and the age of their last touch, see `bestsellers.takers_by_age`."""
+    end = pairs.select(F.max("last_time").alias("end"))
+    micros = F.unix_micros("end") - F.unix_micros("last_time")
+    age = F.least(F.floor(micros / F.lit(DAY_MICROS)), F.lit(AGES)).cast("int")
+    aged = pairs.crossJoin(F.broadcast(end)).select("item_id", age.alias("age"))
+    return aged.groupBy("item_id", "age").agg(F.count("*").alias("takers"))
 
 
 def _named(vectors: DataFrame, name: str) -> DataFrame:
@@ -86,8 +99,12 @@ def _named(vectors: DataFrame, name: str) -> DataFrame:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit one model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", required=True, help="Parquet: user_key, item_id, weight[, part]")
-    parser.add_argument("--into", required=True, help="folder to write `users` and `items` below")
+    parser.add_argument(
+        "--pairs", required=True, help="Parquet: user_key, item_id, weight, last_time[, part]"
+    )
+    parser.add_argument(
+        "--into", required=True, help="folder to write `users`, `items` and `ages` below"
+    )
     parser.add_argument("--components", type=int, required=True)
     parser.add_argument("--iterations", type=int, required=True)
     parser.add_argument("--regularisation", type=float, required=True)
@@ -102,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = {"users": (user_rows, model.userFactors), "items": (item_rows, model.itemFactors)}
     for name, (rows, vectors) in parts.items():
         rows(pairs, vectors).write.mode("overwrite").parquet(f"{chosen.into}/{name}")
+    age_rows(pairs).write.mode("overwrite").parquet(f"{chosen.into}/ages")
     pairs.unpersist()
 
 

@@ -6,8 +6,10 @@ the catalogue was read. They share one rule: ask for more, and leave out what wa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,9 @@ from models.recommender import (
     UserIds,
     positions,
 )
+from models.recommenders.capabilities import Sessions, recommend_sessions
 
+Ask: TypeAlias = Callable[[NDArray[np.intp], int], Recommendations]
 FIRST, GROWTH = 2, 4  # asked for first: twice the places; then four times as many for short rows
 
 
@@ -61,34 +65,48 @@ class TodaysModel:
         Recommendations
             Its `catalogue` is `items`; each row has k places.
         """
-        hidden = self.withdrawn + _longest(seen)
-        most = min(k + hidden, max(k, len(self.model.items)))
-        asked = min(most, FIRST * k)
-        answers, short = self._first(users, k, asked, exclude_seen, seen)
-        while asked < most and short.any():
-            asked = min(most, GROWTH * asked)
-            rows = np.flatnonzero(short)
-            part = None if seen is None else seen[rows]
-            again, still = self._first(users[rows], k, asked, exclude_seen, part)
-            answers = _with_rows(answers, rows, again)
-            short = np.zeros(len(users), dtype=np.bool_)
-            short[rows[still]] = True
-        return answers
+
+        def ask(rows: NDArray[np.intp], asked: int) -> Recommendations:
+            return self.model.recommend(users[rows], asked, exclude_seen=exclude_seen)
+
+        return self._answers(ask, len(users), k, seen)
+
+    def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
+        """Answer strangers by the items of their visits; each row has k places."""
+
+        def ask(rows: NDArray[np.intp], asked: int) -> Recommendations:
+            return recommend_sessions(self.model, [sessions[row] for row in rows], asked)
+
+        return self._answers(ask, len(sessions), k, None)
 
     @cached_property
     def withdrawn(self) -> int:
         """How many items the model may name that must not be shown."""
         return int((self.model.recommendable & ~self._shown_of_model[:-1]).sum())
 
+    def _answers(self, ask: Ask, amount: int, k: int, seen: Matrix | None) -> Recommendations:
+        """Ask for few items at first, and again for the rows that come out short."""
+        most = min(k + self.withdrawn + _longest(seen), max(k, len(self.model.items)))
+        asked = min(most, FIRST * k)
+        answers, short = self._first(ask, np.arange(amount), k, asked, seen)
+        while asked < most and short.any():
+            asked = min(most, GROWTH * asked)
+            rows = np.flatnonzero(short)
+            again, still = self._first(ask, rows, k, asked, seen)
+            answers = _with_rows(answers, rows, again)
+            short = np.zeros(amount, dtype=np.bool_)
+            short[rows[still]] = True
+        return answers
+
     def _first(
-        self, users: UserIds, k: int, asked: int, exclude_seen: bool, seen: Matrix | None
+        self, ask: Ask, rows: NDArray[np.intp], k: int, asked: int, seen: Matrix | None
     ) -> tuple[Recommendations, NDArray[np.bool_]]:
         """Return the first k of `asked`, and which rows could have more than they got."""
-        raw = self.model.recommend(users, asked, exclude_seen=exclude_seen)
+        raw = ask(rows, asked)
         allowed = self._shown_of_model[raw.items]
         today = self._places[raw.items]
         if seen is not None:
-            allowed &= ~marked(seen, today)
+            allowed &= ~marked(seen[rows], today)
         answers = replace(raw, catalogue=self.items, items=today).kept(allowed, k)
         return answers, (answers.items[:, -1] == NONE) & (raw.items[:, -1] != NONE)
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from infra.errors import InputError
 from models.recommender import NONE, Matrix
+from models.ties import Ties, ties_of_places
 
 Vectors: TypeAlias = NDArray[np.float32]
 Best: TypeAlias = tuple[NDArray[np.int32], Vectors]
@@ -30,11 +31,14 @@ FEW = 20  # with fewer groups per wanted item, looking at all scores is faster
 
 
 def top_k(
-    users: Vectors, items: Vectors, k: int, allowed: NDArray[np.bool_], seen: Matrix | None = None
+    users: Vectors,
+    items: Vectors,
+    k: int,
+    allowed: NDArray[np.bool_],
+    seen: Matrix | None = None,
+    ties: Ties | None = None,
 ) -> Best:
     """Return the k best allowed and unseen items of every user.
-
-    Ties go to the lower position, so the answer depends on nothing but the input.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ def top_k(
         Items that may be returned.
     seen : csr_matrix, shape (n_users, n_items), optional
         Stored entries are left out.
+    ties : Ties, optional
+        Hashes of the users and items; without them ties are broken by a hash of the item's place.
 
     Returns
     -------
@@ -68,11 +74,16 @@ def top_k(
     """
     _require_finite(users, items)
     shown = np.ascontiguousarray(items[np.flatnonzero(allowed)].T)
-    return top_k_of(lambda rows: users[rows] @ shown, len(users), k, allowed, seen)
+    return top_k_of(lambda rows: users[rows] @ shown, len(users), k, allowed, seen, ties)
 
 
 def top_k_of(
-    score: Score, n_users: int, k: int, allowed: NDArray[np.bool_], seen: Matrix | None = None
+    score: Score,
+    n_users: int,
+    k: int,
+    allowed: NDArray[np.bool_],
+    seen: Matrix | None = None,
+    ties: Ties | None = None,
 ) -> Best:
     """Return what `top_k` does, for scores that are no dot product.
 
@@ -81,14 +92,15 @@ def top_k_of(
     score : function
         From a slice of users to a new float32 array (users of the slice, allowed items), which
         is written to. Called from two threads.
-    n_users, k, allowed, seen
+    n_users, k, allowed, seen, ties
         See `top_k`.
     """
     if k < 1:
         raise InputError(f"{k} recommendations were asked for.", "Ask for at least 1.")
     columns = np.flatnonzero(allowed)
     hidden = None if seen is None else seen[:, columns].tocsr()
-    best = partial(_best_of_block, score, hidden, columns, k)
+    order = (ties or ties_of_places(n_users, len(allowed))).of_columns(columns)
+    best = partial(_best_of_block, score, hidden, columns, order, k)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
         items, scores = zip(*pool.map(best, _blocks(n_users, len(columns))), strict=True)
     return np.concatenate(items), np.concatenate(scores)
@@ -106,12 +118,17 @@ def _blocks(rows: int, width: int) -> Iterator[slice]:
 
 
 def _best_of_block(
-    score: Score, seen: Matrix | None, columns: NDArray[np.intp], k: int, rows: slice
+    score: Score,
+    seen: Matrix | None,
+    columns: NDArray[np.intp],
+    ties: Ties,
+    k: int,
+    rows: slice,
 ) -> Best:
     scores = score(rows)
     if seen is not None:
         _hide(scores, seen, rows)
-    chosen = _choose(scores, min(k, scores.shape[1]))
+    chosen = _choose(scores, min(k, scores.shape[1]), ties.of_rows(rows))
     best = np.take_along_axis(scores, chosen, axis=1)
     items = np.where(np.isneginf(best), NONE, columns[chosen]) if chosen.size else chosen
     return _widen(items.astype(np.int32), k, NONE), _widen(best, k, -np.inf)
@@ -125,17 +142,23 @@ def _hide(scores: Vectors, seen: Matrix, rows: slice) -> None:
     np.put(scores, places, -np.inf)
 
 
-def _choose(scores: Vectors, k: int) -> NDArray[np.intp]:
-    """Return the columns of the k highest scores per row, highest first, ties by column."""
+def _choose(scores: Vectors, k: int, ties: Ties) -> NDArray[np.intp]:
+    """Return the columns of the k highest scores per row, highest first."""
     rows, width = scores.shape
     if not 0 < k < width:
-        order = np.argsort(-scores[:, :k], axis=1, kind="stable")
-        return order
+        return _sorted(scores, ties)
     row, column = _candidates(scores, k)
-    order = np.lexsort((column, -scores[row, column], row))
+    order = np.lexsort((ties.keys(row, column), -scores[row, column], row))
     starts = np.searchsorted(row[order], np.arange(rows))
     chosen: NDArray[np.intp] = column[order][starts[:, None] + np.arange(k)]
     return chosen
+
+
+def _sorted(scores: Vectors, ties: Ties) -> NDArray[np.intp]:
+    """Return all columns per row, highest score first; faster by rows than as one list of pairs."""
+    order = np.argsort(ties.keys(*np.ogrid[: scores.shape[0], : scores.shape[1]]), axis=1)
+    ranks = np.argsort(-np.take_along_axis(scores, order, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(order, ranks, axis=1)
 
 
 def _candidates(scores: Vectors, k: int) -> Places:

@@ -10,6 +10,7 @@ from infra.placements import parse_placements
 from infra.records.run_rules import RunRules
 from infra.storage import Storage
 from models.candidates import enabled, parse_candidates, require_sound
+from models.metrics.ranking import require_ranking
 from models.release.thresholds import parse_thresholds
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def _require_valid(storage: Storage, rules: RunRules) -> None:
     entries = parse_candidates(rules.candidates.content, rules.candidates.origin)
     require_sound(enabled(entries), storage.settings)
     parse_thresholds(rules.release.content, rules.release.origin)
-    parse_placements(rules.placements.content, rules.placements.origin)
+    placements = parse_placements(rules.placements.content, rules.placements.origin)
+    require_ranking(placements.judged_by, rules.placements.origin)
 
 
 def _warn_of_edits(rules: RunRules, files: RuleFiles) -> None:

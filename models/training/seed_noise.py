@@ -14,6 +14,7 @@ from models.data.holdout import Holdout
 from models.metrics.lists import overlap
 from models.metrics.ranking import RANKING, K, marked
 from models.recommender import Recipe, Recommendations, Recommender
+from models.recommenders.todays_model import TodaysModel
 
 METRIC = f"ndcg_at_{K}"
 Learn: TypeAlias = Callable[[Recipe], Recommender]
@@ -59,10 +60,10 @@ def seed_noise(
         return Noise(0.0, 1.0)
     if not candidate.noise_refits:
         return None
-    trainings = [model.recommend(holdout.users, K)]
+    trainings = [_shown(model, holdout)]
     for number in range(1, candidate.noise_refits + 1):
         again = with_other_seed(candidate, settings.seed + number)
-        trainings.append(learn(make(again, settings)).recommend(holdout.users, K))
+        trainings.append(_shown(learn(make(again, settings)), holdout))
     return Noise(
         ndcg=float(np.ptp([_ndcg(lists, holdout) for lists in trainings])),
         overlap=_lowest_overlap(trainings),
@@ -74,6 +75,12 @@ def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
     seed += int(candidate.parameters.get("random_state") or 0)
     parameters = {**candidate.parameters, "random_state": seed % 2**32}
     return candidate.model_copy(update={"parameters": parameters})
+
+
+def _shown(model: Recommender, holdout: Holdout) -> Recommendations:
+    """Return the lists as they are scored: without what may not be shown."""
+    todays = TodaysModel(model, model.items, model.recommendable)
+    return todays.recommend(holdout.users, K, exclude_seen=False, seen=holdout.left_out)
 
 
 def _lowest_overlap(trainings: Sequence[Recommendations]) -> float:

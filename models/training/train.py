@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from infra.ledger.run_rules import placements_of
 from infra.places import trained_of
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.settings import Settings
@@ -58,13 +59,13 @@ def train(storage: Storage, run: str, candidate: str) -> dict[str, int | float |
     Raises
     ------
     SettingsError
-        The rules of the run name no such candidate, or it cannot be made.
+        The candidate does not compete in this run, or cannot be made.
     InputError
         Nothing can be learnt from the tables of the run, or the hold-out has nobody to score on.
     StorageError
         The tables of the run are not there.
     """
-    chosen = candidate_named(candidate, candidates_of(storage, run, every=True))
+    chosen = candidate_named(candidate, candidates_of(storage, run))
     recipe = make(chosen, storage.settings)
     lesson = read_lesson(storage, run, recipe)
     return learn_and_keep(storage, run, chosen, recipe, lesson, trained_of(run))
@@ -74,7 +75,8 @@ def learn_and_keep(
     storage: Storage, run: str, candidate: Candidate, recipe: Recipe, lesson: Lesson, place: str
 ) -> dict[str, int | float | str]:
     """Fit a recipe and write PLACE/NAME of the lake in one step; returns and raises as `train`."""
-    holdout = select(lesson.tables)  # a model that nobody can score is not worth training
+    rule = placements_of(storage, run).home.rule
+    holdout = select(lesson.tables, rule)  # a model that nobody can score is not worth training
     model, costs = learn(recipe, lesson)
     fit = fit_of(run, candidate, storage.settings, lesson)
     noise = seed_noise(candidate, model, lesson.learn, holdout, storage.settings)

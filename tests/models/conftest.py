@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.ledger.run_records import RunRecords
-from infra.ledger.run_rules import RELEASE, files_of, read_files
+from infra.ledger.run_rules import CANDIDATES, RELEASE, files_of, read_files
+from infra.placements import ListRule
 from infra.places import RULES
 from infra.records.gates import Check, GateRecord
 from infra.records.release import ServingRecord
@@ -38,6 +39,8 @@ WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
 RUN = "run=manual__2026-11-24T00-00-00"
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)  # before any verdict, whatever the clock says
+PLACEMENTS = Path(__file__).with_name("placements.yaml")
+BOUGHT = ListRule("bought", 30)  # of the shipped placements
 Row = dict[str, Any]
 
 INTERACTION_TYPES = pa.schema(
@@ -82,6 +85,7 @@ STEP_TYPES = pa.schema(
 
 
 def interaction(user: str, item: str, part: str = "train", weight: float = 1.0) -> Row:
+    """Return a pair that was bought once, so lists leave it out as the shipped placements say."""
     return {
         "user_key": user,
         "item_id": item,
@@ -89,9 +93,9 @@ def interaction(user: str, item: str, part: str = "train", weight: float = 1.0) 
         "weight": weight,
         "events": 1,
         "successes": 1,
-        "purchases": 0,
+        "purchases": 1,
         "last_time": AS_OF - timedelta(days=5),
-        "bought_time": None,
+        "bought_time": AS_OF - timedelta(days=5),
     }
 
 
@@ -166,6 +170,12 @@ def arrays(pairs: Sequence[Row], catalogue: Sequence[Row]) -> tuple[Interactions
     train = interactions(pa.Table.from_pylist(rows, INTERACTION_TYPES), every_item)
     items = item_features(pa.Table.from_pylist(list(catalogue), ITEM_TYPES), every_item)
     return train, items
+
+
+@pytest.fixture(autouse=True)
+def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tiny shops show lists that they can fill."""
+    monkeypatch.setenv("CATWALK_PLACEMENTS", str(PLACEMENTS))
 
 
 @pytest.fixture
@@ -338,6 +348,14 @@ def keep_files(shop: Storage, run: str, **files: Path) -> None:
     shop.reports.write(f"{run}/{RULES}", rules.model_dump_json().encode())
 
 
+def let_all_compete(shop: Storage, run: str) -> None:
+    """Let a run train every candidate, also those that the shipped file leaves out."""
+    file = shop.settings.home / "every_candidate.yaml"
+    shipped = CANDIDATES.read_text(encoding="utf-8")
+    file.write_text(shipped.replace("enabled: false", "enabled: true"), encoding="utf-8")
+    keep_files(shop, run, candidates=file)
+
+
 def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
     """Do everything from training to a bundle that answers; return the version it would have.
 
@@ -355,7 +373,7 @@ def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
     from models.release.judge_release import judge_release
     from models.training.train import train
 
-    keep_files(shop, run, release=rules)
+    keep_files(shop, run, release=rules, placements=PLACEMENTS)
     for candidate in load_candidates():
         train(shop, run, candidate.name)
     evaluate(shop, run)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.errors import InputError
+from infra.placements import ListRule
 from infra.settings import load_settings
 from models.benches import quality as bench_quality
 from models.benches.public_data import crossvalidated, data_folder, online_retail
@@ -43,7 +44,7 @@ def test_crossvalidated_keeps_the_published_split(tmp_path: Path) -> None:
     assert tables.train.weights.toarray().tolist() == [[1, 0, 0], [0, 1, 0]]
     assert tables.items.names == ("tag=1", "tag=2", "tag=3", "tag=r")
     assert tables.items.matrix[2].toarray().tolist() == [[0, 0, 1, 1]]
-    assert select(tables).users.tolist() == ["u"]
+    assert select(tables, ListRule("seen")).users.tolist() == ["u"]
 
 
 def test_the_best_is_what_a_candidate_reaches_as_the_file_has_it() -> None:
@@ -66,7 +67,7 @@ def test_online_retail_is_read_cleanly(tmp_path: Path) -> None:
     assert tables.train.users.tolist() == ["17850", "17851"]
     assert tables.items.items.tolist() == ["10001", "10002A"]
     assert tables.items.titles is not None and tables.items.titles[0] == "RED MUG"
-    judged = select(tables)
+    judged = select(tables, ListRule("nothing"))
     assert judged.users.tolist() == ["17850"] and judged.wanted.indices.tolist() == [1]
 
 

@@ -22,6 +22,7 @@ from tests.models.conftest import (
     arrays,
     interaction,
     item,
+    let_all_compete,
 )
 
 SHOWN = [item(name) for name in "xyz"]
@@ -62,7 +63,7 @@ def test_refused_before_training(
     message: str, candidate: str, shop: Storage, write_run: WriteRun
 ) -> None:
     pairs, items = BAD[message]
-    write_run(pairs, items)
+    let_all_compete(shop, write_run(pairs, items))
 
     def fit(*given: object) -> None:
         raise AssertionError("training started")
@@ -116,7 +117,7 @@ def test_tables_of_before_are_read_as_they_were_meant(shop: Storage, write_run: 
         pq.write_table(pq.read_table(file, partitioning=None).drop_columns(later), file)
     rows = read_table(shop, INTERACTIONS, RUN).to_pylist()
     assert [[row[name] for name in later] for row in rows] == [[1, 0, None]] * 3
-    assert read_run(shop, RUN).holdout[1].tolist() == ["z"]
+    assert read_run(shop, RUN).holdout.items.tolist() == ["z"]
 
 
 def test_arrays_say_what_the_rows_say() -> None:

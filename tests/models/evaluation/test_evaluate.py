@@ -23,7 +23,16 @@ from models.publishing.publish import publish
 from models.release.judge_release import judge_release
 from models.training.train import train
 from models.training.trained_model import load_trained
-from tests.models.conftest import AS_OF, RUN, WINNER, WriteRun, interaction, prepare_bundle, tastes
+from tests.models.conftest import (
+    AS_OF,
+    BOUGHT,
+    RUN,
+    WINNER,
+    WriteRun,
+    interaction,
+    prepare_bundle,
+    tastes,
+)
 from tests.models.metrics.test_ranking import SLOW
 
 COSTS = {"training_minutes", "peak_memory_mb", "model_mb"}
@@ -39,7 +48,9 @@ def test_the_same_numbers_as_with_sets(shop: Storage, write_run: WriteRun) -> No
     pairs, items = tastes()
     pairs += [interaction("cold", "item001", "holdout"), interaction("user001", "new", "holdout")]
     again = next(row for row in pairs if row["part"] == "train")
-    pairs += [{**again, "part": "holdout"}]  # bought again: seen, so not wanted
+    pairs += [{**again, "part": "holdout"}]  # bought again: left out, so not wanted
+    looked = interaction("user001", "item000", "holdout")
+    pairs += [{**looked, "successes": 0}]  # a look is no success
     write_run(pairs, items)
     train_all(shop, RUN)
     record = evaluate(shop, RUN)
@@ -49,12 +60,16 @@ def test_the_same_numbers_as_with_sets(shop: Storage, write_run: WriteRun) -> No
     wanted: dict[str, set[str]] = {}
     for row in pairs:
         pair = (row["user_key"], row["item_id"])
-        if row["part"] == "holdout" and pair not in seen and pair[0] in known and pair[1] != "new":
+        if row["part"] == "train" or not row["successes"] or pair in seen:
+            continue
+        if pair[0] in known and pair[1] != "new":
             wanted.setdefault(pair[0], set()).add(pair[1])
     assert record.users == len(wanted) == 60
     assert record.holdout_interactions == sum(map(len, wanted.values()))
     assert record.items == 38 and record.train_interactions == len(seen)
-    assert record.notes == (
+    assert record.judged_by == "ndcg_at_10" and record.notes == (
+        "1 of 124 hold-out pairs hold no success, such as looks, and were left out.",
+        "1 of 121 hold-out pairs are repeats and were left out.",
         "1 hold-out users have no history before the cut.",
         "1 hold-out items were unknown at the cut.",
     )
@@ -169,7 +184,7 @@ def test_the_champions_lists_are_cleared_of_what_was_seen_since(
     champion = evaluate(shop, RUN).scores[-1]
 
     tables = read_run(shop, RUN)
-    chosen = select(tables)
+    chosen = select(tables, BOUGHT)
     folder = Path(shop.published.address, version_key(version))
     given = load_recommender(folder / JUDGED).recommend(chosen.users, 100)
     total = 0.0
@@ -208,7 +223,7 @@ def test_a_champion_that_cannot_be_scored_is_not_replaced_unseen(
 
 def test_selecting_keeps_the_seen_apart(shop: Storage, write_run: WriteRun) -> None:
     write_run()
-    chosen = select(read_run(shop, RUN))
+    chosen = select(read_run(shop, RUN), BOUGHT)
     assert chosen.wanted.multiply(chosen.left_out).nnz == 0
     assert (chosen.wanted.sum(axis=1) == 2).all()
 

@@ -13,7 +13,7 @@ from models.evaluation import slices
 from models.evaluation.evaluate import evaluate
 from models.evaluation.slices import kinds
 from models.training.trained_model import load_trained
-from tests.models.conftest import AS_OF, RUN, WriteRun, tastes
+from tests.models.conftest import AS_OF, BOUGHT, RUN, WriteRun, tastes
 from tests.models.evaluation.test_evaluate import train_all
 from tests.models.metrics.test_ranking import SLOW
 
@@ -78,5 +78,5 @@ def test_a_shop_without_categories(shop: Storage, write_run: WriteRun) -> None:
     pairs, items = tastes()
     write_run(pairs, [{**row, "category": None} for row in items])
     tables = read_run(shop, RUN)
-    names = [kind.name for kind in kinds(select(tables), tables)]
-    assert len(names) == 4 and names[0] == "new users" and names[-1] == "new items"
+    names = [kind.name for kind in kinds(select(tables, BOUGHT), tables)]
+    assert len(names) == 7 and names[0] == "new to the customer" and names[-1] == "new items"

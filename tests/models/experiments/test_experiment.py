@@ -185,7 +185,8 @@ def test_a_sample_is_the_same_users_in_both_parts(accepted: Storage) -> None:
     half, quarter = sampled(whole, 0.5), sampled(whole, 0.25)
     assert set(quarter.train.users) < set(half.train.users) < set(whole.train.users)
     assert 15 < len(half.train.users) < 45 and half.train.items is whole.train.items
-    assert set(half.holdout[0]) == set(half.train.users)
+    assert set(half.holdout.users) == set(half.train.users)
+    assert (half.past.seen != (half.train.weights > 0)).nnz == 0
     for row, user in enumerate(half.train.users):
         place = int(np.flatnonzero(whole.train.users == user)[0])
         assert (half.train.weights[row] != whole.train.weights[place]).nnz == 0

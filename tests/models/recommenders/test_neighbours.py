@@ -55,7 +55,7 @@ def test_nearest_by_cosine_and_bm25(seed: int) -> None:
     bm25 = bm25_weights(weights).toarray()
     for user, item_ in zip(*dense.nonzero(), strict=True):
         assert bm25[item_, user] == pytest.approx(slow_bm25(dense, user, item_), rel=1e-5)
-    similar = nearest(cosine_weights(weights), allowed, 3).toarray()
+    similar = nearest(cosine_weights(weights), np.array(list("abcdefghi")), allowed, 3).toarray()
     for place in range(9):
         likeness = {
             other: slow_cosine(dense, place, other)

@@ -18,7 +18,7 @@ from models.recommenders.spark_als import SparkALS
 from models.training.train import train
 from models.training.trained_model import load_trained, read_costs
 from tests.conftest import JVM
-from tests.models.conftest import RUN, SPARK, WriteRun, arrays, interaction, tastes
+from tests.models.conftest import RUN, SPARK, WriteRun, arrays, interaction, let_all_compete, tastes
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def trained(shop: Storage, write_run: WriteRun, spark: object) -> Factors:
     """Train on a table whose hold-out users are few, and one is new."""
     pairs, items = tastes()
     few = [row for row in pairs if row["part"] == "train" or row["user_key"] < "user005"]
-    write_run([*few, interaction("new", "item003", "holdout")], items)
+    let_all_compete(shop, write_run([*few, interaction("new", "item003", "holdout")], items))
     counts = train(shop, RUN, "spark_als")
     assert (counts["users"], counts["interactions"]) == (60, 360), "not the judged ones alone"
     model = load_trained(shop, RUN, "spark_als").model

@@ -13,17 +13,19 @@ from scipy.sparse import csr_matrix
 from infra.errors import InputError
 from models.recommenders import top_k as module
 from models.recommenders.top_k import top_k
+from models.ties import Ties
+from tests.models.test_ties import slow_mix
 
 
-def slow(users, items, k, allowed, seen):  # type: ignore[no-untyped-def]
+def slow(users, items, k, allowed, seen, order):  # type: ignore[no-untyped-def]
     rows = []
     for user in range(len(users)):
         ranked = sorted(
-            (-float(users[user] @ items[item]), item)
+            (-float(users[user] @ items[item]), order(user, item), item)
             for item in range(len(items))
             if allowed[item] and not seen[user, item]
         )[:k]
-        rows.append([item for _, item in ranked] + [-1] * (k - len(ranked)))
+        rows.append([item for *_, item in ranked] + [-1] * (k - len(ranked)))
     return rows
 
 
@@ -44,9 +46,14 @@ def test_same_as_sorting_everything(
     right = random.integers(-2, 3, (items, 2)).astype(np.float32)
     allowed = random.random(items) < 0.8
     seen = random.random((users, items)) < 0.3
+    ids = [random.integers(0, 2**64, amount, dtype=np.uint64) for amount in (users, items)]
+
+    def order(user: int, item: int) -> int:
+        return slow_mix((int(ids[0][user]) + int(ids[1][item])) % 2**64)
+
     with mock.patch.multiple(module, GROUP=group, FEW=few):
-        places, scores = top_k(left, right, k, allowed, csr_matrix(seen))
-    assert places.tolist() == slow(left, right, k, allowed, seen)
+        places, scores = top_k(left, right, k, allowed, csr_matrix(seen), Ties(*ids))
+    assert places.tolist() == slow(left, right, k, allowed, seen, order)
     assert (np.isneginf(scores) == (places == -1)).all()
 
 
@@ -57,6 +64,19 @@ def test_the_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     whole = top_k(*arguments)[0]
     monkeypatch.setattr(module, "BLOCK_SCORES", 7 * 30)
     assert np.array_equal(top_k(*arguments)[0], whole)
+
+
+@pytest.mark.parametrize("k", [5, 30])
+def test_the_block_size_changes_no_order_of_equal_items(
+    monkeypatch: pytest.MonkeyPatch, k: int
+) -> None:
+    ties = Ties(np.arange(50, dtype=np.uint64), np.arange(30, dtype=np.uint64))
+    users, items = np.ones((50, 1), dtype=np.float32), np.ones((30, 1), dtype=np.float32)
+    arguments = (users, items, k, np.ones(30, dtype=bool))
+    whole = top_k(*arguments, ties=ties)[0]
+    monkeypatch.setattr(module, "BLOCK_SCORES", 7 * 30)
+    assert np.array_equal(top_k(*arguments, ties=ties)[0], whole)
+    assert len({tuple(row) for row in whole.tolist()}) == 50, "every user has an order of their own"
 
 
 def test_diverged_vectors_are_refused() -> None:

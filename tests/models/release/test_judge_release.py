@@ -190,7 +190,7 @@ TABLE: list[tuple[Callable[[Storage], None], str, str]] = [
     (a_drop_within_chance, "release", "chance alone may decide"),
     (a_jump, "review", "at most 50% above the champion"),
     (a_champion_that_does_not_load, "review", "could not be scored"),
-    (a_new_column, "review", "new: interactions.events int32"),
+    (a_new_column, "review", "new: interactions.bought_time"),
     (a_card_without_columns, "review", "nobody wrote down"),
     (a_card_that_is_gone, "review", "nobody wrote down"),
     (baselines_alone, "reject", "no releasable candidate"),

@@ -10,13 +10,14 @@ import pytest
 
 from infra.errors import BundleError
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import placements_of
 from infra.places import version_key
 from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.candidates import MOVED, load_candidates, model_class
-from models.data.holdout import select
 from models.data.run_tables import inputs_of, read_run
-from models.evaluation.champion import score_champion
+from models.evaluation.champion import champion_of
+from models.evaluation.score_run import score_run
 from models.training.trained_model import load_trained, read_fit
 from tests.old_home import APPROVED, LIVE_VERSION, WITHDRAWN_VERSION, unpack_old_home
 
@@ -52,12 +53,17 @@ def test_a_version_of_before_is_scored_with_its_costs(
     old_shop: Storage, version: str, tmp_path: Path
 ) -> None:
     tables = read_run(old_shop, APPROVED)
-    score, measured = score_champion(old_shop, version, select(tables), tables)
+    champion, placements = (
+        champion_of(old_shop, version, tables.cut),
+        placements_of(old_shop, APPROVED),
+    )
+    scored = score_run(tables, None, [champion], placements, frozenset(), seed=1)
+    score = scored.scores[0]
     folder = old_shop.published.fetch_folder(version_key(version), tmp_path)
     said = json.loads((folder / "judged" / "fit.json").read_bytes())
     assert score.metrics["training_minutes"] == said["training_seconds"] / 60
     assert score.metrics["peak_memory_mb"] == said["peak_memory_mb"]
-    assert measured.metrics["ndcg_at_10"] > 0
+    assert score.metrics["ndcg_at_10"] > 0
 
 
 def test_a_refit_of_before_names_its_tables(old_shop: Storage) -> None:
