@@ -9,7 +9,8 @@ from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE_REASONS
 
 _TABLE = "events"
 _TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
-_SHOWN = "event_id, event_time, event_type, user_key, item_id"
+_SHOWN = "event_id, event_time, event_type, user_key, visitor_key, item_id"
+_PERSON = "coalesce(user_key, visitor_key)"
 OTHER_REASONS = "any_other_reason"
 
 _MISSING = {
@@ -20,7 +21,6 @@ _MISSING = {
         "event_id": "an id",
         "event_time": "a time",
         "event_type": "a type",
-        "user_key": "a user",
         "item_id": "an item",
     }.items()
 }
@@ -43,6 +43,15 @@ BATCH = {
     "wrong_columns": WRONG_COLUMNS,
     "rows": Measure("events in the batch", "count(*)", _TABLE),
     **_MISSING,
+    "person_missing_share": share(
+        "share of events without a user and without a visitor",
+        f"{_PERSON} is null",
+        _TABLE,
+        _SHOWN,
+    ),
+    "stranger_share": share(
+        "share of events of visitors without a user id", "user_key is null", _TABLE
+    ),
     "repeated_ids": repeats("events that occur more than once", "event_id", _TABLE),
     "unknown_type_share": share(
         "share of events of an unknown type", f"event_type not in ({_TYPES})", _TABLE, _SHOWN
@@ -88,7 +97,9 @@ BATCH = {
         _SHOWN,
         shown_of="(from events order by event_time desc limit 3)",
     ),
-    "users": Measure("different users", "count(distinct user_key)", _TABLE),
+    "users": Measure(
+        "different users, and visitors without a user id", f"count(distinct {_PERSON})", _TABLE
+    ),
     "items": Measure("different items", "count(distinct item_id)", _TABLE),
     "quarantined_share": fact(
         "quarantined_share", "share of the rows that could not be read as events"

@@ -19,6 +19,9 @@ class Column:
     about: str
 
 
+KEYS = ("user_key", "visitor_key")  # of a person; an event has at least one
+
+
 @dataclass(frozen=True)
 class Table:
     """One table of the lake.
@@ -33,12 +36,15 @@ class Table:
         What one row is, in words.
     partition : str
         How its folders in the lake are called: by the batch that was ingested, or by the run.
+    added : tuple of str
+        Columns that came later: files of earlier versions lack them, and they read as null there.
     """
 
     name: str
     ddl: str
     grain: str = ""
     partition: str = "run=R"
+    added: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -58,9 +64,9 @@ class Table:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Names of the text columns that may be null: words to read, no ids to compare."""
+        """Names of the text columns that may be null: words to read, no ids or keys to compare."""
         texts = (name for name, kind in self.kinds.items() if kind == "STRING")
-        return tuple(name for name in texts if name not in self.required)
+        return tuple(name for name in texts if name not in (*self.required, *KEYS))
 
     @property
     def described(self) -> tuple[Column, ...]:
@@ -94,7 +100,8 @@ EVENTS = Table(
     event_id STRING NOT NULL COMMENT 'unique within its source, for at least seven days',
     event_time TIMESTAMP NOT NULL COMMENT 'UTC',
     event_type STRING NOT NULL COMMENT 'one of the fixed words below',
-    user_key STRING NOT NULL COMMENT 'HMAC-SHA256 of the shop user id, first 128 bits in hex',
+    user_key STRING COMMENT 'HMAC-SHA256 of the shop user id, first 128 bits in hex',
+    visitor_key STRING COMMENT 'as user_key, of the visitor id; one of the two is never null',
     item_id STRING NOT NULL COMMENT 'the shop item number',
     session_id STRING COMMENT 'one visit',
     request_id STRING COMMENT 'one answer of the recommender, several impressions',
@@ -102,10 +109,12 @@ EVENTS = Table(
     quantity INT COMMENT 'pieces',
     unit_price DOUBLE COMMENT 'in currency, one piece',
     currency STRING COMMENT 'ISO 4217',
-    rating INT COMMENT '1 to 5'
+    rating INT COMMENT '1 to 5',
+    market STRING COMMENT 'country or branch of the shop, in its own words'
     """,
     "One row per event that the shop delivered, however often it came",
     "batch=SOURCE-N",
+    added=("visitor_key", "market"),
 )
 
 QUARANTINE = Table(

@@ -4,6 +4,7 @@ Grain of `interactions`: one row per user, item and part. Time never leaks: the 
 train part come from events before the cut alone, and `items` holds what was known at the cut.
 `catalogue` holds the same columns as known now, which is what customers may be shown; `history` has
 the pairs of the whole window, as if it were cut at its end: what goes live is fitted on them.
+`steps` has the events themselves, ordered by visit (`jobs/visits.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from infra.storage import Storage
 from infra.utc import in_utc, require_past
 from jobs.cleaning.typed_rows import named, typed
 from jobs.crawlers import activity_of, without_crawlers
-from jobs.cut import Cut, Times, Wish, choose_cut, inside, midnights
+from jobs.cut import Cut, Times, Wish, choose_cut, inside, midnights, split_at
 from jobs.judged_customers import judged_customers
 from jobs.landing.csv_headers import require_headers
 from jobs.landing.landing_folder import landed_files
@@ -42,6 +43,7 @@ from jobs.landing.masking import MASKED, mask
 from jobs.landing.parquet_columns import footers
 from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
 from jobs.landing.sources import ItemFeed, load_sources, success_by_source
+from jobs.visits import by_person, steps_of
 from jobs.weights import pairs_of
 
 
@@ -71,7 +73,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataF
 def read_events(
     spark: SparkSession, storage: Storage, batches: Sequence[str], success: tuple[str, ...]
 ) -> DataFrame:
-    """Read batches, and say of each event whether it counts as a success: in its own source."""
+    """Read batches, and say of each event whose it is, and if its source calls it a success."""
     own, places = success_by_source(), dict[tuple[str, ...], list[str]]()
     for batch in batches:
         words = own.get(batch_source(batch), success)
@@ -82,7 +84,7 @@ def read_events(
         )
         for words, addresses in (places or {success: []}).items()
     ]
-    return reduce(DataFrame.unionByName, frames)
+    return reduce(DataFrame.unionByName, frames).transform(by_person)
 
 
 def cut_of(
@@ -101,7 +103,7 @@ def cut_of(
 
 
 def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> None:
-    """Write `interactions`, `items`, `catalogue` and, for a refit, `history` of a run."""
+    """Write `interactions`, `steps`, `items`, `catalogue` and, for a refit, `history` of a run."""
     settings, placements = storage.settings, placements_of(storage, run)
     window = Times(end - timedelta(days=settings.training_window_days), end, end)
     batches = accepted_batches(read_batches(storage))
@@ -122,6 +124,7 @@ def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> Non
         "interactions": events.transform(
             pairs_of, replace(window, cut=cut.at), settings.half_life_days
         ),
+        "steps": events.transform(split_at, cut.at).transform(steps_of),
     }
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
@@ -165,7 +168,7 @@ def _write(
 
 
 def _cure(table: str, facts: dict[str, Any]) -> str:
-    if table in {"interactions", "history"}:
+    if table in {"interactions", "history", "steps"}:
         return (
             f"No accepted event lies between {facts['start']} and {facts['as_of']}: check as_of, "
             "CATWALK_TRAINING_WINDOW_DAYS and what was ingested."

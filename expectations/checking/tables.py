@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from expectations.checking.measure import FACTS, Measure
 from infra.records.gates import MOST_EXAMPLES, Example
-from infra.schemas import Table
+from infra.schemas import TABLES, Table
 from infra.storage import Storage
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Reader:
         datasets = {name: lake.finished_dataset(name, part) for name, part in partitions.items()}
         with self._database.cursor() as cursor:
             for name, dataset in datasets.items():
-                cursor.register(name, _relation(cursor, self.storage, dataset))
+                cursor.register(name, _relation(cursor, self.storage, name, dataset))
             yield Tables(cursor, datasets)
 
 
@@ -134,12 +134,26 @@ def number(value: Any) -> float | None:
     return float(value)
 
 
-def _relation(database: DuckDBPyConnection, storage: Storage, dataset: Dataset) -> Any:
-    """Read files on a disk by DuckDB itself, which takes half of Arrow's time and memory."""
+def _relation(database: DuckDBPyConnection, storage: Storage, name: str, dataset: Dataset) -> Any:
+    """Read files on a disk by DuckDB itself, which takes half of Arrow's time and memory.
+
+    Columns that files of an earlier version lack are null.
+    """
     files = [fragment.path for fragment in dataset.get_fragments()]
-    if "://" in storage.lake.address() or not files:
+    local = files and "://" not in storage.lake.address()
+    nulls = [
+        f"cast(null as {table.kinds[column]}) as {column}"
+        for table in TABLES
+        for column in table.added
+        if table.name == name and column not in dataset.schema.names
+    ]
+    if local:
+        relation = database.read_parquet(files, hive_partitioning=False)
+    elif nulls:
+        relation = database.from_arrow(dataset)
+    else:
         return dataset
-    return database.read_parquet(files, hive_partitioning=False)
+    return relation.project(", ".join(["*", *nulls]))
 
 
 def _schemas(dataset: Dataset) -> list[Any]:
@@ -150,7 +164,8 @@ def _schemas(dataset: Dataset) -> list[Any]:
 def _differing(table: Table, schema: Any) -> set[str]:
     wanted = {name: _KINDS[kind] for name, kind in table.kinds.items()}
     present = {field.name: _kind(field.type) for field in schema}
-    return {name for name, _ in wanted.items() ^ present.items()}
+    absent = set(table.added) - present.keys()
+    return {name for name, _ in wanted.items() ^ present.items()} - absent
 
 
 def _kind(type_: DataType) -> str:

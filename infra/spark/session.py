@@ -116,22 +116,25 @@ def start_local(settings: Settings) -> SparkSession:
 def read_table(spark: SparkSession, table: Table, addresses: Sequence[str]) -> DataFrame:
     """Read finished partitions of a table and check what Parquet forgets.
 
+    Columns that files of an earlier version lack read as null.
+
     Raises
     ------
     StorageError
-        A partition lacks a column, or a required column holds a null.
+        A partition lacks another column; a required column that holds a null fails the job.
     """
     from pyspark.sql import functions as F
 
     if not addresses:
         return spark.createDataFrame([], table.ddl)
-    frame = spark.read.parquet(*addresses)
-    missing = [name for name in table.columns if name not in frame.columns]
+    missing = set(table.columns) - {*spark.read.parquet(addresses[0]).columns, *table.added}
     if missing:
         raise StorageError(
-            f"The table {table.name} lacks the columns {', '.join(missing)}.",
+            f"The table {table.name} lacks the columns {', '.join(sorted(missing))}.",
             "Its batches were written by another version; ingest them again.",
         )
+    # by this schema: of files that differ Spark would take the columns of any one
+    frame = spark.read.schema(table.ddl).parquet(*addresses)
     null = F.lit(False)
     for name in table.required:
         null = null | F.col(name).isNull()

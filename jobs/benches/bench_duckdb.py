@@ -13,16 +13,16 @@ from typing import Any
 
 import duckdb
 
-from infra.schemas import EVENT_TYPES, EVENTS
-from jobs.cleaning.user_keys import hmac_keys
+from infra.schemas import EVENT_TYPES, EVENTS, KEYS
+from jobs.cleaning.user_keys import hmac_keys, visitor_secret
 from jobs.landing.masking import SIGNS, mask_text
 from jobs.landing.reading import LONGEST_ROW
-from jobs.landing.sources import EventFeed
+from jobs.landing.sources import PERSON_IDS, EventFeed
 
 THREADS = 2
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)"
 _NUMBERS = {"quantity": "INTEGER", "unit_price": "DOUBLE", "rating": "INTEGER"}
-_REQUIRED = ("event_id", "event_type", "event_time", "user_id", "item_id")
+_REQUIRED = ("event_id", "event_type", "event_time", "item_id")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def ingest(work: Work) -> dict[str, Any]:
         _arrivals(base, work)
         base.execute(_sorted(work))
         masked = sum(_mask(base, name) for name in EVENTS.texts)
-        base.execute(_users(work.secret))
+        for kind, key, secret in zip(PERSON_IDS, KEYS, _secrets(work.secret), strict=True):
+            base.execute(_keyed(kind, key, secret))
         base.execute(_repeats())
         base.execute(_copy_events(work.lake))
         unreadable = _quarantine_unreadable(base)
@@ -88,7 +89,9 @@ def _sorted(work: Work) -> str:
 
 
 def _reason(feed: EventFeed) -> str:
-    blank = " or ".join(f"coalesce(trim({name}), '') = ''" for name in _REQUIRED)
+    missing = [f"coalesce(trim({name}), '') = ''" for name in (*_REQUIRED, *PERSON_IDS)]
+    nobody = " and ".join(missing[len(_REQUIRED) :])
+    blank = " or ".join([*missing[: len(_REQUIRED)], f"({nobody})"])
     texts = [name for name in feed.fields if name not in (*_NUMBERS, "event_time")]
     nested = " or ".join(f"coalesce({name}[1] in ('{{', '['), false)" for name in texts)
     number = " or ".join(f"({name} is not null and {name}_ is null)" for name in _NUMBERS)
@@ -123,12 +126,18 @@ def _mask(base: duckdb.DuckDBPyConnection, name: str) -> int:
     return int(done[0]) if done else 0
 
 
-def _users(secret: str) -> str:
-    """Hash every user once (HMAC, RFC 2104)."""
-    inner, outer = (key.hex() for key in hmac_keys(secret))
-    return f"""create temp table users as select user_id,
-        sha256(unhex('{outer}') || unhex(sha256(unhex('{inner}') || user_id::blob)))[:32]
-        as user_key from (select distinct user_id from sorted where reason is null)"""
+def _secrets(secret: str) -> tuple[str, str]:
+    """Return the secrets of the keys of users and of visitors."""
+    return secret, visitor_secret(secret)
+
+
+def _keyed(kind: str, key: str, secret: str) -> str:
+    """Hash every id of a kind once (HMAC, RFC 2104)."""
+    inner, outer = (part.hex() for part in hmac_keys(secret))
+    return f"""create temp table {kind}s as select {kind},
+        sha256(unhex('{outer}') || unhex(sha256(unhex('{inner}') || {kind}::blob)))[:32]
+        as {key} from (select distinct {kind} from sorted
+            where reason is null and trim({kind}) <> '')"""
 
 
 def _repeats() -> str:
@@ -136,13 +145,15 @@ def _repeats() -> str:
     return """create temp table repeats as
         with ids as (select event_id from sorted where reason is null
             group by event_id having count(*) > 1)
-        select event_id, min_by(sorted.rowid, (event_time, user_id, item_id, filename)) as stays
+        select event_id, min_by(sorted.rowid,
+            (event_time, user_id, visitor_id, item_id, filename)) as stays
         from sorted semi join ids using (event_id) where reason is null group by 1"""
 
 
 def _copy_events(lake: Path) -> str:
     columns = ", ".join(EVENTS.columns)
-    return f"""copy (select {columns} from sorted join users using (user_id)
+    joins = " ".join(f"left join {kind}s using ({kind})" for kind in PERSON_IDS)
+    return f"""copy (select {columns} from sorted {joins}
         where reason is null and (event_id not in (select event_id from repeats)
             or sorted.rowid in (select stays from repeats)))
         to '{lake}/events' (format parquet, compression zstd, per_thread_output)"""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from collections.abc import Iterator
+
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from infra.schemas import EVENT_TYPES, EVENTS, Reason
-from jobs.cleaning.typed_rows import named, typed
-from jobs.cleaning.user_keys import user_key
+from infra.schemas import EVENT_TYPES, EVENTS, KEYS, Reason
+from jobs.cleaning.typed_rows import is_blank, named, typed
+from jobs.cleaning.user_keys import user_key, visitor_key
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
-from jobs.landing.sources import EventFeed
+from jobs.landing.sources import PERSON_IDS, EventFeed
 from jobs.landing.unknown_columns import UNKNOWN
 
 CLEAN, QUARANTINED, IGNORED = "clean", "quarantined", "ignored"
+# events before the ids of persons become keys
+_WITH_IDS = EVENTS.ddl.replace("user_key STRING", "user_id STRING").replace(
+    "visitor_key ", "visitor_id "
+)
 _DAY = 86_400_000_000  # microseconds: interval arithmetic goes by the calendar and takes longer
 _AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
 
@@ -22,15 +28,14 @@ _AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
 def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     """Give every row its outcome and, unless it is clean, the reason; keep only Catwalk's columns.
 
-    Raw text stays on quarantined rows alone; user ids leave here as keys.
+    Raw text stays on quarantined rows alone; ids of users and visitors leave here as keys.
     """
     readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing: it is quarantined
     marked = parsed.withColumn("_ignored_by", F.when(readable, named(feed.not_events)))
-    table = StructType.fromDDL(EVENTS.ddl.replace("user_key", "user_id"))
-    required = tuple(name if name != "user_key" else "user_id" for name in EVENTS.required)
+    table = StructType.fromDDL(_WITH_IDS)
     kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_ignored_by")
     typed_rows = (
-        marked.transform(typed, feed, table, required, kept)
+        marked.transform(typed, feed, table, EVENTS.required, kept, PERSON_IDS)
         .transform(_rename_types, feed)
         .withColumn("_reason", _reason(feed))
         .transform(mask, EVENTS)
@@ -42,8 +47,8 @@ def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         .otherwise(CLEAN)
     )
     return typed_rows.select(
-        *(F.col(name) for name in EVENTS.columns if name != "user_key"),
-        user_key(F.col("user_id"), parsed.sparkSession, secret).alias("user_key"),
+        *(F.col(name) for name in EVENTS.columns if name not in KEYS),
+        *_keys(feed, parsed.sparkSession, secret),
         outcome.alias("outcome"),
         F.coalesce(ignored_by, reason).alias("reason"),
         F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
@@ -52,6 +57,13 @@ def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         F.col(MASKED).alias("masked"),
         F.col(UNKNOWN).alias("unknown"),
     )
+
+
+def _keys(feed: EventFeed, spark: SparkSession, secret: str) -> Iterator[Column]:
+    """Give a key for each kind of id: null where a row, or the whole feed, has none."""
+    for name, kind, keyed in zip(KEYS, PERSON_IDS, (user_key, visitor_key), strict=True):
+        key = keyed(F.col(kind), spark, secret) if kind in feed.columns else F.lit(None)
+        yield F.when(~is_blank(F.col(kind)), key.cast("string")).alias(name)
 
 
 def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:

@@ -27,18 +27,21 @@ def typed(
     table: StructType,
     required: Sequence[str],
     kept: Sequence[str],
+    either: Sequence[str] = (),
 ) -> DataFrame:
     """Map the feed's fields to a table's columns and types; pass the columns `kept` on.
 
     Rows without a reason in `_broken` get the first that applies: `missing_field` (a required
-    column is null or empty) or `wrong_type` (a text that is not of the column's type). `_broken` is
-    always passed on.
+    column is null or empty, or all of `either` are) or `wrong_type` (a text that is not of the
+    column's type). `_broken` is always passed on.
     """
     mapped = frame.select(
         BROKEN, *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
     )
     values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
-    blank = [F.coalesce(F.trim(_text(name)), F.lit("")) == "" for name in required]
+    blank = [is_blank(_text(name)) for name in required]
+    if of_these := [is_blank(_text(name)) for name in either if name in feed.columns]:
+        blank.append(reduce(Column.__and__, of_these))
     texts_held = _count_not_null(_text(name) for name in feed.columns)
     rows = mapped.select(
         *kept,
@@ -51,6 +54,11 @@ def typed(
     return rows.withColumn(BROKEN, F.coalesce(BROKEN, F.when(wrong, Reason.WRONG_TYPE))).drop(
         _TEXTS_HELD
     )
+
+
+def is_blank(text: Column) -> Column:
+    """Tell a text that is null, or holds spaces alone."""
+    return F.coalesce(F.trim(text), F.lit("")) == ""
 
 
 def _count_not_null(columns: Iterable[Column]) -> Column:

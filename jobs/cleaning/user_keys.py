@@ -1,7 +1,8 @@
-"""Makes the keys of users: an HMAC of the shop's id under the secret of the shop."""
+"""Makes the keys of users and visitors: an HMAC of the shop's id under the secret of the shop."""
 
 from __future__ import annotations
 
+import hmac
 from hashlib import sha256
 
 from pyspark.sql import Column, SparkSession
@@ -14,16 +15,34 @@ _BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
 
 
 def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
-    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex.
+    """Return the HMAC-SHA256 of a user id (RFC 2104), its first 128 bits in hex; null of null."""
+    return _keyed(user_id, spark, secret)
 
-    Two hashes, as it is defined: Spark's own `hmac` looks its algorithm up anew for every row. The
-    keys enter as one-row tables, not as literals: Spark prints literals in its plans.
+
+def visitor_key(visitor_id: Column, spark: SparkSession, secret: str) -> Column:
+    """Return the key of a visitor id: as of a user id, but another one where the ids are equal."""
+    return _keyed(visitor_id, spark, visitor_secret(secret))
+
+
+def visitor_secret(secret: str) -> str:
+    """Return the secret that visitors' keys are made under, derived from the shop's (RFC 5869).
+
+    >>> visitor_secret("the shop's") == visitor_secret("another shop's")
+    False
+    """
+    return hmac.digest(b"catwalk visitor_key", secret.encode(), "sha256").hex()
+
+
+def _keyed(shop_id: Column, spark: SparkSession, secret: str) -> Column:
+    """Hash an id twice, as HMAC is defined: Spark's own `hmac` looks its algorithm up for each row.
+
+    The keys enter as one-row tables, not as literals: Spark prints literals in its plans.
     """
     inner, outer = (
         spark.createDataFrame([(bytearray(key),)], "key BINARY").scalar()
         for key in hmac_keys(secret)
     )
-    inner_hash = F.unhex(F.sha2(F.concat(inner, user_id.cast("binary")), 256))
+    inner_hash = F.unhex(F.sha2(F.concat(inner, shop_id.cast("binary")), 256))
     return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * _KEY_BYTES))
 
 

@@ -12,8 +12,9 @@ from infra.errors import SettingsError
 from infra.placements import require_success
 from infra.places import LANDED_AGAIN
 from infra.rules import Strict, load_mapping
-from infra.schemas import EVENT_TYPES, EVENTS, ITEMS
+from infra.schemas import EVENT_TYPES, EVENTS, ITEMS, KEYS
 
+PERSON_IDS = ("user_id", "visitor_id")  # of the shop; in events they are KEYS, in this order
 FILE = Path(__file__).parents[1] / "sources.yaml"
 
 
@@ -66,8 +67,10 @@ class EventFeed(Feed):
 
     @model_validator(mode="after")
     def _maps_to_events(self) -> EventFeed:
-        optional = set(EVENTS.columns) - {"user_key"}
-        _check_columns(self.columns, {*EVENTS.required, "user_id"} - {"user_key"}, optional)
+        optional = {*EVENTS.columns, *PERSON_IDS} - {*KEYS}
+        _check_columns(self.columns, set(EVENTS.required), optional)
+        if not set(PERSON_IDS) & set(self.columns):
+            raise ValueError(f"one of {' and '.join(map(repr, PERSON_IDS))} must be mapped")
         strange = set(self.event_types.values()) - set(EVENT_TYPES)
         if strange:
             raise ValueError(f"'{sorted(strange)[0]}' is not one of {', '.join(EVENT_TYPES)}")

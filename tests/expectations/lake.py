@@ -40,8 +40,8 @@ def put(
     facts: Mapping[str, Any] | None = None,
     drop: str = "",
 ) -> None:
-    """Write a partition and its manifest; `drop` leaves a column out."""
-    kinds = {name: _ARROW[kind] for name, kind in table.kinds.items() if name != drop}
+    """Write a partition and its manifest; `drop` names columns to leave out, between spaces."""
+    kinds = {name: _ARROW[kind] for name, kind in table.kinds.items() if name not in drop.split()}
     folder = Path(shop.lake.begin(table.name, partition))
     folder.mkdir(parents=True)
     content = pa.Table.from_pylist(rows, schema=pa.schema(kinds))

@@ -96,6 +96,11 @@ def vanishing() -> tuple[Put, Put]:
     )  # type: ignore[return-value]
 
 
+def stranger(number: int, **changes: Any) -> dict[str, Any]:
+    """Return an event of a visitor without a user id."""
+    return event(number, **{"user_key": None, "visitor_key": f"v{number % 3}", **changes})
+
+
 def volume(*counts: int) -> tuple[Put, ...]:
     """Let 100 events come in this hour of each of seven days, and then so many."""
     past = [
@@ -107,12 +112,20 @@ def volume(*counts: int) -> tuple[Put, ...]:
 
 
 EVENTS: Cases = {
-    "wrong_columns": (batch(), batch(drop="placement")),
+    "wrong_columns": (batch(drop="visitor_key market"), batch(drop="placement")),
     "rows": (batch(good=1), batch(good=0, rows_read=1)),
     **{
         f"{column}_missing_share": missing(column)
-        for column in ("event_id", "event_time", "event_type", "user_key", "item_id")
+        for column in ("event_id", "event_time", "event_type", "item_id")
     },
+    "person_missing_share": (
+        batch(stranger(98)),
+        batch(stranger(98, visitor_key=None)),
+    ),
+    "stranger_share": (
+        batch(*map(stranger, range(99)), event(99), good=0),
+        batch(*map(stranger, range(100)), good=0),
+    ),
     "repeated_ids": (batch(event(98)), batch(event(97))),
     "unknown_type_share": (batch(event(98, event_type="rating")), batch(event(98, event_type="x"))),
     "wrong_ratings": (batch(event(98, rating=5)), batch(event(98, rating=6))),
@@ -134,7 +147,7 @@ EVENTS: Cases = {
         batch(event(98, event_time=WRITTEN + timedelta(minutes=5))),
         batch(event(98, event_time=WRITTEN + timedelta(minutes=5) + SECOND)),
     ),
-    "users": (batch(good=1), batch(event(1, user_key=None), good=0)),
+    "users": (batch(stranger(1), event(2), good=0), batch(event(1, user_key=None), good=0)),
     "items": (batch(good=2), batch(good=1)),
     "quarantined_share": (
         batch(rows_read=1000, quarantined={"a": 50, "b": 50}),

@@ -95,7 +95,7 @@ def test_tables_with_keys_of_users_say_so() -> None:
     by_name = {place.folder: place for place in PLACES if place.store == "lake"}
     for table in TABLES:
         holds = by_name[table.name].of_users
-        assert (holds == "keys") == ("user_key" in table.ddl), table.name
+        assert (holds == "keys") == ("_key STRING" in table.ddl), table.name
     assert by_name["quarantine"].of_users == "ids", "rows as they came"
 
 
