@@ -61,10 +61,11 @@ def load_candidates(file: Path = CANDIDATES, *, every: bool = False) -> tuple[Ca
     return entries if every else enabled(entries)
 
 
-def candidates_of(storage: Storage, run: str) -> tuple[Candidate, ...]:
-    """Return the candidates that compete in a run: those of the file it kept when it began."""
+def candidates_of(storage: Storage, run: str, *, every: bool = False) -> tuple[Candidate, ...]:
+    """Return the candidates that compete in a run, or every one of the file that the run kept."""
     kept = rules_of(storage, run).candidates
-    return enabled(parse_candidates(kept.content, kept.origin))
+    entries = parse_candidates(kept.content, kept.origin)
+    return entries if every else enabled(entries)
 
 
 def parse_candidates(content: bytes, origin: str) -> tuple[Candidate, ...]:

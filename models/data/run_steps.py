@@ -13,7 +13,8 @@ from infra.errors import InputError
 from infra.schemas import EVENT_TYPES, STEPS
 from infra.storage import Storage
 from models.data.run_tables import held_to_schema
-from models.recommender import NONE, ItemIds, positions, texts
+from models.data.text_columns import coded
+from models.recommender import NONE, ItemIds, positions
 from models.steps import Steps
 
 Part: TypeAlias = Literal["train", "holdout"]
@@ -49,9 +50,8 @@ def read_steps(storage: Storage, run: str, items: ItemIds, part: Part | None = N
 
 def steps_of(rows: pa.Table, items: ItemIds) -> Steps:
     """Turn rows of the table into arrays over the given sorted items; raises as `read_steps`."""
-    rows = rows.unify_dictionaries()
-    persons, person = _coded(rows["person_key"])
-    _, session = _coded(rows["session"])
+    persons, person = coded(rows["person_key"])
+    _, session = coded(rows["session"])
     times = rows["event_time"].cast(pa.timestamp("us")).to_numpy()
     order, starts = _by_visit(person, session, rows["position"].to_numpy(), times)
     return Steps(
@@ -86,25 +86,13 @@ def _by_visit(
     return order[by_time], np.concatenate([[0], np.cumsum(lengths[first])]).astype(np.int64)
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Return the sorted distinct values, and for every row the position of its value."""
-    coded = column.combine_chunks().dictionary_encode()
-    codes = coded.indices.to_numpy()
-    used = np.flatnonzero(np.bincount(codes, minlength=len(coded.dictionary)))
-    values = texts(coded.dictionary.take(pa.array(used)))  # it may hold those of the other part
-    order = np.argsort(values)
-    rank = np.empty(len(coded.dictionary), dtype=np.int64)
-    rank[used[order]] = np.arange(len(order))
-    return values[order], rank[codes]
-
-
 def _positions(items: ItemIds, column: pa.ChunkedArray) -> NDArray[np.int64]:
-    values, codes = _coded(column)
+    values, codes = coded(column)
     return positions(items, values)[codes]
 
 
 def _kinds(column: pa.ChunkedArray) -> NDArray[np.int8]:
-    values, codes = _coded(column)
+    values, codes = coded(column)
     places = [EVENT_TYPES.index(value) if value in EVENT_TYPES else NONE for value in values]
     if NONE in places:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
@@ -18,6 +18,7 @@ from infra.lake import inputs_id
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
 from infra.utc import in_utc
+from models.data.text_columns import coded, read_coded
 from models.recommender import (
     NONE,
     Interactions,
@@ -121,7 +122,7 @@ def read_run(
     """
     facts = storage.lake.manifest(pairs.name, run)
     inputs = inputs_of(storage, run, pairs, items)
-    rows = read_table(storage, pairs, run)
+    rows = read_table(storage, pairs, run, by_code=("user_key", "item_id", "part"))
     _require_sound(rows)
     attributes = read_table(storage, items, run)
     past = rows.filter(pc.equal(rows["part"], "train"))
@@ -170,8 +171,12 @@ def run_tables(
     )
 
 
-def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.Table:
+def read_table(
+    storage: Storage, table: Table, run: str, name: str = "", by_code: Sequence[str] = ()
+) -> pa.Table:
     """Read a finished partition and hold it to its schema; `name` if its folder has another.
+
+    The text columns named in `by_code` are read as dictionaries, see `text_columns`.
 
     Raises
     ------
@@ -185,7 +190,7 @@ def read_table(storage: Storage, table: Table, run: str, name: str = "") -> pa.T
     with storage.scratch() as scratch:
         folder = storage.lake.store.fetch_folder(f"{place}/{run}", scratch)
         files = sorted(folder.glob("*.parquet"))
-        rows = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+        rows = read_coded(files, by_code)
     return held_to_schema(rows, table, place, run)
 
 
@@ -208,8 +213,8 @@ def held_to_schema(rows: pa.Table, table: Table, place: str, run: str) -> pa.Tab
 
 def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
     """Turn rows of one part into arrays over the given sorted items."""
-    users, user_positions = _coded(rows["user_key"])
-    ids, codes = _coded(rows["item_id"])
+    users, user_positions = coded(rows["user_key"])
+    ids, codes = coded(rows["item_id"])
     item_positions = positions(items, ids)[codes]
     order = np.lexsort((item_positions, user_positions))
     starts = np.searchsorted(user_positions[order], np.arange(len(users) + 1))
@@ -301,18 +306,13 @@ def _require_sound(rows: pa.Table) -> None:
     if not rows.num_rows:
         raise InputError("The interactions have no row.", "Check the window and the ingest.")
     require_weights(rows)
-    if rows.group_by(["user_key", "item_id", "part"]).aggregate([]).num_rows != rows.num_rows:
+    _, places = coded(rows["user_key"])
+    for column in ("item_id", "part"):
+        values, codes = coded(rows[column])
+        places = places * len(values) + codes
+    places.sort()
+    if (places[1:] == places[:-1]).any():
         raise InputError("A pair of user and item is there twice.", "Build the interactions again.")
-
-
-def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Return the sorted distinct values, and for every row the position of its value."""
-    coded = column.combine_chunks().dictionary_encode()
-    values = texts(coded.dictionary)
-    order = np.argsort(values)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return values[order], rank[coded.indices.to_numpy()]
 
 
 def _one_hot(

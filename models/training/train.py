@@ -59,13 +59,13 @@ def train(storage: Storage, run: str, candidate: str) -> dict[str, int | float |
     Raises
     ------
     SettingsError
-        The candidate does not compete in this run, or cannot be made.
+        The rules of the run name no such candidate, or it cannot be made.
     InputError
         Nothing can be learnt from the tables of the run, or the hold-out has nobody to score on.
     StorageError
         The tables of the run are not there.
     """
-    chosen = candidate_named(candidate, candidates_of(storage, run))
+    chosen = candidate_named(candidate, candidates_of(storage, run, every=True))
     recipe = make(chosen, storage.settings)
     lesson = read_lesson(storage, run, recipe)
     return learn_and_keep(storage, run, chosen, recipe, lesson, trained_of(run))

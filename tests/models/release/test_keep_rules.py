@@ -149,7 +149,7 @@ def test_rules_that_cannot_be_used_are_not_kept(
     assert keep_rules(shop, RUN) == NAMES
 
 
-def test_a_model_that_does_not_compete_is_not_trained(
+def test_a_model_that_the_run_does_not_know_is_not_trained(
     shop: Storage, write_run: WriteRun, files: dict[str, Path]
 ) -> None:
     write_run()
