@@ -51,7 +51,7 @@ def test_more_letters_than_one_array_holds() -> None:
         column.combine_chunks()
     values, places = coded(column)
     assert len(values) == 2**13 and len(places) == 260 * 2**13
-    np.testing.assert_array_equal(places[-(2**15) :], np.arange(2**13))
+    np.testing.assert_array_equal(places[-(2**13) :], np.arange(2**13))
 
 
 def test_files_become_one_table_with_one_dictionary_per_column(tmp_path: Path) -> None:
