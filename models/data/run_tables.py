@@ -227,8 +227,8 @@ def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
 
 def past_of(rows: pa.Table, train: Interactions) -> Past:
     """Turn all rows before the cut into arrays; users and items that `train` lacks are left out."""
-    users = positions(train.users, texts(rows["user_key"]))
-    items = positions(train.items, texts(rows["item_id"]))
+    (keys, of_key), (ids, of_id) = coded(rows["user_key"]), coded(rows["item_id"])
+    users, items = positions(train.users, keys)[of_key], positions(train.items, ids)[of_id]
     times = rows["bought_time"].cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy()
     known, shape = (users != NONE) & (items != NONE), train.weights.shape
     places, marks = (users[known], items[known]), np.ones(int(known.sum()), dtype=np.bool_)
