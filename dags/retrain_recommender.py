@@ -1,8 +1,9 @@
 """Retrain the shop's recommender, and publish it if its data and its numbers passed.
 
 Reads what the shop delivered, holds it to the quality gates, trains every candidate of
-`models/candidates.yaml`, judges them by `models/release.yaml`, and publishes the winner; if the
-verdict is `review`, `approve_release` first waits for a product person in the UI.
+`models/candidates.yaml`, judges them by `models/release.yaml`, and publishes the winner. If a
+person has to decide, `ask_person` starts `release_candidate`, which asks and publishes, and this
+run ends: no question keeps the next retraining from running.
 
 | task is red | what it means | what to do |
 |---|---|---|
@@ -12,10 +13,11 @@ verdict is `review`, `approve_release` first waits for a product person in the U
 | `train` | Spark or the memory ended, or nothing can be learnt | its log says which |
 | `judge_release` | no candidate meets the thresholds, or judging broke | read the report |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
-| `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
+| `ask_person` | Airflow could not start `release_candidate` | mend that, clear the task |
 | `publish` | the log says what is against it, or another publisher won | mend that, clear it |
 | `follow_pointer` | MLflow failed; the new version **is live** | clear the task |
 | `retire` | storage failed; the new version **is live**, old ones wait | clear the task |
+| `replace_question` | Airflow or storage failed; an older question still waits | clear the task |
 
 Whatever fails before `publish`, the model that is live stays live; if `publish` itself is red, the
 page Decisions says what is live. **Every task is safe to rerun** at any time.
@@ -25,11 +27,14 @@ Owners: data-engineering (ingestion, gates), data-science (training), product (r
 """
 
 from airflow.sdk import Param, chain, dag
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from dags._release_steps import bundle_of_winner, end_question, make_live
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, step_of, task_defaults
-from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
+from infra.airflow.other_runs import trigger
+from infra.airflow.report_links import RELEASE_DAG
 from infra.settings import load_settings
 
 SETTINGS = load_settings()
@@ -85,16 +90,14 @@ def track_candidates(run: Run) -> Counts:
     return track_candidates(run.storage, run.key)
 
 
-@step(ENGINEERING)
-def recommend_users(run: Run, winner: Counts) -> Counts:
-    """List the winner's recommendations for every user."""
-    from infra.spark.submit import submit
-    from jobs import recommend_users
+@step(PRODUCT)
+def ask_person(run: Run) -> Counts:
+    """Let `release_candidate` ask about a run that may not go live by itself."""
+    from models.release.approve_release import needs_person
 
-    loader = "models.bundle.bundle:load_todays"
-    model = ["--model", winner["candidate"], "--folder", winner["folder"], "--loader", loader]
-    submit(recommend_users, ["--run", run.key, *model])
-    return run.storage.lake.counts("recommendations", run.key)
+    if not needs_person(run.storage, run.key):
+        raise AirflowSkipException("Nobody is needed.")
+    trigger(RELEASE_DAG, {"run": run.key})
 
 
 @dag(
@@ -116,27 +119,13 @@ def retrain_recommender() -> None:
     candidates = train.expand(candidate=kept)
     scores = step_of(SCIENCE, "models.evaluation.evaluate:evaluate")()
     verdict = step_of(PRODUCT, "models.release.judge_release:judge_release")()
-    winner = step_of(SCIENCE, "models.bundle.refit_winner:refit_winner")()
-    gated_lists = step_of(ENGINEERING, "expectations.recommendations:gate_recommendations")()
-    bundle = step_of(SCIENCE, "models.bundle.build_bundle:build_bundle")()
-    served = step_of(SCIENCE, "models.bundle.check_serving:check_serving")()
-    approval = HumanApproval(
-        **{"task_id": "approve_release", "owner": PRODUCT.value},
-        about="models.release.approve_release",
-        approvers=SETTINGS.approvers,
-        hours=SETTINGS.approval_hours,
-        notifiers=[ReportNotifier("waits for a person", over=False)],
-    )
-    published = step_of(PRODUCT, "models.publishing.publish:publish", trigger_rule="none_failed")()
-    after = [
-        step_of(PRODUCT, "models.tracking:follow_pointer", of_run=False)(),
-        step_of(PRODUCT, "models.publishing.retire:retire", of_run=False)(),
-    ]
+    winner, served = bundle_of_winner()
+    published = make_live(unless="models.release.approve_release:needs_person")
     chain(kept, ingest_events(), gate_events(), build_interactions(), gates, candidates)
     chain(candidates, scores, verdict)
-    chain(verdict, winner, recommend_users(winner), gated_lists, bundle, served, approval)
-    chain(verdict, track_candidates(), published)
-    chain(approval, published, after)
+    chain(verdict, track_candidates(), published, end_question())
+    chain(verdict, winner)
+    chain(served, [ask_person(), published])
 
 
 retrain_recommender()

@@ -41,6 +41,7 @@ LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
 CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
+QUESTIONS = "questions"
 GATES = "gates"
 # in the home, beside the stores
 MLFLOW, AIRFLOW = "mlflow", "airflow"
@@ -95,6 +96,7 @@ PLACES = (
     Place("published", CLAIMS, "what earlier Catwalks kept instead of those marks"),
     Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
+    Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
     Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),
     Place("home", SCRATCH, "what is deleted when its task ends", "ids"),

@@ -12,10 +12,14 @@ from tests.conftest import REPOSITORY
 DAGS = sorted(file.stem for file in (REPOSITORY / "dags").glob("[!_]*.py"))
 TOGETHER = {  # tasks that share a module, by the module
     "models.tracking": ("track_candidates", "follow_pointer"),
+    "models.release.approve_release": ("ask_person", "approve_release"),
     "models.experiments.plan": ("plan_experiment",),
     "models.experiments.experiment": ("try_variant", "compare_variants"),
 }
-ENTRY = {"approve_release": "ask"}  # a person answers in between: `ask`, then `record_answer`
+ENTRY = {
+    "ask_person": "needs_person",  # another DAG asks
+    "approve_release": "ask",  # a person answers in between: `ask`, then `record_answer`
+}
 TESTED = {  # what is tested together with others, and where
     "train": "models/evaluation/test_evaluate.py",
     "build_bundle": "models/bundle/test_bundle.py",

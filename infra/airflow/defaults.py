@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from airflow.sdk import Param, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from infra.airflow.page_afterwards import page_afterwards
+from infra.airflow.report_links import run_about
 from infra.errors import CatwalkError, InputError, SparkError
-from infra.lake import run_key
 from infra.loading import load_named
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
@@ -56,12 +56,18 @@ def task_defaults(settings: Settings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Run:
-    """The run that a task belongs to: its DAG, the folder of its outputs, the time it replays."""
+    """The run that a task belongs to: its DAG, the folder of its outputs, the time it replays.
+
+    A run of `release_candidate` goes on with the outputs of the retraining that its form names.
+    `id` is what Airflow itself calls the run of the task, `triggered` when it was due.
+    """
 
     dag: str
     key: str
     as_of: datetime
     storage: Storage
+    id: str
+    triggered: datetime
 
 
 def current_run() -> Run:
@@ -74,8 +80,15 @@ def current_run() -> Run:
     dag_run = context["dag_run"]
     chosen = context["params"].get("as_of")
     moment = require_past(datetime.fromisoformat(chosen) if chosen else dag_run.run_after)
-    key = run_key(dag_run.run_id)
-    return Run(dag_run.dag_id, key, in_utc(moment), Storage(load_settings()))
+    key = run_about(dag_run.dag_id, dag_run.run_id, context["params"])
+    return Run(
+        dag=dag_run.dag_id,
+        key=key,
+        as_of=in_utc(moment),
+        storage=Storage(load_settings()),
+        id=dag_run.run_id,
+        triggered=in_utc(dag_run.run_after),
+    )
 
 
 def dag_by_hand(
@@ -161,7 +174,9 @@ def task_run() -> Iterator[Run]:
         raise AirflowFailException(str(error)) from error
 
 
-def step_of(owner: Owner, address: str, of_run: bool = True, **options: Any) -> Any:
+def step_of(
+    owner: Owner, address: str, of_run: bool = True, unless: str = "", **options: Any
+) -> Any:
     """Make a task of `package.module:function`; the task has the function's name.
 
     The module is imported when the task runs, so parsing a DAG loads none of it. A record that the
@@ -171,10 +186,14 @@ def step_of(owner: Owner, address: str, of_run: bool = True, **options: Any) -> 
     ----------
     of_run : bool
         Whether the function takes the run's folder name after the storage, or the storage alone.
+    unless : str
+        Another function, of a storage and a run's folder name; if it says yes, the task is skipped.
     """
 
     @step(owner, task_id=address.partition(":")[2], **options)
     def call(run: Run) -> Any:
+        if unless and load_named(unless)(run.storage, run.key):
+            raise AirflowSkipException(f"{unless.partition(':')[2]} says yes.")
         answer = load_named(address)(run.storage, *([run.key] if of_run else []))
         return answer.counts() if hasattr(answer, "counts") else answer
 

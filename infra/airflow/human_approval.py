@@ -26,15 +26,18 @@ REASON, DIGEST = "reason", "bundle"
 
 
 class HumanApproval(HITLOperator):
-    """Skips itself if nobody is needed, is green after an approval, and red after anything else.
+    """Is green if nobody is needed or somebody approved, and red after any other answer.
+
+    If the question was replaced, it is skipped, and so is what follows: nobody has to do anything.
 
     Parameters
     ----------
     about : str
-        A module with two functions of a storage and a run's folder name: `ask`, which returns a
-        `Question`, or None if nobody is needed; and `record_answer`, which is also given an
-        `Answer`, writes it down, raises `CatwalkError` unless it approves, and returns what
-        Airflow shows.
+        A module with three functions of a storage, a run's folder name and the id of the run of
+        Airflow that asks: `replaced`, also given when that was triggered, says why the question
+        counts no longer, if so; `ask` returns a `Question`, or None if nobody is needed;
+        `record_answer`, also given an `Answer`, writes it down, raises `CatwalkError` unless it
+        approves, and returns what Airflow shows.
     approvers : sequence of str
         The users who may answer; Airflow refuses all others.
     hours : float
@@ -60,9 +63,12 @@ class HumanApproval(HITLOperator):
     def execute(self, context: Context) -> Any:
         """Ask, unless nobody is needed."""
         with task_run() as run:
-            question = load_named(f"{self._about}:ask")(run.storage, run.key)
+            replaced = load_named(f"{self._about}:replaced")
+            if by := replaced(run.storage, run.key, run.id, run.triggered):
+                raise AirflowSkipException(by)
+            question = load_named(f"{self._about}:ask")(run.storage, run.key, run.id)
         if question is None:
-            raise AirflowSkipException("Nobody is needed.")
+            return {"answer": "nobody is needed"}
         instance = context["ti"]
         link = report_link("", instance.dag_id, instance.run_id)
         self.subject = question.subject
@@ -74,7 +80,7 @@ class HumanApproval(HITLOperator):
         """Write the answer down; fail unless it approves."""
         record_answer = load_named(f"{self._about}:record_answer")
         with task_run() as run:
-            counts: Counts = record_answer(run.storage, run.key, answer_of(event))
+            counts: Counts = record_answer(run.storage, run.key, answer_of(event), run.id)
         return counts
 
 

@@ -17,8 +17,8 @@ import httpx
 from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
 
-from infra.airflow.report_links import report_link
-from infra.lake import run_key
+from infra.airflow.report_links import report_link, run_about
+from infra.ledger.questions import questions
 from infra.report.runs import run_title
 from infra.report.summary import summary_now
 from infra.settings import Settings, load_settings
@@ -57,11 +57,15 @@ class ReportNotifier(BaseNotifier):
         What became of the task, to follow its name: `failed`.
     over : bool
         Whether no step will follow; Airflow itself still calls the run running for a moment.
+    daily : bool
+        Whether it is about a question, of which people are told at most once a day.
     """
 
-    def __init__(self, what: str = "failed", *, over: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, what: str = "failed", *, over: bool = True, daily: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.what, self.over = what, over
+        self.what, self.over, self.daily = what, over, daily
 
     def notify(self, context: Any) -> None:
         """Tell everybody who is to be told."""
@@ -73,7 +77,11 @@ class ReportNotifier(BaseNotifier):
     def _tell(self, context: Any) -> None:
         """Tell by every channel; one that fails does not stop the others."""
         settings = load_settings()
-        message = self._message(context, Storage(settings))
+        storage = Storage(settings)
+        if self.daily and not _is_to_be_told(storage, context["dag_run"].run_id):
+            self.log.info("People were told of a question within a day; this one waits there.")
+            return
+        message = self._message(context, storage)
         self.log.warning("%s %s %s", message.subject, message.sentence, message.link)
         for name, send in _channels(settings).items():
             try:
@@ -83,13 +91,18 @@ class ReportNotifier(BaseNotifier):
 
     def _message(self, context: Any, storage: Storage) -> Message:
         run, task = context["dag_run"], context["ti"].task_id
-        key = run_key(run.run_id)
+        key = run_about(run.dag_id, run.run_id, context.get("params") or {})
         summary = summary_now(storage.reports, key, over=self.over)
         return Message(
             subject=f"Catwalk, {run_title(key)}: {task} {self.what}. {summary.word}.",
             sentence=" ".join(summary.sentence.split()),
             link=report_link(_airflow(), run.dag_id, run.run_id),
         )
+
+
+def _is_to_be_told(storage: Storage, asked_in: str) -> bool:
+    newest = next(questions(storage), None)
+    return newest is None or newest.asked_in != asked_in or newest.told
 
 
 def _airflow() -> str:

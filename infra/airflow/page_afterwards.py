@@ -11,7 +11,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infra.airflow.report_links import DAG
+from infra.airflow.report_links import DAG, RELEASE_DAG
+from infra.ledger.record_files import RecordFiles
+from infra.places import VERDICT
 from infra.report.page import write_report
 from infra.storage import Storage
 
@@ -20,11 +22,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def page_afterwards(storage: Storage, run: str, dag: str) -> Iterator[None]:
-    """Render the page of a run when the work inside ends; only retrainings have a page."""
+    """Render the page of a run when the work inside ends; only retrainings have one."""
     try:
         yield
     finally:
-        if dag == DAG:
+        if dag == DAG or (dag == RELEASE_DAG and RecordFiles(storage.reports, run).exists(VERDICT)):
             _render(storage, run)
 
 

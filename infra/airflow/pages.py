@@ -18,10 +18,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from infra.airflow.report_links import DAG
-from infra.airflow.run_states import runs_over
+from infra.airflow.report_links import DAG, RELEASE_DAG
+from infra.airflow.run_states import retraining_of, runs_over
 from infra.errors import CatwalkError
 from infra.lake import run_key
+from infra.ledger.questions import waiting_question
 from infra.ledger.record_files import RecordFiles
 from infra.places import SUMMARY
 from infra.records.steps import SECTIONS
@@ -77,7 +78,9 @@ class _Pages:
         over = runs_over()
         died = [run for run, state in over.items() if state == "failed"]
         page = find_runs(self._reports, verdict, after, over, died)
-        return _html(request, lambda frame: render_runs(page, frame, verdict, after))
+        asked = waiting_question(self._storage)
+        waits = asked if asked is not None and asked.run not in over else None
+        return _html(request, lambda frame: render_runs(page, frame, verdict, after, waits))
 
     def decisions(
         self,
@@ -98,10 +101,10 @@ class _Pages:
 
     def tab(self, request: Request, dag_id: str, run_id: str, task: str = "") -> Response:
         """Show the report of a run by the names Airflow has for it, at the part of a task."""
-        run = run_key(run_id)
+        run = retraining_of(run_id) if dag_id == RELEASE_DAG else run_key(run_id)
         if task in SECTIONS:
             return RedirectResponse(f"{request.url.path}#{SECTIONS[task]}", HTTPStatus.SEE_OTHER)
-        if dag_id != DAG:
+        if dag_id not in (DAG, RELEASE_DAG):
             message = ("No report", f"Only runs of {DAG} leave a report.")
             return _html(request, _message(*message))
         if not is_run(run):

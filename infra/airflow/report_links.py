@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
+from infra.lake import run_key
+
 DAG = "retrain_recommender"
+RELEASE_DAG = "release_candidate"  # its runs are about a run of the other
 BASE = "/catwalk"
 NAV_ROUTE = "catwalk-reports"
 RUN_ROUTE = "catwalk-report"
@@ -14,3 +19,14 @@ def report_link(airflow: str, dag: str, run_id: str) -> str:
     """Return the address of a run's report: the tab of the run in the UI of an Airflow."""
     run = f"/dags/{quote(dag, safe='')}/runs/{quote(run_id, safe='')}"
     return f"{airflow.rstrip('/')}{run}/plugin/{RUN_ROUTE}"
+
+
+def run_about(dag: str, run_id: str, form: Mapping[str, Any]) -> str:
+    """Return the folder of the retraining that a run of a DAG is about, as `run_key` makes them.
+
+    `release_candidate` is told it by its form: as the reports name it, or as Airflow does.
+    """
+    if dag != RELEASE_DAG:
+        return run_key(run_id)
+    named = str(form.get("run") or "").strip()
+    return run_key(named.removeprefix("run="))

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from infra.rules import Strict
 
 Outcome = Literal["release", "review", "reject"]
-Answered = Literal["waiting", "approved", "rejected"]
+Answered = Literal["waiting", "approved", "rejected", "replaced"]
 _GIT = {"commit", "author", "thresholds_commit", "thresholds_author"}
 
 
@@ -131,6 +131,17 @@ class VerdictRecord(Strict):
         )
 
     @property
+    def waiting(self) -> tuple[CandidateVerdict, ...]:
+        """The best candidate, if it waits for a person while another goes live; else nothing."""
+        if self.outcome != "release" or self.chosen is not None:
+            return ()
+        return tuple(
+            candidate
+            for candidate in self.candidates
+            if candidate.name == self.best != self.candidate and candidate.outcome == "review"
+        )
+
+    @property
     def thresholds(self) -> ThresholdsFile:
         """The thresholds that judged."""
         return ThresholdsFile(sha256=self.thresholds_sha256)
@@ -146,7 +157,9 @@ class ApprovalRecord(Strict):
 
     `manifest_sha256` names the bundle that was asked about: the answer counts for no other.
     `form_sha256` names what the form showed. `by` is None while nobody has answered, and stays None
-    if nobody did in time. `thresholds` are the verdict's.
+    if nobody did in time. `thresholds` are the verdict's. `asked_in` is the id that Airflow has for
+    the run that asks; `replaced_by` is the run by whose question, choice or release this question
+    ended without an answer.
     """
 
     run: str
@@ -160,6 +173,8 @@ class ApprovalRecord(Strict):
     by: str | None = None
     at: datetime | None = None
     why: str = ""
+    asked_in: str = ""
+    replaced_by: str = ""
 
     @model_validator(mode="after")
     def _who_when_and_why(self) -> Self:

@@ -1,7 +1,8 @@
 """The steps of a retraining, in their order: who owns each, what it leaves, what red means.
 
-A step is a task of `dags/retrain_recommender.py`. The report, the pages inside Airflow and
-publishing take their lists from here, and tests hold the DAG and the documents to it.
+A step is a task of `dags/retrain_recommender.py`, or of `dags/release_candidate.py` where a person
+decides. The report, the pages inside Airflow and publishing take their lists from here, and tests
+hold the DAGs and the documents to it.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ STEPS = (
         "release verdict",
     ),
     Step("track_candidates", SCIENCE, "MLflow does not answer"),
+    Step("choose_candidate", PRODUCT, "the candidate is not offered, or you may not approve"),
     Step(
         "refit_winner",
         SCIENCE,
@@ -108,6 +110,7 @@ STEPS = (
         "a fresh process could not answer, or took too much time or memory",
         SERVING,
     ),
+    Step("ask_person", PRODUCT, "Airflow could not start `release_candidate`"),
     Step(
         "approve_release",
         PRODUCT,
@@ -125,6 +128,7 @@ STEPS = (
     ),
     Step("follow_pointer", PRODUCT, "MLflow failed; the new version **is live**"),
     Step("retire", PRODUCT, "storage failed; the new version **is live**, old ones wait"),
+    Step("replace_question", PRODUCT, "Airflow or storage failed; an older question still waits"),
 )
 
 STATIONS = {step.section: step.name for step in STEPS if step.name}  # of the strip, by section

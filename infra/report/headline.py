@@ -13,7 +13,9 @@ from infra.report.snapshot import Snapshot
 from infra.report.wording import counted, plain_name
 
 Tone = Literal["good", "warn", "bad", "calm"]
-Ending = Literal["released", "waiting", "rejected", "stopped", "broken", "failed", "running"]
+Ending = Literal[
+    "released", "waiting", "replaced", "rejected", "stopped", "broken", "failed", "running"
+]
 STAYS = "What was live before stays live."
 
 
@@ -31,7 +33,7 @@ def headline(snapshot: Snapshot) -> Headline:
     """Judge the run: the first rule that has something to say wins, bad news first."""
     rules = (
         *(_unreadable, _stopped, _rejected, _differing, _contradicting),
-        *(_released, _declined, _waiting, _broke_off, _approved),
+        *(_released, _declined, _replaced, _waiting, _broke_off, _approved),
     )
     answers = (rule(snapshot) for rule in rules)
     return next((answer for answer in answers if answer is not None), _running(snapshot))
@@ -106,6 +108,19 @@ def _declined(snapshot: Snapshot) -> Headline | None:
     by = f"by {approval.by}" if approval.by else "without an answer"
     sentence = f"“{verdict.candidate}” {_met(snapshot)}. {STAYS}"
     return Headline(f"Rejected {by}", "bad", sentence, "rejected")
+
+
+def _replaced(snapshot: Snapshot) -> Headline | None:
+    """Say that nobody is asked any more, unless the run was judged or chosen from since."""
+    verdict, asked = snapshot.verdict, snapshot.approval
+    if verdict is None or asked is None or asked.answer != "replaced":
+        return None
+    if verdict.chosen is not None or asked.asked_at < verdict.at:
+        return None
+    by = "the same run" if asked.replaced_by == snapshot.run else asked.replaced_by
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}: a person was asked, and before anybody "
+    sentence += f"answered, {by} replaced the question."
+    return Headline("Question replaced", "calm", sentence, "replaced")
 
 
 def _waiting(snapshot: Snapshot) -> Headline | None:

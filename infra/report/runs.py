@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from infra.records.release import ApprovalRecord
 from infra.report.headline import Ending
 from infra.report.summary import RunSummary, load_summary, summary_now
 from infra.report.templates import Frame, fill
@@ -21,6 +22,7 @@ READERS = 8  # summaries read at once: a bucket answers each in some 20 ms
 NAMES: dict[Ending, str] = {
     "released": "Released",
     "waiting": "Waiting for approval",
+    "replaced": "Question replaced",
     "rejected": "Rejected",
     "stopped": "Stopped",
     "broken": "Records broken",
@@ -109,8 +111,14 @@ def find_runs(
     return RunsPage(tuple(rows), runs[LOOKED_AT - 1] if len(runs) > LOOKED_AT else None)
 
 
-def render_runs(page: RunsPage, frame: Frame, ending: Ending | None, after: str) -> str:
-    """Turn a page of runs into HTML."""
+def render_runs(
+    page: RunsPage,
+    frame: Frame,
+    ending: Ending | None,
+    after: str,
+    waits: ApprovalRecord | None = None,
+) -> str:
+    """Turn a page of runs into HTML; `waits` is the question that stands on top."""
     older = {"verdict": ending, "after": page.older}
     query = urlencode({name: value for name, value in older.items() if value})
     return fill(
@@ -120,6 +128,7 @@ def render_runs(page: RunsPage, frame: Frame, ending: Ending | None, after: str)
         names=NAMES,
         chosen=ending,
         first=not after,
+        waits=waits,
         older=query if page.older else "",
         run_title=run_title,
     )

@@ -31,6 +31,7 @@ APPROVAL_WORDS: dict[str, tuple[str, Tone]] = {
     "waiting": ("Waits for a person", "warn"),
     "approved": ("Approved", "warn"),
     "rejected": ("Rejected", "bad"),
+    "replaced": ("Question replaced", "calm"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,6 +76,9 @@ class Evidence:
         What the run says it published.
     live, released : PublishRecord or None
         The newest pointer, and the one that released this very bundle.
+    own : tuple of PublishRecord
+        The newest pointers, as far as they are releases of this very run: a person may choose
+        another candidate of a run that released one.
     retired : bool
         Whether this version was marked for deletion; read after `live`, as
         `models.publishing.retired_versions` asks.
@@ -96,6 +99,7 @@ class Evidence:
     recorded: PublishRecord | None = None
     live: PublishRecord | None = None
     released: PublishRecord | None = None
+    own: tuple[PublishRecord, ...] = ()
     retired: bool = False
     unreadable: tuple[CatwalkError, ...] = ()
 
@@ -106,10 +110,21 @@ class Evidence:
         return self.live if self.live and (self.live.run, self.live.version) == ours else None
 
     @property
+    def against(self) -> str | None:
+        """The version that was live before this run released anything."""
+        if self.own:
+            return self.own[-1].previous
+        return self.live.version if self.live else None
+
+    @property
     def unrecorded(self) -> PublishRecord | None:
-        """The release of a publisher that died before its record, if it is live no longer."""
+        """The release of a publisher that died before its record, if it is live no longer.
+
+        A verdict since then, such as a choice, is about a release of its own.
+        """
         ours = self.recorded and self.built and self.recorded.version == self.built.version
-        return None if ours or self.standing else self.released
+        old = self.released and self.verdict and self.released.at < self.verdict.at
+        return None if ours or old or self.standing else self.released
 
 
 def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
@@ -132,7 +147,7 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
         name: tried(partial(storage.lake.manifest, name, run)) for name in (read if goes_on else ())
     }
     built = tried(partial(_built, storage, run, scratch)) if goes_on else None
-    live, released = tried(partial(_pointers, storage, run, built)) or (None, None)
+    live, released, own = tried(partial(_pointers, storage, run, built)) or (None, None, ())
     return Evidence(
         run=run,
         approvers=tuple(storage.settings.approvers),
@@ -147,6 +162,7 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
         recorded=tried(records.load_published),
         live=live,
         released=released,
+        own=own,
         retired=built is not None and bool(tried(partial(is_retired, storage, built.version))),
         unreadable=tuple(unreadable),
     )
@@ -165,16 +181,21 @@ def _built(storage: Storage, run: str, scratch: Path) -> Built:
 
 def _pointers(
     storage: Storage, run: str, built: Built | None
-) -> tuple[PublishRecord | None, PublishRecord | None]:
-    """Return the newest pointer, and the one that released a bundle."""
+) -> tuple[PublishRecord | None, PublishRecord | None, tuple[PublishRecord, ...]]:
+    """Return the newest pointer, the one that released a bundle, and the run's own newest ones."""
     pointers = history(storage)
     live = next(pointers, None)
     if live is None or built is None:
-        return live, None
+        return live, None, ()
+    own = tuple(takewhile(partial(_is_release_of, run), history(storage)))
     ours = ("release", run, built.version)
     matches = (
         pointer
         for pointer in chain([live], pointers)
         if (pointer.action, pointer.run, pointer.version) == ours
     )
-    return live, next(matches, None)
+    return live, next(matches, None), own
+
+
+def _is_release_of(run: str, pointer: PublishRecord) -> bool:
+    return (pointer.action, pointer.run) == ("release", run)

@@ -178,9 +178,12 @@ def _lists(built: Built, evidence: Evidence) -> Iterator[CatwalkError]:
 def _next_pointer(
     verdict: VerdictRecord, built: Built, evidence: Evidence
 ) -> Iterator[CatwalkError]:
-    """Refuse to replace what the verdict did not compare with, and what must not come back."""
+    """Refuse to replace what the verdict did not compare with, and what must not come back.
+
+    A release of the same run may be replaced: it was compared with the same champion.
+    """
     live = evidence.live.version if evidence.live else None
-    if live != verdict.champion:
+    if evidence.against != verdict.champion:
         yield PublishError(
             f"{live or 'nothing'} is live, but {verdict.run} was judged against "
             f"{verdict.champion or 'nothing'}.",

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from infra.asking import Answer, Question
 from infra.errors import PublishError, ReleaseError
+from infra.ledger.questions import note_question, questions
 from infra.ledger.run_records import RunRecords
 from infra.places import bundle_key
 from infra.records.release import ApprovalRecord, VerdictRecord
@@ -20,11 +21,16 @@ from infra.stores.object_store import MANIFEST
 from models.release.approval_form import form
 from models.release.verdict import not_rejected
 
-ASK_AGAIN = "Start a new run: Airflow shows the form of this one as it was."
+ASK_AGAIN = "Trigger release_candidate for this run: Airflow shows the form of this one as it was."
 
 
-def ask(storage: Storage, run: str) -> Question | None:
+def ask(storage: Storage, run: str, asked_in: str = "") -> Question | None:
     """Return what a person must be asked before a run may publish, and write down that it was.
+
+    Parameters
+    ----------
+    asked_in : str
+        The id that Airflow has for the run that asks: it shows one form in each.
 
     Returns
     -------
@@ -35,8 +41,8 @@ def ask(storage: Storage, run: str) -> Question | None:
     Raises
     ------
     ReleaseError
-        The verdict says reject, the bundle was not seen to answer, or this run asked before with
-        another bundle or another form, which Airflow would show again.
+        The verdict says reject, the bundle was not seen to answer, the question was replaced, or
+        `asked_in` asked before with another bundle or another form, which it would show again.
     """
     verdict, records = not_rejected(storage, run), RunRecords(storage, run)
     before = records.load_approval()
@@ -48,13 +54,16 @@ def ask(storage: Storage, run: str) -> Question | None:
             return None
         raise ReleaseError(f"{verdict.candidate} of {run} may not go live: {lack}.", ASK_AGAIN)
     digest = _digest(storage, run)
-    if before is not None and before.manifest_sha256 != digest:
+    here = before if before is not None and before.asked_in == asked_in else None
+    if here is not None and here.manifest_sha256 != digest:
         raise ReleaseError(f"{run} asked about another bundle before.", ASK_AGAIN)
+    if here is not None and here.answer == "replaced":
+        raise _replaced(here)
     if _lack(before, verdict, storage.settings.approvers, digest) is None:
         return None
     body = form(verdict, records.load_evaluation())
     form_sha256 = hashlib.sha256(body.encode()).hexdigest()
-    if before is not None and before.form_sha256 != form_sha256:
+    if here is not None and here.form_sha256 != form_sha256:
         raise ReleaseError(f"{run} was judged by other numbers since it asked.", ASK_AGAIN)
     asked = ApprovalRecord(
         run=run,
@@ -64,12 +73,50 @@ def ask(storage: Storage, run: str) -> Question | None:
         asked=storage.settings.approvers,
         asked_at=datetime.now(UTC),
         thresholds=verdict.thresholds,
+        asked_in=asked_in,
     )
     records.save_approval(asked)
+    note_question(storage, run, asked_in, asked.asked_at)
     return Question(f"Release {verdict.candidate}?", body, digest)
 
 
-def record_answer(storage: Storage, run: str, answer: Answer) -> dict[str, object]:
+def needs_person(storage: Storage, run: str) -> bool:
+    """Tell whether a run whose bundle was seen to answer may not go live as it stands.
+
+    Raises
+    ------
+    ReleaseError
+        The verdict says reject, or the bundle was not seen to answer.
+    """
+    verdict, approval = not_rejected(storage, run), RunRecords(storage, run).load_approval()
+    approvers, digest = storage.settings.approvers, _digest(storage, run)
+    return approval_refusal(verdict, approval, approvers, digest) is not None
+
+
+def replaced(storage: Storage, run: str, asked_in: str, triggered: datetime) -> str:
+    """Say by what a question was replaced, or may not be asked any more; empty if it may.
+
+    Parameters
+    ----------
+    triggered : datetime
+        When Airflow's run `asked_in` was triggered: no newer question may be asked since, however
+        often its tasks are cleared. Who chose a candidate asks nobody.
+    """
+    records = RunRecords(storage, run)
+    asked, verdict = records.load_approval(), records.load_verdict()
+    if asked is not None and (asked.asked_in, asked.answer) == (asked_in, "replaced"):
+        return asked.why
+    if verdict is not None and verdict.chosen is not None:
+        return ""
+    newest = next(questions(storage), None)
+    if newest is None or newest.asked_in == asked_in or newest.at <= triggered:
+        return ""
+    return f"Replaced by {newest.run}."
+
+
+def record_answer(
+    storage: Storage, run: str, answer: Answer, asked_in: str = ""
+) -> dict[str, object]:
     """Write down what was answered; everything but a whole approval is a rejection.
 
     Returns
@@ -80,12 +127,16 @@ def record_answer(storage: Storage, run: str, answer: Answer) -> dict[str, objec
     Raises
     ------
     ReleaseError
-        It is a rejection, or nothing was asked.
+        It is a rejection, nothing was asked, or the question was replaced: then its record stays.
     """
     records = RunRecords(storage, run)
     asked = records.load_approval()
     if asked is None or asked.run != run:
         raise ReleaseError(f"Nobody was asked about {run}.", "Clear the task to ask.")
+    newest = next(questions(storage), None)
+    of_newest = newest is None or newest.asked_in == asked_in
+    if asked.asked_in != asked_in or asked.answer == "replaced" or not of_newest:
+        raise _replaced(asked)
     objection = _objection(asked, answer, storage)
     change = {
         "answer": "approved" if objection is None else "rejected",
@@ -151,6 +202,8 @@ def _lack(
     """Say what an approval lacks; None if it is one for this verdict and these bytes."""
     if approval is None or (approval.run, approval.candidate) != (verdict.run, verdict.candidate):
         return "nobody was asked"
+    if approval.answer == "replaced":
+        return f"its question was replaced by {approval.replaced_by}"
     if approval.answer != "approved":
         waits = approval.answer == "waiting"
         return "nobody has answered" if waits else f"rejected: {approval.why}"
@@ -161,6 +214,14 @@ def _lack(
     if approval.manifest_sha256 != manifest_sha256:
         return "the bundle was built again after it was approved"
     return None
+
+
+def _replaced(asked: ApprovalRecord) -> ReleaseError:
+    by = f" by {asked.replaced_by}" if asked.replaced_by else ""
+    return ReleaseError(
+        f"The question about {asked.run} counts no longer: it was replaced{by}.",
+        "Answer the one that waits, which the page Reports names on top.",
+    )
 
 
 def _objection(asked: ApprovalRecord, answer: Answer, storage: Storage) -> str | None:

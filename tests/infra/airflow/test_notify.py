@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from email import message_from_string
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 
 from infra.airflow.notify import ReportNotifier
-from infra.airflow.report_links import DAG
+from infra.airflow.report_links import DAG, RELEASE_DAG
 from infra.errors import SettingsError
 from infra.lake import run_key
+from infra.ledger.questions import note_question
 from infra.ledger.run_records import RunRecords
 from infra.settings import load_settings
 from infra.storage import Storage
-from tests.infra.report.test_report import CRITICAL, gate
+from tests.infra.report.test_report import CRITICAL, NOON, gate
 from tests.message_servers import Inbox, Mail, Webhook, serving
 
 RUN_ID = "manual__2026-11-24T12:00:00+00:00"
@@ -150,12 +152,29 @@ def test_a_step_that_failed_for_another_reason_is_not_said_to_run(
     assert "waits for a person. Running." in waits
 
 
+def test_people_are_told_of_one_question_a_day(
+    shop: Storage, airflow_database: None, webhook: Inbox
+) -> None:
+    about = run_key(RUN_ID)
+    for hour, asking in enumerate(("first", "second", "third")):
+        note_question(shop, about, asking, NOON + timedelta(hours=12 * hour))
+        run = SimpleNamespace(run_id=asking, dag_id=RELEASE_DAG)
+        ti = SimpleNamespace(task_id="approve_release")
+        context = {"dag_run": run, "ti": ti, "params": {"run": about}}
+        ReportNotifier("waits for a person", over=False, daily=True)(context)
+    first, third = (message["text"] for message in webhook.received)
+    assert "24 Nov 2026, 12:00 UTC, manual: approve_release waits" in first, "of the retraining"
+    assert first.endswith(f"/dags/{RELEASE_DAG}/runs/first/plugin/catwalk-report")
+    assert "runs/third/" in third
+
+
 def test_whatever_task_fails_tells(airflow_database: None) -> None:
+    from dags.release_candidate import release_candidate
     from dags.retrain_recommender import retrain_recommender
 
     silent = [
         task.task_id
-        for task in retrain_recommender().tasks
+        for task in (*retrain_recommender().tasks, *release_candidate().tasks)
         if not any(isinstance(one, ReportNotifier) for one in task.on_failure_callback)
     ]
     assert silent == []

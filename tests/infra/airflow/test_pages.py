@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from infra.airflow.report_links import DAG
+from infra.airflow.report_links import DAG, RELEASE_DAG
 from infra.lake import run_key
 from infra.ledger import decision_log
 from infra.ledger.live_pointer import point
+from infra.ledger.questions import note_question
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import Check, GateRecord
-from infra.records.release import Approval, PublishRecord
+from infra.records.release import Approval, ApprovalRecord, PublishRecord, VerdictRecord
 from infra.report.decisions import SHOWN
 from infra.storage import Storage
 
@@ -201,13 +202,75 @@ def test_a_run_that_died_before_its_first_record_is_listed_and_has_a_page(
     assert "no step has left a record" in analyst.get(f"/catwalk/runs/{died}").text
 
 
-def _remember(run_id: str, state: str) -> None:
+def ask(shop: Storage, run: str = RUN, **change: object) -> ApprovalRecord:
+    """Let a run whose verdict is review ask, as its task would."""
+    verdict = {"run": run, "at": NOON, "outcome": "review", "candidate": "hybrid", "batches": ()}
+    missed = {"metric": "auc", "value": 0.1, "limit": "l", "result": "missed", "outcome": "review"}
+    judged = {"judgements": [{**missed, "reason": "r", "why": "w"}], "thresholds_sha256": "0"}
+    RunRecords(shop, run).save_gate(gate(run, "passed", passed=True))
+    RunRecords(shop, run).save_verdict(VerdictRecord.model_validate({**verdict, **judged}))
+    asked = {"run": run, "candidate": "hybrid", "manifest_sha256": "m", "asked": ("pm", HOSTILE)}
+    asked |= {"asked_at": NOON, "asked_in": f"about {run}", **change}
+    record = ApprovalRecord.model_validate(asked)
+    RunRecords(shop, run).save_approval(record)
+    note_question(shop, run, record.asked_in, NOON)
+    return record
+
+
+WAITS = "Waits for a person</b> since"
+
+
+def test_the_question_that_waits_stands_on_top(analyst: TestClient, shop: Storage) -> None:
+    assert WAITS not in analyst.get("/catwalk/").text
+    run = run_key("manual__2026-11-24T11:00:00+00:00")
+    record = ask(shop, run)
+    page = analyst.get("/catwalk/").text
+    assert WAITS in page and f"/runs/{run}" in page.split(WAITS)[1].split("</p>")[0]
+    assert "pm, &lt;/style&gt;" in page, "whatever a user is called"
+    assert "Needs an approval" in analyst.get(f"/catwalk/runs/{run}").text
+    change = {"answer": "replaced", "replaced_by": "run=newer", "at": NOON, "why": "w"}
+    RunRecords(shop, run).save_approval(record.model_copy(update=change))
+    assert WAITS not in analyst.get("/catwalk/").text
+    said = analyst.get(f"/catwalk/runs/{run}").text
+    assert "Question replaced" in said and "run=newer replaced the question" in said
+    assert run in analyst.get("/catwalk/?verdict=replaced").text
+    assert "Replaced" in analyst.get(DECISIONS).text
+
+
+def test_a_retraining_waits_while_a_run_of_airflow_asks_about_it(
+    analyst: TestClient, shop: Storage
+) -> None:
+    retraining, asking = "manual__2026-11-24T15:00:00+00:00", "asked__2026-11-24T15:10:00+00:00"
+    run = run_key(retraining)
+    ask(shop, run)
+    _remember(retraining, "success")
+    assert WAITS not in analyst.get("/catwalk/").text, "nobody can answer: the run that asked died"
+    assert "Broke off" in analyst.get(f"/catwalk/runs/{run}").text
+    _remember(asking, "running", RELEASE_DAG, {"run": run})
+    assert WAITS in analyst.get("/catwalk/").text
+    assert "Needs an approval" in analyst.get(f"/catwalk/runs/{run}").text
+
+
+def test_a_run_that_asks_shows_the_report_of_the_retraining(
+    analyst: TestClient, shop: Storage
+) -> None:
+    asking = "asked__2026-11-24T16:00:00+00:00"
+    _remember(asking, "running", RELEASE_DAG, {"run": RUN})
+    tab = f"/catwalk/dags/{RELEASE_DAG}/runs/{asking.replace('+', '%2B')}"
+    assert "Stopped at the gate" in analyst.get(tab).text
+    assert analyst.get(tab.replace("16", "17")).status_code == 404, "Airflow has no such run"
+    part = analyst.get(f"{tab}?task=approve_release")
+    assert part.status_code == 303 and part.headers["location"].endswith("#release")
+
+
+def _remember(run_id: str, state: str, dag: str = DAG, form: object = None) -> None:
     """Write the run into Airflow's database, as its scheduler would."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from airflow.utils.types import DagRunType
 
-    run = DagRun(DAG, run_id=run_id, run_type=DagRunType.MANUAL, run_after=NOON, state=state)
+    of = {"run_type": DagRunType.MANUAL, "run_after": NOON, "conf": form}
+    run = DagRun(dag, run_id=run_id, state=state, **of)
     with create_session() as session:
         session.add(run)
 

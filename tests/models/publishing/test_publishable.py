@@ -100,7 +100,8 @@ GOOD = Evidence(
     live=pointer(),
 )
 ANSWER = {"asked": ("pm",), "asked_at": JUDGED, "manifest_sha256": "m"}
-LATER = {"written_at": (WRITTEN + timedelta(hours=1)).isoformat()}
+LATER_AT = WRITTEN + timedelta(hours=1)
+LATER = {"written_at": LATER_AT.isoformat()}
 
 
 def approval(answer: str) -> ApprovalRecord:
@@ -207,9 +208,22 @@ def test_all_is_said_at_once() -> None:
 
 
 def test_what_went_live_already_is_not_held_to_what_is_live_now() -> None:
-    mine = pointer(run=RUN, version="v2", number=2)
+    mine = pointer(run=RUN, version="v2", number=2, at=JUDGED)
     assert refusals(replace(GOOD, live=mine, released=mine, retired=True)) == []
     replaced = pointer(version="v3", number=3)
     assert refusals(replace(GOOD, live=replaced, released=mine)) == [], "only its record is missing"
     recorded = replace(GOOD, live=replaced, released=mine, recorded=mine)
     assert len(refusals(recorded)) == 1, "it was live, and is replaced"
+    chosen = replace(GOOD, live=replaced, released=mine, verdict=verdict("release", at=LATER_AT))
+    assert len(refusals(chosen)) == 1, "a verdict since then is about a release of its own"
+
+
+def test_a_run_may_replace_what_it_released_itself() -> None:
+    """A person chose another candidate of it, which was compared with the same champion."""
+    first = pointer(run=RUN, version="v5", number=2, previous="v1", at=WRITTEN)
+    second = pointer(run=RUN, version="v6", number=3, previous="v5", at=WRITTEN)
+    assert refusals(replace(GOOD, live=first, own=(first,))) == []
+    assert refusals(replace(GOOD, live=second, own=(second, first))) == []
+    over_another = pointer(run=RUN, version="v6", number=3, previous="v3")
+    (refused,) = refusals(replace(GOOD, live=over_another, own=(over_another,)))
+    assert "v6 is live, but run=1 was judged against v1" in refused.fact

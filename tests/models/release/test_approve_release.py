@@ -13,12 +13,13 @@ import pytest
 
 from infra.asking import Answer
 from infra.errors import PublishError, ReleaseError, StorageError
+from infra.ledger.questions import note_question
 from infra.ledger.run_records import RunRecords
 from infra.records.evaluation import Comparison, EvaluationRecord, Score
 from infra.records.release import Judgement, ServingRecord, VerdictRecord
 from infra.storage import Storage
 from models.release.approval_form import form
-from models.release.approve_release import approval_refusal, ask, record_answer
+from models.release.approve_release import approval_refusal, ask, needs_person, record_answer
 from tests.models.conftest import AS_OF, RUN
 
 HOSTILE = "<img src=x> [click](http://x) | `a` **b** _c_"
@@ -37,13 +38,13 @@ def verdict(outcome: str = "review", **change: Any) -> VerdictRecord:
     return VerdictRecord(**{**given, **judged, **change})
 
 
-def bundle(shop: Storage, content: bytes = b"{}") -> str:
+def bundle(shop: Storage, content: bytes = b"{}", run: str = RUN) -> str:
     """Write a bundle that was seen to answer; return the digest of its manifest."""
-    shop.lake.store.write(f"bundles/{RUN}/_manifest.json", content)
+    shop.lake.store.write(f"bundles/{run}/_manifest.json", content)
     digest = hashlib.sha256(content).hexdigest()
     measured = {"users": 1, "k": 1, "seconds_to_open": 0, "seconds_per_answer": 0, "agreement": 1}
-    served = {"run": RUN, "at": AS_OF, "manifest_sha256": digest, **measured}
-    RunRecords(shop, RUN).save_serving(ServingRecord.model_validate(served))
+    served = {"run": run, "at": AS_OF, "manifest_sha256": digest, **measured}
+    RunRecords(shop, run).save_serving(ServingRecord.model_validate(served))
     return digest
 
 
@@ -139,7 +140,7 @@ def test_judging_again_does_not_overrule_a_rejection(shop: Storage, digest: str)
     RunRecords(shop, RUN).save_verdict(released)
     with pytest.raises(PublishError, match="needs an approval: rejected"):
         require_approved(released, shop, digest)
-    with pytest.raises(ReleaseError, match="judged by other numbers .* Start a new run"):
+    with pytest.raises(ReleaseError, match="judged by other numbers .* Trigger release_candidate"):
         ask(shop, RUN)
     with pytest.raises(PublishError, match="needs an approval: rejected"):
         require_approved(released, shop, digest)
@@ -165,10 +166,40 @@ def test_a_form_that_shows_other_numbers_is_not_shown_again(shop: Storage, diges
     assert asked is not None and ask(shop, RUN) == asked, "the same again, after a kill"
     worse = verdict(at=datetime.now(UTC), judgements=(judgement(reason="it is much worse."),))
     RunRecords(shop, RUN).save_verdict(worse)
-    with pytest.raises(ReleaseError, match="judged by other numbers .* Start a new run"):
+    with pytest.raises(ReleaseError, match="judged by other numbers .* Trigger release_candidate"):
         ask(shop, RUN)
     with pytest.raises(PublishError, match="needs an approval"):
         require_approved(worse, shop, digest)
+
+
+def test_another_run_of_airflow_may_ask_by_another_form(shop: Storage, digest: str) -> None:
+    ask(shop, RUN, "first")
+    worse = verdict(at=datetime.now(UTC), judgements=(judgement(reason="it is much worse."),))
+    RunRecords(shop, RUN).save_verdict(worse)
+    assert ask(shop, RUN, "second") is not None
+    with pytest.raises(ReleaseError, match="counts no longer: it was replaced. Answer the one"):
+        record_answer(shop, RUN, approval(digest), "first")
+    record_answer(shop, RUN, approval(digest), "second")
+    require_approved(worse, shop, digest)
+
+
+def test_only_the_newest_question_may_be_answered(shop: Storage, digest: str) -> None:
+    """Two that ask at the same moment may both wait."""
+    ask(shop, RUN, "first")
+    note_question(shop, "run=other", "second", datetime.now(UTC))
+    with pytest.raises(ReleaseError, match="counts no longer"):
+        record_answer(shop, RUN, approval(digest), "first")
+    refused(shop, digest, "nobody has answered")
+
+
+def test_who_decides_is_known_before_anybody_is_asked(shop: Storage, digest: str) -> None:
+    assert needs_person(shop, RUN)
+    ask(shop, RUN)
+    record_answer(shop, RUN, approval(digest))
+    assert not needs_person(shop, RUN)
+    RunRecords(shop, RUN).save_verdict(verdict("reject"))
+    with pytest.raises(ReleaseError, match="is reject"):
+        needs_person(shop, RUN)
 
 
 def test_a_rejected_run_is_not_asked_about(shop: Storage, digest: str) -> None:

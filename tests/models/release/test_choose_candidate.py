@@ -97,9 +97,41 @@ def test_a_choice_that_was_not_offered_does_not_count(
         ask(shop, RUN)
 
 
+def test_a_choice_by_a_step_that_ran_again_changes_nothing(shop: Storage) -> None:
+    asked(shop)
+    chosen = choose_candidate(shop, RUN, "other", "pm", "the best is slow")
+    assert choose_candidate(shop, RUN, "other", "pm", "the best is slow") == chosen
+    with pytest.raises(ReleaseError, match="cannot be chosen"):
+        choose_candidate(shop, RUN, "slow", "pm", "w")
+    assert len(list(entries(shop.reports))) == 2
+
+
+def test_the_best_one_that_waits_may_be_chosen_and_is_asked_about(shop: Storage) -> None:
+    """The recipe of the champion was released meanwhile."""
+    best, recipe = candidate("hybrid", "review"), candidate("other", "release")
+    record = verdict(
+        "release",
+        candidate="other",
+        candidates=(best, recipe, candidate("slow", "review")),
+        best="hybrid",
+        judgements=recipe.judgements,
+        model_sha256=recipe.model_sha256,
+    )
+    RunRecords(shop, RUN).save_verdict(record)
+    assert [each.name for each in record.waiting] == ["hybrid"]
+    with pytest.raises(ReleaseError, match="cannot be chosen. It offers hybrid"):
+        choose_candidate(shop, RUN, "slow", "pm", "w")
+    chosen = choose_candidate(shop, RUN, "hybrid", "pm", "I have looked at its lists")
+    assert (chosen.candidate, chosen.outcome, chosen.chosen) == ("hybrid", "review", None)
+    digest = bundle(shop)
+    refusal = approval_refusal(chosen, None, ("pm",), digest)
+    assert refusal is not None and "nobody was asked" in refusal.fact
+    assert ask(shop, RUN) is not None
+    assert choose_candidate(shop, RUN, "hybrid", "pm", "again") == chosen
+
+
 REFUSED = [
-    ("hybrid", "pm", "w", "cannot be chosen. It offers other"),
-    ("slow", "pm", "w", "cannot be chosen"),
+    ("slow", "pm", "w", "cannot be chosen. It offers other"),
     ("absent", "pm", "w", "cannot be chosen"),
     ("other", "ds", "w", "ds may not choose"),
     ("other", "pm", " ", "gave no reason"),

@@ -1,0 +1,93 @@
+"""The questions that runs put to people, numbered: the newest may wait, all others are over.
+
+What a person answered is in the record of the run that asked. This list says which run that is,
+without looking through all of them, and when a message about a question was last sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime
+
+from infra.errors import StorageError
+from infra.ledger.run_records import RunRecords
+from infra.places import QUESTIONS
+from infra.records.release import ApprovalRecord
+from infra.rules import Strict, parse_json
+from infra.storage import Storage
+from infra.stores.numbered import ATTEMPTS, key, newest, numbers
+from infra.stores.object_store import AlreadyExistsError
+
+CURE = "Restore it from a backup of the reports."
+TELL_EVERY = timedelta(hours=24)
+
+
+class QuestionRecord(Strict):
+    """A question as it was put to people: by which run, and whether anybody was told of it.
+
+    `asked_in` is that of the `ApprovalRecord` of the run, which has the answer.
+    """
+
+    run: str
+    asked_in: str
+    at: AwareDatetime
+    told: bool
+
+
+def note_question(storage: Storage, run: str, asked_in: str, now: datetime) -> QuestionRecord:
+    """Add a question to the list.
+
+    It is one to tell people of, unless they were told of another one within the last 24 hours.
+
+    Raises
+    ------
+    StorageError
+        The list cannot be read or written.
+    """
+    for _ in range(ATTEMPTS):
+        number = newest(storage.reports, QUESTIONS) + 1
+        told = not any(question.told for question in _since(storage, now - TELL_EVERY))
+        record = QuestionRecord(run=run, asked_in=asked_in, at=now, told=told)
+        content = record.model_dump_json(indent=1).encode()
+        try:
+            storage.reports.create(key(QUESTIONS, number), content)
+        except AlreadyExistsError:
+            continue  # another run asked at this moment
+        return record
+    raise StorageError("Many runs ask at once.", "Run the step again.")
+
+
+def questions(storage: Storage) -> Iterator[QuestionRecord]:
+    """Give all questions, the newest first, each read when it is asked for.
+
+    Raises
+    ------
+    StorageError
+        One of them cannot be understood.
+    """
+    for number in reversed(numbers(storage.reports, QUESTIONS)):
+        place = key(QUESTIONS, number)
+        content = storage.reports.read(place)
+        yield parse_json(content, QuestionRecord, f"The question {place}", CURE)
+
+
+def approval_of(storage: Storage, question: QuestionRecord) -> ApprovalRecord | None:
+    """Return what became of a question; None if its run has asked another one since."""
+    approval = RunRecords(storage, question.run).load_approval()
+    return approval if approval and approval.asked_in == question.asked_in else None
+
+
+def waiting_question(storage: Storage) -> ApprovalRecord | None:
+    """Return the question that waits for a person; None if none does."""
+    question = next(questions(storage), None)
+    approval = approval_of(storage, question) if question else None
+    return approval if approval and approval.answer == "waiting" else None
+
+
+def _since(storage: Storage, moment: datetime) -> Iterator[QuestionRecord]:
+    for question in questions(storage):
+        if question.at <= moment:
+            return
+        yield question

@@ -1,0 +1,53 @@
+"""The list of questions: which one waits, and when people were last told of any."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from infra.errors import StorageError
+from infra.ledger.questions import approval_of, note_question, questions, waiting_question
+from infra.ledger.run_records import RunRecords
+from infra.records.release import ApprovalRecord
+from infra.storage import Storage
+from tests.infra.report.test_report import NOON as AT
+
+
+def save(shop: Storage, run: str, asked_in: str, answer: str = "waiting") -> ApprovalRecord:
+    of = {"run": run, "candidate": "c", "manifest_sha256": "m", "asked": ("pm",), "asked_at": AT}
+    record = ApprovalRecord.model_validate({**of, "asked_in": asked_in, "answer": answer})
+    RunRecords(shop, run).save_approval(record)
+    return record
+
+
+def test_people_are_told_once_a_day_however_many_questions_there_are(shop: Storage) -> None:
+    hours = (0, 6, 12, 18, 24, 30, 48)
+    noted = [note_question(shop, f"run={hour}", "", AT + timedelta(hours=hour)) for hour in hours]
+    told = [hour for hour, question in zip(hours, noted, strict=True) if question.told]
+    assert told == [0, 24, 48]
+
+
+def test_the_newest_question_waits_until_it_is_answered(shop: Storage) -> None:
+    assert waiting_question(shop) is None
+    for run in ("run=1", "run=2"):
+        save(shop, run, f"about {run}")
+        note_question(shop, run, f"about {run}", AT)
+    assert waiting_question(shop) == RunRecords(shop, "run=2").load_approval()
+    save(shop, "run=2", "about run=2", "rejected")
+    assert waiting_question(shop) is None, "the one before was replaced, whatever it says"
+
+
+def test_a_run_that_asked_again_says_nothing_of_its_first_question(shop: Storage) -> None:
+    first = note_question(shop, "run=1", "first", AT)
+    save(shop, "run=1", "second")
+    second = note_question(shop, "run=1", "second", AT)
+    assert approval_of(shop, first) is None
+    assert approval_of(shop, second) == RunRecords(shop, "run=1").load_approval()
+    assert list(questions(shop)) == [second, first], "the newest first"
+
+
+def test_a_question_that_cannot_be_read_is_an_error(shop: Storage) -> None:
+    shop.reports.write("questions/0000000001.json", b"{}")
+    with pytest.raises(StorageError, match="questions/0000000001.json cannot be read"):
+        waiting_question(shop)
