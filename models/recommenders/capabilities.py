@@ -66,6 +66,14 @@ class GivesReasons(Protocol):
 
 
 @runtime_checkable
+class LeavesOut(Protocol):
+    """Can forget items, so that nobody has to ask for more and throw them away."""
+
+    def only(self, shown: NDArray[np.bool_]) -> Recommender:
+        """Return the same model that names no item outside `shown`, a flag per item of its own."""
+
+
+@runtime_checkable
 class LearnsFromTable(Protocol):
     """A recipe that reads the interactions by itself, so they need not fit into this process."""
 

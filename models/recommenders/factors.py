@@ -5,7 +5,7 @@ Every model whose score is a dot product keeps its result in this form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -83,6 +83,10 @@ class Factors:
         items, scores = self._for_strangers(k, len(users))
         items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
         return Recommendations(users, self.items, items, scores, ~known)
+
+    def only(self, shown: NDArray[np.bool_]) -> Factors:
+        """See `models.recommenders.capabilities.LeavesOut`."""
+        return replace(self, recommendable=self.recommendable & shown)
 
     def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
         """See `models.recommenders.capabilities.AnswersSessions`."""

@@ -6,7 +6,7 @@ Source: B. Sarwar et al., Item-based Collaborative Filtering Recommendation Algo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -86,6 +86,10 @@ class Neighbours:
         histories = self.histories[rows[rows != NONE]]
         return self._answers(users, rows != NONE, histories, k, exclude_seen)
 
+    def only(self, shown: NDArray[np.bool_]) -> Neighbours:
+        """See `models.recommenders.capabilities.LeavesOut`."""
+        return replace(self, recommendable=self.recommendable & shown)
+
     def recommend_sessions(self, sessions: Sessions, k: int) -> Recommendations:
         """See `models.recommenders.capabilities.AnswersSessions`."""
         return self._of_baskets(np.full(len(sessions), NOBODY), sessions, k)
@@ -156,7 +160,7 @@ class Neighbours:
         """Likeness to recommendable items, and the scores from -1 to below 0 that fill a row."""
         columns = np.flatnonzero(self.recommendable)
         sold = self.popularity[columns]
-        return self.similar[:, columns].tocsr(), 0.5 * sold / max(float(sold.max()), 1e-30) - 1
+        return self.similar[:, columns].tocsr(), 0.5 * sold / sold.max(initial=1e-30) - 1
 
     def _answers(
         self, asked: NDArray[np.str_], known: Known, histories: Matrix, k: int, exclude: bool

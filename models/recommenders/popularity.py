@@ -41,6 +41,10 @@ class Bestsellers:
         """See `models.recommender.Recommender.recommend`."""
         return self.factors.recommend(users, k, exclude_seen=exclude_seen)
 
+    def only(self, shown: NDArray[np.bool_]) -> Bestsellers:
+        """See `models.recommenders.capabilities.LeavesOut`."""
+        return Bestsellers(self.factors.only(shown))
+
     def save(self, folder: Path) -> None:
         """See `models.recommender.Recommender.save`."""
         self.factors.save(folder)

@@ -1,7 +1,8 @@
 """A model that names only what customers may be shown today, whatever it learnt before.
 
 Published lists, bundles, the champion and the refit all ask a model that was fitted earlier than
-the catalogue was read. They share one rule: ask for more, and leave out what was withdrawn since.
+the catalogue was read. They share one rule: a model that can leaves out what was withdrawn since;
+any other one is asked for more, and what must not be shown is thrown away.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from models.recommender import (
     UserIds,
     positions,
 )
-from models.recommenders.capabilities import Sessions, recommend_sessions
+from models.recommenders.capabilities import LeavesOut, Sessions, recommend_sessions
 
 Ask: TypeAlias = Callable[[NDArray[np.intp], int], Recommendations]
 FIRST, GROWTH = 2, 4  # asked for first: twice the places; then four times as many for short rows
@@ -67,7 +68,7 @@ class TodaysModel:
         """
 
         def ask(rows: NDArray[np.intp], asked: int) -> Recommendations:
-            return self.model.recommend(users[rows], asked, exclude_seen=exclude_seen)
+            return self._asked.recommend(users[rows], asked, exclude_seen=exclude_seen)
 
         return self._answers(ask, len(users), k, seen)
 
@@ -75,14 +76,24 @@ class TodaysModel:
         """Answer strangers by the items of their visits; each row has k places."""
 
         def ask(rows: NDArray[np.intp], asked: int) -> Recommendations:
-            return recommend_sessions(self.model, [sessions[row] for row in rows], asked)
+            return recommend_sessions(self._asked, [sessions[row] for row in rows], asked)
 
         return self._answers(ask, len(sessions), k, None)
 
     @cached_property
     def withdrawn(self) -> int:
         """How many items the model may name that must not be shown."""
-        return int((self.model.recommendable & ~self._shown_of_model[:-1]).sum())
+        return int((self._asked.recommendable & ~self._shown_of_model[:-1]).sum())
+
+    @cached_property
+    def _asked(self) -> Recommender:
+        """The model without what must not be shown, if it can leave that out.
+
+        At the end of a season half of the catalogue may go, and the half that everybody had on
+        top: every user would be asked for tens of thousands of items.
+        """
+        shown = self._shown_of_model[:-1]
+        return self.model.only(shown) if isinstance(self.model, LeavesOut) else self.model
 
     def _answers(self, ask: Ask, amount: int, k: int, seen: Matrix | None) -> Recommendations:
         """Ask for few items at first, and again for the rows that come out short."""

@@ -69,7 +69,36 @@ def test_the_lists_are_those_of_the_slow_way(model: Recommender, share: float, t
     assert lists == slow(model, items, shown, seen, K)
     assert np.array_equal(np.isneginf(given.scores), given.items == NONE)
     assert (np.diff(given.scores[given.items[:, -1] != NONE]) <= 0).all()
-    assert given.fallback.tolist() == model.recommend(EVERYONE, K).fallback.tolist()
+    left = model.only(np.isin(model.items, items[shown]))  # type: ignore[attr-defined]
+    assert given.fallback.tolist() == left.recommend(EVERYONE, K).fallback.tolist()
+
+
+@dataclass(frozen=True)
+class Obliging(Asked):
+    """One that can leave items out itself."""
+
+    def only(self, shown: np.ndarray) -> Obliging:
+        """Leave out as the model does; what it is asked is remembered in one place."""
+        return Obliging(self.model.only(shown), self.times)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["also_bought", "popularity"])
+def test_a_model_that_leaves_out_what_was_withdrawn_is_asked_once_for_k(model: Recommender) -> None:
+    """Also at the end of a season, where what everybody had on top is withdrawn."""
+    top = model.recommend(EVERYONE, 15).items
+    shown = ~np.isin(np.arange(len(ITEMS.items)), top)
+    asked, obliging = Asked(model), Obliging(model)
+    slowly = TodaysModel(asked, ITEMS.items, shown).recommend(EVERYONE, K)
+    answers = TodaysModel(obliging, ITEMS.items, shown).recommend(EVERYONE, K)
+    assert obliging.times == [(len(EVERYONE), K)] and len(asked.times) > 1
+    np.testing.assert_array_equal(answers.items, slowly.items)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["also_bought", "popularity"])
+def test_nothing_is_left_if_all_was_withdrawn(model: Recommender) -> None:
+    nothing = np.zeros(len(ITEMS.items), dtype=np.bool_)
+    answers = TodaysModel(model, ITEMS.items, nothing).recommend(EVERYONE, K)
+    assert (answers.items == NONE).all()
 
 
 def test_a_model_that_names_nothing_withdrawn_is_asked_once_for_k() -> None:
