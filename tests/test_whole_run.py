@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from infra.airflow.report_links import DAG
+from infra.airflow.report_links import DAG, RELEASE_DAG
 from infra.errors import AirflowError
 from infra.lake import run_key
 from infra.ledger.batches import read_batches, stopped_batches
 from infra.ledger.live_pointer import live
-from infra.shop.airflow_client import AirflowClient, TaskInstance
+from infra.ledger.run_records import RunRecords
+from infra.records.release import CandidateVerdict, PublishRecord
+from infra.shop.airflow_client import FINISHED, AirflowClient, TaskInstance
+from infra.shop.airflow_server import client_of
 from infra.storage import Storage
 from infra.waiting import wait_until
 from jobs.simulate_shop import SimulationOptions, simulate
+from models.candidates import load_candidates
 from models.tracking import VERSION_TAG
 from tests.conftest import JVM
 from tests.message_servers import Inbox
@@ -56,7 +60,8 @@ def test_a_good_run_moves_the_pointer(airflow: AirflowClient, airflow_shop: Stor
     simulate(Path(airflow_shop.landing), SHOP)
     run, tasks = retrain(airflow)
     other = {name: task.state for name, task in tasks.items() if task.state != "success"}
-    assert other == {"approve_release": "skipped"}, "a good model needs nobody"
+    nobody = dict.fromkeys(("ask_person", "replace_question"), "skipped")
+    assert other == nobody, "a good model needs nobody"
     pointer = live(airflow_shop)
     assert pointer is not None
     assert (pointer.number, pointer.run) == (1, run_key(run))
@@ -65,6 +70,55 @@ def test_a_good_run_moves_the_pointer(airflow: AirflowClient, airflow_shop: Stor
     page = airflow_shop.reports.read(f"{run_key(run)}/index.html").decode()
     assert "Released" in page
     _hands_on_no_data(airflow, airflow_shop, run, tasks)
+
+
+def test_a_person_chooses_another_candidate_of_a_run(
+    airflow: AirflowClient, airflow_shop: Storage
+) -> None:
+    before = live(airflow_shop)
+    assert before is not None
+    other = _offer_another(airflow_shop, before)
+    form = {"run": before.run, "candidate": other, "reason": "it shows more of the catalogue"}
+    for user, end in (("ds", "failed"), ("pm", "success")):
+        person = client_of(airflow_shop.settings, user)
+        run = person.trigger(RELEASE_DAG, form)
+        assert wait_until(lambda run=run: airflow.run_state(RELEASE_DAG, run) in FINISHED, 240, 1)
+        tasks = {task.name: task for task in airflow.tasks(RELEASE_DAG, run)}
+        said = json.dumps(airflow.log(RELEASE_DAG, run, tasks["choose_candidate"]))
+        assert airflow.run_state(RELEASE_DAG, run) == end, {n: t.state for n, t in tasks.items()}
+        assert ("ds may not choose" in said) is (user == "ds")
+    pointer = live(airflow_shop)
+    assert pointer is not None and pointer.decided is not None
+    assert (pointer.number, pointer.previous) == (before.number + 1, before.version)
+    assert (pointer.candidate, pointer.run) == (other, before.run)
+    assert (pointer.decided.by, pointer.decided.why) == ("pm", form["reason"])
+    assert _aliased_version(airflow_shop) == pointer.version
+
+
+def _offer_another(shop: Storage, record: PublishRecord) -> str:
+    """Let the verdict of a run doubt what it released, and offer another candidate."""
+    records = RunRecords(shop, record.run)
+    verdict, evaluation = records.load_verdict(), records.load_evaluation()
+    assert verdict is not None and evaluation is not None
+    names = {candidate.name for candidate in load_candidates() if not candidate.baseline}
+    scores = [score for score in evaluation.scores if score.name in names]
+    passed = verdict.judgements[0].model_copy(update={"result": "met", "outcome": "release"})
+    doubt = passed.model_copy(update={"result": "missed", "outcome": "review"})
+    judged = {
+        score.name: CandidateVerdict(
+            name=score.name,
+            outcome="review" if score.name == record.candidate else "release",
+            reason=passed.reason,
+            judgements=(doubt if score.name == record.candidate else passed,),
+            model_sha256=score.model_sha256,
+        )
+        for score in scores
+        if score.role == "candidate"
+    }
+    change = {"outcome": "review", "judgements": (doubt,), "doubts": ()}
+    change |= {"candidates": tuple(judged.values())}
+    records.save_verdict(verdict.model_copy(update=change))
+    return next(name for name in ("also_bought", "content") if name != record.candidate)
 
 
 def _hands_on_no_data(

@@ -32,11 +32,14 @@ def summary(storage: Storage, run: str, took: str) -> str:
         How long it took, in words.
     """
     records = RunRecords(storage, run)
-    parts = [_verdict(records.load_verdict())]
+    verdict = records.load_verdict()
+    parts = [_verdict(verdict)]
     if is_live(storage, run):
         parts += [_examples(storage, run), _live(records.load_published())]
     else:
         parts.append("Nothing was published by this run; what was live before stays live.")
+        if verdict is not None and verdict.outcome == "review":
+            parts.append("A person decides: start the UI, log in as pm, open Required Actions.")
     return "\n\n".join(["", *parts, _where(storage, run, took)])
 
 
