@@ -24,7 +24,6 @@ from infra.shop.airflow_server import client_of
 from infra.storage import Storage
 from infra.waiting import wait_until
 from jobs.simulate_shop import SimulationOptions, simulate
-from models.candidates import load_candidates
 from models.tracking import VERSION_TAG
 from tests.conftest import JVM
 from tests.message_servers import Inbox
@@ -96,27 +95,25 @@ def test_a_person_chooses_another_candidate_of_a_run(
 
 
 def _offer_another(shop: Storage, record: PublishRecord) -> str:
-    """Let the verdict of a run doubt what it released, and offer another candidate."""
+    """Let the verdict of a run doubt what it released, and offer the other candidates."""
     records = RunRecords(shop, record.run)
     verdict, evaluation = records.load_verdict(), records.load_evaluation()
     assert verdict is not None and evaluation is not None
-    names = {candidate.name for candidate in load_candidates() if not candidate.baseline}
-    scores = [score for score in evaluation.scores if score.name in names]
     passed = verdict.judgements[0].model_copy(update={"result": "met", "outcome": "release"})
     doubt = passed.model_copy(update={"result": "missed", "outcome": "review"})
-    judged = {
-        score.name: CandidateVerdict(
+    judged = tuple(
+        CandidateVerdict(
             name=score.name,
-            outcome="review" if score.name == record.candidate else "release",
-            reason=passed.reason,
-            judgements=(doubt if score.name == record.candidate else passed,),
+            outcome=judgement.outcome,
+            reason=judgement.reason,
+            judgements=(judgement,),
             model_sha256=score.model_sha256,
         )
-        for score in scores
+        for score in evaluation.scores
+        for judgement in [doubt if score.name == record.candidate else passed]
         if score.role == "candidate"
-    }
-    change = {"outcome": "review", "judgements": (doubt,), "doubts": ()}
-    change |= {"candidates": tuple(judged.values())}
+    )
+    change = {"outcome": "review", "judgements": (doubt,), "candidates": judged}
     records.save_verdict(verdict.model_copy(update=change))
     return next(name for name in ("also_bought", "content") if name != record.candidate)
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from infra.airflow.report_links import DAG
+from infra.airflow.report_links import DAG, RELEASE_DAG
 from infra.errors import GateError, SparkError
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from tests.conftest import REPOSITORY
+from tests.infra.airflow.test_pages import ask
 from tests.infra.report.test_report import CRITICAL, gate
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -46,21 +47,21 @@ def save(run: Any) -> None:
 
 
 @contextmanager
-def inside_airflow(dag: str) -> Iterator[None]:
+def inside_airflow(dag: str, form: dict[str, str] | None = None) -> Iterator[None]:
     """Be in a task of a run, as far as our tasks ask Airflow for it."""
     from airflow.sdk.execution_time.context import set_current_context
 
     at = datetime(2026, 11, 24, tzinfo=UTC)
     run = SimpleNamespace(dag_id=dag, run_id="by-hand", run_after=at)
-    with set_current_context({"dag_run": run, "params": {}}):  # type: ignore[typeddict-item]
+    with set_current_context({"dag_run": run, "params": form or {}}):  # type: ignore[typeddict-item]
         yield
 
 
-def run_task(body: Callable[[Any], Any], dag: str = DAG) -> Any:
+def run_task(body: Callable[[Any], Any], dag: str = DAG, form: dict[str, str] | None = None) -> Any:
     """Call a function of a run as the task that `step` makes of it."""
     from infra.airflow.defaults import Owner, step
 
-    with inside_airflow(dag):
+    with inside_airflow(dag, form):
         return step(Owner.DATA_ENGINEERING)(body).function()
 
 
@@ -132,7 +133,16 @@ def test_a_page_that_cannot_be_written_hides_no_error(shop: Storage) -> None:
 
 def test_only_retrainings_have_a_page(shop: Storage) -> None:
     run_task(lambda run: 42, dag="resolve_batch")
+    run_task(lambda run: 42, RELEASE_DAG, {"run": "no such run"})
     assert shop.reports.list("") == []
+
+
+@pytest.mark.parametrize("named", [RUN, "by-hand", f" {RUN} "])
+def test_a_run_that_asks_leaves_the_page_of_the_retraining(shop: Storage, named: str) -> None:
+    """Its form may name the retraining as the reports do, or as Airflow does."""
+    ask(shop, RUN)
+    assert run_task(lambda run: (run.key, run.id), RELEASE_DAG, {"run": named}) == (RUN, "by-hand")
+    assert "Needs an approval" in shop.reports.read(PAGE).decode()
 
 
 def test_the_question_to_a_person_leaves_its_page(shop: Storage) -> None:
