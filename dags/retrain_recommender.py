@@ -114,6 +114,7 @@ def retrain_recommender() -> None:
     gates = [
         step_of(ENGINEERING, "expectations.items:gate_items")(),
         step_of(ENGINEERING, "expectations.interactions:gate_interactions")(),
+        step_of(ENGINEERING, "expectations.steps:gate_steps")(),
     ]
     kept = step_of(SCIENCE, "models.release.keep_rules:keep_rules")()
     candidates = train.expand(candidate=kept)

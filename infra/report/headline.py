@@ -8,7 +8,7 @@ from typing import Literal
 
 from infra.records.gates import GateRecord
 from infra.records.release import Judgement, VerdictRecord
-from infra.records.steps import STATIONS
+from infra.records.steps import LATER_GATES, STATIONS
 from infra.report.snapshot import Snapshot
 from infra.report.wording import counted, plain_name
 
@@ -190,7 +190,8 @@ def _verdict_contradictions(snapshot: Snapshot, verdict: VerdictRecord) -> Itera
 
 
 def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
-    missing = [STATIONS[step] for step in STATIONS if step not in {"ingest", *snapshot.recorded}]
+    may_lack = {"ingest", *LATER_GATES, *snapshot.recorded}
+    missing = [STATIONS[step] for step in STATIONS if step not in may_lack]
     if missing:
         yield f"It was published without a record of the {_listed(missing)}."
     elif snapshot.judged_again:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from infra.records.gates import GateRecord
 from infra.records.release import Judgement, VerdictRecord
-from infra.records.steps import STATIONS
+from infra.records.steps import LATER_GATES, STATIONS
 from infra.report.headline import Tone
 from infra.report.snapshot import Snapshot
 from infra.report.wording import plain_name
@@ -79,7 +79,8 @@ def _state(snapshot: Snapshot, place: int, key: str) -> tuple[str, Tone]:
     if key in snapshot.unreadable:
         return "Could not be read", "bad"
     if key not in snapshot.recorded:
-        return ("No record", "warn") if place < snapshot.reached else ("Not run", "calm")
+        tone: Tone = "calm" if key in LATER_GATES else "warn"
+        return ("No record", tone) if place < snapshot.reached else ("Not run", "calm")
     if key in snapshot.gates:
         return gate_state(snapshot.gates[key])
     if key == "release" and snapshot.verdict is not None:

@@ -23,9 +23,10 @@ from infra.records.release import (
     VerdictRecord,
 )
 from infra.records.steps import GATES
-from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
+from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS, STEPS
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified
+from infra.stores.object_store import MANIFEST
 from models.bundle_layout import MODEL, manifest_sha256, version_of
 from models.publishing.retired_versions import is_retired
 from models.release.verdict import verdict_refusal
@@ -70,6 +71,8 @@ class Evidence:
         Who may approve today.
     gates, tables : dict
         Records of the gates, and manifests of the tables, by the table's name.
+    has_steps : bool
+        False for a run of an earlier version, which has neither the table `steps` nor a gate of it.
     built : Built or None
         None also where the verdict does not let the run go on: then nothing is built.
     recorded : PublishRecord or None
@@ -95,6 +98,7 @@ class Evidence:
     approval: ApprovalRecord | None = None
     gates: dict[str, GateRecord] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    has_steps: bool = True
     built: Built | None = None
     recorded: PublishRecord | None = None
     live: PublishRecord | None = None
@@ -142,7 +146,10 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
     gates = {name: tried(partial(records.load_gate, name)) for name in GATES}
     goes_on = verdict_refusal(verdict, run) is None
     refit = tried(records.load_refit)
+    steps = f"{STEPS.name}/{run}/{MANIFEST}"
+    has_steps = gates[STEPS.name] is not None or storage.lake.store.exists(steps)
     read = TABLES if refit and refit.refitted else [name for name in TABLES if name in GATES]
+    read = [*read, STEPS.name] if has_steps else read
     tables = {
         name: tried(partial(storage.lake.manifest, name, run)) for name in (read if goes_on else ())
     }
@@ -158,6 +165,7 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
         approval=tried(records.load_approval),
         gates={name: gate for name, gate in gates.items() if gate is not None},
         tables={name: facts for name, facts in tables.items() if facts is not None},
+        has_steps=has_steps,
         built=built,
         recorded=tried(records.load_published),
         live=live,

@@ -12,7 +12,7 @@ from infra.errors import CatwalkError, PublishError
 from infra.lake import inputs_id
 from infra.records.gates import GateRecord
 from infra.records.release import RefitRecord, VerdictRecord
-from infra.records.steps import GATES
+from infra.records.steps import GATES, LATER_GATES
 from infra.schemas import CATALOGUE, EVENTS, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIONS
 from models.bundle.refit_winner import refit_refusal
 from models.bundle_layout import JUDGED, LISTS_WRITTEN_AT, MODEL
@@ -35,7 +35,8 @@ def _refusals(evidence: Evidence) -> Iterator[CatwalkError]:
     if rejection is not None:
         yield rejection
     for name in GATES:
-        yield from _gate(name, evidence)
+        if name not in LATER_GATES or evidence.has_steps:
+            yield from _gate(name, evidence)
     if verdict is None or rejection is not None:
         return
     yield from _evaluation(verdict, evidence)

@@ -10,13 +10,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.schemas import CATALOGUE, EVENTS, INTERACTIONS, ITEMS, QUARANTINE, RECOMMENDATIONS, Table
+from infra.schemas import (
+    CATALOGUE,
+    EVENTS,
+    INTERACTIONS,
+    ITEMS,
+    QUARANTINE,
+    RECOMMENDATIONS,
+    STEPS,
+    Table,
+)
 from infra.storage import Storage
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 CUT = AS_OF - timedelta(days=3)
 WRITTEN = AS_OF - timedelta(minutes=30)
-SCHEMAS = {"interactions": INTERACTIONS, "items": ITEMS, "recommendations": RECOMMENDATIONS}
+SCHEMAS = {table.name: table for table in (INTERACTIONS, ITEMS, STEPS, RECOMMENDATIONS)}
 Rows = list[dict[str, Any]]
 
 _ARROW = {
@@ -146,6 +155,29 @@ def pairs(users: Iterable[int], items: Iterable[int]) -> Rows:
 def put_interactions(shop: Storage, run: str, rows: Rows, drop: str = "") -> None:
     facts = {"cut": CUT, "as_of": AS_OF}
     put(shop, INTERACTIONS, run, rows, facts, drop)
+
+
+def step(number: int, **changes: Any) -> dict[str, Any]:
+    """Return the second step of a visit of two events before the cut; even numbers: the first."""
+    row = {
+        "person_key": f"u{number // 2}",
+        "session": "visit 1",
+        "position": number % 2,
+        "item_id": f"i{number % 5}",
+        "event_type": "view",
+        "event_time": CUT - timedelta(hours=1) + timedelta(minutes=number % 2),
+        "part": "train",
+    }
+    return {**row, **changes}
+
+
+def steps(count: int, *more: dict[str, Any]) -> Rows:
+    """Return so many events of visits of two, and more."""
+    return [*(step(number) for number in range(count)), *more]
+
+
+def put_steps(shop: Storage, run: str, rows: Rows, drop: str = "") -> None:
+    put(shop, STEPS, run, rows, {"cut": CUT, "as_of": AS_OF}, drop)
 
 
 def top(user: int, ids: Iterable[int], **changes: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from expectations import interactions, items, recommendations
+from expectations import interactions, items, recommendations, steps
 from expectations.checking.gate import Gate, inform, limits_of, with_examples
 from expectations.checking.suite import Profile, check_limits
 from expectations.checking.tables import Reader, open_reader
@@ -30,12 +30,24 @@ from infra.report.wording import is_share
 from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Reason, Table
 from infra.schemas import INTERACTIONS as PAIRS
 from infra.schemas import ITEMS as ITEMS_TABLE
+from infra.schemas import STEPS as STEPS_TABLE
 from infra.settings import load_settings
 from infra.shop_home import ensure_home
 from infra.storage import Storage
 from tests.conftest import SECRET
 from tests.expectations import lake
-from tests.expectations.lake import AS_OF, CUT, WRITTEN, event, held_out, item, pair, pairs, top
+from tests.expectations.lake import (
+    AS_OF,
+    CUT,
+    WRITTEN,
+    event,
+    held_out,
+    item,
+    pair,
+    pairs,
+    step,
+    top,
+)
 
 RUN = "run=judging"
 Put = Callable[[Storage, str], None]
@@ -347,6 +359,50 @@ RECOMMENDATIONS: Cases = {
 }
 
 
+def walked(*more: dict[str, Any], good: int = 100, drop: str = "") -> Put:
+    """Put steps of visits of two events, and more."""
+
+    def write(shop: Storage, run: str) -> None:
+        lake.put_steps(shop, run, lake.steps(good, *more), drop)
+
+    return write
+
+
+def alone(count: int) -> lake.Rows:
+    """Return visits of one event each."""
+    return [step(2 * number, session="alone") for number in range(count)]
+
+
+STEPS: Cases = {
+    "wrong_columns": (walked(), walked(drop="session")),
+    "rows": (walked(good=1000), walked(good=999)),
+    "persons": (walked(good=200), walked(good=198)),
+    **lacking_each("incomplete_steps", STEPS_TABLE, lambda **less: walked(step(100, **less))),
+    "unknown_types": (walked(), walked(step(100, event_type="stare"))),
+    "unknown_parts": (walked(), walked(step(100, part="test"))),
+    "repeated_places": (walked(step(1, position=2)), walked(step(1))),
+    "visits_with_gaps": (walked(step(100)), walked(step(101))),
+    "visits_with_gaps ": (walked(step(1, position=2)), walked(step(1, position=3))),
+    "steps_out_of_order": (
+        walked(step(1, position=2)),
+        walked(step(1, position=2, event_time=CUT - timedelta(hours=1))),
+    ),
+    "lone_steps_share": (walked(*alone(19), good=2), walked(*alone(20), good=2)),
+    "future_steps_in_train": (
+        walked(step(100, event_time=CUT - SECOND)),
+        walked(step(100, event_time=CUT)),
+    ),
+    "past_steps_in_holdout": (
+        walked(step(100, part="holdout", event_time=CUT)),
+        walked(step(100, part="holdout", event_time=CUT - SECOND)),
+    ),
+    "past_steps_in_holdout ": (
+        walked(step(100, part="holdout", event_time=AS_OF - SECOND)),
+        walked(step(100, part="holdout", event_time=AS_OF)),
+    ),
+}
+
+
 def short_lists(folder: Path) -> Path:
     """Write a placements file whose lists have `LENGTH` places."""
     shipped = REPOSITORY / "models/placements.yaml"
@@ -386,7 +442,8 @@ def found(shop_of_module: Storage) -> dict[str, dict[str, list[Check]]]:
     """Return the checks of all cases, by gate and partition."""
     shop = shop_of_module
     judged = {"events": judge_events(shop)}
-    for gate, cases in ((items.GATE, ITEMS), (interactions.GATE, INTERACTIONS)):
+    of_runs = [(items.GATE, ITEMS), (interactions.GATE, INTERACTIONS), (steps.GATE, STEPS)]
+    for gate, cases in of_runs:
         judged[gate.name] = judge(shop, gate, cases)
     judged["recommendations"] = judge(shop, recommendations.GATE, RECOMMENDATIONS)
     return judged
@@ -443,6 +500,7 @@ ALL = {
     "events": (EVENTS, "batch={}-000001"),
     "items": (ITEMS, "run=items-{}"),
     "interactions": (INTERACTIONS, "run=interactions-{}"),
+    "steps": (STEPS, "run=steps-{}"),
     "recommendations": (RECOMMENDATIONS, "run=recommendations-{}"),
 }
 
@@ -487,6 +545,7 @@ def test_no_rule_is_without_its_two_cases(gate: str) -> None:
         "events": EVENT_MEASURES,
         "items": items.MEASURES,
         "interactions": interactions.MEASURES,
+        "steps": steps.MEASURES,
         "recommendations": recommendations.MEASURES,
     }[gate]
     elsewhere = set(OF_SOURCE) if gate == "events" else set()

@@ -20,6 +20,7 @@ from infra.placements import ListRule
 from infra.places import RULES
 from infra.records.gates import Check, GateRecord
 from infra.records.release import ServingRecord
+from infra.records.steps import GATES
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.data.run_tables import interactions, item_features
@@ -380,7 +381,7 @@ def _prepare_bundle(shop: Storage, run: str, rules: Path) -> str:
     verdict = judge_release(shop, run)
     refit_winner(shop, run)
     write_lists(shop, run, verdict.candidate)
-    for gate in ("events", "items", "interactions", "recommendations"):
+    for gate in GATES:
         save_gate(shop, run, gate=gate)
     version = str(build_bundle(shop, run)["version"])
     save_serving(shop, run)

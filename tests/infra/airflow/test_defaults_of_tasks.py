@@ -34,6 +34,7 @@ def put_tables(shop: Storage, run: str, broken: tuple[str, ...]) -> None:
     lake.put_items(shop, run, lake.items(60), lake.items(60, *twice))
     held_out = [lake.held_out(user, 50) for user in range(100)]
     lake.put_interactions(shop, run, [*lake.pairs(range(100), range(50)), *held_out, *future])
+    lake.put_steps(shop, run, lake.steps(1000))
     lake.put_lists(shop, run, [lake.top(user, [*range(19), *missing]) for user in range(100)])
 
 

@@ -14,6 +14,7 @@ from infra.errors import ReleaseError, SettingsError
 from infra.ledger.run_records import RunRecords
 from infra.places import bundle_key
 from infra.records.release import RefitRecord
+from infra.records.steps import GATES
 from infra.schemas import CATALOGUE, HISTORY
 from infra.settings import load_settings
 from infra.storage import Storage
@@ -168,7 +169,7 @@ def test_off_the_judged_bytes_go_live(judged: Storage, monkeypatch: pytest.Monke
     record = refit_winner(shop, RUN)
     assert not record.refitted and record.folder == f"candidates/{RUN}/{WINNER}"
     write_lists(shop, RUN, WINNER)
-    for gate in ("events", "items", "interactions", "recommendations"):
+    for gate in GATES:
         save_gate(shop, RUN, gate=gate)
     build_bundle(shop, RUN)
     save_serving(shop, RUN)

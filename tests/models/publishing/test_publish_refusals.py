@@ -15,6 +15,7 @@ from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
 from infra.places import bundle_key
 from infra.records.release import ApprovalRecord, VerdictRecord
+from infra.records.steps import GATES
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
 from models.bundle.refit_winner import refit_winner
@@ -338,7 +339,7 @@ def test_all_refusals_are_one_error(shop: Storage, write_run: WriteRun) -> None:
     never_served(shop)
     with pytest.raises(PublishError) as caught:
         publish(shop, RUN)
-    for said in ("events", "items", "interactions", "recommendations"):
+    for said in GATES:
         assert f"The {said} of {RUN} are not checked. Run gate_{said} first." in str(caught.value)
     assert "was never seen to answer" in str(caught.value)
     assert caught.value.cure == "Run check_serving first."

@@ -123,6 +123,14 @@ def test_good_evidence_has_no_refusal() -> None:
     assert refusals(asked) == []
 
 
+def test_a_run_of_an_earlier_version_has_no_steps_to_check() -> None:
+    without = {name: record for name, record in GOOD.gates.items() if name != "steps"}
+    assert refusals(replace(GOOD, gates=without, has_steps=False)) == []
+    [refusal] = refusals(replace(GOOD, gates=without))
+    assert "The steps of run=1 are not checked" in refusal.fact
+    assert refusals(replace(GOOD, has_steps=False, gates=with_gate("events", checks=()))) != []
+
+
 REFUSED: list[tuple[dict[str, Any], type[CatwalkError], list[str]]] = [
     ({"verdict": None}, ReleaseError, ["has no release verdict"]),
     ({"verdict": verdict("reject")}, ReleaseError, ["is reject"]),
