@@ -5,7 +5,8 @@
 writes one or more event files and one catalogue a day, then `simulation.json`, the truth:
 `lines` = `clean` + `duplicates` + `quarantined`, with `clean` exactly the number asked for.
 Rows to be quarantined and duplicates come on top; rows with personal text or an unknown column
-replace good rows and count as clean. The good events are the same with and without faults. The
+replace good rows and count as clean. A fifth of the shoppers come as strangers, with a visitor id;
+some of them log in later. The good events are the same with and without faults. The
 same options give the same bytes, and memory does not grow with the number of events.
 An interrupted run is finished by running it again.
 """
@@ -25,6 +26,7 @@ from infra.errors import InputError
 from infra.schemas import EVENT_TYPES
 from jobs.simulation.catalogue import Catalogue
 from jobs.simulation.faults import QUARANTINED, Faults
+from jobs.simulation.identities import Identities
 from jobs.simulation.lines import EventLines
 from jobs.simulation.options import DEFAULT_FAULTS, SimulationOptions, parse_faults
 from jobs.simulation.sessions import Block, Shop
@@ -64,14 +66,15 @@ class _Simulation:
     def __init__(self, options: SimulationOptions, folder: Folder) -> None:
         self._options, self._folder = options, folder
         # One stream per part, so that faults do not change what the shoppers do.
-        shop, items, users, tastes, dirt = (
-            np.random.default_rng([options.seed, part]) for part in range(5)
+        shop, items, users, tastes, dirt, ids = (
+            np.random.default_rng([options.seed, part]) for part in range(6)
         )
         self._catalogue = Catalogue(options.items, options.days, items)
         self._shoppers = Shoppers(options.users, options.days, users)
         self._affinity = affinities(self._catalogue.attributes, tastes)
         self._shop = Shop(self._shoppers, self._catalogue, shop)
-        self._lines = EventLines(options.seed, options.items)
+        self._identities = Identities(options.users, options.days, ids)
+        self._lines = EventLines(options.seed, options.items, self._identities)
         self._faults = Faults(options.faults, self._lines.numbering, dirt)
         self._by_type = np.zeros(len(EVENT_TYPES), np.int64)
         self._seen = np.zeros(options.users, np.bool_)
@@ -90,6 +93,7 @@ class _Simulation:
     def _open_day(self, day: int) -> None:
         self._catalogue.open_day(day)
         self._shoppers.open_day(day)
+        self._identities.open_day(day)
         self._shop.open_day(PickTable(self._catalogue, self._affinity))
         self._faults.open_day(last=day + 1 == self._options.days)
 

@@ -66,6 +66,7 @@ def _stop(settings: Settings, client: AirflowClient) -> str:
         row["event_id"] = f"again-{number}-{place}"
         if place % 4 == 0:
             row.pop("user_id", None)
+            row.pop("visitor_id", None)
     broken = days[-1].with_name(f"again-{number}.jsonl")
     broken.write_text("".join(json.dumps(row) + "\n" for row in rows))
     client.unpause(DAG)

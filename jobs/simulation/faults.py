@@ -22,6 +22,7 @@ Placed = tuple[int, str]  # the row of the block it goes before, the line
 
 TOO_LONG = 65_536
 REQUIRED = ("event_id", "event_type", "event_time", "user_id", "item_id")
+PERSON_IDS = {"user_id", "visitor_id"}
 LATER = 5_000  # rows at most between a line and its duplicate within a block
 ACROSS_DAYS = 20  # one duplicate in so many waits for the next day
 WAITING = 1_000  # duplicates that wait at most: bounds the memory
@@ -59,10 +60,12 @@ def malformed_json(row: Row, turn: int) -> str:
 
 
 def missing_field(row: Row, turn: int) -> str:
-    """Take away one required field: absent, null or empty."""
+    """Take away one required field, or all ids of the person: absent, null or empty."""
     name = REQUIRED[turn % len(REQUIRED)]
-    absent = {key: value for key, value in row.items() if key != name}
-    return _dump((absent, row | {name: None}, row | {name: ""})[turn // len(REQUIRED) % 3])
+    gone = row.keys() & PERSON_IDS if name in PERSON_IDS else {name}
+    absent = {key: value for key, value in row.items() if key not in gone}
+    forms = (absent, row | dict.fromkeys(gone), row | dict.fromkeys(gone, ""))
+    return _dump(forms[turn // len(REQUIRED) % 3])
 
 
 def wrong_type(row: Row, turn: int) -> str:

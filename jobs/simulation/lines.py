@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.schemas import EVENT_TYPES
+from jobs.simulation.identities import Identities
 from jobs.simulation.sessions import PLACEMENTS, Block, Events, Ints
 
 EVENT, SESSION, REQUEST, FAULTY = range(4)  # spaces of numbers that never meet
@@ -49,8 +50,8 @@ class Numbering:
 class EventLines:
     """Formats blocks of events of one simulation."""
 
-    def __init__(self, seed: int, items: int) -> None:
-        self.numbering = Numbering(seed)
+    def __init__(self, seed: int, items: int, identities: Identities) -> None:
+        self.numbering, self._identities = Numbering(seed), identities
         self._items = [f'","item_id":"i{item:06d}"' for item in range(items)]
 
     def format(self, block: Block, day: date) -> list[str]:
@@ -76,10 +77,10 @@ class EventLines:
         ]
 
     def _sessions(self, block: Block) -> list[str]:
-        """Return the user and session fields of each session of the block."""
+        """Return the fields of the person and the session of each session of the block."""
         keys = self.numbering.texts(SESSION, len(block.users))
-        pairs = zip(block.users.tolist(), keys, strict=True)
-        return [f'","user_id":"u{user:07d}","session_id":"s{key}' for user, key in pairs]
+        pairs = zip(self._identities.fields(block.users), keys, strict=True)
+        return [f'",{person},"session_id":"s{key}' for person, key in pairs]
 
     def _tails(self, events: Events) -> list[str]:
         """Return the fields that only some types of event have; most rows have none."""

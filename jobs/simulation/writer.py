@@ -31,7 +31,7 @@ class Truth:
     clean_by_type
         Good events per event type.
     users, items
-        Users with at least one good event; items listed by the last day.
+        Shoppers with at least one good event, strangers too; items listed by the last day.
     files
         Lines per file, by its path inside the folder.
     """

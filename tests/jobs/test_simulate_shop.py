@@ -25,9 +25,9 @@ from jobs.simulation.options import DEFAULT_FAULTS, parse_faults
 
 FAULTS = {**DEFAULT_FAULTS, "too_long": 0.0003, "duplicate": 0.01}
 OPTIONS = SimulationOptions(events=40_000, days=5, users=1_000, items=600, faults=FAULTS)
-REQUIRED = ("event_id", "event_type", "event_time", "user_id", "item_id")
+REQUIRED = ("event_id", "event_type", "event_time", "item_id")
 KNOWN = {
-    *REQUIRED,
+    *(*REQUIRED, "user_id", "visitor_id", "market"),
     *("session_id", "placement", "request_id", "quantity", "unit_price", "currency", "rating"),
 }
 PERSONAL = re.compile(r"@|\+48 \d|192\.0\.2\.\d")
@@ -69,8 +69,13 @@ def _fault_of(line: bytes) -> str | None:
     return _fault_of_row(row)
 
 
+def _shopper(row: dict[str, Any]) -> str:
+    """Return the number of who it was, under whichever id; empty for nobody."""
+    return str(row.get("user_id") or row.get("visitor_id") or "")[1:]
+
+
 def _fault_of_row(row: dict[str, Any]) -> str | None:
-    if any(row.get(name) in (None, "") for name in REQUIRED):
+    if any(row.get(name) in (None, "") for name in REQUIRED) or not _shopper(row):
         return "missing_field"
     texts = all(isinstance(row[name], str) for name in REQUIRED)
     if not texts or not row["event_time"].endswith("Z") or row.get("quantity") == "two":
@@ -128,7 +133,7 @@ def test_truth_counts_good_events_users_items_and_files(shop: Shop) -> None:
     into, truth = shop
     rows = list(_good_rows(into))
     assert truth.clean_by_type == Counter(row["event_type"] for row in rows)
-    assert truth.users == len({row["user_id"] for row in rows})
+    assert truth.users == len({_shopper(row) for row in rows})
     assert len({row["event_id"] for row in rows}) == truth.clean
     per_file = {name: (into / name).read_bytes().count(b"\n") for name in truth.files}
     assert per_file == truth.files
@@ -341,8 +346,30 @@ def test_only_listed_items_are_looked_at_and_users_arrive_daily(shop: Shop) -> N
     for row in _good_rows(shop[0]):
         day = row["event_time"][:10]
         assert row["item_id"] in listed[day]
-        first_seen.setdefault(row["user_id"], day)
+        first_seen.setdefault(_shopper(row), day)
     assert len(set(first_seen.values())) == OPTIONS.days
+
+
+def test_a_share_are_strangers_and_some_log_in_later(shop: Shop) -> None:
+    """Customers have a user id, strangers a visitor id, and both who logged in: from then on."""
+    ids: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for row in sorted(_good_rows(shop[0]), key=lambda row: str(row["event_time"])):
+        ids[_shopper(row)].append(("user_id" in row, "visitor_id" in row))
+    kinds = Counter(frozenset(seen) for seen in ids.values())
+    customer, stranger, both = (True, False), (False, True), (True, True)
+    share = sum(stranger in seen or both in seen for seen in ids.values()) / len(ids)
+    assert 0.15 < share < 0.25
+    assert all((customer in seen) == (set(seen) == {customer}) for seen in ids.values())
+    moves = [seen for seen in ids.values() if {stranger, both} <= set(seen)]
+    assert len(moves) > 5
+    assert all(seen == sorted(seen) for seen in moves), "nobody is a stranger again"
+    assert kinds[frozenset({stranger})] > kinds[frozenset({stranger, both})]
+
+
+def test_every_event_is_of_one_market_and_most_of_one_country(shop: Shop) -> None:
+    markets = Counter(row["market"] for row in _good_rows(shop[0]))
+    assert set(markets) == {"PL", "DE", "CZ"}
+    assert markets["PL"] > markets["DE"] > markets["CZ"] > 0
 
 
 @pytest.mark.parametrize("kind", ["view", "impression"])  # impressions follow popularity alone
@@ -362,9 +389,9 @@ def test_taste_of_the_first_days_foretells_the_later_ones(shop: Shop) -> None:
         if row["event_type"] == "view":
             shelf = category[row["item_id"]]
             if row["event_time"][:10] < str(OPTIONS.day(3)):
-                early[row["user_id"]][shelf] += 1
+                early[_shopper(row)][shelf] += 1
             else:
-                late.append((row["user_id"], shelf))
+                late.append((_shopper(row), shelf))
     known = [(early[user].most_common(1)[0][0], shelf) for user, shelf in late if user in early]
     hits = np.mean([favourite == shelf for favourite, shelf in known])
     shuffled = np.random.default_rng(0).permutation([favourite for favourite, _ in known])

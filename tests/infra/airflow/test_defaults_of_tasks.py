@@ -22,7 +22,7 @@ from tests.expectations import lake
 from tests.infra.report.test_report import published
 
 # Gates that run side by side are broken together: a run of the real DAG costs ten seconds.
-BESIDE = [("gate_items", "gate_interactions"), ("gate_recommendations",)]
+BESIDE = [("gate_items", "gate_interactions", "gate_steps"), ("gate_recommendations",)]
 TRACKED = "track_candidates"  # it runs whatever came before, and publishes nothing
 
 
@@ -34,7 +34,8 @@ def put_tables(shop: Storage, run: str, broken: tuple[str, ...]) -> None:
     lake.put_items(shop, run, lake.items(60), lake.items(60, *twice))
     held_out = [lake.held_out(user, 50) for user in range(100)]
     lake.put_interactions(shop, run, [*lake.pairs(range(100), range(50)), *held_out, *future])
-    lake.put_steps(shop, run, lake.steps(1000))
+    after_cut = [lake.step(1, position=2, event_time=lake.CUT)] if "gate_steps" in broken else []
+    lake.put_steps(shop, run, lake.steps(1000, *after_cut))
     lake.put_lists(shop, run, [lake.top(user, [*range(19), *missing]) for user in range(100)])
 
 
