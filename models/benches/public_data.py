@@ -17,7 +17,8 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 
 from infra.errors import InputError
-from models.data.run_tables import RunTables, interactions, item_features, pairs_of, past_of
+from models.data.pairs import pairs_of, past_of
+from models.data.run_tables import RunTables, interactions, item_features
 
 PLACES = (Path("../shared/data"), Path("data"))
 PRODUCT = re.compile(r"\d{5}[A-Za-z]*")  # POST, DOT, M, BANK CHARGES are no products

@@ -38,9 +38,9 @@ PUBLISHED: dict[str, Any] = {
     "weight_power": 0.0,
     "random_state": 1,
 }
-# The 100 or 200 neighbours of the first two leave 72,000 items to what sells, so their AUC says
-# nothing; spark_als knows no item of the hold-out that nobody took before.
-NOT_RANKED = ("also_bought", "content", "spark_als")
+# `again` and the 100 or 200 neighbours of the next two leave 72,000 items to what sells, so their
+# AUC says nothing; spark_als knows no item of the hold-out that nobody took before.
+NOT_RANKED = ("again", "also_bought", "content", "spark_als")
 BUY_AGAIN = REPOSITORY / "models/placements_buy_again.yaml"  # a shop that restocks
 CF_AUC, HYBRID_AUC, WITHIN = 0.347, 0.703, 0.02
 

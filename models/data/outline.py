@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from infra.errors import InputError
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
+from models.data.pairs import learnt
 from models.data.run_tables import (
     RunTables,
     held_to_schema,
     inputs_of,
-    learnt,
     read_table,
     require_weights,
     run_tables,

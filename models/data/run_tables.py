@@ -18,14 +18,13 @@ from infra.lake import inputs_id
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.storage import Storage
 from infra.utc import in_utc
+from models.data.pairs import Pairs, Past, learnt, pairs_of, past_of
 from models.data.text_columns import coded, read_coded
 from models.recommender import (
     NONE,
     Interactions,
     ItemFeatures,
     ItemIds,
-    Matrix,
-    UserIds,
     positions,
     texts,
 )
@@ -37,45 +36,6 @@ SINCE_ADDED = {  # every pair was wanted, and nobody noted what was bought
     "purchases": pa.scalar(0, pa.int32()),
     "bought_time": pa.scalar(None, pa.timestamp("us", tz="UTC")),
 }
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the train users did before the cut, whether models learn from it or not.
-
-    Attributes
-    ----------
-    seen : csr_matrix of bool, shape (n_users, n_items)
-        They did anything with the item.
-    bought : csr_matrix of int64, shape (n_users, n_items)
-        When they last bought it, also if it was sent back: microseconds since 1970, UTC.
-    """
-
-    seen: Matrix
-    bought: Matrix
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """What users did after the cut, one entry per pair of user and item.
-
-    Attributes
-    ----------
-    users, items : arrays of str, shape (n,)
-    successes, purchases : arrays of int, shape (n,)
-        See the table `interactions`.
-    """
-
-    users: UserIds
-    items: ItemIds
-    successes: NDArray[np.int32]
-    purchases: NDArray[np.int32]
-
-    def of_users(self, chosen: NDArray[np.bool_]) -> Pairs:
-        """Return some of the pairs; `chosen` has the shape of `users`."""
-        return Pairs(
-            self.users[chosen], self.items[chosen], self.successes[chosen], self.purchases[chosen]
-        )
 
 
 @dataclass(frozen=True)
@@ -151,11 +111,6 @@ def inputs_of(storage: Storage, run: str, *tables: Table) -> str:
     )
 
 
-def learnt(rows: pa.Table) -> pa.Table:
-    """Return the rows that models learn from; weight 0 says that all was sent back."""
-    return rows.filter(pc.greater(rows["weight"], 0))
-
-
 def run_tables(
     past: pa.Table, items: pa.Table, holdout: pa.Table, every_item: ItemIds, facts: dict[str, Any]
 ) -> RunTables:
@@ -223,24 +178,6 @@ def interactions(rows: pa.Table, items: ItemIds) -> Interactions:
     shape = (len(users), len(items))
     matrix = csr_matrix((weights, item_positions[order], starts), shape=shape)
     return Interactions(users, items, matrix, times)
-
-
-def past_of(rows: pa.Table, train: Interactions) -> Past:
-    """Turn all rows before the cut into arrays; users and items that `train` lacks are left out."""
-    (keys, of_key), (ids, of_id) = coded(rows["user_key"]), coded(rows["item_id"])
-    users, items = positions(train.users, keys)[of_key], positions(train.items, ids)[of_id]
-    times = rows["bought_time"].cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy()
-    known, shape = (users != NONE) & (items != NONE), train.weights.shape
-    places, marks = (users[known], items[known]), np.ones(int(known.sum()), dtype=np.bool_)
-    bought = csr_matrix((times[known], places), shape=shape, dtype=np.int64)
-    bought.eliminate_zeros()
-    return Past(csr_matrix((marks, places), shape=shape), bought)
-
-
-def pairs_of(rows: pa.Table) -> Pairs:
-    """Turn the rows after the cut into arrays."""
-    numbers = (rows[name].to_numpy() for name in ("successes", "purchases"))
-    return Pairs(texts(rows["user_key"]), texts(rows["item_id"]), *numbers)
 
 
 def item_features(rows: pa.Table, items: ItemIds) -> ItemFeatures:

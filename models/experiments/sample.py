@@ -9,7 +9,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.run_tables import Past, RunTables
+from models.data.pairs import Past
+from models.data.run_tables import RunTables
 from models.recommender import UserIds
 
 Users: TypeAlias = NDArray[np.bool_]

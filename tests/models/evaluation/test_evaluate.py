@@ -117,7 +117,7 @@ def test_two_runs_with_one_seed_are_equal(shop: Storage, write_run: WriteRun) ->
 
 def test_an_untrained_candidate_is_red(shop: Storage, write_run: WriteRun) -> None:
     write_run()
-    for name in ("popularity", "also_bought", "content"):
+    for name in ("popularity", "also_bought", "again", "content"):
         train(shop, RUN, name)
     with pytest.raises(StorageError, match="lightfm_hybrid is not finished"):
         evaluate(shop, RUN)

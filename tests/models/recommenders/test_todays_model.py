@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from models.recommender import NONE, ItemIds, Recommendations, Recommender, UserIds
 from models.recommenders.also_bought import AlsoBought
+from models.recommenders.capabilities import recommend_sessions
 from models.recommenders.popularity import Popularity
 from models.recommenders.todays_model import TodaysModel
 from tests.models.conftest import arrays, tastes
@@ -129,3 +130,18 @@ def test_nobody_and_nothing() -> None:
     todays = TodaysModel(MODELS[0], ITEMS.items[:0], ITEMS.recommendable[:0])
     assert (todays.recommend(EVERYONE, K).items == NONE).all()
     assert todays.recommend(EVERYONE[:0], K).items.shape == (0, K)
+
+
+def test_sessions_are_answered_with_what_is_shown_today() -> None:
+    """As by asking for everything, and leaving out what was withdrawn."""
+    train, items = arrays(*tastes())
+    model = AlsoBought().fit(train, items)
+    shown = items.recommendable & (np.arange(len(items.items)) % 3 == 0)
+    names = (["item001", "item004"], ["never heard of"], ["item030"])
+    sessions = [np.array(visit) for visit in names]
+    given = TodaysModel(model, items.items, shown).recommend_sessions(sessions, 6)
+    everything = recommend_sessions(model, sessions, len(items.items))
+    allowed = set(items.items[shown])
+    for row in range(3):
+        kept = [name for name in everything.item_ids(row) if name in allowed]
+        assert given.item_ids(row) == kept[:6]

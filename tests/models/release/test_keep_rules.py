@@ -131,6 +131,9 @@ REFUSED = {
     "unknown key 'mim'": _broken("release", "ndcg_at_10: {mim: 1, why: w}"),
     "no metric 'ndgc'": _broken("release", "ndgc: {min: 1, why: w}"),
     "placements.yaml: key 'success'": _broken("placements", "placements: {}"),
+    "'judged_by' is 'auc', which is not measured of every customer": _broken(
+        "placements", PLACEMENTS.read_text().replace("judged_by: ndcg_at_10", "judged_by: auc")
+    ),
 }
 
 
