@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
@@ -38,6 +39,10 @@ class ListRule:
 
     leave_out: LeaveOut
     within_days: int = 0
+
+    def bought_since(self, as_of: datetime) -> datetime:
+        """Return from when on what was bought is left out, as of a time."""
+        return as_of - timedelta(days=self.within_days)
 
 
 class Placement(Strict):
@@ -93,6 +98,11 @@ class Placements(Strict):
     def home(self) -> Placement:
         """The placement that releases are judged by."""
         return self.placements[HOME]
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest list."""
+        return max(placement.length for placement in self.placements.values())
 
     @property
     def by_rule(self) -> Mapping[ListRule, dict[str, int]]:

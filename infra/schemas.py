@@ -210,11 +210,12 @@ STEPS = Table(
 RECOMMENDATIONS = Table(
     "recommendations",
     """
+    placement STRING NOT NULL COMMENT 'where it is shown: a name of models/placements.yaml',
     user_key STRING NOT NULL COMMENT 'see events',
     item_ids ARRAY<STRING> NOT NULL COMMENT 'best first',
     scores ARRAY<FLOAT> NOT NULL COMMENT 'descending; only their order means anything'
     """,
-    "One row per user",
+    "One row per user and placement",
 )
 
 TABLES = (EVENTS, QUARANTINE, ITEMS, CATALOGUE, INTERACTIONS, HISTORY, STEPS, RECOMMENDATIONS)

@@ -1,8 +1,9 @@
-"""Writes the winner's top-N list of every user, scored by Spark's workers in blocks of users.
+"""Writes the winner's top-N lists of every user, scored by Spark's workers in blocks of users.
 
-Grain: one row per user of the run's interactions. Items that are unavailable by now are left out,
-also those that were available at the cut. The manifest of the lists names the manifest of the model
-that made them, by its hash: the same name trained again is another model.
+Grain: one row per user of the run's interactions and placement of the shop. Left out are, as of the
+run and hold-out included, what `models/placements.yaml` says, and items that are unavailable by
+now, also those that were available at the cut. The manifest of the lists names the manifest of the
+model that made them, by its hash: the same name trained again is another model.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
 from infra.ledger.run_rules import placements_of
 from infra.loading import load_named
+from infra.placements import ListRule
 from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
 from infra.settings import load_settings
 from infra.spark import session as spark_session
@@ -28,24 +30,42 @@ from infra.spark.cluster import ship_folder, shipped_folder
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
+from infra.utc import in_utc
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Score = Callable[[list[str]], pd.DataFrame]
+    Score = Callable[[list[str], list[Any]], pd.DataFrame]
+
+
+def left_out_of(interactions: DataFrame, rules: Sequence[ListRule], as_of: datetime) -> DataFrame:
+    """Say of every user what lists leave out: `user_key`, and `left_out` with ids by rule.
+
+    Both parts of the interactions count: lists are shown after the hold-out.
+    """
+    ids = [F.collect_set(F.when(_is_left_out(rule, as_of), F.col("item_id"))) for rule in rules]
+    return interactions.groupBy("user_key").agg(F.array(*ids).alias("left_out"))
+
+
+def _is_left_out(rule: ListRule, as_of: datetime) -> Column:
+    if rule.leave_out == "bought":
+        return F.col("bought_time") >= F.lit(rule.bought_since(as_of))
+    return F.lit(rule.leave_out == "seen")
 
 
 def top_lists(users: DataFrame, score: Score) -> DataFrame:
-    """Give every user (column `user_key`) the list that `score` makes for blocks of users."""
+    """Give every user of `left_out_of` the lists that `score` makes for blocks of users."""
 
     def by_block(blocks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for block in blocks:
-            yield score(block["user_key"].to_list())
+            yield score(block["user_key"].to_list(), block["left_out"].to_list())
 
-    return users.select("user_key").mapInPandas(by_block, RECOMMENDATIONS.ddl)
+    return users.mapInPandas(by_block, RECOMMENDATIONS.ddl)
 
 
-def scorer(loader: str, folder: str, k: int, shown: frozenset[str]) -> Score:
+def scorer(
+    loader: str, folder: str, lengths: Sequence[Mapping[str, int]], shown: frozenset[str]
+) -> Score:
     """Return the function a worker scores with; it loads the model once per process.
 
     Parameters
@@ -55,23 +75,40 @@ def scorer(loader: str, folder: str, k: int, shown: frozenset[str]) -> Score:
         customers may be shown, to what answers with these alone.
     folder : str
         Name of the folder Spark has shipped to the workers.
-    k : int
-        Length of a list.
+    lengths : sequence of mapping of str to int
+        By rule of what is left out, in the order of `left_out_of`: the placements that share it,
+        and the length of their lists. They are one list, cut to length.
     shown : frozenset of str
     """
 
-    def score(users: list[str]) -> pd.DataFrame:
-        import numpy as np
+    def score(users: list[str], left_out: list[Any]) -> pd.DataFrame:
         import pandas as pd
 
         model = _load_once(loader, folder, shown)
-        lists = model.recommend(np.array(users, dtype=np.str_), k)
-        items = [lists.item_ids(row) for row in range(len(users))]
-        scores = [lists.scores[row, : len(ids)].tolist() for row, ids in enumerate(items)]
-        rows = zip(users, items, scores, strict=True)
+        rows = [
+            (name, user, ids[:length], scores[:length])
+            for place, names in enumerate(lengths)
+            for user, ids, scores in _lists(
+                model, users, [ids[place] for ids in left_out], max(names.values())
+            )
+            for name, length in names.items()
+        ]
         return pd.DataFrame(rows, columns=list(RECOMMENDATIONS.columns))
 
     return score
+
+
+def _lists(
+    model: Any, users: list[str], left_out: list[Any], k: int
+) -> Iterator[tuple[str, list[str], list[float]]]:
+    """Give every user's items and their scores, best first, without what is left out."""
+    import numpy as np
+
+    asked = np.array(users, dtype=np.str_)
+    lists = model.recommend(asked, k, exclude_seen=False, seen=model.marks(left_out))
+    for row, user in enumerate(users):
+        ids = lists.item_ids(row)
+        yield user, ids, lists.scores[row, : len(ids)].tolist()
 
 
 @cache
@@ -100,9 +137,10 @@ def recommend(
             spark_session.read_table(spark, table, [lake.address(table.name, run)])
             for table in (INTERACTIONS, CATALOGUE)
         )
-        k, shown = placements_of(storage, run).home.length, shown_now(catalogue)
-        score = scorer(loader, shipped, k, shown)
-        users = interactions.select("user_key").distinct()
+        placements, shown = placements_of(storage, run), shown_now(catalogue)
+        as_of = in_utc(datetime.fromisoformat(lake.manifest(INTERACTIONS.name, run)["as_of"]))
+        users = left_out_of(interactions, list(placements.by_rule), as_of)
+        score = scorer(loader, shipped, list(placements.by_rule.values()), shown)
         address = lake.begin("recommendations", run)
         top_lists(users, score).write.mode("overwrite").parquet(address)
         # here: an executor that does its first task asks for the model, whatever the task
@@ -111,7 +149,7 @@ def recommend(
         raise InputError("No user got a list.", "Look at the interactions of the run.")
     made = {"model": model, "model_manifest_sha256": sha256, "written_at": datetime.now(UTC)}
     lake.commit("recommendations", run, {"rows": rows, **made})
-    print(f"recommendations: {rows:,} lists of {k}", flush=True)
+    print(f"recommendations: {rows:,} lists of {len(placements.placements)} placements", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from infra.command_line import INDENT, text_table
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
+from infra.placements import HOME
 from infra.places import PAGE, REPOSITORY
 from infra.records.release import Judgement, PublishRecord, VerdictRecord
 from infra.storage import Storage
@@ -76,7 +77,8 @@ def _live(record: PublishRecord | None) -> str:
 
 def _examples(storage: Storage, run: str) -> str:
     """Show what a few users would see."""
-    users = list(islice(_rows(storage, "recommendations", run), EXAMPLE_USERS))
+    lists = _rows(storage, "recommendations", run)
+    users = list(islice((row for row in lists if row["placement"] == HOME), EXAMPLE_USERS))
     wanted = {item for user in users for item in user["item_ids"][:EXAMPLE_ITEMS]}
     titles = {
         row["item_id"]: row["title"]

@@ -19,6 +19,7 @@ from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
 from models.bundle.bundle import load_recommender, todays_model
 from models.bundle.card import card_page, model_card
+from models.bundle.left_out import read_left_out
 from models.bundle.refit_winner import refit_of
 from models.bundle.served_items import ServedItems, read_served_items
 from models.bundle_layout import (
@@ -63,9 +64,11 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
         written_at = _copy_lists(verdict, storage, model, scratch / LISTS)
         items = read_served_items(storage, run, as_of_now=made.refitted)
         items.save(scratch)
-        _write_fallback(items, placements_of(storage, run).home.length, scratch)
+        placements = placements_of(storage, run)
+        read_left_out(storage, run, placements.home.rule, items.ids).save(scratch)
+        _write_fallback(items, placements.longest, scratch)
         fit = read_fit(scratch / MODEL)
-        _write_card(model_card(verdict, made, storage, fit), scratch)
+        _write_card(model_card(verdict, made, storage, fit, placements), scratch)
         manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
         version = version_of(scratch)
         storage.lake.begin(BUNDLES, run)  # a bucket keeps the files of an earlier writing

@@ -4,9 +4,10 @@
 |---|---|
 | the model, arrays and JSON | `model/` |
 | the model that was scored, if it was fitted again since | `judged/` |
-| the list of every user | `recommendations/*.parquet` |
+| the lists of every user, one for each placement | `recommendations/*.parquet` |
 | the list of everybody else | `fallback.json` |
 | the items as known now | `items.npz` |
+| what each user is not shown at `home`, see `left_out.py` | `left_out.npz` |
 | where it comes from, what it can and cannot do | `card.json`, and `card.md` to read |
 | sha256 and size of all of them | `_manifest.json` |
 """
@@ -23,6 +24,7 @@ import numpy as np
 
 from infra.errors import BundleError
 from infra.stores.digests import MAX_FILE_BYTES, FolderManifest, verified
+from models.bundle.left_out import LeftOut
 from models.bundle.served_items import ServedItems
 from models.bundle_layout import CARD, FALLBACK, MODEL
 from models.recommender import ItemIds, Recommendations, Recommender, UserIds
@@ -42,6 +44,9 @@ class Bundle:
         What `models.bundle.card` wrote.
     fallback : tuple of str
         The items for those the model does not know, best first.
+    left_out : LeftOut or None
+        What each user is not shown; None in bundles of earlier versions, which leave out whatever
+        the model knows that a user had.
     """
 
     folder: Path
@@ -51,10 +56,14 @@ class Bundle:
     items: ServedItems
     recommender: Recommender
     fallback: tuple[str, ...]
+    left_out: LeftOut | None
 
-    def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
-        """See `TodaysModel.recommend`; the answers point into the ids of `items`."""
-        return self._todays.recommend(users, k, exclude_seen=exclude_seen)
+    def recommend(self, users: UserIds, k: int) -> Recommendations:
+        """Answer as the lists of `home` do; the answers point into the ids of `items`."""
+        if self.left_out is None:
+            return self._todays.recommend(users, k)
+        seen = self.left_out.of(users)
+        return self._todays.recommend(users, k, exclude_seen=False, seen=seen)
 
     @cached_property
     def _todays(self) -> TodaysModel:
@@ -81,14 +90,17 @@ def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
     for name in (CARD, FALLBACK, ServedItems.FILE):
         if name not in manifest.files:
             raise BundleError(f"{folder} has no {name}.", "Build the bundle again.")
+    items = ServedItems.load(folder)
+    knows = LeftOut.FILE in manifest.files
     return Bundle(
         folder=folder,
         manifest=manifest,
         model_sha256=manifest.model_sha256(f"{MODEL}/"),
         card=_json(folder / CARD),
-        items=ServedItems.load(folder),
+        items=items,
         recommender=load_recommender(folder / MODEL),
         fallback=tuple(_json(folder / FALLBACK).get("item_ids", ())),
+        left_out=LeftOut.load(folder, len(items.ids)) if knows else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
+from infra.placements import Placements
 from infra.records.evaluation import Score
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.schemas import INTERACTIONS
@@ -29,7 +30,11 @@ REFITTED = (
 
 
 def model_card(
-    verdict: VerdictRecord, made: RefitRecord, storage: Storage, fit: Fit
+    verdict: VerdictRecord,
+    made: RefitRecord,
+    storage: Storage,
+    fit: Fit,
+    placements: Placements,
 ) -> dict[str, Any]:
     """Return the card of a released model as JSON types; no clock, so that bundles repeat.
 
@@ -60,6 +65,7 @@ def model_card(
             "notes": list(evaluation.notes),
             "model_sha256": verdict.model_sha256,
         },
+        "placements": placements.model_dump(mode="json", exclude_none=True),
         "refit": made.model_dump(mode="json", exclude={"at"}),
         "thresholds_sha256": verdict.thresholds_sha256,
         "limits": [judgement.model_dump(mode="json") for judgement in verdict.judgements],
@@ -98,6 +104,8 @@ def card_page(card: Mapping[str, Any]) -> str:
         *_points(card["read"]),
         "## Numbers",
         *_table(("metric", "value", "95% interval"), _numbers(card)),
+        "## Lists",
+        *_table(("placement", "length", "leaves out", "why"), _lists(card)),
         "## Thresholds",
         *_table(("metric", "result", "why"), _thresholds(card)),
         "## Slices",
@@ -114,6 +122,13 @@ def _numbers(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, value in sorted(card["metrics"].items()):
         bounds = card["intervals"].get(name)
         yield name, f"{value:.4g}", " to ".join(f"{bound:.4g}" for bound in bounds or ())
+
+
+def _lists(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, placement in card["placements"]["placements"].items():
+        days = placement.get("within_days")
+        rule = placement["leave_out"] + (f" in the last {days} days" if days else "")
+        yield name, str(placement["length"]), rule, placement["why"]
 
 
 def _thresholds(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -21,6 +21,7 @@ import numpy as np
 import models
 from infra.errors import BundleError, CatwalkError
 from infra.ledger.run_records import RunRecords
+from infra.placements import HOME
 from infra.places import bundle_key
 from infra.records.release import ServingRecord
 from infra.settings import Settings
@@ -124,13 +125,20 @@ def check(folder: Path) -> dict[str, Any]:
 
 
 def _ready_lists(folder: Path) -> tuple[UserIds, list[list[str]]]:
-    """Return the first lists of the bundle: keys and item ids."""
+    """Return the first lists of the bundle for `home`: keys and item ids."""
+    from pyarrow.compute import equal
     from pyarrow.parquet import ParquetFile  # read_table would import pandas: half the time
 
-    files = sorted((folder / LISTS).glob("*.parquet"))
-    rows = [row for file in files for row in ParquetFile(file).read().slice(0, SAMPLE).to_pylist()]
-    users = np.array([row["user_key"] for row in rows[:SAMPLE]], dtype=np.str_)
-    return users, [row["item_ids"] for row in rows[:SAMPLE]]
+    users: list[str] = []
+    lists: list[list[str]] = []
+    for file in sorted((folder / LISTS).glob("*.parquet")):
+        rows = ParquetFile(file).read()
+        if "placement" in rows.column_names:  # lists of earlier versions are all those of home
+            rows = rows.filter(equal(rows["placement"], HOME))
+        for row in rows.slice(0, SAMPLE - len(users)).to_pylist():
+            users.append(row["user_key"])
+            lists.append(row["item_ids"])
+    return np.array(users, dtype=np.str_), lists
 
 
 def _ask(bundle: Bundle, users: UserIds, k: int) -> Recommendations:

@@ -7,13 +7,14 @@ any other one is asked for more, and what must not be shown is thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from models.metrics.ranking import marked
 from models.recommender import (
@@ -79,6 +80,16 @@ class TodaysModel:
             return recommend_sessions(self._asked, [sessions[row] for row in rows], asked)
 
         return self._answers(ask, len(sessions), k, None)
+
+    def marks(self, ids: Sequence[Sequence[str]]) -> Matrix:
+        """Mark items by their ids, a row per user, as `seen`; ids that are no items are skipped."""
+        lengths = [len(row) for row in ids]
+        flat = np.asarray([name for row in ids for name in row], dtype=np.str_)
+        places = positions(self.items, flat)
+        rows = np.repeat(np.arange(len(ids)), lengths)[places != NONE]
+        places = places[places != NONE]
+        ones = np.ones(len(places), dtype=np.int8)
+        return csr_matrix((ones, (rows, places)), shape=(len(ids), len(self.items)))
 
     @cached_property
     def withdrawn(self) -> int:

@@ -184,7 +184,8 @@ def top(user: int, ids: Iterable[int], **changes: Any) -> dict[str, Any]:
     """Return the list of a user, with falling scores."""
     shown = [f"i{number}" for number in ids]
     scores = [float(len(shown) - place) for place in range(len(shown))]
-    return {"user_key": f"u{user}", "item_ids": shown, "scores": scores, **changes}
+    row = {"placement": "home", "user_key": f"u{user}", "item_ids": shown, "scores": scores}
+    return {**row, **changes}
 
 
 def put_lists(shop: Storage, run: str, rows: Rows, drop: str = "") -> None:

@@ -6,6 +6,7 @@ half a second per call, however many rows it is given.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import nan
@@ -24,7 +25,6 @@ from expectations.events import gate_events
 from infra.errors import GateError
 from infra.ledger.batches import decide
 from infra.ledger.run_records import RunRecords
-from infra.places import REPOSITORY
 from infra.records.gates import BatchDecision, Check
 from infra.report.wording import is_share
 from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Reason, Table
@@ -310,13 +310,15 @@ def shown(
     users: int = 0,
     stock: int = 20,
     more: lake.Rows | None = None,
+    bought: datetime | None = None,
     **put: Any,
 ) -> Put:
     """Put lists for users beside their interactions: as many users as lists unless given."""
 
     def write(shop: Storage, run: str) -> None:
         lake.put_lists(shop, run, list(lists), **put)
-        lake.put_interactions(shop, run, pairs(range(users or len(lists)), [1]))
+        known = [pair(user, 1, bought_time=bought) for user in range(users or len(lists))]
+        lake.put_interactions(shop, run, known)
         lake.put_items(shop, run, [], lake.items(stock, *(more or [])))
 
     return write
@@ -326,6 +328,10 @@ def same(users: int) -> lake.Rows:
     return [top(user, FULL) for user in range(users)]
 
 
+def short(first: int, end: int) -> lake.Rows:
+    return [top(user, range(LENGTH - 1)) for user in range(first, end)]
+
+
 SCORES = {"down": [5.0, 4.0, 4.0, 2.0, 1.0], "up": [5.0, 4.0, 4.5, 2.0, 1.0]}
 HIDDEN = [item(99, in_stock=False), item(98, has_picture=False)]
 RECOMMENDATIONS: Cases = {
@@ -333,9 +339,19 @@ RECOMMENDATIONS: Cases = {
     "lists": (shown(top(0, FULL)), shown(users=1)),
     "users_share": (shown(*same(3)), shown(*same(3), users=4)),
     "full_lists_share": (
-        shown(*same(100)),
-        shown(*same(99), top(99, range(4))),
+        shown(*same(10), *short(10, 12)),  # two of 2,000, however small the shop
+        shown(*same(10), *short(10, 13)),
     ),
+    "full_lists_share ": (
+        shown(*same(2997), *short(2997, 3000)),
+        shown(*same(2996), *short(2996, 3000)),
+    ),
+    "short_lists": (shown(*same(100)), shown(*same(99), *short(99, 100))),
+    "left_out_items": (
+        shown(*same(2), bought=AS_OF - timedelta(days=30) - SECOND),
+        shown(*same(2), bought=AS_OF - timedelta(days=30)),
+    ),
+    "unknown_placements": (shown(*same(2)), shown(*same(2), top(0, FULL, placement="start"))),
     "repeated_users": (shown(*same(2)), shown(*same(2), top(1, FULL))),
     "lists_for_strangers": (shown(*same(2)), shown(*same(3), users=2)),
     "lists_with_repeats": (shown(*same(2)), shown(top(0, [1, 2, 3, 4, 1]))),
@@ -404,10 +420,11 @@ STEPS: Cases = {
 
 
 def short_lists(folder: Path) -> Path:
-    """Write a placements file whose lists have `LENGTH` places."""
-    shipped = REPOSITORY / "models/placements.yaml"
+    """Write a placements file of one placement, whose lists have `LENGTH` places."""
+    home = {"answers": "personal", "length": LENGTH, "leave_out": "bought", "within_days": 30}
+    content = {"success": ["purchase"], "placements": {"home": {**home, "why": "a test"}}}
     file = folder / "placements.yaml"
-    file.write_text(shipped.read_text().replace("length: 20", f"length: {LENGTH}"))
+    file.write_text(json.dumps(content))
     return file
 
 
@@ -563,7 +580,7 @@ def test_what_breaks_a_rule_is_shown_but_for_texts(
     assert examples("events", "repeated_ids") == [{"event_id": "e97", "times": 2}]
     assert examples("events", "wrong_columns") == [{"column": "events.placement"}]
     assert examples("events", "quarantined_too_old") == [{"reason": "too_old", "file": "bad.jsonl"}]
-    assert examples("recommendations", "users_share") == [{"user_key": "u3"}]
+    assert examples("recommendations", "users_share") == [{"placement": "home", "user_key": "u3"}]
     assert examples("recommendations", "unknown_items") == [{"item_id": "i20", "shown": 1}]
     assert [row["item_id"] for row in examples("items", "unusable_prices")] == ["i98"]
     assert "b'raw'" not in str(found)

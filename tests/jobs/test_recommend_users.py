@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from infra.settings import load_settings
 from infra.storage import Storage
 from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
@@ -21,7 +23,7 @@ from jobs.recommend_users import recommend
 from models.recommender import ItemIds
 from models.recommenders.popularity import Popularity
 from models.recommenders.todays_model import TodaysModel
-from tests.models.conftest import INTERACTION_TYPES, ITEM_TYPES, RUN, arrays, tastes
+from tests.models.conftest import AS_OF, INTERACTION_TYPES, ITEM_TYPES, RUN, Row, arrays, tastes
 
 MODEL = "popularity"
 
@@ -31,9 +33,11 @@ def load(folder: Path, shown: ItemIds) -> TodaysModel:
     return TodaysModel(Popularity.load(folder), shown, np.ones(len(shown), dtype=np.bool_))
 
 
-def write_shop(shop: Storage) -> tuple[set[str], str]:
-    """Write the tables and the model of a run; return the users and an item sold out since."""
+def write_shop(shop: Storage) -> tuple[list[Row], str]:
+    """Write the tables and the model of a run; return the pairs and an item sold out since."""
     pairs, items = tastes(users=8, items=20)
+    for number, row in enumerate(pairs):  # bought on each of the last 40 days, the hold-out too
+        row["bought_time"] = AS_OF - timedelta(days=number % 40)
     train, features = arrays(pairs, items)
     model = Popularity().fit(train, features)
     folder = Path(shop.lake.address("candidates", RUN, MODEL))
@@ -50,23 +54,62 @@ def write_shop(shop: Storage) -> tuple[set[str], str]:
         place = Path(shop.lake.begin(table, RUN))
         place.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, types), place / "part-00000.parquet")
-        shop.lake.commit(table, RUN, {"rows": len(rows)})
-    return {row["user_key"] for row in pairs}, sold_out
+        shop.lake.commit(table, RUN, {"rows": len(rows), "as_of": AS_OF.isoformat()})
+    return pairs, sold_out
 
 
 def test_the_lists_name_the_model_that_made_them(spark: Any, shop: Storage) -> None:
-    users, sold_out = write_shop(shop)
+    pairs, sold_out = write_shop(shop)
+    users = {row["user_key"] for row in pairs}
     before = datetime.now(UTC)
     recommend(spark, shop, RUN, MODEL, f"candidates/{RUN}/{MODEL}", f"{__name__}:load")
     rows = shop.lake.dataset("recommendations", RUN).to_table().to_pylist()
-    assert sorted(row["user_key"] for row in rows) == sorted(users)
+    given = sorted((row["placement"], row["user_key"]) for row in rows)
+    assert given == sorted((name, user) for name in ("home", "newsletter") for user in users)
     assert all(row["item_ids"] and sold_out not in row["item_ids"] for row in rows)
     assert all(len(set(row["item_ids"])) == len(row["scores"]) for row in rows)
     said = shop.lake.manifest("recommendations", RUN)
     manifest = Path(shop.lake.address("candidates", RUN, MODEL), MANIFEST).read_bytes()
     assert said["model_manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
-    assert (said["model"], said["rows"]) == (MODEL, len(users))
+    assert (said["model"], said["rows"]) == (MODEL, 2 * len(users))
     assert before <= datetime.fromisoformat(said["written_at"]) <= datetime.now(UTC)
+
+
+RULES: dict[str, dict[str, Any]] = {
+    "home": {"length": 6, "leave_out": "bought", "within_days": 20},
+    "newsletter": {"length": 3, "leave_out": "seen"},
+    "app": {"length": 4, "leave_out": "seen"},
+    "kitchen": {"length": 20, "leave_out": "nothing"},
+}
+
+
+def test_each_placement_leaves_out_what_its_rule_says(
+    spark: Any, shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs, sold_out = write_shop(shop)
+    file = tmp_path / "placements.yaml"
+    placements = {name: {"answers": "personal", "why": "x", **rule} for name, rule in RULES.items()}
+    file.write_text(json.dumps({"success": ["purchase"], "placements": placements}))
+    monkeypatch.setenv("CATWALK_PLACEMENTS", str(file))
+    recommend(
+        spark, Storage(load_settings()), RUN, MODEL, f"candidates/{RUN}/{MODEL}", f"{__name__}:load"
+    )
+    model = Popularity.load(Path(shop.lake.address("candidates", RUN, MODEL)))
+    everybody = np.array(sorted({row["user_key"] for row in pairs}))
+    ranked = model.recommend(everybody, 20, exclude_seen=False)
+    best = {str(user): ranked.item_ids(place) for place, user in enumerate(everybody)}
+    lists = {
+        (row["placement"], row["user_key"]): row["item_ids"]
+        for row in shop.lake.dataset("recommendations", RUN).to_table().to_pylist()
+    }
+    assert len(lists) == len(RULES) * 8
+    for (placement, user), ids in lists.items():
+        mine = [row for row in pairs if row["user_key"] == user]
+        late = [row for row in mine if row["bought_time"] >= AS_OF - timedelta(days=20)]
+        left_out = {"home": late, "kitchen": []}.get(placement, mine)
+        hidden = {row["item_id"] for row in left_out} | {sold_out}
+        wanted = [item for item in best[user] if item not in hidden]
+        assert ids == wanted[: RULES[placement]["length"]], (placement, user)
 
 
 def test_nothing_is_asked_of_executors_once_the_model_is_gone(

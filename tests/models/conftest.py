@@ -21,6 +21,7 @@ from infra.places import RULES
 from infra.records.gates import Check, GateRecord
 from infra.records.release import ServingRecord
 from infra.records.steps import GATES
+from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.data.run_tables import interactions, item_features
@@ -280,7 +281,8 @@ def write_lists(
     """Write the table `recommendations` as the Spark job does, with the refitted candidate."""
     from infra.places import trained_of
     from models.bundle_layout import manifest_sha256
-    from models.data.run_tables import read_run
+    from models.data.run_tables import read_run, read_table
+    from models.recommenders.todays_model import TodaysModel
     from models.training.trained_model import model_folder, read_model
 
     train = read_run(shop, run).train
@@ -288,10 +290,18 @@ def write_lists(
     of_refit = made is not None and made.candidate == candidate
     place = made.folder if made and of_refit else f"{trained_of(run)}/{candidate}"
     with model_folder(shop, *place.rsplit("/", 1)) as (folder_of_model, _):
-        given = read_model(folder_of_model)[0].recommend(train.users, k)
+        model = read_model(folder_of_model)[0]
         sha256 = manifest_sha256(folder_of_model)
+    bought: dict[str, list[str]] = {}
+    for row in read_table(shop, INTERACTIONS, run).to_pylist():
+        if row["bought_time"] and row["bought_time"] >= AS_OF - timedelta(days=30):
+            bought.setdefault(row["user_key"], []).append(row["item_id"])
+    todays = TodaysModel(model, model.items, model.recommendable)
+    left_out = todays.marks([bought.get(user, []) for user in train.users])
+    given = todays.recommend(train.users, k, exclude_seen=False, seen=left_out)
     rows = [
         {
+            "placement": "home",
             "user_key": str(user),
             "item_ids": given.item_ids(row),
             "scores": given.scores[row][: len(given.item_ids(row))].tolist(),

@@ -227,7 +227,9 @@ def test_the_summary_of_a_release_shows_what_users_see(shop: Storage) -> None:
     records.save_published(published(1))
     point(shop, published(1))
     users = [
-        {"user_key": f"{n:032x}", "item_ids": ["1", "2"], "scores": [2.0, 1.0]} for n in range(9)
+        {"placement": name, "user_key": f"{n:032x}", "item_ids": ids, "scores": [2.0, 1.0]}
+        for n in range(9)
+        for name, ids in (("newsletter", ["2", "1"]), ("home", ["1", "2"]))
     ]
     table(shop, "recommendations", users)
     table(shop, "items", [{"item_id": "1", "title": "Blue dress"}, {"item_id": "2", "title": None}])

@@ -224,6 +224,7 @@ def test_what_a_bundle_holds(folder: Path) -> None:
         "card.md",
         "fallback.json",
         "items.npz",
+        "left_out.npz",
         *(f"{place}/{name}" for place in ("model", "judged") for name in model),
         "recommendations/part-00000.parquet",
     }
@@ -242,7 +243,7 @@ def test_the_same_inputs_give_the_same_bytes(folder: Path, shop: Storage) -> Non
 def test_the_bundle_answers_as_the_model(folder: Path) -> None:
     bundle = open_bundle(folder)
     asked = np.array(["user000", "nobody"])
-    direct = load_recommender(folder / "model").recommend(asked, 5)
+    direct = load_recommender(folder / "model").recommend(asked, 5)  # all was bought
     assert np.array_equal(bundle.recommend(asked, 5).items, direct.items)
 
 
