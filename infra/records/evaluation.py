@@ -107,3 +107,4 @@ class ExperimentRecord(Strict):
     train_interactions: int
     scores: tuple[Score, ...]
     notes: tuple[str, ...] = ()
+    judged_by: str = "ndcg_at_10"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.records.evaluation import Comparison, ExperimentRecord, Score
+from infra.report.slices import value_of
 from infra.report.templates import fill
-
-METRIC = "ndcg_at_10"
+from infra.report.wording import plain_name
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Row:
 def render_experiment(record: ExperimentRecord) -> str:
     """Turn the record of an experiment into its page."""
     scores = record.scores
-    best = max(scores, key=lambda score: score.metrics[METRIC])
+    best = max(scores, key=lambda score: score.metrics[record.judged_by])
     heading, sentence, tone = _headline(record, best)
     return fill(
         "experiment.html",
@@ -47,21 +47,22 @@ def render_experiment(record: ExperimentRecord) -> str:
                 comparison.against for score in scores for comparison in score.comparisons
             )
         ),
-        slices=_slices(scores),
+        slices=_slices(record),
         metrics=list(scores[0].metrics),
     )
 
 
 def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
     """Say what the highest variant is worth against the candidate as it is."""
+    metric = plain_name(record.judged_by)
     if best.name == record.candidate:
-        return "Nothing beat it", f"{best.name} as it is reached the highest NDCG@10.", "calm"
+        return "Nothing beat it", f"{best.name} as it is reached the highest {metric}.", "calm"
     findings = [
         comparison.finding
         for comparison in best.comparisons
         if comparison.against == record.candidate
     ]
-    value = f"{best.name} reached the highest NDCG@10, {best.metrics[METRIC]:.4f}"
+    value = f"{best.name} reached the highest {metric}, {best.metrics[record.judged_by]:.4f}"
     if findings[:1] == ["better"]:
         return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
     return "Cannot tell", f"{value}; chance alone could explain the difference.", "warn"
@@ -69,13 +70,14 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
 
 def _rows(record: ExperimentRecord) -> list[Row]:
     asis = next(score for score in record.scores if score.name == record.candidate)
-    longest = max(score.intervals[METRIC][1] for score in record.scores) or 1.0
-    return [_row(score, asis, longest) for score in record.scores]
+    metric = record.judged_by
+    longest = max(score.intervals[metric][1] for score in record.scores) or 1.0
+    return [_row(score, asis, metric, longest) for score in record.scores]
 
 
-def _row(score: Score, asis: Score, longest: float) -> Row:
-    low, high = score.intervals[METRIC]
-    ndcg, per_cent = score.metrics[METRIC], 100 / longest
+def _row(score: Score, asis: Score, metric: str, longest: float) -> Row:
+    low, high = score.intervals[metric]
+    value, per_cent = score.metrics[metric], 100 / longest
     same_kind = score.name.startswith(asis.name)
     changed = [
         (name, value)
@@ -85,23 +87,24 @@ def _row(score: Score, asis: Score, longest: float) -> Row:
     return Row(
         name=score.name,
         differs=changed if same_kind else [],
-        value=ndcg,
+        value=value,
         low=low,
         high=high,
         start=low * per_cent,
         width=(high - low) * per_cent,
-        at=ndcg * per_cent,
+        at=value * per_cent,
         against={comparison.against: comparison for comparison in score.comparisons},
         metrics=score.metrics,
     )
 
 
-def _slices(scores: Sequence[Score]) -> list[dict[str, Any]]:
+def _slices(record: ExperimentRecord) -> list[dict[str, Any]]:
+    scores, metric = record.scores, record.judged_by
     return [
         {
             "name": first.name,
             "users": first.users,
-            "ndcg": [score.slices[place].metrics.get(METRIC) for score in scores],
+            "values": [value_of(score.slices[place], metric) for score in scores],
         }
         for place, first in enumerate(scores[0].slices)
     ]

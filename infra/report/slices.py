@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.evaluation import EvaluationRecord, Score, Slice
 from infra.report.charts import value_text
 from infra.report.wording import NOTHING
 
-METRIC = "ndcg_at_10"
+NEXT_ITEM = "next_item_ndcg_at_10"  # of new customers, who want one item at a time
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,18 @@ def slice_table(evaluation: EvaluationRecord) -> list[SliceRow]:
             name=name,
             users=part.users,
             too_small=part.too_small,
-            values=tuple(_text(score, name) for score in evaluation.scores),
+            values=tuple(_text(score, name, evaluation.judged_by) for score in evaluation.scores),
         )
         for name, part in first.items()
     ]
 
 
-def _text(score: Score, name: str) -> str:
+def value_of(part: Slice, judged_by: str) -> float | None:
+    """Return what is shown of a slice: the metric that chooses, or that of new customers."""
+    return part.metrics.get(judged_by, part.metrics.get(NEXT_ITEM))
+
+
+def _text(score: Score, name: str, judged_by: str) -> str:
     part = next((part for part in score.slices if part.name == name), None)
-    if part is None or part.too_small or METRIC not in part.metrics:
-        return NOTHING
-    value = part.metrics[METRIC]
-    return value_text(METRIC, value, [value, 0.01])
+    value = None if part is None or part.too_small else value_of(part, judged_by)
+    return NOTHING if value is None else value_text(judged_by, value, [value, 0.01])

@@ -84,6 +84,7 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
         train_interactions=int(tables.train.weights.nnz),
         scores=scored.scores,
         notes=tuple(notes_of(scored.holdout, tables)),
+        judged_by=placements.judged_by,
     )
     files, page = RecordFiles(storage.reports, chosen.experiment), render_experiment(record)
     files.write(COMPARISON, record)
