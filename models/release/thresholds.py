@@ -12,7 +12,7 @@ from infra.errors import SettingsError
 from infra.records.release import Outcome
 from infra.rules import Strict, parse_rules, parse_yaml
 from models.evaluation.slices import SHOWN
-from models.metrics.ranking import HIGHER_IS_BETTER, METRICS
+from models.metrics.ranking import HIGHER_IS_BETTER, METRICS, NEXT_ITEM
 
 DOUBT = "when_in_doubt"
 HARDLY = 0.2  # NDCG@10 of shops is between 0.002 and 0.2, so no difference is as large
@@ -145,9 +145,10 @@ def _require_sense(metric: str, threshold: Threshold, origin: str) -> None:
         raise SettingsError(
             f"{origin}: less of '{metric}' is better, so it cannot drop or beat.", "Use max."
         )
-    if threshold.slices and metric not in SHOWN:
+    by_slice = (*SHOWN, *NEXT_ITEM)
+    if threshold.slices and metric not in by_slice:
         raise SettingsError(
-            f"{origin}: '{metric}' is not measured by slice.", f"Slices have {', '.join(SHOWN)}."
+            f"{origin}: '{metric}' is not measured by slice.", f"Slices have {', '.join(by_slice)}."
         )
 
 

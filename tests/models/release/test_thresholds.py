@@ -109,3 +109,9 @@ def test_an_amount_is_absolute_or_of_what_is_live(given: object, of_live: float,
 @pytest.mark.parametrize("live", [4e306, -1.7e308])
 def test_an_amount_of_a_huge_number_is_still_a_bound(live: float) -> None:
     assert Amount.model_validate("50%").of(live) == pytest.approx(abs(live) / 2)
+
+
+def test_new_customers_may_have_a_limit_of_their_own() -> None:
+    text = "next_item_ndcg_at_10: {slices: {new customers: {min: 0.05}}, why: w}"
+    rules = parse_thresholds(text.encode(), "release.yaml")
+    assert rules.thresholds["next_item_ndcg_at_10"].slices["new customers"].min == 0.05
