@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from expectations.checking.gate import WRONG_COLUMNS, Gate
-from expectations.checking.measure import Measure, count, incomplete, repeats
+from expectations.checking.measure import Measure, count, fact, incomplete, repeats
 from infra.records.gates import GateRecord
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
@@ -83,12 +83,18 @@ MEASURES = {
         "item_id",
         "is_unknown",
     ),
+    "left_out_users": fact(
+        "left_out_users", "users left out since they do more on a day than a person can"
+    ),
+    "left_out_events": fact("left_out_events", "events of those users in the window"),
 }
 
 
 def _facts(storage: Storage, run: str) -> dict[str, Any]:
     manifest = storage.lake.manifest(_TABLE, run)
-    return {name: datetime.fromisoformat(manifest[name]) for name in ("cut", "as_of")}
+    times = {name: datetime.fromisoformat(manifest[name]) for name in ("cut", "as_of")}
+    left_out = manifest.get("left_out_users", {"users": 0, "events": 0})  # earlier, nobody was
+    return times | {f"left_out_{name}": count for name, count in left_out.items()}
 
 
 GATE = Gate("interactions", MEASURES, {"interactions": INTERACTIONS, "items": ITEMS}, _facts)

@@ -152,8 +152,10 @@ def pairs(users: Iterable[int], items: Iterable[int]) -> Rows:
     return [pair(user, item) for user in users for item in chosen]
 
 
-def put_interactions(shop: Storage, run: str, rows: Rows, drop: str = "") -> None:
-    facts = {"cut": CUT, "as_of": AS_OF}
+def put_interactions(
+    shop: Storage, run: str, rows: Rows, drop: str = "", **more: Mapping[str, int]
+) -> None:
+    facts = {"cut": CUT, "as_of": AS_OF, **more}
     put(shop, INTERACTIONS, run, rows, facts, drop)
 
 

@@ -236,6 +236,12 @@ def taken(rows: lake.Rows, **facts: Any) -> Put:
 
 
 GRID = pairs(range(10), range(10))
+
+
+def robots(users: int, events: int) -> Put:
+    return taken(GRID, left_out_users={"users": users, "events": events})
+
+
 DIAGONAL = [pair(n, n) for n in range(10)]
 INTERACTIONS: Cases = {
     "wrong_columns": (taken(GRID), taken(GRID, drop="weight")),
@@ -299,6 +305,8 @@ INTERACTIONS: Cases = {
         taken([*GRID, pair(1, 1, part="holdout", last_time=None)]),
     ),
     "unknown_item_share": (taken(pairs([1], range(100))), taken(pairs([1], range(101)))),
+    "left_out_users": (robots(20, 20), robots(21, 21)),
+    "left_out_events": (robots(1, 1_000_000), robots(1, 1_000_001)),
 }
 
 LENGTH = 5
