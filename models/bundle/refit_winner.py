@@ -17,6 +17,8 @@ from pydantic import Field
 
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import placements_of
+from infra.placements import ListRule
 from infra.places import refits_of, trained_of
 from infra.records.release import RefitRecord, VerdictRecord
 from infra.rules import Strict, load_rules
@@ -24,10 +26,11 @@ from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest
 from models.candidates import Candidate, make
+from models.data.left_out import left_out
 from models.data.run_tables import RunTables
 from models.metrics.lists import overlap
 from models.metrics.ranking import K
-from models.recommender import Interactions, ItemFeatures, Recipe, Recommender
+from models.recommender import Recipe, Recommender
 from models.recommenders.todays_model import TodaysModel
 from models.release.verdict import not_rejected
 from models.training.train import fit_of, learn, read_lesson
@@ -125,7 +128,7 @@ def _fitted_again(
 ) -> RefitRecord:
     place = refits_of(verdict.run)
     model, fit, tables, manifest = _fit(storage, place, judged.fit)
-    alike = likeness(judged.model, model, tables.train, tables.items)
+    alike = likeness(judged.model, model, tables, placements_of(storage, verdict.run).home.rule)
     floor, says = _floor(limits.overlap_at_10, judged.fit.seed_overlap, alike)
     return RefitRecord(
         run=verdict.run,
@@ -169,22 +172,26 @@ def _fit(
 
 
 def likeness(
-    judged: Recommender, model: Recommender, train: Interactions, items: ItemFeatures
+    judged: Recommender, model: Recommender, tables: RunTables, rule: ListRule
 ) -> Likeness:
-    """Compare the lists of both models for users that both know.
+    """Compare the lists of both models, as they would be shown, for users that both know.
 
-    The scored one does not know what users took since its cut and what was sold out since; both
-    is left out of its lists.
+    The scored one does not know what users took since its cut and what was sold out since: lists of
+    both leave out what the placement says.
     """
+    train, items = tables.train, tables.items
     spread = np.linspace(0, len(train.users) - 1, min(len(train.users), MOST_COMPARED))
     rows = np.unique(spread.astype(np.intp))
     rows = rows[~judged.recommend(train.users[rows], 1).fallback]
     if not rows.size:
         return Likeness(0, 0.0, 0.0)
-    users = train.users[rows]
-    todays = TodaysModel(judged, items.items, items.recommendable)
-    before = todays.recommend(users, K, seen=train.weights[rows])
-    after = model.recommend(users, K)
+    users, hidden = train.users[rows], left_out(tables, rule, rows)
+    before, after = (
+        TodaysModel(answering, items.items, items.recommendable).recommend(
+            users, K, exclude_seen=False, seen=hidden
+        )
+        for answering in (judged, model)
+    )
     of_others = replace(after, items=np.roll(after.items, 1, axis=0))
     same, by_chance = (float(overlap(before, lists).mean()) for lists in (after, of_others))
     return Likeness(len(rows), same, by_chance)

@@ -12,6 +12,7 @@ import pytest
 
 from infra.errors import ReleaseError, SettingsError
 from infra.ledger.run_records import RunRecords
+from infra.placements import ListRule
 from infra.places import bundle_key
 from infra.records.release import RefitRecord
 from infra.records.steps import GATES
@@ -35,6 +36,7 @@ from models.training.train import train
 from models.training.trained_model import load_trained, model_folder, read_model
 from tests.models.conftest import (
     AS_OF,
+    BOUGHT,
     RUN,
     WINNER,
     Row,
@@ -128,16 +130,26 @@ def test_data_that_turned_around_in_the_last_days(shop: Storage, write_run: Writ
 
 
 def test_users_that_were_mixed_up_are_seen(judged: Storage) -> None:
-    model, train_pairs = load_trained(judged, RUN, WINNER).model, read_run(judged, RUN)
-    same = likeness(model, model, train_pairs.train, train_pairs.items)
+    model, tables = load_trained(judged, RUN, WINNER).model, read_run(judged, RUN)
+    same = likeness(model, model, tables, BOUGHT)
     assert same.overlap == 1.0 and same.by_chance < 0.6 and same.users == 60
 
     class MixedUp:
+        items, recommendable = model.items, model.recommendable
+
         def recommend(self, users: Any, k: int, **options: Any) -> Recommendations:
             return model.recommend(np.roll(users, 1), k, **options)
 
-    mixed = likeness(model, MixedUp(), train_pairs.train, train_pairs.items)  # type: ignore[arg-type]
+    mixed = likeness(model, MixedUp(), tables, BOUGHT)  # type: ignore[arg-type]
     assert mixed.overlap < mixed.by_chance
+
+
+def test_a_model_of_what_is_bought_again_is_compared_by_what_is_shown(judged: Storage) -> None:
+    """With what was seen left out, the lists of different users are more alike."""
+    model, tables = load_trained(judged, RUN, "again").model, read_run(judged, RUN)
+    shown = likeness(model, model, tables, ListRule("nothing"))
+    unseen = likeness(model, model, tables, ListRule("seen"))
+    assert shown.overlap == 1.0 and shown.by_chance < unseen.by_chance
 
 
 def test_the_floor_follows_the_noise_of_the_seed(judged: Storage) -> None:
