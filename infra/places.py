@@ -35,6 +35,7 @@ PROFILES = "profiles/events"  # a file per batch, as earlier Catwalks wrote them
 INDEX = "index"
 REPLAYS = "replays"
 CANDIDATES, REFITS, BUNDLES, EXPERIMENTS = "candidates", "refits", "bundles", "experiments"
+EVALUATIONS = "evaluations"
 SCRATCH = "scratch"  # also of the home
 # in the published store
 LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
@@ -86,6 +87,7 @@ PLACES = (
     Place("lake", INDEX, "copies of manifests, decisions and counts of all batches, in few files"),
     Place("lake", REPLAYS, "which rows of the quarantine were landed again"),
     Place("lake", CANDIDATES, "the trained candidates of a run", "keys"),
+    Place("lake", EVALUATIONS, "what each model of a run is worth to each customer, without keys"),
     Place("lake", REFITS, "the winner of a run, fitted on all data", "keys"),
     Place("lake", BUNDLES, "what a run would publish", "keys"),
     Place("lake", EXPERIMENTS, "the plan and the models of an experiment", "keys"),
@@ -113,6 +115,11 @@ def trained_of(run: str) -> str:
 def refits_of(run: str) -> str:
     """Return the folder of the lake that holds the winner of a run, fitted on all data."""
     return f"{REFITS}/{run}"
+
+
+def values_key(run: str) -> str:
+    """Return the file of the lake with what every model is worth to every customer of a run."""
+    return f"{EVALUATIONS}/{run}/values.npz"
 
 
 def costs_key(place: str, name: str) -> str:

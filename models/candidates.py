@@ -13,11 +13,14 @@ from pydantic.fields import FieldInfo
 from infra.errors import SettingsError
 from infra.ledger.run_rules import CANDIDATES, rules_of
 from infra.loading import load_named
-from infra.rules import Strict, parse_mapping, read_rules
+from infra.records.run_rules import AnchorPlan
+from infra.rules import Strict, parse_mapping, parse_rules, read_rules
 from infra.settings import Settings
 from infra.storage import Storage
 
-TAKEN = {"champion"}  # the live model is scored under this name
+ANCHOR = "anchor"
+ANCHOR_REFITS = 2  # its recipe may be in no file by now that says how many
+TAKEN = {"champion", ANCHOR}  # the live model and an earlier recipe are scored under these names
 METHODS = ("fit", "load")
 MOVED = {  # bundles published earlier name the former module of their class
     f"models.{file}:{name}": f"models.recommenders.{file}:{name}"
@@ -82,7 +85,8 @@ def parse_candidates(content: bytes, origin: str) -> tuple[Candidate, ...]:
             raise SettingsError(f"{origin}: '{name}' is no candidate name.", "Use snake_case.")
         if name in TAKEN:
             raise SettingsError(
-                f"{origin}: no candidate may be called '{name}'.", "It names what is live."
+                f"{origin}: no candidate may be called '{name}'.",
+                "It names what all are held against.",
             )
     if all(entry.baseline for entry in entries.values() if entry.enabled):
         raise SettingsError(
@@ -111,6 +115,32 @@ def candidate_named(name: str, candidates: Iterable[Candidate] | None = None) ->
     if name not in by_name:
         raise SettingsError(f"There is no candidate '{name}'.", f"Known are {', '.join(by_name)}.")
     return by_name[name]
+
+
+def candidate_to_train(storage: Storage, run: str, name: str) -> Candidate:
+    """Return a candidate that competes in a run, or the anchor that the run has planned.
+
+    Raises
+    ------
+    SettingsError
+        No candidate of the run has this name, or it planned no anchor.
+    """
+    plan = rules_of(storage, run).anchor
+    if name == ANCHOR and plan is not None:
+        return anchor_candidate(plan)
+    return candidate_named(name, candidates_of(storage, run, every=True))
+
+
+def anchor_candidate(plan: AnchorPlan) -> Candidate:
+    """Return what a run trains as its anchor; raise `SettingsError` where its class is no class."""
+    content = {
+        "name": ANCHOR,
+        "class": MOVED.get(plan.class_path, plan.class_path),
+        "parameters": plan.parameters,
+        "noise_refits": ANCHOR_REFITS,
+        "why": f"the recipe of {plan.version}",
+    }
+    return parse_rules(content, Candidate, f"The recipe of {plan.version}")
 
 
 def make(candidate: Candidate, settings: Settings) -> Any:

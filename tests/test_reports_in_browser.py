@@ -119,7 +119,7 @@ def shown(airflow: AirflowClient, airflow_shop: Storage) -> Shown:
     at = datetime.now(UTC)
     records.save_gate(gate("events", *rules, run=run, result="stopped", at=at))
     records.save_gate(gate("items", check("pictures", passed=False), check("prices"), run=run))
-    better = compared("lightfm", 0.001, 0.007, "better", noise=0.002, slices=(LIGHT_USERS,))
+    better = compared("lightfm", 0.001, 0.007, "better", slices=(LIGHT_USERS,))
     scores = (better, *EVALUATION.scores)
     records.save_evaluation(EVALUATION.model_copy(update={"run": run, "scores": scores}))
     records.save_verdict(verdict(run=run))

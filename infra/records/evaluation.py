@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from infra.lake import inputs_id
 from infra.rules import Strict
@@ -23,11 +24,40 @@ class Slice(Strict):
     metrics: dict[str, float] = Field(default_factory=dict)
 
 
+class Noise(Strict):
+    """How far training again with other seeds moves a metric, from `refits` trainings more.
+
+    `sd` is the standard deviation over the trainings; `within` is the part of it that the variance
+    between customers has already: the luck of each customer with each training.
+    """
+
+    sd: float = Field(ge=0, allow_inf_nan=False)
+    within: float = Field(0.0, ge=0, allow_inf_nan=False)
+    refits: int = Field(ge=1)
+
+
+def _of_earlier_records(noise: Any) -> Any:
+    """Read a number as the largest difference of two NDCG@10, as earlier Catwalks wrote it."""
+    if isinstance(noise, bool) or not isinstance(noise, int | float):
+        return noise
+    if not math.isfinite(noise):
+        return None
+    sd = abs(noise) / math.sqrt(2)  # as of two trainings: there may have been more
+    return {"ndcg_at_10": {"sd": sd, "refits": 1}} if noise else {}
+
+
+NoiseByMetric: TypeAlias = Annotated[
+    dict[str, Noise] | None, BeforeValidator(_of_earlier_records)
+]  # empty for a model without a seed, which nothing moves; None where nobody measured it
+
+
 class Comparison(Strict):
     """One metric of a model minus that of a rival, user by user, with a 95% interval.
 
-    `against` is the name of a candidate, or `champion`. The finding is `cannot tell` where the
-    interval holds zero, or the difference is within the noise of training again.
+    `against` is the name of a candidate, or `champion`. The interval holds for all candidates of
+    the run at once, and for training again; records of an earlier Catwalk have those of one
+    candidate, over customers alone. The finding is `cannot tell` where it holds zero, or nobody
+    knows what training again does.
     """
 
     metric: str
@@ -41,8 +71,8 @@ class Comparison(Strict):
 class Score(Strict):
     """One model on the hold-out: metric name to value; the digest says which bytes were scored.
 
-    `intervals` are the 95% intervals of some metrics over users; `noise` is what training again
-    with other seeds moves ndcg_at_10 by, None if nobody measured it.
+    `intervals` are the 95% intervals of some metrics over users. `noise` is what this run measured
+    of training again, `pooled` the same from the last runs with equal parameters together.
     """
 
     name: str
@@ -51,9 +81,34 @@ class Score(Strict):
     metrics: dict[str, float]
     model_sha256: str = ""
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    noise: float | None = None
+    noise: NoiseByMetric = None
+    pooled: dict[str, Noise] = Field(default_factory=dict)
+    baseline: bool = False
     comparisons: tuple[Comparison, ...] = ()
     slices: tuple[Slice, ...] = ()
+
+
+class Anchor(Strict):
+    """The earlier version whose recipe is trained again: what is live must not erode against it.
+
+    `scored_as` names the model that was scored in its place: `anchor`, or a candidate with the same
+    recipe; empty if nothing could be scored, and `missing` says why.
+    """
+
+    version: str
+    live_at: datetime
+    candidate: str
+    scored_as: str = ""
+    missing: str = ""
+
+
+class HoldoutFacts(Strict):
+    """How large the hold-out became, and what kept it from the customers that were wanted."""
+
+    users: int
+    wanted_users: int
+    days: int
+    limited_by: Literal["", "most_holdout_days", "quarter", "champion"] = ""
 
 
 class EvaluationRecord(Strict):
@@ -61,8 +116,9 @@ class EvaluationRecord(Strict):
 
     `champion` is the version that was live then, scored or not; `notes` say what was left out.
     `inputs` is the id of the tables they learnt from and were scored on, see `inputs_id`;
-    `judged_by` the metric that chooses among them; `holdout` how the cut was found, as the manifest
-    of the interactions says it.
+    `judged_by` the metric that chooses among them; `holdout` how the cut was found, None in records
+    of an earlier Catwalk; `anchor` the earlier version whose recipe they are held against;
+    `values_sha256` the digest of the values by customer.
     """
 
     run: str
@@ -76,8 +132,10 @@ class EvaluationRecord(Strict):
     champion: str | None = None
     notes: tuple[str, ...] = ()
     inputs: str = ""
+    holdout: HoldoutFacts | None = None
     judged_by: str = "ndcg_at_10"
-    holdout: dict[str, int | str] | None = None
+    anchor: Anchor | None = None
+    values_sha256: str = ""
 
     @model_validator(mode="before")
     @classmethod

@@ -94,8 +94,8 @@ class VerdictRecord(Strict):
     could be released, the highest quality first, and `best` names the one the run was judged by:
     another one goes on where the best waits for a person. `doubts` are the judgements about the run
     as a whole, whichever candidate goes on; `judgements` has them too. `chosen` is the person who
-    chose another candidate than the verdict asked about. Records of an earlier Catwalk have none of
-    the four.
+    chose another candidate than the verdict asked about; `notes` are sentences for a reader. Older
+    records have none of the five.
     """
 
     run: str
@@ -111,6 +111,7 @@ class VerdictRecord(Strict):
     columns: tuple[str, ...] = ()
     candidates: tuple[CandidateVerdict, ...] = ()
     doubts: tuple[Judgement, ...] = ()
+    notes: tuple[str, ...] = ()
     best: str = ""
     chosen: Approval | None = None
 
@@ -259,13 +260,21 @@ class Withdrawn(Strict):
     arrays_sha256: str
 
 
+class LiveRecipe(Strict):
+    """How the judged model of a version was made: enough to train the like of it again."""
+
+    class_path: str
+    parameters: dict[str, str | int | float | bool | None]
+
+
 class PublishRecord(Strict):
     """What went live: the pointer's `number`, and the version live until then, `previous`.
 
     `thresholds` judged it, `decided` is the person who let it go live, None where they alone did.
     In a roll-back, `run` and what follows from it are the version's own, and `asked_in` is the run
     that rolled back. Every pointer repeats for the next which versions may not go live again
-    without a person, `withdrawn`, and which runs have rolled back so far, `roll_backs`.
+    without a person, `withdrawn`, and which runs have rolled back so far, `roll_backs`. `recipe`
+    outlives the files of the version; pointers of an earlier Catwalk have none.
     """
 
     run: str
@@ -278,6 +287,7 @@ class PublishRecord(Strict):
     action: Literal["release", "roll_back"] = "release"
     arrays_sha256: str = ""
     data: LearntFrom | None = None
+    recipe: LiveRecipe | None = None
     thresholds: ThresholdsFile | None = None
     decided: Approval | None = None
     asked_in: str = ""

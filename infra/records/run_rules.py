@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from infra.rules import Strict
 
@@ -36,14 +36,31 @@ class KeptFile(Strict):
         return self.text.encode("utf-8")
 
 
+class AnchorPlan(Strict):
+    """The recipe of an earlier version, which the candidates of a run are held against.
+
+    `scored_as` is `anchor`, or the candidate that has the same recipe; empty where it cannot be
+    made, and `missing` says why.
+    """
+
+    version: str
+    live_at: datetime
+    candidate: str
+    class_path: str = ""
+    parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    scored_as: str = ""
+    missing: str = ""
+
+
 class RunRules(Strict):
-    """The rules that every task of a run obeys."""
+    """The rules that every task of a run obeys; `anchor` is None before the first release."""
 
     run: str
     at: datetime
     candidates: KeptFile
     release: KeptFile
     placements: KeptFile
+    anchor: AnchorPlan | None = None
 
     @property
     def files(self) -> dict[str, KeptFile]:

@@ -10,13 +10,13 @@ from infra.report.charts import LABEL_LENGTH
 from infra.report.headline import Tone
 from infra.report.wording import decimals, plain_name, shortened
 
-CHAMPION = "champion"
+CHAMPION, ANCHOR = "champion", "anchor"
 WORDS: dict[str, Tone] = {"better": "good", "worse": "bad", "cannot tell": "calm"}
 
 
 @dataclass(frozen=True)
 class Whisker:
-    """One model minus its rival; all places in percent of the width, `noise` around zero."""
+    """One model minus its rival; all places in percent of the width."""
 
     name: str
     chosen: bool
@@ -26,7 +26,6 @@ class Whisker:
     low: float
     middle: float
     high: float
-    noise: tuple[float, float] | None
 
     @property
     def label(self) -> str:
@@ -58,45 +57,24 @@ def duels(evaluation: EvaluationRecord, chosen: str) -> list[Duel]:
             key = (comparison.against, comparison.metric)
             pairs.setdefault(key, []).append((score, comparison))
     keys = sorted(pairs, key=lambda key: key[0] != CHAMPION)
-    return [_duel(evaluation, rival, pairs[rival, metric], chosen) for rival, metric in keys]
+    return [_duel(rival, pairs[rival, metric], chosen) for rival, metric in keys]
 
 
-def _duel(
-    evaluation: EvaluationRecord,
-    rival: str,
-    pairs: Sequence[tuple[Score, Comparison]],
-    chosen: str,
-) -> Duel:
-    noises = [_noise(evaluation, score, rival) for score, _ in pairs]
-    comparisons = [comparison for _, comparison in pairs]
-    scale = _Scale(comparisons, [noise for noise in noises if noise is not None])
-    rows = [
-        _whisker(score, comparison, noise, scale, chosen)
-        for (score, comparison), noise in zip(pairs, noises, strict=True)
-    ]
-    title = "against the champion" if rival == CHAMPION else f"against {rival}"
+def _duel(rival: str, pairs: Sequence[tuple[Score, Comparison]], chosen: str) -> Duel:
+    scale = _Scale([comparison for _, comparison in pairs])
+    rows = [_whisker(score, comparison, scale, chosen) for score, comparison in pairs]
+    title = f"against the {rival}" if rival in (CHAMPION, ANCHOR) else f"against {rival}"
     rows.sort(key=lambda row: -row.middle)
     return Duel(title, plain_name(pairs[0][1].metric), scale.at(0.0), tuple(rows))
 
 
-def _noise(evaluation: EvaluationRecord, score: Score, rival: str) -> float | None:
-    """Return the larger noise of the two models; None where one was not measured."""
-    rivals = (other for other in evaluation.scores if rival in (other.name, other.role))
-    noises = [model.noise for model in (score, *rivals)]
-    measured = [noise for noise in noises if noise is not None]
-    return max(measured) if len(measured) == len(noises) else None
-
-
-def _whisker(
-    score: Score, comparison: Comparison, noise: float | None, scale: _Scale, chosen: str
-) -> Whisker:
-    band = None if noise is None else (scale.at(-noise), scale.at(noise) - scale.at(-noise))
+def _whisker(score: Score, comparison: Comparison, scale: _Scale, chosen: str) -> Whisker:
     low, middle, high = (
         f"{end:+.{scale.digits}f}"
         for end in (comparison.low, comparison.difference, comparison.high)
     )
     return Whisker(
-        name="the champion" if score.role == CHAMPION else score.name,
+        name=score.name if score.role == "candidate" else f"the {score.role}",
         chosen=score.name == chosen and score.role == "candidate",
         word=comparison.finding,
         tone=WORDS[comparison.finding],
@@ -104,16 +82,14 @@ def _whisker(
         low=scale.at(comparison.low),
         middle=scale.at(comparison.difference),
         high=scale.at(comparison.high),
-        noise=band,
     )
 
 
 class _Scale:
     """Differences to percent of the width, with zero always on it and some air at both ends."""
 
-    def __init__(self, comparisons: Sequence[Comparison], noises: Sequence[float]) -> None:
+    def __init__(self, comparisons: Sequence[Comparison]) -> None:
         ends = [0.0, *(end for rival in comparisons for end in (rival.low, rival.high))]
-        ends += [*noises, *(-noise for noise in noises)]
         air = 0.04 * ((max(ends) - min(ends)) or 1.0)
         self._low, self._high = min(ends) - air, max(ends) + air
         self.digits = decimals([end for end in ends if end] or [0.1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -215,10 +215,7 @@ def _met(snapshot: Snapshot) -> str:
     verdict = snapshot.verdict
     if verdict is None:
         return "was not judged"
-    failed = [judgement for judgement in verdict.judgements if not judgement.passed]
-    result = f"met {_all(len(verdict.judgements))}"
-    if failed:
-        result = _missed(failed, len(verdict.judgements))
+    result = _results(verdict.judgements)
     if verdict.chosen is not None:
         return f"{result}, was chosen by {verdict.chosen.by}"
     if not _is_approved(snapshot) or snapshot.approval is None:
@@ -226,9 +223,31 @@ def _met(snapshot: Snapshot) -> str:
     return f"{result}, was approved by {snapshot.approval.by}"
 
 
-def _missed(failed: list[Judgement], of: int) -> str:
-    names = _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in failed)))
-    return f"missed {len(failed)} of {counted(of, 'threshold')} ({names})"
+def _results(judgements: Sequence[Judgement]) -> str:
+    """Say which thresholds were missed, and of which nobody can tell: neither is met."""
+    missed = [judgement for judgement in judgements if _is_missed(judgement)]
+    unsure = [judgement for judgement in judgements if _is_open(judgement)]
+    every = counted(len(judgements), "threshold")
+    if not missed and not unsure:
+        return f"met {_all(len(judgements))}"
+    met = len(judgements) - len(missed) - len(unsure)
+    first = f"missed {len(missed)} of {every} ({_names(missed)})"
+    if not missed:
+        first = f"met {met} of {every}"
+    return f"{first}, and nobody can tell of {_names(unsure)}" if unsure else first
+
+
+def _is_open(judgement: Judgement) -> bool:
+    undecided = judgement.result == "not judged" and judgement.outcome == "review"
+    return judgement.result == "cannot tell" or undecided
+
+
+def _is_missed(judgement: Judgement) -> bool:
+    return not judgement.passed and not _is_open(judgement)
+
+
+def _names(judgements: list[Judgement]) -> str:
+    return _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in judgements)))
 
 
 def _needs_person(snapshot: Snapshot) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.report import charts, wording
 from infra.report.checks import check_texts, example_columns, example_text, worst_first
-from infra.report.steps import gate_state, judgement_state, verdict_state
+from infra.report.steps import VERDICT_WORDS, gate_state, judgement_state, verdict_state
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -81,6 +81,7 @@ def _environment() -> Environment:
         gate_state=gate_state,
         judgement_state=judgement_state,
         verdict_state=verdict_state,
+        VERDICT_WORDS=VERDICT_WORDS,
     )
     return environment
 

@@ -116,7 +116,7 @@ def _trained(
         role="candidate",
         parameters=candidate.parameters,
         metrics={"training_minutes": minutes},
-        noise=noise.ndcg if noise else None,
+        noise=noise.by_metric if noise else None,
     )
     return Entrant(score, model)
 

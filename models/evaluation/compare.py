@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from infra.records.evaluation import Role, Score
+from infra.records.evaluation import Comparison, Role, Score
+from models.candidates import ANCHOR
 from models.evaluation.measure import Measured, Sitting
 from models.evaluation.slices import SHOWN, kinds, newcomers_slice, score_slices
-from models.metrics.confidence import compare, intervals, larger_noise
+from models.metrics.confidence import Margin, intervals, margins, sample
 from models.metrics.lists import overlap
+from models.metrics.noise import noise_on
 from models.metrics.ranking import OVERLAP
-from models.training.seed_noise import METRIC
 from models.training.trained_model import Trained
 
 CHAMPION: Final = "champion"
@@ -23,26 +24,21 @@ def compared(
 ) -> tuple[Score, ...]:
     """Complete the scores of all models of a run, in their order.
 
-    Each is compared by the metric `judged_by` with the champion and with the models that `rivals`
-    names, but not with itself.
+    Each is compared by the metric `judged_by` with the champion, the anchor and the models that
+    `rivals` names, but not with itself.
     """
-    named = _named(scored, rivals | {CHAMPION})
+    against = rivals | {CHAMPION, ANCHOR}
+    comparisons = _comparisons(scored, against, judged_by, seed)
     slices = kinds(sitting.holdout, sitting.tables)
     shown = tuple(dict.fromkeys((*SHOWN, judged_by)))
     live = next((measured for score, measured in scored if score.role == CHAMPION), None)
 
     def complete(score: Score, measured: Measured) -> Score:
-        others = {name: rival for name, rival in named.items() if rival[1] is not measured}
-        noise = {
-            name: larger_noise(score.noise, rival.noise) if judged_by == METRIC else None
-            for name, (rival, _) in others.items()
-        }
-        values = {name: theirs.by_user[judged_by] for name, (_, theirs) in others.items()}
         return score.model_copy(
             update={
                 "metrics": {**measured.metrics, **_overlap(score, measured, live), **score.metrics},
                 "intervals": intervals({name: measured.by_user[name] for name in shown}, seed),
-                "comparisons": compare(judged_by, measured.by_user[judged_by], values, noise, seed),
+                "comparisons": tuple(comparisons[entry_of(score)]),
                 "slices": (
                     *score_slices(measured.lists, slices, shown),
                     *newcomers_slice(measured.by_newcomer),
@@ -51,6 +47,11 @@ def compared(
         )
 
     return tuple(complete(score, measured) for score, measured in scored)
+
+
+def entry_of(score: Score) -> str:
+    """Name a model among all that were scored in a run: by its role, or as a candidate."""
+    return score.name if score.role == "candidate" else score.role
 
 
 def score_of(
@@ -72,16 +73,42 @@ def score_of(
 
 def _overlap(score: Score, measured: Measured, live: Measured | None) -> dict[str, float]:
     """Return how much of the lists that customers get now would stay."""
-    if live is None or score.role == CHAMPION:
+    if live is None or score.role != "candidate":
         return {}
     return {OVERLAP: float(overlap(measured.shown, live.shown).mean())}
 
 
-def _named(scored: Sequence[Scored], names: frozenset[str]) -> dict[str, Scored]:
-    """Return whom all others are compared with by their names; the champion comes first."""
-    rivals = {
-        CHAMPION if score.role == CHAMPION else score.name: (score, measured)
-        for score, measured in scored
-    }
-    champion_first = sorted(rivals, key=lambda name: name != CHAMPION)
-    return {name: rivals[name] for name in champion_first if name in names}
+def _comparisons(
+    scored: Sequence[Scored], rivals: frozenset[str], metric: str, seed: int
+) -> dict[str, list[Comparison]]:
+    """Compare all models with every rival, the champion first."""
+    entries = {entry_of(score): (score, measured) for score, measured in scored}
+    values = sample({name: entry[1].by_user[metric] for name, entry in entries.items()}, seed)
+    noise = {name: noise_on(score, metric) for name, (score, _) in entries.items()}
+    found: dict[str, list[Comparison]] = {name: [] for name in entries}
+    for rival in sorted(rivals & entries.keys(), key=lambda name: (name != CHAMPION, name)):
+        for family in _families(entries, rivals, rival):
+            for name, margin in margins(values, family, rival, 1.0, noise).items():
+                found[name].append(_comparison(metric, rival, margin))
+    return found
+
+
+def _families(
+    entries: Mapping[str, Scored], rivals: frozenset[str], rival: str
+) -> Iterator[list[str]]:
+    """Give who is compared with a rival together: all that may win; each other model alone."""
+    compete = [name for name in entries if name not in rivals]
+    if competing := [name for name in compete if name != rival]:
+        yield competing
+    yield from ([name] for name in entries if name in rivals and name != rival)
+
+
+def _comparison(metric: str, rival: str, margin: Margin) -> Comparison:
+    return Comparison(
+        metric=metric,
+        against=rival,
+        difference=margin.middle,
+        low=margin.low,
+        high=margin.high,
+        finding=margin.finding,
+    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -18,21 +19,24 @@ from typing import Any
 from infra.errors import BundleError, InputError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
-from infra.ledger.run_rules import placements_of
+from infra.ledger.run_rules import placements_of, rules_of
 from infra.places import trained_of
-from infra.records.evaluation import EvaluationRecord
+from infra.records.evaluation import Anchor, EvaluationRecord
 from infra.records.release import PublishRecord
+from infra.records.run_rules import AnchorPlan
 from infra.schemas import INTERACTIONS, STEPS
 from infra.storage import Storage
-from models.candidates import candidates_of
+from models.candidates import ANCHOR, Candidate, candidates_of
 from models.data.holdout import notes_of
 from models.data.run_steps import read_steps
 from models.data.run_tables import RunTables, read_run
 from models.evaluation.champion import champion_of
 from models.evaluation.compare import score_of
+from models.evaluation.noise_history import past_scores, with_pooled_noise
 from models.evaluation.score_run import Entrant, score_run
+from models.evaluation.values import save_values
 from models.steps import Steps
-from models.training.trained_model import load_trained, read_costs
+from models.training.trained_model import Trained, load_trained, read_costs
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +54,21 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         The hold-out has nobody to score on, or the tables were written again since a candidate
         learnt from them.
     """
-    tables, champion = read_run(storage, run), live(storage)
+    tables, champion, past = read_run(storage, run), live(storage), past_scores(storage, run)
     missing: list[str] = []
+    plan = rules_of(storage, run).anchor
     candidates = candidates_of(storage, run)
     rivals = frozenset(candidate.name for candidate in candidates if candidate.baseline)
     entrants = chain(
-        (_candidate(storage, run, candidate.name, tables) for candidate in candidates),
+        (_candidate(storage, run, candidate, tables) for candidate in candidates),
         _champion(storage, champion, tables, missing),
+        _anchor(storage, run, plan, tables),
+    )
+    with_noise = (
+        replace(entrant, score=with_pooled_noise(entrant.score, past)) for entrant in entrants
     )
     placements, steps = placements_of(storage, run), _steps(storage, run, tables)
-    scored = score_run(tables, steps, entrants, placements, rivals, storage.settings.seed)
+    scored = score_run(tables, steps, with_noise, placements, rivals, storage.settings.seed)
     holdout, facts = scored.holdout, storage.lake.manifest(INTERACTIONS.name, run)
     notes = [*notes_of(holdout, tables), *_crawlers(facts), *missing, *scored.notes]
     record = EvaluationRecord(
@@ -76,6 +85,8 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         inputs=tables.inputs,
         judged_by=placements.judged_by,
         holdout=facts.get("holdout"),
+        anchor=_anchor_facts(plan),
+        values_sha256=save_values(storage, run, scored.values),
     )
     for note in notes:
         log.warning("%s", note)
@@ -100,15 +111,39 @@ def _crawlers(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _candidate(storage: Storage, run: str, name: str, tables: RunTables) -> Entrant:
+def _candidate(storage: Storage, run: str, candidate: Candidate, tables: RunTables) -> Entrant:
+    name = candidate.name
+    trained = _trained(storage, run, name, tables)
+    costs = read_costs(storage, trained_of(run), name).metrics()
+    score = score_of(name, "candidate", trained, costs)
+    return Entrant(score.model_copy(update={"baseline": candidate.baseline}), trained.model)
+
+
+def _trained(storage: Storage, run: str, name: str, tables: RunTables) -> Trained:
     trained = load_trained(storage, run, name)
     if trained.fit.inputs != tables.inputs:
         raise InputError(
             f"The tables of {run} were written again since {name} learnt from them.",
             "Run train again, and all that follows.",
         )
-    costs = read_costs(storage, trained_of(run), name).metrics()
-    return Entrant(score_of(name, "candidate", trained, costs), trained.model)
+    return trained
+
+
+def _anchor(
+    storage: Storage, run: str, plan: AnchorPlan | None, tables: RunTables
+) -> Iterator[Entrant]:
+    """Give the model of the anchor's recipe, unless a candidate has the same."""
+    if plan is None or plan.scored_as != ANCHOR:
+        return
+    trained = _trained(storage, run, ANCHOR, tables)
+    costs = read_costs(storage, trained_of(run), ANCHOR).metrics()
+    yield Entrant(score_of(plan.candidate, "anchor", trained, costs), trained.model)
+
+
+def _anchor_facts(plan: AnchorPlan | None) -> Anchor | None:
+    if plan is None:
+        return None
+    return Anchor.model_validate(plan.model_dump(exclude={"class_path", "parameters"}))
 
 
 def _champion(

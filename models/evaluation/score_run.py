@@ -17,6 +17,7 @@ from models.evaluation.audience import audience
 from models.evaluation.compare import compared
 from models.evaluation.measure import Measured, Sitting, measure
 from models.evaluation.newcomers import questions_of
+from models.evaluation.values import UserValues, values_of
 from models.metrics.ranking import require_ranking
 from models.recommender import Recommender
 from models.steps import Steps
@@ -48,7 +49,9 @@ class ScoredRun:
     scores : tuple of Score
         Complete, in the order of the entrants.
     measured : tuple of Measured
-        The same models in the same order, with their values by user.
+        The same models in the same order.
+    values : UserValues
+        What each is worth to each user, by which releases are judged.
     notes : tuple of str
         Sentences that name the models of earlier runs which gave no lists.
     """
@@ -56,6 +59,7 @@ class ScoredRun:
     holdout: Holdout
     scores: tuple[Score, ...]
     measured: tuple[Measured, ...]
+    values: UserValues
     notes: tuple[str, ...]
 
 
@@ -100,7 +104,7 @@ def score_run(
             notes.append(f"The {entrant.score.role} was not scored: {error.fact}")
     scores = compared(scored, sitting, rivals, placements.judged_by, seed)
     every = tuple(measured for _, measured in scored)
-    return ScoredRun(sitting.holdout, scores, every, tuple(notes))
+    return ScoredRun(sitting.holdout, scores, every, values_of(scored, seed), tuple(notes))
 
 
 def sitting_of(

@@ -17,6 +17,7 @@ from infra.records.evaluation import EvaluationRecord
 from infra.records.gates import GateRecord
 from infra.records.release import (
     ApprovalRecord,
+    LiveRecipe,
     PublishRecord,
     RefitRecord,
     ServingRecord,
@@ -27,7 +28,7 @@ from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS, RECOMMENDATIO
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified
 from infra.stores.object_store import MANIFEST
-from models.bundle_layout import MODEL, manifest_sha256, version_of
+from models.bundle_layout import JUDGED, MODEL, manifest_sha256, version_of
 from models.publishing.retired_versions import is_retired
 from models.release.verdict import verdict_refusal
 from models.training.trained_model import FIT, read_fit
@@ -47,6 +48,8 @@ class Built:
         A copy of it.
     inputs : str
         The id of the tables the model learnt from; see `models.data.run_tables.inputs_of`.
+    recipe : LiveRecipe or None
+        How the judged model was made, without what early stopping chose.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Built:
     manifest_sha256: str
     manifest: FolderManifest
     inputs: str
+    recipe: LiveRecipe | None = None
 
     @property
     def arrays_sha256(self) -> str:
@@ -178,12 +182,15 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
 
 def _built(storage: Storage, run: str, scratch: Path) -> Built:
     folder = storage.lake.store.fetch_folder(bundle_key(run), scratch)
+    manifest = verified(folder)
+    judged = read_fit(folder / (JUDGED if (folder / JUDGED).is_dir() else MODEL))
     return Built(
         folder=folder,
-        manifest=verified(folder),
+        manifest=manifest,
         version=version_of(folder),
         manifest_sha256=manifest_sha256(folder),
         inputs=read_fit(folder / MODEL).inputs,
+        recipe=LiveRecipe(class_path=judged.class_path, parameters=judged.parameters),
     )
 
 

@@ -80,6 +80,7 @@ def _next_pointer(verdict: VerdictRecord, built: Built, evidence: Evidence) -> P
         previous=before.version if before else None,
         arrays_sha256=built.arrays_sha256,
         data=_learnt_from(verdict, evidence),
+        recipe=built.recipe,
         thresholds=verdict.thresholds,
         decided=verdict.chosen or _decided(evidence.approval),
         withdrawn=before.withdrawn if before else (),

@@ -22,12 +22,28 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
         [
             "A person decides, because:",
             "\n".join(f"- {_safe(reason)}" for reason in doubts),
+            *map(_safe, verdict.notes),
+            *_candidates(verdict),
             "### Thresholds",
             _thresholds(verdict),
             "### What differs from the champion",
             *_differences(verdict, evaluation),
         ]
     )
+
+
+def _candidates(verdict: VerdictRecord) -> Iterator[str]:
+    """Name every candidate, its outcome and the reason; a person may choose one that passes."""
+    if not verdict.candidates:
+        return
+    yield "### Candidates"
+    rows = [
+        (each.name, _number(each.quality), each.outcome, each.reason) for each in verdict.candidates
+    ]
+    yield _table(("Candidate", "Quality", "Outcome", "Reason"), rows)
+    names = ", ".join(choice.name for choice in verdict.choices)
+    if names:
+        yield _safe(f"In place of {verdict.candidate} you may choose: {names}.")
 
 
 def _thresholds(verdict: VerdictRecord) -> str:
@@ -61,7 +77,7 @@ def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) ->
 
 
 def _is_judged(score: Score, verdict: VerdictRecord) -> bool:
-    return score.role != CHAMPION and score.name == verdict.candidate
+    return score.role == "candidate" and score.name == verdict.candidate
 
 
 def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:

@@ -11,12 +11,12 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.command_line import run_program, text_table
-from infra.errors import CatwalkError
+from infra.errors import CatwalkError, StorageError
 from infra.ledger.run_records import RunRecords
 from infra.ledger.run_rules import RELEASE
 from infra.records.evaluation import EvaluationRecord
@@ -24,11 +24,11 @@ from infra.records.release import Judgement, VerdictRecord
 from infra.rules import read_rules
 from infra.shop_home import open_home
 from infra.storage import Storage
-from models.candidates import Candidate, candidates_of
+from models.candidates import candidates_of
+from models.evaluation.values import UserValues, load_values
 from models.release.columns import NAME as COLUMNS
-from models.release.judge_release import judge_all
+from models.release.judging import judge
 from models.release.thresholds import ReleaseRules, parse_thresholds
-from models.release.verdict import outcome_of
 
 RUNS = 10
 EVALUATION = re.compile(r"(run=[^/]+)/evaluation\.json")
@@ -70,31 +70,32 @@ def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
         evaluation = records.load_evaluation()
         if evaluation is None:
             return Replay(run, "", then, "unreadable", (), "its evaluation is gone")
-        candidates = candidates_of(storage, run)
-        return _replayed(run, then, evaluation, rules, candidates, verdict)
+        baselines = frozenset(each.name for each in candidates_of(storage, run) if each.baseline)
+        ruling = judge(
+            evaluation, _values(storage, evaluation), rules, _columns(verdict), baselines
+        )
     except CatwalkError as error:
         return Replay(run, "", then, "unreadable", (), error.fact)
-
-
-def _replayed(
-    run: str,
-    then: str,
-    evaluation: EvaluationRecord,
-    rules: ReleaseRules,
-    candidates: Iterable[Candidate],
-    verdict: VerdictRecord | None,
-) -> Replay:
-    """Decide again; the judgement of the data's columns is taken from the verdict."""
-    judged = verdict.judgements if verdict else ()
-    columns = tuple(judgement for judgement in judged if judgement.metric == COLUMNS)
-    score, judgements = judge_all(evaluation, rules, candidates, columns)
-    outcome = outcome_of(judgements)
     reasons = tuple(
         judgement
-        for judgement in judgements
-        if judgement.outcome == outcome and not judgement.passed
+        for judgement in ruling.judgements
+        if judgement.outcome == ruling.outcome and not judgement.passed
     )
-    return Replay(run, score.name, then, outcome, reasons)
+    return Replay(run, ruling.candidate, then, ruling.outcome, reasons)
+
+
+def _values(storage: Storage, evaluation: EvaluationRecord) -> UserValues | None:
+    """Return the values of a run; where they are gone, the intervals of its record must do."""
+    try:
+        return load_values(storage, evaluation)
+    except StorageError:
+        return None
+
+
+def _columns(verdict: VerdictRecord | None) -> tuple[Judgement, ...]:
+    """Take the judgement of the data's columns from the verdict: the tables may be gone."""
+    judged = verdict.judgements if verdict else ()
+    return tuple(judgement for judgement in judged if judgement.metric == COLUMNS)
 
 
 def _then(records: RunRecords) -> tuple[str, VerdictRecord | None]:

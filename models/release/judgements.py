@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from infra.records.evaluation import Finding
 from infra.records.release import Judgement, Outcome
+from models.metrics.confidence import Margin
 from models.release.thresholds import Missed
 
 Result = Literal["met", "missed", "cannot tell", "not judged"]
@@ -22,15 +23,22 @@ class Sentence(NamedTuple):
 
 MET = Sentence("met", "release", "which is {limit}")
 MISSED = Sentence("missed", None, "it must be {limit}")
+SURE = Sentence("met", "release", "which is {limit} ({spread})")
+SURELY_NOT = Sentence("missed", None, "it must be {limit} ({spread})")
 TOO_SMALL = Sentence("not judged", "release", "{users} users are too few to judge by")
 NOTHING_LIVE = Sentence("not judged", "release", "nothing is live yet to compare with")
+ITSELF = Sentence("met", "release", "which is the recipe of the anchor itself")
 NO_RIVAL = Sentence("missed", None, "{rival} has no such number to compare with")
 NO_CHAMPION = Sentence(
     "not judged", "review", "the live champion could not be scored on this hold-out"
 )
+NO_ANCHOR = Sentence("not judged", "review", "the anchor could not be scored on this hold-out")
 NEITHER = Sentence("missed", "reject", NO_CHAMPION.reason)  # nor has the candidate a number
 NOT_SCORED = Sentence(
     "not judged", "review", "version {version} is live and could not be scored on this hold-out"
+)
+CUT_SHORT = Sentence(
+    "cannot tell", "review", "it must be {limit}, and the cut of the live model allows no more"
 )
 NO_JUMP = Sentence("not judged", "review", "without both numbers nobody sees a jump")
 CHANCE = Sentence(
@@ -47,22 +55,27 @@ NO_INTERVAL = Sentence(
 
 
 @dataclass(frozen=True)
-class Margin:
-    """How far a number is above a rival's, and whether a limit is met by that: `better` if so.
+class Against:
+    """A rival's value, and the part of it that a limit asks for."""
 
-    Attributes
-    ----------
-    difference, low, high : float
-        With its 95% interval; all three the same where none was measured.
-    unsure : Sentence
-        What is said if the finding is `cannot tell`: it may be chance, or a measure is missing.
-    """
+    value: float
+    kept: float
 
-    difference: float
-    low: float
-    high: float
-    finding: Finding
-    unsure: Sentence = CHANCE
+    @property
+    def bound(self) -> float:
+        """The least that meets the limit."""
+        return self.value - (1 - self.kept) * abs(self.value)
+
+    def spread(self, margin: Margin) -> str:
+        """Say how far a model is above a rival, with the interval, in percent of the rival."""
+        ends = (margin.middle, margin.low, margin.high)
+        if self.value <= 0:
+            middle, low, high = (f"{end:+.2g}" for end in ends)
+        else:
+            middle, low, high = (
+                f"{100 * (end / self.value - 1 + self.kept):+.1f}%" for end in ends
+            )
+        return f"{middle}, 95% interval {low} to {high}"
 
 
 @dataclass(frozen=True)
@@ -91,12 +104,18 @@ class Subject:
         """Judge by a limit that is met or missed."""
         return self.say(MET if met else MISSED, limit, bound)
 
-    def compare(self, limit: str, bound: float, margin: Margin) -> Judgement:
-        """Judge by a comparison, which may leave it open."""
-        if margin.finding != "cannot tell":
-            return self.hold(limit, bound, margin.finding == "better")
-        spread = f"{margin.difference:+.2g}, 95% interval {margin.low:+.2g} to {margin.high:+.2g}"
-        return self.say(margin.unsure, limit, bound, spread=spread)
+    def compare(self, limit: str, against: Against, margin: Margin | None, met: bool) -> Judgement:
+        """Judge by a comparison, which may leave it open.
+
+        Parameters
+        ----------
+        margin : Margin or None
+            None where nobody measured chance: then `met`, by the bare numbers, decides.
+        """
+        if margin is None:
+            return self.hold(limit, against.bound, met)
+        spread = against.spread(margin)
+        return self.say(_sentence(margin, met), limit, against.bound, spread=spread)
 
     def say(
         self, sentence: Sentence, limit: str, bound: float | None = None, **facts: object
@@ -117,3 +136,11 @@ class Subject:
             reason=f"{subject} {number}{joint}{reason}.",
             why=self.why,
         )
+
+
+def _sentence(margin: Margin, met: bool) -> Sentence:
+    if not all(map(math.isfinite, (margin.middle, margin.low, margin.high))):
+        return NO_INTERVAL if met else MISSED
+    if margin.finding != "cannot tell":
+        return SURE if margin.finding == "better" else SURELY_NOT
+    return CHANCE if margin.known or margin.low <= 0 else NO_NOISE

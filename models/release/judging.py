@@ -1,234 +1,208 @@
-"""Judges one candidate by the rules of `release.yaml`: pure functions, one judgement per limit.
+"""Judges a run by its candidates: a pure function of the evaluation, its values and the rules.
 
-Everything fails closed: a missing or undefined number misses its threshold. A difference within
-chance, or within what training again does, is neither met nor missed: nobody can tell.
+The run is judged by its best candidate by quality. A rejected one leaves its place to the next
+best; one that needs a person makes the whole run need a person, who may choose another one that
+meets every limit. What is doubtful about the run as a whole needs a person whoever is best.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from infra.records.evaluation import EvaluationRecord, Score, Slice
-from infra.records.release import Judgement, Outcome
+from infra.errors import ReleaseError
+from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.release import CandidateVerdict, Judgement, Outcome
 from models.evaluation.compare import CHAMPION
-from models.metrics.confidence import finding, larger_noise
-from models.metrics.ranking import RANKING, K
-from models.release.judgements import (
-    CHANCE,
-    NEITHER,
-    NO_CHAMPION,
-    NO_INTERVAL,
-    NO_JUMP,
-    NO_NOISE,
-    NO_RIVAL,
-    NOT_SCORED,
-    NOTHING_LIVE,
-    TOO_SMALL,
-    Margin,
-    Subject,
-)
-from models.release.thresholds import Amount, Doubt, ReleaseRules, SliceLimits, Threshold
+from models.evaluation.values import UserValues
+from models.metrics.confidence import least_drop
+from models.release.contest import Contest
+from models.release.judgements import CUT_SHORT, NOT_SCORED, Subject
+from models.release.limits import hold_to_limits, jumps, poor_live
+from models.release.thresholds import ReleaseRules
+from models.release.verdict import outcome_of
 
-CHOSEN_BY = f"ndcg_at_{K}"
-LEAKS = "numbers that jump like this usually come from a hold-out that was learnt by heart"
+USERS = "holdout_users"
 UNSEEN = "nothing replaces a model that it was not compared with"
+FEW = "a few customers cannot say what all will like"
+SHORT = "the hold-out may not begin before what the live model has learnt"
+EVERY_LIMIT = "meets every limit"
 
 
 @dataclass(frozen=True)
-class Rivals:
-    """Whom a candidate is held against.
+class Ruling:
+    """What judging a run ends in.
 
     Attributes
     ----------
-    others : dict of str to Score
-        The other candidates of the run, by name.
-    champion : Score or None
-        The live model, scored on the same hold-out.
-    live : str or None
-        The live version, scored or not; None before the first release.
+    outcome : str
+        The worst of `judgements`.
+    candidate, model_sha256 : str
+        The model that goes on.
+    judgements : tuple of Judgement
+        Of that model, and the doubts.
+    doubts : tuple of Judgement
+        About the run as a whole.
+    candidates : tuple of CandidateVerdict
+        All that could be released, the highest quality first.
+    best : str
+        The candidate that the run was judged by.
+    notes : tuple of str
+        What a reader must know beside the limits, in sentences.
     """
 
-    others: dict[str, Score]
-    champion: Score | None
-    live: str | None
+    outcome: Outcome
+    candidate: str
+    model_sha256: str
+    judgements: tuple[Judgement, ...]
+    doubts: tuple[Judgement, ...]
+    candidates: tuple[CandidateVerdict, ...]
+    best: str
+    notes: tuple[str, ...]
 
 
-def rivals_of(score: Score, evaluation: EvaluationRecord) -> Rivals:
-    """Find in the record of a run whom one of its candidates is held against."""
-    others = {
-        other.name: other
-        for other in evaluation.scores
-        if other.role != CHAMPION and other.name != score.name
-    }
-    champions = [other for other in evaluation.scores if other.role == CHAMPION]
-    return Rivals(others, champions[0] if champions else None, evaluation.champion)
+def judge(
+    evaluation: EvaluationRecord,
+    values: UserValues | None,
+    rules: ReleaseRules,
+    held: tuple[Judgement, ...] = (),
+    baselines: frozenset[str] = frozenset(),
+) -> Ruling:
+    """Judge every candidate that is no baseline, and decide which one goes on, and how.
 
+    Parameters
+    ----------
+    values : UserValues or None
+        None for a run of an earlier Catwalk, whose record has intervals alone.
+    held : tuple of Judgement
+        Further doubts about the run as a whole: about the columns of its tables.
+    baselines : frozenset of str
+        Names of baselines, where the record is too old to say which they are.
 
-def judge(score: Score, rivals: Rivals, rules: ReleaseRules) -> tuple[Judgement, ...]:
-    """Hold one candidate to every limit, in the order of the file, and then to what is live.
-
-    Returns
-    -------
-    tuple of Judgement
-        Never empty; the worst outcome among them is that of the candidate.
+    Raises
+    ------
+    ReleaseError
+        There is no candidate that could be released.
     """
-    limits = tuple(
-        judgement
-        for metric, threshold in rules.thresholds.items()
-        for judgement in _limits(metric, threshold, score, rivals)
+    contest = Contest(evaluation, values, baselines)
+    if not contest.releasable:
+        raise ReleaseError(f"{evaluation.run} scored no releasable candidate.", "Evaluate again.")
+    ranked = sorted(contest.releasable, key=contest.quality, reverse=True)
+    candidates = tuple(_judged(score, contest, rules) for score in ranked)
+    best = next((each for each in candidates if each.outcome != "reject"), candidates[0])
+    doubts = (*_doubts(contest, rules), *held)
+    leaks = {score.name: tuple(_leaks(score, contest, rules)) for score in ranked}
+    sure = not any(leaks.values()) and all(doubt.passed for doubt in doubts)
+    goes_on = (_meanwhile(best, candidates, contest) if sure else None) or best
+    others = (leak for name, found in leaks.items() if name != goes_on.name for leak in found)
+    doubts = (*others, *doubts)
+    judgements = (*goes_on.judgements, *doubts)
+    return Ruling(
+        outcome=outcome_of(judgements),
+        candidate=goes_on.name,
+        model_sha256=goes_on.model_sha256,
+        judgements=judgements,
+        doubts=doubts,
+        candidates=candidates,
+        best=best.name,
+        notes=tuple(_notes(goes_on, best, contest)),
     )
-    unclear = _when_unclear(rules.doubt, _minimums_hold(score, rules))
-    settled = (
-        limit if limit.result != "cannot tell" else limit.model_copy(update={"outcome": unclear})
-        for limit in limits
+
+
+def _judged(score: Score, contest: Contest, rules: ReleaseRules) -> CandidateVerdict:
+    judgements = hold_to_limits(score, contest, rules)
+    if contest.evaluation.users < rules.doubt.least_users:
+        judgements = tuple(map(_undecided, judgements))
+    outcome, quality = outcome_of(judgements), contest.quality(score)
+    worst = (judgement for judgement in judgements if judgement.outcome == outcome)
+    reason = EVERY_LIMIT if outcome == "release" else next(worst).reason
+    return CandidateVerdict(
+        name=score.name,
+        outcome=outcome,
+        reason=reason,
+        judgements=judgements,
+        model_sha256=score.model_sha256,
+        quality=quality if math.isfinite(quality) else None,
     )
-    return (*settled, *_held_against_live(score, rivals, rules))
 
 
-def _limits(metric: str, threshold: Threshold, score: Score, rivals: Rivals) -> Iterator[Judgement]:
-    value = _number(score, metric)
-    subject = Subject(metric, value, threshold.why, threshold.if_missed)
-    yield from _range(subject, threshold)
-    for name, limits in threshold.slices.items():
-        yield from _slice(metric, name, limits, threshold, score)
-    if threshold.beats is not None:
-        yield _beats(subject, threshold.beats, score, rivals)
-    if threshold.max_drop_vs_champion is not None:
-        yield _drop(subject, threshold.max_drop_vs_champion, score, rivals)
+def _undecided(judgement: Judgement) -> Judgement:
+    """Let no number of so few customers reject; a number that is missing still does."""
+    if judgement.outcome != "reject" or judgement.value is None:
+        return judgement
+    return judgement.model_copy(update={"outcome": "review"})
 
 
-def _range(subject: Subject, limits: Threshold | SliceLimits) -> Iterator[Judgement]:
-    value, least, most = subject.value, limits.min, limits.max
-    if least is not None:
-        yield subject.hold(f"at least {least:g}", least, value is not None and value >= least)
-    if most is not None:
-        yield subject.hold(f"at most {most:g}", most, value is not None and value <= most)
+def _doubts(contest: Contest, rules: ReleaseRules) -> Iterator[Judgement]:
+    """Judge what is true of all candidates: how many customers judge them, and what is live."""
+    yield _users(contest.evaluation, rules.doubt.least_users)
+    live = contest.evaluation.champion
+    if live is not None and contest.champion is None:
+        subject = Subject(CHAMPION, None, UNSEEN, "review")
+        yield subject.say(NOT_SCORED, "scored beside the candidate", version=live)
 
 
-def _slice(
-    metric: str, name: str, limits: SliceLimits, threshold: Threshold, score: Score
-) -> Iterator[Judgement]:
-    part = find_slice(score, name)
-    value = _finite(part.metrics.get(metric)) if part else None
-    if_missed = limits.if_missed or threshold.if_missed
-    subject = Subject(metric, value, threshold.why, if_missed, name)
-    if part is not None and part.too_small:
-        yield subject.say(TOO_SMALL, "none, as it is too small", users=part.users)
-    else:
-        yield from _range(subject, limits)
+def _users(evaluation: EvaluationRecord, least: int) -> Judgement:
+    users, facts = evaluation.users, evaluation.holdout
+    subject = Subject(USERS, float(users), FEW, "review")
+    short = facts is not None and facts.limited_by == "champion" and users < facts.wanted_users
+    if users >= least and facts is not None and short:
+        subject = replace(subject, why=SHORT)
+        return subject.say(CUT_SHORT, f"at least {facts.wanted_users}", facts.wanted_users)
+    return subject.hold(f"at least {least}", least, users >= least)
 
 
-def find_slice(score: Score, name: str) -> Slice | None:
-    """Find a slice by its name, with or without the words in brackets after it."""
-    named = (part for part in score.slices if name in (part.name, part.name.split(" (")[0]))
-    return next(named, None)
+def _leaks(score: Score, contest: Contest, rules: ReleaseRules) -> Iterator[Judgement]:
+    """Give the jumps of a candidate that look like a leak, each with its name."""
+    for jump in jumps(score, contest, rules):
+        if not jump.passed:
+            yield jump.model_copy(update={"reason": f"{score.name}: {jump.reason}"})
 
 
-def _beats(subject: Subject, name: str, score: Score, rivals: Rivals) -> Judgement:
-    rival = rivals.others.get(name)
-    bound = _number(rival, subject.metric) if rival else None
-    if rival is None or bound is None:
-        return subject.say(NO_RIVAL, f"above {name}", rival=name)
-    limit = f"above {name} ({bound:.4g})"
-    if subject.value is None:
-        return subject.hold(limit, bound, False)
-    return subject.compare(limit, bound, _margin(score, rival, name, subject.metric, 0.0))
-
-
-def _drop(subject: Subject, allowed: Amount, score: Score, rivals: Rivals) -> Judgement:
-    limit = f"at most {allowed} below the champion"
-    champion, unknown = rivals.champion, subject.value is None
-    if rivals.live is None and champion is None:
-        return subject.hold(limit, None, False) if unknown else subject.say(NOTHING_LIVE, limit)
-    live = _number(champion, subject.metric) if champion else None
-    if champion is None or live is None:
-        rejected = unknown and subject.if_missed == "reject"
-        return subject.say(NEITHER if rejected else NO_CHAMPION, limit)
-    limit, bound = f"{limit} ({live:.4g})", live - allowed.of(live)
-    if unknown:
-        return subject.hold(limit, bound, False)
-    margin = _margin(score, champion, CHAMPION, subject.metric, allowed.of(live))
-    return subject.compare(limit, bound, margin)
-
-
-def _margin(score: Score, rival: Score, name: str, metric: str, allowed: float) -> Margin:
-    """Compare user by user where that was measured; else the difference counts as it is.
-
-    The finding is about the difference plus what it may be less: `better` says the limit is met,
-    `worse` that it is missed. Where the noise of training again is unknown, an interval alone can
-    miss a limit, never meet it. Where an interval holds no number, the difference alone can.
-    """
-    difference = score.metrics[metric] - rival.metrics[metric]
-    wanted = (metric, name)
-    comparisons = (made for made in score.comparisons if (made.metric, made.against) == wanted)
-    comparison = next(comparisons, None)
-    met = difference >= -allowed if allowed or name == CHAMPION else difference > 0
-    if comparison is None:
-        return Margin(difference, difference, difference, "better" if met else "worse")
-    ends = comparison.difference, comparison.low, comparison.high
-    if not all(map(math.isfinite, ends)):
-        return Margin(*ends, "cannot tell" if met else "worse", NO_INTERVAL)
-    noise = larger_noise(_finite(score.noise), _finite(rival.noise))
-    middle, low, high = (end + allowed for end in ends)
-    result = finding(middle, low, high, noise or 0.0)
-    if noise is None and result == "better":
-        return Margin(*ends, "cannot tell", NO_NOISE)
-    return Margin(*ends, result)
-
-
-def _held_against_live(score: Score, rivals: Rivals, rules: ReleaseRules) -> Iterator[Judgement]:
-    """Look for what no limit of a metric shows: a champion without a score, a jump too good."""
-    if rivals.champion is None:
-        if rivals.live is not None:
-            subject = Subject(CHAMPION, None, UNSEEN, "review")
-            yield subject.say(NOT_SCORED, "scored beside the candidate", version=rivals.live)
-        return
-    ranking = [metric for metric in rules.thresholds if metric in RANKING]
-    for metric in dict.fromkeys((*ranking, CHOSEN_BY)):
-        yield _jump(metric, rules.doubt.suspicious_improvement, score, rivals.champion)
-
-
-def _jump(metric: str, allowed: Amount, score: Score, champion: Score) -> Judgement:
-    """Judge whether an improvement is too good to be believed."""
-    value, live = _number(score, metric), _number(champion, metric)
-    subject, limit = (
-        Subject(metric, value, LEAKS, "review"),
-        f"at most {allowed} above the champion",
+def _meanwhile(
+    best: CandidateVerdict, candidates: Sequence[CandidateVerdict], contest: Contest
+) -> CandidateVerdict | None:
+    """Return the champion's own recipe if it passes and of the best alone nobody can tell."""
+    live = contest.champion
+    open_ = [judgement.result for judgement in best.judgements if not judgement.passed]
+    if live is None or best.outcome != "review" or set(open_) != {"cannot tell"}:
+        return None
+    recipes = {score.name: score.parameters for score in contest.releasable}
+    own = (each for each in candidates if each.name == live.name)
+    return next(
+        (
+            each
+            for each in own
+            if each.outcome == "release" and recipes[each.name] == live.parameters
+        ),
+        None,
     )
-    if value is None or live is None:
-        return subject.say(NO_JUMP, limit)
-    margin = _margin(score, champion, CHAMPION, metric, 0.0)
-    above = margin.finding == "better" or margin.unsure is not CHANCE
-    bound = live + allowed.of(live)
-    met = not (above and value - live > allowed.of(live))
-    return subject.hold(f"{limit} ({live:.4g})", bound, met)
 
 
-def _when_unclear(doubt: Doubt, minimums_hold: bool) -> Outcome:
-    if doubt.cannot_tell == "release" and not minimums_hold:
-        return "review"
-    return doubt.cannot_tell
+def _notes(goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest) -> Iterator[str]:
+    """Say what the hold-out could have seen, which candidate waits, and what is wrong with live."""
+    yield could_see(goes_on.name, contest)
+    metric = contest.evaluation.judged_by
+    if goes_on.name != best.name:
+        yield (
+            f"{best.name} has the highest {metric} and waits, as nobody can tell: {best.reason} "
+            f"{goes_on.name}, the recipe that is live, meets every limit and goes on meanwhile."
+        )
+    poor = poor_live(contest, metric)
+    if poor:
+        yield f"The live model itself is worse than bestsellers: {poor}."
 
 
-def _minimums_hold(score: Score, rules: ReleaseRules) -> bool:
-    """Tell whether there is a minimum, and all are met; a slice too small has no say."""
-    minimums = [
-        (_number(score, metric), threshold.min) for metric, threshold in rules.thresholds.items()
-    ]
-    for metric, threshold in rules.thresholds.items():
-        for name, limits in threshold.slices.items():
-            part = find_slice(score, name)
-            if part is None or not part.too_small:
-                minimums.append((_finite(part.metrics.get(metric)) if part else None, limits.min))
-    asked = [(value, least) for value, least in minimums if least is not None]
-    return bool(asked) and all(value is not None and value >= least for value, least in asked)
-
-
-def _number(score: Score, metric: str) -> float | None:
-    return _finite(score.metrics.get(metric))
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
+def could_see(candidate: str, contest: Contest) -> str:
+    """Say which drop below the champion this hold-out would have shown, in four cases of five."""
+    metric, champion = contest.evaluation.judged_by, contest.champion
+    users = f"{contest.evaluation.users:,} customers"
+    score, live = contest.rival(candidate), champion.metrics.get(metric) if champion else None
+    if score is None or champion is None or live is None:
+        return f"{users}: nothing to compare with, so no drop would have shown."
+    margin = contest.margin(score, champion, metric, 1.0)
+    drop = least_drop(margin, live) if margin else math.inf
+    if not drop < 1:
+        return f"{users}: not even the loss of everything would have shown."
+    return f"{users}: a drop of {math.ceil(100 * drop)}% or more would have shown."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from infra.errors import SettingsError
 from infra.records.release import Outcome
@@ -15,36 +14,34 @@ from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS, NEXT_ITEM
 
 DOUBT = "when_in_doubt"
-HARDLY = 0.2  # NDCG@10 of shops is between 0.002 and 0.2, so no difference is as large
 Missed: TypeAlias = Literal["reject", "review"]
 
 
-class Amount(Strict):
-    """A number on the metric's own scale, or a percentage of what is live: `0.02` or `5%`."""
+class Percentage(Strict):
+    """A share of a rival's value, written as a percentage: `10%`."""
 
-    number: float = Field(ge=0, allow_inf_nan=False)
-    percent: bool = False
+    percent: float = Field(ge=0, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
         if isinstance(value, str) and value.strip().endswith("%"):
-            return {"number": value.strip().removesuffix("%"), "percent": True}
+            return {"percent": value.strip().removesuffix("%")}
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return {"number": value}
-        raise ValueError("write a number like 0.02 or a percentage like 5%")
+            raise ValueError(
+                f"{value:g} may be a part or a number on the metric's scale; "
+                f"for that part of what is live write {100 * value:g}%"
+            )
+        raise ValueError("write a percentage like 10%")
 
-    def of(self, live: float) -> float:
-        """Return the amount on the scale of a value that is live."""
-        if not self.percent:
-            return self.number
-        amount = abs(live) * self.number / 100
-        # without a bound everything would be within it
-        return amount if math.isfinite(amount) else abs(live) / 100 * self.number
+    @property
+    def share(self) -> float:
+        """The same as a part of 1."""
+        return self.percent / 100
 
     def __str__(self) -> str:
         """Write it as its owner did."""
-        return f"{self.number:g}{'%' if self.percent else ''}"
+        return f"{self.percent:g}%"
 
 
 class SliceLimits(Strict):
@@ -67,16 +64,11 @@ class Threshold(Strict):
 
     min: float | None = Field(None, allow_inf_nan=False)
     max: float | None = Field(None, allow_inf_nan=False)
-    max_drop_vs_champion: Amount | None = None
+    max_drop_vs_champion: Percentage | None = None
     beats: str | None = Field(None, min_length=1)
     slices: dict[str, SliceLimits] = Field(default_factory=dict)
     if_missed: Missed = "reject"
     why: str = Field(min_length=1)
-
-    @field_validator("max_drop_vs_champion")
-    @classmethod
-    def _can_happen(cls, drop: Amount | None) -> Amount | None:
-        return drop and _possible(drop)
 
     @property
     def compares(self) -> bool:
@@ -89,6 +81,8 @@ class Threshold(Strict):
         if not alone and not self.compares:
             raise ValueError("it needs one of min, max, max_drop_vs_champion, beats, slices")
         _require_order(self.min, self.max)
+        if self.max_drop_vs_champion is not None and self.max_drop_vs_champion.percent >= 100:
+            raise ValueError("a drop of 100% or more allows everything")
         return self
 
 
@@ -97,15 +91,14 @@ class Doubt(Strict):
 
     `cannot_tell`: a difference within chance. `release` means: if all minimums hold, else review.
     `suspicious_improvement`: a jump above the champion beyond this goes to a person.
+    `least_users`: with fewer judged customers a person decides, whatever the numbers say.
+    `anchor_days`: the drop is also held against the recipe that was live so many days ago.
     """
 
-    cannot_tell: Outcome = "release"
-    suspicious_improvement: Amount = Amount.model_validate("50%")
-
-    @field_validator("suspicious_improvement")
-    @classmethod
-    def _can_happen(cls, jump: Amount) -> Amount:
-        return _possible(jump)
+    cannot_tell: Outcome = "review"
+    suspicious_improvement: Percentage = Percentage.model_validate("50%")
+    least_users: int = Field(100, ge=2)
+    anchor_days: int = Field(30, ge=1, le=3650)
 
 
 @dataclass(frozen=True)
@@ -150,16 +143,6 @@ def _require_sense(metric: str, threshold: Threshold, origin: str) -> None:
         raise SettingsError(
             f"{origin}: '{metric}' is not measured by slice.", f"Slices have {', '.join(by_slice)}."
         )
-
-
-def _possible(amount: Amount) -> Amount:
-    """Return an amount; refuse `0.5` where nothing changes that much and 50% was meant."""
-    if not amount.percent and amount.number >= HARDLY:
-        raise ValueError(
-            f"{amount} is on the scale of the metric, where no change is as large; "
-            f"for a part of what is live write {amount.number * 100:g}%"
-        )
-    return amount
 
 
 def _require_order(least: float | None, most: float | None) -> None:

@@ -8,32 +8,34 @@ from typing import TypeAlias
 
 import numpy as np
 
+from infra.records.evaluation import Noise
 from infra.settings import Settings
 from models.candidates import Candidate, make, model_class
 from models.data.holdout import Holdout
 from models.metrics.lists import overlap
-from models.metrics.ranking import RANKING, K, marked
-from models.recommender import Recipe, Recommendations, Recommender
+from models.metrics.noise import noise_of
+from models.metrics.ranking import LENGTHS, RANKING, K, marked
+from models.recommender import NONE, Recipe, Recommendations, Recommender
 from models.recommenders.todays_model import TodaysModel
 
-METRIC = f"ndcg_at_{K}"
+LONGEST = max(LENGTHS)
 Learn: TypeAlias = Callable[[Recipe], Recommender]
 
 
 @dataclass(frozen=True)
-class Noise:
+class SeedNoise:
     """How far a model moves with the seed alone.
 
     Attributes
     ----------
-    ndcg : float
-        The largest difference of two NDCG@10.
+    by_metric : dict of str to Noise
+        Of every ranking metric; empty where nothing moves.
     overlap : float
         Mean share of the first ten places that another seed fills with the same items, the lowest
         of all trainings; 1 if nothing changes.
     """
 
-    ndcg: float
+    by_metric: dict[str, Noise]
     overlap: float
 
 
@@ -43,7 +45,7 @@ def seed_noise(
     learn: Learn,
     holdout: Holdout,
     settings: Settings,
-) -> Noise | None:
+) -> SeedNoise | None:
     """Train `noise_refits` times more and compare.
 
     Parameters
@@ -53,21 +55,23 @@ def seed_noise(
 
     Returns
     -------
-    Noise or None
+    SeedNoise or None
         No noise for a model without a seed; None if `candidates.yaml` asks for no refits.
     """
     if "random_state" not in model_class(candidate.class_path).model_fields:
-        return Noise(0.0, 1.0)
+        return SeedNoise({}, 1.0)
     if not candidate.noise_refits:
         return None
     trainings = [_shown(model, holdout)]
     for number in range(1, candidate.noise_refits + 1):
         again = with_other_seed(candidate, settings.seed + number)
         trainings.append(_shown(learn(make(again, settings)), holdout))
-    return Noise(
-        ndcg=float(np.ptp([_ndcg(lists, holdout) for lists in trainings])),
-        overlap=_lowest_overlap(trainings),
-    )
+    hits = [marked(holdout.wanted, lists.items) for lists in trainings]
+    by_metric = {
+        name: noise_of(np.array([metric(found, holdout.relevant) for found in hits]))
+        for name, metric in RANKING.items()
+    }
+    return SeedNoise(by_metric, _lowest_overlap(trainings))
 
 
 def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
@@ -80,14 +84,9 @@ def with_other_seed(candidate: Candidate, seed: int) -> Candidate:
 def _shown(model: Recommender, holdout: Holdout) -> Recommendations:
     """Return the lists as they are scored: without what may not be shown."""
     todays = TodaysModel(model, model.items, model.recommendable)
-    return todays.recommend(holdout.users, K, exclude_seen=False, seen=holdout.left_out)
+    return todays.recommend(holdout.users, LONGEST, exclude_seen=False, seen=holdout.left_out)
 
 
 def _lowest_overlap(trainings: Sequence[Recommendations]) -> float:
-    first, *others = trainings
+    first, *others = (lists.kept(lists.items != NONE, K) for lists in trainings)
     return min(float(overlap(first, other).mean()) for other in others)
-
-
-def _ndcg(lists: Recommendations, holdout: Holdout) -> float:
-    hits = marked(holdout.wanted, lists.items)
-    return float(RANKING[METRIC](hits, holdout.relevant).mean())

@@ -13,7 +13,7 @@ from infra.places import trained_of
 from infra.schemas import INTERACTIONS, ITEMS, Table
 from infra.settings import Settings
 from infra.storage import Storage
-from models.candidates import Candidate, candidate_named, candidates_of, make
+from models.candidates import Candidate, candidate_to_train, make
 from models.data.holdout import select
 from models.data.outline import read_outline
 from models.data.run_steps import Part, read_steps
@@ -65,7 +65,7 @@ def train(storage: Storage, run: str, candidate: str) -> dict[str, int | float |
     StorageError
         The tables of the run are not there.
     """
-    chosen = candidate_named(candidate, candidates_of(storage, run, every=True))
+    chosen = candidate_to_train(storage, run, candidate)
     recipe = make(chosen, storage.settings)
     lesson = read_lesson(storage, run, recipe)
     return learn_and_keep(storage, run, chosen, recipe, lesson, trained_of(run))
@@ -80,7 +80,7 @@ def learn_and_keep(
     model, costs = learn(recipe, lesson)
     fit = fit_of(run, candidate, storage.settings, lesson)
     noise = seed_noise(candidate, model, lesson.learn, holdout, storage.settings)
-    moves = {"noise": noise.ndcg, "seed_overlap": noise.overlap} if noise else {}
+    moves = {"noise": noise.by_metric, "seed_overlap": noise.overlap} if noise else {}
     fit = fit.model_copy(update={**moves, "settled": settled(model)})
     manifest = keep_model(storage, place, model, recipe, fit, costs)
     shown = fit.model_dump(include={"candidate", "interactions", "users", "items"})

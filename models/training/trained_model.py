@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from infra.errors import BundleError, StorageError
 from infra.lake import inputs_id
 from infra.places import costs_key, trained_of
+from infra.records.evaluation import NoiseByMetric
 from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified, write_manifest
@@ -51,8 +52,9 @@ class Fit(Strict):
     ----------
     items_without_attributes : int
         Mostly items that were not in the catalogue at the cut: learnt from, never shown.
-    noise, seed_overlap : float or None
-        See `seed_noise.Noise`.
+    noise : dict of str to Noise, or None
+    seed_overlap : float or None
+        See `seed_noise.SeedNoise`; None where nobody measured it.
     inputs : str
         See `models.data.run_tables.inputs_of`: the id of the tables it learnt from.
     settled : dict
@@ -71,7 +73,7 @@ class Fit(Strict):
     users: int
     items: int
     items_without_attributes: int
-    noise: float | None = None
+    noise: NoiseByMetric = None
     seed_overlap: float | None = None
     inputs: str = ""
     settled: dict[str, int] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.ledger.run_records import RunRecords
-from infra.ledger.run_rules import CANDIDATES, RELEASE, files_of, read_files
+from infra.ledger.run_rules import CANDIDATES, files_of, read_files
 from infra.placements import ListRule
 from infra.places import RULES
 from infra.records.gates import Check, GateRecord
@@ -37,6 +37,7 @@ everyone = pytest.mark.parametrize(
         for each in load_candidates(every=True)
     ],
 )
+SMALL_SHOP = Path(__file__).with_name("small_shop.yaml")  # release rules for 60 customers
 WINNER = "also_bought"  # by ndcg_at_10 on `tastes`
 RUN = "run=manual__2026-11-24T00-00-00"
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
@@ -367,7 +368,7 @@ def let_all_compete(shop: Storage, run: str) -> None:
     keep_files(shop, run, candidates=file)
 
 
-def prepare_bundle(shop: Storage, run: str, rules: Path = RELEASE) -> str:
+def prepare_bundle(shop: Storage, run: str, rules: Path = SMALL_SHOP) -> str:
     """Do everything from training to a bundle that answers; return the version it would have.
 
     The same steps on the same files leave the same files, so they are taken once for all tests.

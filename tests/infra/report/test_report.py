@@ -17,7 +17,14 @@ from infra.lake import run_key
 from infra.ledger.run_records import RunRecords
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.gates import BatchDecision, Check, GateRecord
-from infra.records.release import Approval, ApprovalRecord, Judgement, PublishRecord, VerdictRecord
+from infra.records.release import (
+    Approval,
+    ApprovalRecord,
+    CandidateVerdict,
+    Judgement,
+    PublishRecord,
+    VerdictRecord,
+)
 from infra.report import headline, wording
 from infra.report.charts import stack
 from infra.report.page import write_report
@@ -245,6 +252,38 @@ def test_a_missed_threshold_is_a_rejection(run: Run) -> None:
     page = run.until("release", release=REJECTED).page()
     assert word(page) == "Rejected"
     assert "missed 1 of 1 threshold (NDCG@10)" in page
+
+
+def test_what_nobody_can_tell_is_neither_met_nor_missed_anywhere_on_the_page(run: Run) -> None:
+    """The headline, the table and the chart say the same of one limit."""
+    open_limit = judgement(
+        "ndcg_at_10", result="cannot tell", outcome="release", limit="at most 10% below"
+    )
+    met = judgement("user_coverage")
+    page = run.until("release", release=verdict(open_limit, met)).page()
+    assert "met 1 of 2 thresholds, and nobody can tell of NDCG@10" in page
+    assert "? at most 10% below" in page and "✓ at most 10% below" not in page
+    waits = judgement("ndcg_at_10", result="cannot tell", outcome="review")
+    page = run.until("release", release=verdict(waits, outcome="review")).page()
+    assert "met 0 of 1 threshold, and nobody can tell of NDCG@10" in page
+    assert "missed" not in seen(page)
+
+
+def test_every_candidate_is_named_with_its_outcome_and_reason(run: Run) -> None:
+    given = {"judgements": (judgement("ndcg_at_10"),), "model_sha256": "d"}
+    candidates = (
+        CandidateVerdict(name="wild", outcome="review", reason="it <b>jumps</b>.", **given),
+        CandidateVerdict(name="hybrid", outcome="release", reason="meets every limit", **given),
+    )
+    note = "703 customers: a drop of 8% or more would have shown."
+    page = run.until(
+        "release",
+        release=verdict(candidates=candidates, best="wild", candidate="hybrid", notes=(note,)),
+    ).page()
+    text = seen(page)
+    for said in ("wild waits", "It <b>jumps</b>.", "hybrid goes on", "Meets every limit", note):
+        assert said in text
+    assert "<b>jumps" not in page
 
 
 def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:

@@ -174,7 +174,7 @@ def evaluated(shop: Storage, *scores: Score) -> str:
 def test_models_are_better_worse_or_nobody_can_tell(shop: Storage) -> None:
     page = evaluated(
         shop,
-        compared("lightfm", 0.001, 0.007, "better", noise=0.002),
+        compared("lightfm", 0.001, 0.007, "better"),
         compared("content", -0.03, -0.02, "worse"),
         compared("also_bought", -0.004, 0.002, "cannot tell"),
     )
@@ -182,13 +182,6 @@ def test_models_are_better_worse_or_nobody_can_tell(shop: Storage) -> None:
     assert 'aria-label="NDCG@10 against the champion: lightfm is better, +0.0040' in duel
     for word, tone in (("better", "good"), ("worse", "bad"), ("cannot tell", "calm")):
         assert f'class="value strong {tone}">{word}</text>' in duel
-    assert duel.count('class="noise"') == 1, "noise that nobody measured is not drawn as none"
-
-
-def test_noise_of_one_alone_is_no_band(shop: Storage) -> None:
-    champion = score("lightfm", 0.06).model_copy(update={"role": "champion", "noise": None})
-    page = evaluated(shop, champion, compared("content", 0.001, 0.007, "cannot tell", noise=0.002))
-    assert 'class="noise"' not in page[page.index('class="duel"') :]
 
 
 def test_an_interval_that_holds_zero_is_drawn_across_the_line(shop: Storage) -> None:

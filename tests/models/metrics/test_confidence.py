@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from infra.ledger.run_rules import placements_of
+from infra.records.evaluation import Noise
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named
 from models.data.run_tables import read_run
@@ -16,7 +17,9 @@ from models.evaluation.evaluate import evaluate
 from models.evaluation.measure import measure
 from models.evaluation.score_run import sitting_of
 from models.metrics import confidence
-from models.metrics.confidence import compare, intervals, resampled_means
+from models.metrics.confidence import Margin, intervals, margins, resampled_means, sample
+from models.metrics.noise import NOTHING, Added, added, noise_of, pooled
+from models.metrics.ranking import Values
 from models.publishing.publish import publish
 from models.training.seed_noise import with_other_seed
 from models.training.train import train
@@ -44,32 +47,118 @@ def test_the_same_as_drawing_users_one_by_one(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(resampled_means(values, 11), slow)
 
 
+def alone(mine: Values, theirs: Values, noise: Added | None = NOTHING, kept: float = 1.0) -> Margin:
+    """Compare one model with its rival."""
+    values = sample({"mine": mine, "theirs": theirs}, 3)
+    return margins(values, ["mine"], "theirs", kept, {"mine": noise, "theirs": NOTHING})["mine"]
+
+
 def test_the_interval_of_no_difference_holds_zero_19_times_of_20() -> None:
-    misses = 0
+    told = 0
     for seed in range(60):
         random = np.random.default_rng(seed)
         taste = random.random(300)  # what pairing takes out
         mine, theirs = (taste + 0.1 * random.normal(size=300) for _ in range(2))
-        found = compare("m", mine, {"other": theirs}, {"other": 0.0}, seed)[0]
-        misses += found.finding != "cannot tell"
-    assert misses <= 8
+        told += alone(mine, theirs).finding != "cannot tell"
+    assert told <= 8
 
 
 def test_pairing_sees_what_two_intervals_cannot() -> None:
     random = np.random.default_rng(5)
     taste = random.random(500)
     better = taste + 0.01 + 0.02 * random.normal(size=500)
-    found = {
-        comparison.against: comparison
-        for comparison in compare("m", better, {"a": taste}, {"a": 0.0}, 1)
-    }
+    found = alone(better, taste)
     spans = intervals({"mine": better, "theirs": taste}, 1)
-    assert found["a"].finding == "better" and spans["mine"][0] < spans["theirs"][1]
-    assert found["a"].low < found["a"].difference < found["a"].high
-    assert compare("m", taste, {"a": better}, {"a": 0.0}, 1)[0].finding == "worse"
-    assert compare("m", better, {"a": taste}, {"a": 0.5}, 1)[0].finding == "cannot tell"
-    assert compare("m", better, {"a": taste}, {"a": None}, 1)[0].finding == "cannot tell"
-    assert compare("m", better, {}, {}, 1) == ()
+    assert found.finding == "better" and spans["mine"][0] < spans["theirs"][1]
+    assert found.low < found.middle < found.high
+    assert alone(taste, better).finding == "worse"
+    assert alone(better, taste, Added(0.5**2, 0.001)).finding == "cannot tell"
+    assert alone(better, taste, None).finding == "cannot tell"
+    assert alone(taste, better, None).finding == "worse", "an interval over users alone may say so"
+
+
+@pytest.mark.parametrize(
+    ("lost", "finding"), [(0.0, "better"), (0.05, "better"), (0.10, "cannot tell"), (0.2, "worse")]
+)
+def test_a_drop_is_met_missed_or_left_open(lost: float, finding: str) -> None:
+    random = np.random.default_rng(6)
+    live = random.random(2_000)
+    gone = random.random(2_000) < lost
+    assert alone(np.where(gone, 0.0, live), live, kept=0.9).finding == finding
+
+
+def test_any_drop_follows_from_one_resampling() -> None:
+    """The mean of resampled differences is the difference of resampled means."""
+    random = np.random.default_rng(9)
+    mine, theirs = random.random(400), random.random(400)
+    found = alone(mine, theirs, kept=0.9)
+    differences = mine - 0.9 * theirs
+    direct = np.percentile(resampled_means(differences[:, None], 3), [2.5, 97.5])
+    assert found.middle == pytest.approx(differences.mean())
+    assert [found.low, found.high] == pytest.approx(direct.tolist(), abs=0.0025)
+
+
+def test_a_single_user_tells_nothing() -> None:
+    found = alone(np.ones(1), np.zeros(1))
+    assert found.finding == "cannot tell" and np.isfinite([found.low, found.high]).all()
+
+
+def test_equal_lists_need_no_training_again_to_explain_them() -> None:
+    values = np.random.default_rng(1).random(300)
+    assert alone(values, values, None, kept=0.9).finding == "better"
+    assert alone(values, values, Added(4.0, 1.0)) == Margin(0.0, 0.0, 0.0, 0.0)
+
+
+def test_the_best_of_eight_equal_models_is_called_different_in_one_run_of_twenty() -> None:
+    """Each alone would be called different in one of twenty: one of the eight in three."""
+    names = [f"model{number}" for number in range(8)]
+    together = apart = 0
+    for seed in range(150):
+        random = np.random.default_rng(seed)
+        live = random.random(200)
+        models = {name: live + 0.2 * random.normal(size=200) for name in names}
+        values, noise = (
+            sample({**models, "live": live}, seed),
+            dict.fromkeys([*names, "live"], NOTHING),
+        )
+        found = margins(values, names, "live", 1.0, noise).values()
+        together += any(margin.finding != "cannot tell" for margin in found)
+        single = [margins(values, [name], "live", 1.0, noise)[name] for name in names]
+        apart += any(margin.finding != "cannot tell" for margin in single)
+    assert together <= 14 < 30 <= apart
+
+
+def trained(random: np.random.Generator, taste: Values, common: float, apart: float) -> Values:
+    """Train an equal model: the seed moves all users together, and each on its own."""
+    own: Values = taste + common * random.normal() + apart * random.normal(size=len(taste))
+    return own
+
+
+# refits a run, runs, what the seed moves all users by, each user by
+REFITS = [(2, 1, 0.0, 0.1), (2, 1, 0.005, 0.1), (3, 1, 0.02, 0.1), (1, 10, 0.02, 0.1)]
+REFITS += [(2, 10, 0.0, 0.1), (2, 10, 0.005, 0.1), (2, 10, 0.02, 0.02)]
+
+
+@pytest.mark.parametrize(("refits", "runs", "common", "apart"), REFITS)
+def test_two_equal_models_are_called_different_in_one_of_twenty(
+    refits: int, runs: int, common: float, apart: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By few refits a run; the largest difference of three trainings said so in one of seven."""
+    monkeypatch.setattr(confidence, "RESAMPLES", 100)
+    random, told, tries = np.random.default_rng(2), 0, 400
+    for _ in range(tries):
+        taste = 0.3 * random.random(200)
+        again = [
+            noise_of(np.array([trained(random, taste, common, apart) for _ in range(refits + 1)]))
+            for _ in range(runs)
+        ]
+        together = pooled(again)
+        assert together is not None and together.refits == refits * runs
+        models = {name: trained(random, taste, common, apart) for name in ("mine", "live")}
+        noise = dict.fromkeys(models, added(together))
+        found = margins(sample(models, 1), ["mine"], "live", 1.0, noise)["mine"]
+        told += found.finding != "cannot tell"
+    assert told <= 0.05 * tries + 2 * (0.05 * 0.95 * tries) ** 0.5
 
 
 def test_every_model_is_compared_with_champion_and_baseline(
@@ -87,17 +176,15 @@ def test_every_model_is_compared_with_champion_and_baseline(
     found = {score.name: score for score in record.scores}
     same = found["also_bought"]
     assert same.role == "champion" and same.comparisons[0].finding == "better"
-    assert found["popularity"].noise == found["content"].noise == 0.0
-    assert found["lightfm_hybrid"].noise == load_noise(shop) and load_noise(shop) > 0
+    assert found["popularity"].noise == found["content"].noise == {}
+    noise = load_trained(shop, RUN, "lightfm_hybrid").fit.noise
+    assert noise and noise["ndcg_at_10"].sd > 0 and noise["ndcg_at_10"].refits == 2
+    assert found["lightfm_hybrid"].noise == found["lightfm_hybrid"].pooled == noise
 
 
-def load_noise(shop: Storage) -> float:
-    return load_trained(shop, RUN, "lightfm_hybrid").fit.noise or 0.0
-
-
-@pytest.mark.parametrize(("noise", "finding"), [(0.0, "better"), (None, "cannot tell")])
-def test_noise_that_nobody_measured_is_not_none(
-    noise: float | None, finding: str, shop: Storage, write_run: WriteRun
+@pytest.mark.parametrize(("noise", "finding"), [({}, "better"), (None, "cannot tell")])
+def test_noise_that_nobody_measured_is_not_nothing(
+    noise: dict[str, Noise] | None, finding: str, shop: Storage, write_run: WriteRun
 ) -> None:
     """A model trained with `noise_refits: 0`, beside one that needs none."""
     write_run()

@@ -28,7 +28,7 @@ CONTENT = f"content: {{class: {MODELS}.content:Content, why: w}}\n"
 FILE = POPULARITY + ALSO_BOUGHT + CONTENT
 NAMES = ["popularity", "also_bought", "content"]
 PLACEMENTS = REPOSITORY / "models/placements.yaml"
-LENIENT = "ndcg_at_10: {min: 0.0, why: w}\n"
+LENIENT = "when_in_doubt: {least_users: 2}\nndcg_at_10: {min: 0.0, why: w}\n"
 EDITS = {
     "one is added": FILE + CONTENT.replace("content:", "like_content:", 1),
     "the winner is disabled": POPULARITY

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from infra.records.evaluation import Comparison, Slice
 from models.metrics.ranking import METRICS, RANKING
-from models.release.judging import Rivals, judge
+from models.release.judging import judge
 from models.release.thresholds import Doubt, ReleaseRules, Threshold
-from models.release.verdict import outcome_of
-from tests.models.release.test_judging import NOT_JUDGED, NOTHING_LIVE, score
+from tests.models.release.test_limits import NOT_JUDGED, NOTHING_LIVE, evaluation, moves, score
 
 TWO = METRICS[:2]  # more would hide each other's misses
 plain = st.floats(-0.5, 0.5, width=16)
@@ -30,7 +29,7 @@ limits = st.fixed_dictionaries(
     optional={
         **bounds,
         "beats": st.sampled_from(["popularity", "popularity", "absent"]),
-        "max_drop_vs_champion": st.sampled_from([0.0, 0.1, "10%"]),
+        "max_drop_vs_champion": st.sampled_from(["0%", "10%", "50%"]),
         "slices": st.dictionaries(
             st.sampled_from(["light users", "new users"]), slice_limits, min_size=1
         ),
@@ -94,14 +93,14 @@ class Space:
             Slice(name=name, users=7, too_small=part is None, metrics=known(part or {}))
             for name, part in self.parts.items()
         )
-        more = {"comparisons": made, "slices": slices, "noise": self.noise}
-        live = {"metrics": known(self.live), "noise": self.champion_noise}
-        rival = {"metrics": known(self.rival), "noise": self.rival_noise}
-        held = Rivals(
-            {"popularity": score(None, "popularity", **rival)},
-            score(None, "champion", **live) if isinstance(self.champion, dict) else None,
-            None if self.champion == NOTHING_LIVE else "version1",
-        )
+        more = {"comparisons": made, "slices": slices, **moves(self.noise)}
+        mine = score(None, metrics=known(self.mine), **more)
+        rival = {"metrics": known(self.rival), **moves(self.rival_noise)}
+        scores = [mine, score(None, "popularity", **rival)]
+        if isinstance(self.champion, dict):
+            live = {"metrics": known(self.live), **moves(self.champion_noise)}
+            scores.append(score(None, "champion", **live))
+        version = None if self.champion == NOTHING_LIVE else "version1"
         thresholds = {
             name: Threshold.model_validate({"why": "w", **limit})
             for name, limit in self.asked.items()
@@ -109,8 +108,8 @@ class Space:
         doubt = Doubt.model_validate(
             {"cannot_tell": self.cannot_tell, "suspicious_improvement": self.suspicious}
         )
-        mine = score(None, metrics=known(self.mine), **more)
-        return outcome_of(judge(mine, held, ReleaseRules(thresholds, doubt)))
+        record = evaluation(*scores, champion=version)
+        return judge(record, None, ReleaseRules(thresholds, doubt)).outcome
 
 
 def outside(limit: Any, value: Any) -> bool:
@@ -124,9 +123,12 @@ def surely_below(space: Space, metric: str, against: str, allowed: float) -> boo
     mine, other = space.mine[metric], space.of(against)[metric]
     if not math.isfinite(space.found.get((metric, against), (math.nan,))[0]):
         return bool(mine - other < -allowed if against == "champion" else mine <= other)
-    _, difference, highest = space.found[metric, against]
-    noise = max(space.noise or 0.0, space.noise_of(against) or 0.0)
-    return bool(highest + allowed < 0 and difference + allowed < -noise)
+    lowest, difference, highest = space.found[metric, against]
+    noise = 0.0
+    if metric == "ndcg_at_10" and None not in (space.noise, space.noise_of(against)):
+        noise = math.hypot(space.noise or 0.0, space.noise_of(against) or 0.0)
+    error = math.hypot((highest - lowest) / 3.92, noise)
+    return bool(difference + allowed + 2.2 * error < 0)
 
 
 def outcomes_of_misses(space: Space) -> set[str]:
@@ -157,7 +159,7 @@ def limit_missed(space: Space, metric: str, limit: Any) -> bool:
     live = space.live.get(metric)
     if "max_drop_vs_champion" in limit and live is not None and math.isfinite(live):
         drop = limit["max_drop_vs_champion"]
-        return surely_below(space, metric, "champion", abs(live) / 10 if drop == "10%" else drop)
+        return surely_below(space, metric, "champion", live * float(drop[:-1]) / 100)
     return False
 
 
@@ -174,13 +176,15 @@ def jumps(space: Space) -> bool:
         mine, live = space.mine.get(metric), space.live.get(metric)
         if mine is None or live is None or not math.isfinite(mine) or not math.isfinite(live):
             return True  # nobody can see one
-        bound = abs(live) / 2 if space.suspicious == "50%" else space.suspicious
+        bound = abs(live) * float(space.suspicious[:-1]) / 100
         low, difference, _ = space.found.get((metric, "champion"), (mine - live,) * 3)
         if not math.isfinite(low):
             low = difference = mine - live  # such an interval hides nothing
-        noises = space.noise, space.champion_noise
-        noise = 0.0 if None in noises else max(noises)
-        if mine - live > bound and low > 0 and difference > noise:
+        noise = 0.0
+        if metric == "ndcg_at_10" and None not in (space.noise, space.champion_noise):
+            noise = math.hypot(space.noise or 0.0, space.champion_noise or 0.0)
+        error = math.hypot((difference - low) / 1.96, noise)
+        if mine - live > bound and difference > 2.2 * error:
             return True
     return False
 
@@ -199,7 +203,7 @@ def jumps(space: Space) -> bool:
         rival_noise=noises,
         champion_noise=noises,
         cannot_tell=st.sampled_from(["release", "review", "reject"]),
-        suspicious=st.sampled_from(["50%", 0.0, 0.1]),
+        suspicious=st.sampled_from(["50%", "0%", "10%"]),
     )
 )
 def test_nothing_that_misses_a_limit_is_released(space: Space) -> None:

@@ -1,0 +1,60 @@
+"""Pools what training again moved in the last runs: two or three refits a run are then enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from infra.errors import CatwalkError
+from infra.ledger.decision_log import entries
+from infra.ledger.run_records import RunRecords
+from infra.records.evaluation import Noise, Score
+from infra.storage import Storage
+from models.metrics.noise import pooled
+
+RUNS = 10
+
+
+def past_scores(storage: Storage, run: str) -> tuple[Score, ...]:
+    """Return the candidates of the last runs before one that were judged, the newest run first.
+
+    What cannot be read is passed over: fewer refits make intervals wider, never narrower.
+    """
+    try:
+        runs = list(islice(_judged_runs(storage, run), RUNS))
+    except CatwalkError:
+        return ()
+    return tuple(score for past in runs for score in _candidates(storage, past))
+
+
+def with_pooled_noise(score: Score, past: Sequence[Score]) -> Score:
+    """Add to a score what its own run and earlier ones with equal parameters measured together."""
+    alike = [
+        each for each in past if (each.name, each.parameters) == (score.name, score.parameters)
+    ]
+    metrics = {metric for each in (score, *alike) for metric in each.noise or {}}
+    together = {metric: pooled(_measured(metric, (score, *alike))) for metric in sorted(metrics)}
+    known = {metric: noise for metric, noise in together.items() if noise is not None}
+    return score.model_copy(update={"pooled": known})
+
+
+def _measured(metric: str, scores: Sequence[Score]) -> set[Noise]:
+    """Return each measurement once: a champion was measured as a candidate of an earlier run."""
+    return {noise for score in scores if (noise := (score.noise or {}).get(metric)) is not None}
+
+
+def _judged_runs(storage: Storage, run: str) -> Iterator[str]:
+    seen = {run}
+    for _, decision in entries(storage.reports):
+        if decision.what == "verdict" and decision.about not in seen:
+            seen.add(decision.about)
+            yield decision.about
+
+
+def _candidates(storage: Storage, run: str) -> tuple[Score, ...]:
+    try:
+        record = RunRecords(storage, run).load_evaluation()
+    except CatwalkError:
+        return ()
+    scores = record.scores if record else ()
+    return tuple(score for score in scores if score.role == "candidate")
