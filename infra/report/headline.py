@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from infra.records.gates import GateRecord
-from infra.records.release import Judgement, VerdictRecord
+from infra.records.release import VerdictRecord
 from infra.records.steps import LATER_GATES, STATIONS
+from infra.report.results import listed, results
 from infra.report.snapshot import Snapshot
-from infra.report.wording import counted, plain_name
+from infra.report.wording import counted
 
 Tone = Literal["good", "warn", "bad", "calm"]
 Ending = Literal[
@@ -42,7 +43,7 @@ def headline(snapshot: Snapshot) -> Headline:
 def _unreadable(snapshot: Snapshot) -> Headline | None:
     if not snapshot.unreadable:
         return None
-    steps = _listed([STATIONS[step] for step in snapshot.unreadable])
+    steps = listed([STATIONS[step] for step in snapshot.unreadable])
     sentence = f"What the {steps} wrote could not be read, so this run does not count as released."
     sentence += _live_all_the_same(snapshot)
     return Headline("Could not be read", "bad", sentence, "broken")
@@ -193,7 +194,7 @@ def _publishing_contradictions(snapshot: Snapshot) -> Iterator[str]:
     may_lack = {"ingest", *LATER_GATES, *snapshot.recorded}
     missing = [STATIONS[step] for step in STATIONS if step not in may_lack]
     if missing:
-        yield f"It was published without a record of the {_listed(missing)}."
+        yield f"It was published without a record of the {listed(missing)}."
     elif snapshot.judged_again:
         return
     elif snapshot.published.candidate != snapshot.verdict.candidate:  # type: ignore[union-attr]
@@ -215,39 +216,12 @@ def _met(snapshot: Snapshot) -> str:
     verdict = snapshot.verdict
     if verdict is None:
         return "was not judged"
-    result = _results(verdict.judgements)
+    result = results(verdict.judgements)
     if verdict.chosen is not None:
         return f"{result}, was chosen by {verdict.chosen.by}"
     if not _is_approved(snapshot) or snapshot.approval is None:
         return result
     return f"{result}, was approved by {snapshot.approval.by}"
-
-
-def _results(judgements: Sequence[Judgement]) -> str:
-    """Say which thresholds were missed, and of which nobody can tell: neither is met."""
-    missed = [judgement for judgement in judgements if _is_missed(judgement)]
-    unsure = [judgement for judgement in judgements if _is_open(judgement)]
-    every = counted(len(judgements), "threshold")
-    if not missed and not unsure:
-        return f"met {_all(len(judgements))}"
-    met = len(judgements) - len(missed) - len(unsure)
-    first = f"missed {len(missed)} of {every} ({_names(missed)})"
-    if not missed:
-        first = f"met {met} of {every}"
-    return f"{first}, and nobody can tell of {_names(unsure)}" if unsure else first
-
-
-def _is_open(judgement: Judgement) -> bool:
-    undecided = judgement.result == "not judged" and judgement.outcome == "review"
-    return judgement.result == "cannot tell" or undecided
-
-
-def _is_missed(judgement: Judgement) -> bool:
-    return not judgement.passed and not _is_open(judgement)
-
-
-def _names(judgements: list[Judgement]) -> str:
-    return _listed(list(dict.fromkeys(plain_name(judgement.metric) for judgement in judgements)))
 
 
 def _needs_person(snapshot: Snapshot) -> bool:
@@ -275,10 +249,6 @@ def _is_approved(snapshot: Snapshot) -> bool:
     return approval is not None and approval.answer_to(verdict) == "approved"
 
 
-def _all(amount: int) -> str:
-    return "the one threshold" if amount == 1 else f"all {amount} thresholds"
-
-
 def _warnings(snapshot: Snapshot) -> str:
     checks = (check for gate in snapshot.gates.values() for check in gate.checks)
     failed = sum(check.failed for check in checks)
@@ -294,8 +264,3 @@ def _live_all_the_same(snapshot: Snapshot) -> str:
     if snapshot.published is None:
         return ""
     return f" Yet version {snapshot.published.version} went live: call a data engineer now."
-
-
-def _listed(names: list[str]) -> str:
-    """Join names as one says them: `a, b and c`."""
-    return " and ".join(", ".join(names).rsplit(", ", 1))

@@ -29,7 +29,7 @@ def plan_anchor(
 
     That of the version which was live `days` ago; in a younger shop, of the last release that a
     person approved, or of the first. Where it cannot be made any more, of the last release that a
-    person approved since; the plan says `missing` where there is none either.
+    person approved since; without one, the plan says what is `missing`.
     """
     wanted = list(_wanted(storage, now - timedelta(days=days)))
     plans = [_plan(storage, pointer, candidates) for pointer in wanted]
