@@ -43,7 +43,8 @@ def _candidates(verdict: VerdictRecord) -> Iterator[str]:
     yield _table(("Candidate", "Quality", "Outcome", "Reason"), rows)
     names = ", ".join(choice.name for choice in verdict.choices)
     if names:
-        yield _safe(f"In place of {verdict.candidate} you may choose: {names}.")
+        how = f"trigger release_candidate with the run {verdict.run} and the name"
+        yield _safe(f"In place of {verdict.candidate} you may choose {names}: {how}.")
 
 
 def _thresholds(verdict: VerdictRecord) -> str:
