@@ -11,7 +11,7 @@ ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-gate check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-gate check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-quality: $(ready) ## LightFM's published numbers through our code, and all
 
 bench-models: $(ready) ## What evaluating, recommending and training cost, against LightFM and implicit
 	@$(run) models.benches.costs
+
+bench-needs: $(ready) ## What each candidate needs per user, item and pair: memory, disk and time
+	@$(run) models.benches.needs
 
 bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000000 for a quick one
 	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))

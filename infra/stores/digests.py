@@ -13,7 +13,7 @@ from infra.rules import Strict, describe
 from infra.stores.object_store import MANIFEST
 
 FORMAT_VERSION = 1
-MAX_FILE_BYTES = 4 * 1024**3  # vectors of 10 million users x 100; more is not a bundle
+MAX_FILE_BYTES = 1024**4  # 100 times the histories of a billion pairs; more is no model
 MAX_MANIFEST_BYTES = 4 * 1024**2
 CURE = "Do not use it; build it again, or fetch it again if it was copied."
 
