@@ -43,7 +43,7 @@ def _of_earlier_records(noise: Any) -> Any:
     if not math.isfinite(noise):
         return None
     sd = abs(noise) / math.sqrt(2)  # as of two trainings: there may have been more
-    return {"ndcg_at_10": {"sd": sd, "refits": 1}} if noise else {}
+    return {"ndcg_at_10": Noise(sd=sd, refits=1)} if noise else {}
 
 
 NoiseByMetric: TypeAlias = Annotated[

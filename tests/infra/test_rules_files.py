@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from expectations import event_measures, interactions, items, recommendations
+from expectations import event_measures, interactions, items, recommendations, steps
 from expectations.checking.suite import load_limits
 from infra.errors import SettingsError
 from infra.ledger.run_rules import CANDIDATES, RELEASE
@@ -63,6 +63,7 @@ READERS: Mapping[Path, Read] = {
             "items": items.MEASURES,
             "interactions": interactions.MEASURES,
             "recommendations": recommendations.MEASURES,
+            "steps": steps.MEASURES,
         }.items()
     },
 }
@@ -153,7 +154,9 @@ def test_what_is_no_number_is_refused_by_file_and_key(file: Path, tmp_path: Path
 
 @pytest.mark.parametrize("file", READERS, ids=lambda file: file.stem)
 def test_an_empty_value_is_refused_by_file_key_and_line(file: Path, tmp_path: Path) -> None:
-    for number, value in enumerate(values(file)):
+    every = list(values(file))
+    assert every
+    for number, value in enumerate(every):
         for nothing in [""] if number >= FEW else ["", "~", "null"]:
             copy = value.replaced(nothing, tmp_path)
             with pytest.raises(SettingsError) as told:
@@ -166,6 +169,7 @@ def test_an_odd_space_is_refused_by_name(file: Path, tmp_path: Path) -> None:
     """As a text program writes it: before the key, after the colon, or behind the value."""
     spaces = "\u00a0\u202f\u200b\ufeff"
     every = list(values(file))
+    assert every
     for number, value in enumerate(every[:: 1 + len(every) // 12]):
         space = spaces[number % len(spaces)]
         text = value.file.read_text(encoding="utf-8")
@@ -182,9 +186,9 @@ def test_an_odd_space_is_refused_by_name(file: Path, tmp_path: Path) -> None:
 def test_a_number_may_be_written_in_any_usual_way(file: Path, tmp_path: Path) -> None:
     """An integer as 3.0 or 3e0, any as +3, in quotes, or with a zero before it."""
     expected = repr(READERS[file](file))
-    for value in NUMBERS:
-        if value.file != file:
-            continue
+    numbers = [value for value in NUMBERS if value.file == file]
+    assert numbers
+    for value in numbers:
         number = float(value.text)
         for text in (f"{number:.6f}", f"{number:.7e}", f"+{value.text}", f"0{value.text}"):
             copy = value.replaced(text, tmp_path)
@@ -200,5 +204,6 @@ def test_yes_and_no_are_true_and_false_where_nothing_else_can_be_meant(
 ) -> None:
     words = {"true": ("yes", "on", "True"), "false": ("no", "off", "False")}[value.text]
     expected = repr(READERS[value.file](value.file))
+    assert words
     for word in words:
         assert repr(READERS[value.file](value.replaced(word, tmp_path))) == expected
