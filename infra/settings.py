@@ -67,16 +67,16 @@ class Settings(BaseSettings):
     holdout_users: int = Field(
         1000,
         ge=1,
-        description="Customers to judge by: the hold-out grows until it has them.",
+        description="Customers to judge by: the hold-out grows until it has so many.",
     )
     holdout_days: int = Field(
-        3, ge=1, le=60, description="Least last days, kept from training to score it on."
+        3, ge=1, le=60, description="Least length of the hold-out, which models are scored on."
     )
     most_holdout_days: int = Field(
         28,
         ge=1,
         le=60,
-        description="Most of them, and a quarter of the days with data.",
+        description="Most length of it; never over a quarter of the days with data.",
     )
     most_events_per_day: int = Field(
         1000, ge=1, description="Beyond this a user is a crawler, and left out of the data."
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
     placements: Path = Field(
         Path("models/placements.yaml"),
-        description="What counts, where lists are shown, what they leave out; see the file.",
+        description="File that says what is a success and what each list shows.",
     )
     refit: bool = Field(True, description="Fit the winner again on all data before publishing it.")
     training_threads: int = Field(1, ge=1, description="1 makes two equal runs bit-identical.")
