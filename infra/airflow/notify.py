@@ -79,7 +79,7 @@ class ReportNotifier(BaseNotifier):
         settings = load_settings()
         storage = Storage(settings)
         if self.daily and not _is_to_be_told(storage, context["dag_run"].run_id):
-            self.log.info("People were told of a question within a day; this one waits there.")
+            self.log.info("People were told of a question within 24 hours: Reports shows this one.")
             return
         message = self._message(context, storage)
         self.log.warning("%s %s %s", message.subject, message.sentence, message.link)

@@ -54,7 +54,7 @@ NoiseByMetric: TypeAlias = Annotated[
 class Comparison(Strict):
     """One metric of a model minus that of a rival, user by user, with a 95% interval.
 
-    `against` is the name of a candidate, or `champion`. The interval holds for all candidates of
+    `against` names a candidate, `champion` or `anchor`. The interval holds for all candidates of
     the run at once, and for training again; records of an earlier Catwalk have those of one
     candidate, over customers alone. The finding is `cannot tell` where it holds zero, or nobody
     knows what training again does.

@@ -3,7 +3,7 @@
 Source: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13 (percentiles);
 T. Sakai, Evaluating Evaluation Metrics based on the Bootstrap, 2006 (pairs of rankings);
 J. P. Romano, M. Wolf, Exact and approximate stepdown methods for multiple hypothesis testing, 2005
-(the largest t of several comparisons); S. Piaggio et al., Reporting of noninferiority trials, 2012.
+(the largest t of several comparisons); G. Piaggio et al., Reporting of noninferiority trials, 2012.
 """
 
 from __future__ import annotations
