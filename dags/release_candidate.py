@@ -91,8 +91,8 @@ def release_candidate() -> None:
         notifiers=[ReportNotifier("waits for a person", over=False, daily=True)],
     )
     published = make_live()
-    chain(chosen, [winner, replaced])
-    chain([served, replaced], approval, published)
+    chain(chosen, winner)
+    chain(served, replaced, approval, published)  # what cannot be built replaces no question
 
 
 release_candidate()

@@ -118,11 +118,13 @@ class Evidence:
         return self.live if self.live and (self.live.run, self.live.version) == ours else None
 
     @property
-    def against(self) -> str | None:
-        """The version that was live before this run released anything."""
-        if self.own:
-            return self.own[-1].previous
-        return self.live.version if self.live else None
+    def replaceable(self) -> set[str | None]:
+        """What a verdict may have been compared with: the live version, or what this run replaced.
+
+        The run is evaluated once, and then releases again; or it is evaluated again in between.
+        """
+        live = self.live.version if self.live else None
+        return {live, *(pointer.previous for pointer in self.own)}
 
     @property
     def unrecorded(self) -> PublishRecord | None:

@@ -184,7 +184,7 @@ def _next_pointer(
     A release of the same run may be replaced: it was compared with the same champion.
     """
     live = evidence.live.version if evidence.live else None
-    if evidence.against != verdict.champion:
+    if verdict.champion not in evidence.replaceable:
         yield PublishError(
             f"{live or 'nothing'} is live, but {verdict.run} was judged against "
             f"{verdict.champion or 'nothing'}.",

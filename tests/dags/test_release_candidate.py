@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 
 from infra.airflow.defaults import Owner, Tag
+from infra.ledger.questions import waiting_question
+from infra.storage import Storage
+from tests.models.release.test_replace_question import OLDER, asked_about
 
 BUILT = [
     "choose_candidate",
@@ -17,6 +21,7 @@ BUILT = [
     "gate_recommendations",
     "build_bundle",
     "check_serving",
+    "replace_question",
     "approve_release",
     "publish",
 ]
@@ -36,9 +41,24 @@ def test_what_was_chosen_is_built_anew_before_anybody_is_asked(dag: Any) -> None
     assert dag.get_task("publish").downstream_task_ids == {"follow_pointer", "retire"}
 
 
-def test_the_older_question_ends_before_a_newer_one_is_asked(dag: Any) -> None:
-    assert dag.get_task("replace_question").upstream_task_ids == {"choose_candidate"}
-    assert "replace_question" in dag.get_task("approve_release").upstream_task_ids
+def test_the_older_question_ends_before_a_newer_one_is_asked_and_after_it_can_be(dag: Any) -> None:
+    assert dag.get_task("replace_question").upstream_task_ids == {"check_serving"}
+    assert dag.get_task("approve_release").upstream_task_ids == {"replace_question"}
+
+
+def test_a_choice_that_cannot_be_built_leaves_the_question_that_waits(
+    dag: Any, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = time.sleep  # of Airflow's test: a second before it looks at each task left out
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.05)))
+    asked_about(shop, OLDER)
+    form = {"run": "run=without-a-verdict", "candidate": "popularity", "reason": "because"}
+    finished = dag.test(mark_success_pattern="^choose_candidate$", run_conf=form)
+    states = {task.task_id: str(task.state) for task in finished.get_task_instances()}
+    assert (states["choose_candidate"], states["refit_winner"]) == ("success", "failed")
+    assert states["replace_question"] == states["approve_release"] == "upstream_failed"
+    waits = waiting_question(shop)
+    assert waits is not None and waits.run == OLDER
 
 
 def test_only_what_a_choice_skips_may_be_skipped(dag: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ from infra.records.release import CandidateVerdict, Outcome, PublishRecord
 from infra.storage import Storage
 from models.bundle.build_bundle import build_bundle
 from models.bundle.refit_winner import refit_winner
+from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
 from models.release.approve_release import ask, record_answer
 from models.release.choose_candidate import choose_candidate
+from models.release.judge_release import judge_release
 from models.release.verdict import outcome_of
 from tests.models.conftest import (
     RUN,
@@ -55,8 +58,9 @@ def meanwhile(shop: Storage, write_run: WriteRun) -> PublishRecord:
     verdict = records.load_verdict()
     assert verdict is not None
     recipe, best = judged(shop, MEANWHILE, "release"), judged(shop, WINNER, "review")
-    change = {"candidate": MEANWHILE, "outcome": outcome_of(recipe.judgements), "best": WINNER}
-    change |= {"judgements": recipe.judgements, "model_sha256": recipe.model_sha256}
+    change: dict[str, Any] = {"candidate": MEANWHILE, "best": WINNER}
+    change |= {"outcome": outcome_of(recipe.judgements), "judgements": recipe.judgements}
+    change |= {"model_sha256": recipe.model_sha256}
     change |= {"candidates": (best, recipe)}
     records.save_verdict(verdict.model_copy(update=change))
     build(shop)
@@ -115,6 +119,23 @@ def test_a_candidate_that_was_live_before_may_be_chosen_again(
     assert record.decided is not None and record.decided.why == "I have looked at its lists"
     assert live(shop) == record == publish(shop, RUN)
     assert [pointer.number for pointer in history(shop)] == [3, 2, 1]
+
+
+def test_a_run_may_release_again_after_it_was_evaluated_against_its_own_release(
+    shop: Storage, meanwhile: PublishRecord
+) -> None:
+    """Somebody cleared `evaluate`: what is live by then is what the run itself released."""
+    assert evaluate(shop, RUN).champion == meanwhile.version
+    verdict = judge_release(shop, RUN)
+    assert verdict.champion == meanwhile.version
+    best = judged(shop, WINNER, "release")
+    change = {"candidate": WINNER, "outcome": "release", "candidates": (best,), "best": WINNER}
+    change |= {"judgements": best.judgements, "model_sha256": best.model_sha256, "doubts": ()}
+    RunRecords(shop, RUN).save_verdict(verdict.model_copy(update=change))
+    version = build(shop)
+    record = publish(shop, RUN)
+    assert (record.number, record.version, record.previous) == (2, version, meanwhile.version)
+    assert live(shop) == record
 
 
 def test_what_another_run_released_is_not_replaced_by_an_old_choice(
