@@ -11,7 +11,7 @@ ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-gate check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-gate bench-release check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ bench-needs: $(ready) ## What each candidate needs per user, item and pair: memo
 
 bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000000 for a quick one
 	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))
+
+bench-release: setup ## How often a release is decided rightly: many replayed, with known faults; PAIRS=2 for a quick one
+	@CATWALK_HOME=$(CURDIR)/var/bench_release $(run) models.benches.releases $(if $(PAIRS),--pairs $(PAIRS)) \
+		--simulate jobs.simulate_shop:main --ingest jobs.ingest_events:main \
+		--gate expectations.events:gate_events --build jobs.build_interactions:main
 
 check-release: $(ready) ## Check models/release.yaml and replay it on the last runs; RUNS=20 takes more
 	@$(run) models.release.check_release $(if $(RUNS),--runs $(RUNS))

@@ -19,6 +19,7 @@ REASONS = {
     "infra/shop/airflow_server.py": "Airflow's processes inherit what we inherited",
     "jobs/benches/bench_ingest.py": "its subprocesses get settings of their own",
     "models/benches/quality.py": "a bench has no shop, so it makes up its settings",
+    "models/benches/releases.py": "each of its shops gets a home of its own",
     "models/tracking.py": "MLflow takes the refusal of telemetry from there only",
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
