@@ -66,17 +66,17 @@ class LeftOut:
     def load(cls, folder: Path, n_items: int) -> LeftOut:
         """Read `left_out.npz`; raise `BundleError` if it cannot be, or does not fit the items."""
         file = folder / cls.FILE
-        found = cls(**load_arrays(file, ("users", "starts", "items"), AGAIN), n_items=n_items)
+        left_out = cls(**load_arrays(file, ("users", "starts", "items"), AGAIN), n_items=n_items)
         fits = (
-            found.starts.shape == (len(found.users) + 1,)
-            and found.starts[0] == 0
-            and found.starts[-1] == len(found.items)
-            and (np.diff(found.starts) > 0).all()
-            and ((found.items >= 0) & (found.items < n_items)).all()
+            left_out.starts.shape == (len(left_out.users) + 1,)
+            and left_out.starts[0] == 0
+            and left_out.starts[-1] == len(left_out.items)
+            and (np.diff(left_out.starts) > 0).all()
+            and ((left_out.items >= 0) & (left_out.items < n_items)).all()
         )
         if not fits:
             raise BundleError(f"{file} does not fit the items of its bundle.", AGAIN)
-        return found
+        return left_out
 
 
 def read_left_out(storage: Storage, run: str, rule: ListRule, items: ItemIds) -> LeftOut:

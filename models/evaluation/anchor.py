@@ -47,7 +47,9 @@ def _wanted(storage: Storage, then: datetime) -> Iterator[PublishRecord]:
             before = pointer
             break
         since.append(pointer)
-    approved = [each for each in since if each.action == "release" and each.decided is not None]
+    approved = [
+        pointer for pointer in since if pointer.action == "release" and pointer.decided is not None
+    ]
     if before is not None:
         yield before
     yield from approved[:1]
@@ -61,7 +63,7 @@ def _plan(storage: Storage, pointer: PublishRecord, candidates: Iterable[Candida
     if recipe is None:
         return AnchorPlan.model_validate({**about, "missing": UNKNOWN})
     plan = AnchorPlan.model_validate({**about, **recipe.model_dump()})
-    same = (each.name for each in candidates if _recipe_of(each) == _recipe_of(plan))
+    same = (candidate.name for candidate in candidates if _recipe_of(candidate) == _recipe_of(plan))
     scored_as = next(same, ANCHOR)
     try:
         make(anchor_candidate(plan), storage.settings)

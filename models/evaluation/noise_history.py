@@ -29,11 +29,10 @@ def past_scores(storage: Storage, run: str) -> tuple[Score, ...]:
 
 def with_pooled_noise(score: Score, past: Sequence[Score]) -> Score:
     """Add to a score what its own run and earlier ones with equal parameters measured together."""
-    alike = [
-        each for each in past if (each.name, each.parameters) == (score.name, score.parameters)
-    ]
-    metrics = {metric for each in (score, *alike) for metric in each.noise or {}}
-    together = {metric: pooled(_measured(metric, (score, *alike))) for metric in sorted(metrics)}
+    recipe = (score.name, score.parameters)
+    alike = [score, *(earlier for earlier in past if (earlier.name, earlier.parameters) == recipe)]
+    metrics = {metric for trained in alike for metric in trained.noise or {}}
+    together = {metric: pooled(_measured(metric, alike)) for metric in sorted(metrics)}
     known = {metric: noise for metric, noise in together.items() if noise is not None}
     return score.model_copy(update={"pooled": known})
 

@@ -38,7 +38,8 @@ def _candidates(verdict: VerdictRecord) -> Iterator[str]:
         return
     yield "### Candidates"
     rows = [
-        (each.name, _number(each.quality), each.outcome, each.reason) for each in verdict.candidates
+        (candidate.name, _number(candidate.quality), candidate.outcome, candidate.reason)
+        for candidate in verdict.candidates
     ]
     yield _table(("Candidate", "Quality", "Outcome", "Reason"), rows)
     names = ", ".join(choice.name for choice in verdict.choices)

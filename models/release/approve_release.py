@@ -187,7 +187,10 @@ def _needs_nobody(verdict: VerdictRecord, approval: ApprovalRecord | None) -> bo
 def _choosers_lack(verdict: VerdictRecord, by: str, approvers: Sequence[str]) -> str | None:
     """Say why the choice of a person does not count; None if it does."""
     mine = (verdict.candidate, verdict.model_sha256, "release")
-    offered = {(each.name, each.model_sha256, each.outcome) for each in verdict.candidates}
+    offered = {
+        (candidate.name, candidate.model_sha256, candidate.outcome)
+        for candidate in verdict.candidates
+    }
     if mine not in offered:
         return f"{by} chose what the verdict does not offer"
     return None if by in approvers else f"{by}, who chose it, may not approve"

@@ -70,7 +70,9 @@ def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
         evaluation = records.load_evaluation()
         if evaluation is None:
             return Replay(run, "", then, "unreadable", (), "its evaluation is gone")
-        baselines = frozenset(each.name for each in candidates_of(storage, run) if each.baseline)
+        baselines = frozenset(
+            candidate.name for candidate in candidates_of(storage, run) if candidate.baseline
+        )
         ruling = judge(
             evaluation, _values(storage, evaluation), rules, _columns(verdict), baselines
         )

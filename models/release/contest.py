@@ -89,9 +89,10 @@ class Contest:
             family = [entry_of(other) for other in self.releasable if entry_of(other) != theirs]
             compared = [name for name in family if name in values.values]
             names = compared if mine in compared else [mine]
-            noise = {entry_of(each): noise_on(each, metric) for each in self.evaluation.scores}
-            found = margins(values, names, theirs, kept, noise)
-            self._margins.setdefault(key, {}).update(found)
+            every = self.evaluation.scores
+            noise = {entry_of(other): noise_on(other, metric) for other in every}
+            new = margins(values, names, theirs, kept, noise)
+            self._margins.setdefault(key, {}).update(new)
         return self._margins[key][mine]
 
     def _entry(self, name: str) -> Score | None:

@@ -61,7 +61,9 @@ def _verdict(storage: Storage, run: str) -> VerdictRecord:
         raise ReleaseError(f"{run} was never evaluated.", "Run evaluate first.")
     columns, live = columns_of(storage, run), evaluation.champion
     held = () if live is None else (judge_columns(columns, columns_of_version(storage, live)),)
-    baselines = frozenset(each.name for each in candidates_of(storage, run) if each.baseline)
+    baselines = frozenset(
+        candidate.name for candidate in candidates_of(storage, run) if candidate.baseline
+    )
     ruling = judge(evaluation, load_values(storage, evaluation), rules, held, baselines)
     return VerdictRecord(
         run=run,

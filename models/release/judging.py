@@ -90,12 +90,14 @@ def judge(
         raise ReleaseError(f"{evaluation.run} scored no releasable candidate.", "Evaluate again.")
     ranked = sorted(contest.releasable, key=contest.quality, reverse=True)
     candidates = tuple(_judged(score, contest, rules) for score in ranked)
-    best = next((each for each in candidates if each.outcome != "reject"), candidates[0])
+    best = next(
+        (candidate for candidate in candidates if candidate.outcome != "reject"), candidates[0]
+    )
     doubts = (*_doubts(contest, rules), *held)
     leaks = {score.name: tuple(_leaks(score, contest, rules)) for score in ranked}
     sure = not any(leaks.values()) and all(doubt.passed for doubt in doubts)
     goes_on = (_meanwhile(best, candidates, contest) if sure else None) or best
-    others = (leak for name, found in leaks.items() if name != goes_on.name for leak in found)
+    others = (leak for name in leaks if name != goes_on.name for leak in leaks[name])
     doubts = (*others, *doubts)
     judgements = (*goes_on.judgements, *doubts)
     return Ruling(
@@ -169,12 +171,12 @@ def _meanwhile(
     if live is None or best.outcome != "review" or set(open_) != {"cannot tell"}:
         return None
     recipes = {score.name: score.parameters for score in contest.releasable}
-    own = (each for each in candidates if each.name == live.name)
+    own = (candidate for candidate in candidates if candidate.name == live.name)
     return next(
         (
-            each
-            for each in own
-            if each.outcome == "release" and recipes[each.name] == live.parameters
+            candidate
+            for candidate in own
+            if candidate.outcome == "release" and recipes[candidate.name] == live.parameters
         ),
         None,
     )
