@@ -97,7 +97,9 @@ def choose_cut(
 ) -> Cut:
     """Choose the latest midnight that leaves enough customers to judge, within the limits.
 
-    Where none does, the one that leaves most of them, and what forbade to go further back.
+    Where none does, the one that leaves most of them, and what forbade to go further back. That is
+    the champion only if more customers could be judged without it: in a small shop its cut is the
+    first midnight that the shop's own limits left, and takes nothing away.
 
     Parameters
     ----------
@@ -106,24 +108,25 @@ def choose_cut(
     champion : datetime or None
         The cut of the champion; None where nothing is live.
     """
-    earliest, limited_by = _earliest(end, wish, days_with_data, champion)
+    earliest, own_limit = _own_limit(end, wish, days_with_data)
+    own = _best(users, end, wish, earliest)
+    at = own if champion is None else _best(users, end, wish, max(earliest, champion))
+    limited_by: LimitedBy = "champion" if users[at] < users[own] else own_limit
+    return Cut(at, end, users[at], wish.users, "" if users[at] >= wish.users else limited_by)
+
+
+def _best(users: Mapping[datetime, int], end: datetime, wish: Wish, earliest: datetime) -> datetime:
+    """Return the latest midnight from a time on that leaves enough, or else the most, customers."""
     latest = latest_midnight(end, wish)
     allowed = [time for time in sorted(users, reverse=True) if time >= earliest or time == latest]
-    enough = next((time for time in allowed if users[time] >= wish.users), None)
-    if enough is not None:
-        return Cut(enough, end, users[enough], wish.users, "")
-    best = max(allowed, key=lambda time: users[time])
-    return Cut(best, end, users[best], wish.users, limited_by)
+    enough = (time for time in allowed if users[time] >= wish.users)
+    return next(enough, max(allowed, key=lambda time: users[time]))
 
 
-def _earliest(
-    end: datetime, wish: Wish, days_with_data: int, champion: datetime | None
-) -> tuple[datetime, LimitedBy]:
-    """Return before which time no hold-out may start, and by which of the limits."""
+def _own_limit(end: datetime, wish: Wish, days_with_data: int) -> tuple[datetime, LimitedBy]:
+    """Return before which time no hold-out may start whatever is live, and by which limit."""
     limits: list[tuple[datetime, LimitedBy]] = [
         (end - wish.most_days * DAY, "most_holdout_days"),
         (end - days_with_data / 4 * DAY, "quarter"),
     ]
-    if champion is not None:
-        limits.append((champion, "champion"))
     return max(limits, key=lambda limit: limit[0])

@@ -52,6 +52,27 @@ def test_what_ends_its_growth_is_named(
     assert ((END - cut.at).days, cut.limited_by) == (days, limited_by)
 
 
+@pytest.mark.parametrize(("with_data", "limit"), [(LONG, "most_holdout_days"), (40, "quarter")])
+def test_releases_of_a_small_shop_are_not_limited_by_the_one_before(
+    with_data: int, limit: str
+) -> None:
+    """Each run of six hours is released: its cut is that of the champion of the next one."""
+    champion, limits = None, list[str]()
+    for run in range(100):
+        end = MIDNIGHT + run * timedelta(hours=6)
+        cut = choose_cut(growing(end, 10), end, WISH, with_data + run // 4, champion)
+        champion, limits = cut.at, [*limits, cut.limited_by]
+    assert set(limits) == {limit}
+
+
+def test_a_champion_that_takes_no_customer_away_is_not_the_limit() -> None:
+    users = dict.fromkeys(midnights(END, WISH), 5)
+    champion = MIDNIGHT - 5 * DAY
+    assert choose_cut(users, END, WISH, LONG, champion).limited_by == "most_holdout_days"
+    users[MIDNIGHT - 7 * DAY] = 6
+    assert choose_cut(users, END, WISH, LONG, champion).limited_by == "champion"
+
+
 def test_enough_within_the_limits_is_not_limited() -> None:
     cut = choose_cut(growing(END, 334), END, WISH, LONG, MIDNIGHT - 3 * DAY)
     assert ((END - cut.at).days, cut.limited_by) == (3, "")
