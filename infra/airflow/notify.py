@@ -18,7 +18,7 @@ from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
 
 from infra.airflow.report_links import report_link, run_about
-from infra.ledger.questions import questions
+from infra.ledger.questions import is_to_be_told, note_told
 from infra.report.runs import run_title
 from infra.report.summary import summary_now
 from infra.settings import Settings, load_settings
@@ -75,19 +75,27 @@ class ReportNotifier(BaseNotifier):
             self.log.error("Nobody could be told: %s.", type(error).__name__)
 
     def _tell(self, context: Any) -> None:
-        """Tell by every channel; one that fails does not stop the others."""
+        """Tell by every channel; a message that failed does not count as the one of the day."""
         settings = load_settings()
-        storage = Storage(settings)
-        if self.daily and not _is_to_be_told(storage, context["dag_run"].run_id):
+        storage, asked_in = Storage(settings), context["dag_run"].run_id
+        if self.daily and not is_to_be_told(storage, asked_in):
             self.log.info("People were told of a question within 24 hours: Reports shows this one.")
             return
         message = self._message(context, storage)
         self.log.warning("%s %s %s", message.subject, message.sentence, message.link)
+        if self._send(message, settings) and self.daily:
+            note_told(storage, asked_in)
+
+    def _send(self, message: Message, settings: Settings) -> bool:
+        """Tell whether the message went out; a channel that fails does not stop the others."""
+        sent = False
         for name, send in _channels(settings).items():
             try:
                 send(message)
+                sent = True
             except Exception as error:  # its text may hold an address that is secret
                 self.log.error("Telling by %s failed: %s.", name, type(error).__name__)
+        return sent
 
     def _message(self, context: Any, storage: Storage) -> Message:
         run, task = context["dag_run"], context["ti"].task_id
@@ -98,11 +106,6 @@ class ReportNotifier(BaseNotifier):
             sentence=" ".join(summary.sentence.split()),
             link=report_link(_airflow(), run.dag_id, run.run_id),
         )
-
-
-def _is_to_be_told(storage: Storage, asked_in: str) -> bool:
-    newest = next(questions(storage), None)
-    return newest is None or newest.asked_in != asked_in or newest.told
 
 
 def _airflow() -> str:

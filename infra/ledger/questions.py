@@ -1,7 +1,7 @@
 """The questions that runs put to people, numbered: the newest may wait, all others are over.
 
 What a person answered is in the record of the run that asked. This list says which run that is,
-without looking through all of them, and when a message about a question was last sent.
+without looking through all of them, and when a message about a question last went out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TELL_EVERY = timedelta(hours=24)
 
 
 class QuestionRecord(Strict):
-    """A question as it was put to people: by which run, and whether anybody was told of it.
+    """A question as it was put to people: by which run, and whether a message about it went out.
 
     `asked_in` is that of the `ApprovalRecord` of the run, which has the answer.
     """
@@ -33,13 +33,11 @@ class QuestionRecord(Strict):
     run: str
     asked_in: str
     at: AwareDatetime
-    told: bool
+    told: bool = False
 
 
 def note_question(storage: Storage, run: str, asked_in: str, now: datetime) -> QuestionRecord:
-    """Add a question to the list.
-
-    It is one to tell people of, unless they were told of another one within the last 24 hours.
+    """Add a question to the list; nobody was told of it yet.
 
     Raises
     ------
@@ -48,8 +46,7 @@ def note_question(storage: Storage, run: str, asked_in: str, now: datetime) -> Q
     """
     for _ in range(ATTEMPTS):
         number = newest(storage.reports, QUESTIONS) + 1
-        told = not any(question.told for question in _since(storage, now - TELL_EVERY))
-        record = QuestionRecord(run=run, asked_in=asked_in, at=now, told=told)
+        record = QuestionRecord(run=run, asked_in=asked_in, at=now)
         content = record.model_dump_json(indent=1).encode()
         try:
             storage.reports.create(key(QUESTIONS, number), content)
@@ -67,10 +64,26 @@ def questions(storage: Storage) -> Iterator[QuestionRecord]:
     StorageError
         One of them cannot be understood.
     """
-    for number in reversed(numbers(storage.reports, QUESTIONS)):
-        place = key(QUESTIONS, number)
-        content = storage.reports.read(place)
-        yield parse_json(content, QuestionRecord, f"The question {place}", CURE)
+    yield from (question for _, question in _numbered(storage))
+
+
+def is_to_be_told(storage: Storage, asked_in: str) -> bool:
+    """Tell whether people get a message about a question of a run of Airflow.
+
+    They do unless one about a question went out within the 24 hours before it.
+    """
+    _, question = _asked_in(storage, asked_in)
+    if question is None:
+        return True
+    return not any(other.told for other in _since(storage, question.at - TELL_EVERY))
+
+
+def note_told(storage: Storage, asked_in: str) -> None:
+    """Write down that a message about the question of a run of Airflow went out."""
+    place, question = _asked_in(storage, asked_in)
+    if question is not None:
+        content = question.model_copy(update={"told": True}).model_dump_json(indent=1).encode()
+        storage.reports.write(place, content)
 
 
 def approval_of(storage: Storage, question: QuestionRecord) -> ApprovalRecord | None:
@@ -84,6 +97,19 @@ def waiting_question(storage: Storage) -> ApprovalRecord | None:
     question = next(questions(storage), None)
     approval = approval_of(storage, question) if question else None
     return approval if approval and approval.answer == "waiting" else None
+
+
+def _numbered(storage: Storage) -> Iterator[tuple[str, QuestionRecord]]:
+    for number in reversed(numbers(storage.reports, QUESTIONS)):
+        place = key(QUESTIONS, number)
+        content = storage.reports.read(place)
+        yield place, parse_json(content, QuestionRecord, f"The question {place}", CURE)
+
+
+def _asked_in(storage: Storage, asked_in: str) -> tuple[str, QuestionRecord | None]:
+    """Return the newest question of a run of Airflow, and its key."""
+    mine = ((place, asked) for place, asked in _numbered(storage) if asked.asked_in == asked_in)
+    return next(mine, ("", None))
 
 
 def _since(storage: Storage, moment: datetime) -> Iterator[QuestionRecord]:

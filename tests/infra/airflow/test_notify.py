@@ -155,17 +155,42 @@ def test_a_step_that_failed_for_another_reason_is_not_said_to_run(
 def test_people_are_told_of_one_question_a_day(
     shop: Storage, airflow_database: None, webhook: Inbox
 ) -> None:
-    about = run_key(RUN_ID)
-    for hour, asking in enumerate(("first", "second", "third")):
-        note_question(shop, about, asking, NOON + timedelta(hours=12 * hour))
-        run = SimpleNamespace(run_id=asking, dag_id=RELEASE_DAG)
-        ti = SimpleNamespace(task_id="approve_release")
-        context = {"dag_run": run, "ti": ti, "params": {"run": about}}
-        ReportNotifier("waits for a person", over=False, daily=True)(context)
+    for number, asking in enumerate(("first", "second", "third")):
+        ask(shop, asking, 12 * number)
     first, third = (message["text"] for message in webhook.received)
     assert "24 Nov 2026, 12:00 UTC, manual: approve_release waits" in first, "of the retraining"
     assert first.endswith(f"/dags/{RELEASE_DAG}/runs/first/plugin/catwalk-report")
     assert "runs/third/" in third
+
+
+@pytest.mark.parametrize("mailed", [False, True])
+def test_a_message_that_failed_is_not_the_one_of_the_day(
+    shop: Storage,
+    airflow_database: None,
+    webhook: Inbox,
+    request: pytest.FixtureRequest,
+    mailed: bool,
+) -> None:
+    """Unless another channel took it."""
+    if mailed:
+        request.getfixturevalue("mail")
+    webhook.status = 500
+    ask(shop, "first", 0)
+    webhook.status = 200
+    ask(shop, "second", 6)
+    ask(shop, "third", 12)
+    asked = ["first"] if mailed else ["first", "second"]
+    assert [message["text"].split("/")[-3] for message in webhook.received] == asked
+
+
+def ask(shop: Storage, asking: str, hour: int) -> None:
+    """Put a question, and let Airflow tell of it."""
+    about = run_key(RUN_ID)
+    note_question(shop, about, asking, NOON + timedelta(hours=hour))
+    run = SimpleNamespace(run_id=asking, dag_id=RELEASE_DAG)
+    ti = SimpleNamespace(task_id="approve_release")
+    context = {"dag_run": run, "ti": ti, "params": {"run": about}}
+    ReportNotifier("waits for a person", over=False, daily=True)(context)
 
 
 def test_whatever_task_fails_tells(airflow_database: None) -> None:

@@ -7,7 +7,14 @@ from datetime import timedelta
 import pytest
 
 from infra.errors import StorageError
-from infra.ledger.questions import approval_of, note_question, questions, waiting_question
+from infra.ledger.questions import (
+    approval_of,
+    is_to_be_told,
+    note_question,
+    note_told,
+    questions,
+    waiting_question,
+)
 from infra.ledger.run_records import RunRecords
 from infra.records.release import ApprovalRecord
 from infra.storage import Storage
@@ -21,11 +28,28 @@ def save(shop: Storage, run: str, asked_in: str, answer: str = "waiting") -> App
     return record
 
 
-def test_people_are_told_once_a_day_however_many_questions_there_are(shop: Storage) -> None:
-    hours = (0, 6, 12, 18, 24, 30, 48)
-    noted = [note_question(shop, f"run={hour}", "", AT + timedelta(hours=hour)) for hour in hours]
-    told = [hour for hour, question in zip(hours, noted, strict=True) if question.told]
-    assert told == [0, 24, 48]
+@pytest.mark.parametrize(("fails", "told"), [(-1, [0, 24, 48]), (0, [0, 6, 30]), (24, [0, 24, 30])])
+def test_people_are_told_once_a_day_however_many_questions_there_are(
+    shop: Storage, fails: int, told: list[int]
+) -> None:
+    """A message that could not be sent does not count."""
+    tried = []
+    for hour in (0, 6, 12, 18, 24, 30, 48):
+        note_question(shop, f"run={hour}", f"in {hour}", AT + timedelta(hours=hour))
+        if is_to_be_told(shop, f"in {hour}"):
+            tried.append(hour)
+            if hour != fails:
+                note_told(shop, f"in {hour}")
+    assert tried == told
+    assert [question.run for question in questions(shop) if question.told] == [
+        f"run={hour}" for hour in reversed(told) if hour != fails
+    ]
+
+
+def test_a_question_without_a_number_is_told(shop: Storage) -> None:
+    assert is_to_be_told(shop, "unknown")
+    note_told(shop, "unknown")
+    assert not list(questions(shop))
 
 
 def test_the_newest_question_waits_until_it_is_answered(shop: Storage) -> None:
