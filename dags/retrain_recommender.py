@@ -107,7 +107,15 @@ def ask_person(run: Run) -> Counts:
     default_args={**task_defaults(SETTINGS), "on_failure_callback": TOLD},
     tags=[Tag.INGESTION.value, Tag.TRAINING.value, Tag.RELEASE.value],
     doc_md=__doc__,
-    params={"as_of": Param(None, type=["null", "string"], format="date-time", title="As of")},
+    params={
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="As of",
+            description="A time in the past; empty: now",
+        )
+    },
 )
 def retrain_recommender() -> None:
     """Wire one retraining: ingest, gate, train, judge, publish."""

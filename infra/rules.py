@@ -14,17 +14,24 @@ from infra.plain_yaml import Keys, load_plain
 
 
 class Strict(BaseModel):
-    """Base of all rules files and records: frozen, refuses unknown keys and `true` as a number."""
+    """Base of all rules files and records: frozen; refuses unknown keys, and words as switches.
+
+    `true` is no number, and of a switch only `true` and `false` are values: pydantic would also
+    take `no`, `off` and 0.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, bool) and info.field_name is not None:
-            kinds = _kinds(cls.model_fields[info.field_name].annotation)
-            if bool not in kinds and kinds & {int, float}:
-                raise ValueError(f"{str(value).lower()} is no number")
+        if info.field_name is None or not isinstance(value, bool | int | float | str):
+            return value
+        kinds = _kinds(cls.model_fields[info.field_name].annotation)
+        if isinstance(value, bool) and bool not in kinds and kinds & {int, float}:
+            raise ValueError(f"{str(value).lower()} is no number")
+        if bool in kinds and not isinstance(value, bool) and not kinds & {int, float, str}:
+            raise ValueError("write true or false")
         return value
 
 

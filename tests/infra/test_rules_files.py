@@ -198,12 +198,25 @@ def test_a_number_may_be_written_in_any_usual_way(file: Path, tmp_path: Path) ->
                 assert value.key.split(".")[-1] in error.fact, "refused, but never another number"
 
 
+@pytest.mark.parametrize("file", READERS, ids=lambda file: file.stem)
+def test_a_number_with_underscores_is_what_is_meant_or_refused(file: Path, tmp_path: Path) -> None:
+    numbers = [value for value in NUMBERS if value.file == file]
+    assert numbers
+    for value in numbers[:FEW]:
+        try:
+            read = repr(READERS[file](value.replaced("1_000", tmp_path)))
+        except SettingsError as error:
+            assert value.key.split(".")[-1] in error.fact, f"{value}"
+            continue
+        assert read == repr(READERS[file](value.replaced("1000", tmp_path))), f"{value}"
+
+
 @pytest.mark.parametrize("value", SWITCHES, ids=str)
-def test_yes_and_no_are_true_and_false_where_nothing_else_can_be_meant(
-    value: Value, tmp_path: Path
-) -> None:
-    words = {"true": ("yes", "on", "True"), "false": ("no", "off", "False")}[value.text]
+def test_a_switch_is_true_or_false_and_nothing_else(value: Value, tmp_path: Path) -> None:
     expected = repr(READERS[value.file](value.file))
-    assert words
-    for word in words:
-        assert repr(READERS[value.file](value.replaced(word, tmp_path))) == expected
+    assert repr(READERS[value.file](value.replaced(value.text.title(), tmp_path))) == expected
+    for word in ("no", "off", "yes", "on", "0", "1", "0.0", "'false'"):
+        with pytest.raises(SettingsError, match="write true or false") as told:
+            READERS[value.file](value.replaced(word, tmp_path))
+        assert f"key '{value.key.split('.')[-1]}'" in told.value.fact, word
+        assert f"line {value.line}" in told.value.fact, word
