@@ -140,7 +140,7 @@ def test_a_source_without_a_batch_is_not_taken_for_a_fresh_one(
 ) -> None:
     monkeypatch.setenv("CATWALK_SOURCES", "app,shop")
     put(shop, GOOD)
-    with pytest.raises(GateError, match=r"in source=app: not measured \(at most 72"):
+    with pytest.raises(GateError, match=r"in source=app: not measured \(at most 36"):
         gate(Storage(load_settings()))
     monkeypatch.setenv("CATWALK_SOURCES", "app")
     with pytest.raises(GateError, match="source=app: not measured"):

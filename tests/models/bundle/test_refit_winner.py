@@ -37,11 +37,14 @@ from models.training.trained_model import load_trained, model_folder, read_model
 from tests.models.conftest import (
     AS_OF,
     BOUGHT,
+    PLACEMENTS,
     RUN,
+    SMALL_SHOP,
     WINNER,
     Row,
     WriteRun,
     interaction,
+    keep_files,
     prepare_bundle,
     save_gate,
     save_serving,
@@ -63,6 +66,7 @@ overlap_at_10:
 def judged(shop: Storage, write_run: WriteRun) -> Storage:
     """Return a shop whose run was judged."""
     write_run()
+    keep_files(shop, RUN, release=SMALL_SHOP, placements=PLACEMENTS)
     for candidate in load_candidates():
         train(shop, RUN, candidate.name)
     evaluate(shop, RUN)

@@ -159,7 +159,7 @@ def limit_missed(space: Space, metric: str, limit: Any) -> bool:
     live = space.live.get(metric)
     if "max_drop_vs_champion" in limit and live is not None and math.isfinite(live):
         drop = limit["max_drop_vs_champion"]
-        return surely_below(space, metric, "champion", live * float(drop[:-1]) / 100)
+        return surely_below(space, metric, "champion", abs(live) * float(drop[:-1]) / 100)
     return False
 
 
