@@ -42,7 +42,7 @@ class Entry(Strict):
     parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     baseline: bool = False
     enabled: bool = True
-    noise_refits: int = Field(0, ge=0, le=20)
+    noise_refits: int = Field(2, ge=0, le=20)  # none is trained of a model without a seed
     why: str = Field(min_length=1)
 
 

@@ -30,16 +30,20 @@ def past_scores(storage: Storage, run: str) -> tuple[Score, ...]:
 def with_pooled_noise(score: Score, past: Sequence[Score]) -> Score:
     """Add to a score what its own run and earlier ones with equal parameters measured together."""
     recipe = (score.name, score.parameters)
-    alike = [score, *(earlier for earlier in past if (earlier.name, earlier.parameters) == recipe)]
+    alike = [*(earlier for earlier in past if (earlier.name, earlier.parameters) == recipe), score]
     metrics = {metric for trained in alike for metric in trained.noise or {}}
     together = {metric: pooled(_measured(metric, alike)) for metric in sorted(metrics)}
     known = {metric: noise for metric, noise in together.items() if noise is not None}
     return score.model_copy(update={"pooled": known})
 
 
-def _measured(metric: str, scores: Sequence[Score]) -> set[Noise]:
-    """Return each measurement once: a champion was measured as a candidate of an earlier run."""
-    return {noise for score in scores if (noise := (score.noise or {}).get(metric)) is not None}
+def _measured(metric: str, alike: Sequence[Score]) -> Iterator[Noise]:
+    """Give one measurement per training: a champion was measured as a candidate of its own run.
+
+    The digest of a model tells the trainings apart, as two runs may measure equal numbers.
+    """
+    once = {score.model_sha256: score.noise for score in alike if metric in (score.noise or {})}
+    return (noise[metric] for noise in once.values() if noise)
 
 
 def _judged_runs(storage: Storage, run: str) -> Iterator[str]:

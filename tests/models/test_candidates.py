@@ -28,6 +28,12 @@ def test_dag_parsing_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_what_training_again_moves_is_measured_unless_an_entry_says_otherwise() -> None:
+    entry = {"name": "mine", "class": LIGHTFM, "why": "w"}
+    assert Candidate.model_validate(entry).noise_refits == 2
+    assert all(candidate.noise_refits >= 2 for candidate in load_candidates(every=True))
+
+
 ENTRY = "class: models.recommenders.popularity:Popularity, why: w"
 BAD_FILES = {
     f"a: {{{ENTRY}, baseline: true}}": "every enabled candidate is a baseline",

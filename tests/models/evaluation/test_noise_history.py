@@ -1,25 +1,30 @@
-"""Noise of equal recipes is pooled; each measurement counts once, and other recipes not at all."""
+"""What training again moved in earlier runs: each training counts once, and each counts."""
 
 from __future__ import annotations
 
-from infra.records.evaluation import Noise, Score
+import math
+
 from models.evaluation.noise_history import with_pooled_noise
+from tests.models.release.test_limits import moves, score
 
-METRIC = "ndcg_at_10"
 
-
-def score(sd: float, epochs: int = 20) -> Score:
-    noise = {METRIC: Noise(sd=sd, refits=2)}
-    return Score(
-        name="hybrid", role="candidate", parameters={"epochs": epochs}, metrics={}, noise=noise
+def test_two_runs_that_measured_equal_numbers_are_two() -> None:
+    mine, earlier = (
+        score(0.1, model_sha256=digest, **moves(0.01, 2)) for digest in ("this run", "earlier")
     )
+    assert with_pooled_noise(mine, [earlier]).pooled["ndcg_at_10"].refits == 4
 
 
-def test_runs_with_equal_parameters_are_pooled_and_others_left_out() -> None:
-    together = with_pooled_noise(score(3.0), [score(1.0), score(100.0, epochs=40)]).pooled[METRIC]
-    assert together.refits == 4
-    assert abs(together.sd**2 - (9 + 1) / 2) < 1e-9
+def test_a_champion_is_the_training_that_was_measured_in_its_own_run() -> None:
+    digest = "its own run"
+    champion = score(0.1, name="hybrid", role="champion", model_sha256=digest, **moves(0.01, 2))
+    others = score(0.1, model_sha256="other", **moves(0.03, 2))
+    own = score(0.1, model_sha256=digest, **moves(0.01, 2))
+    pooled = with_pooled_noise(champion, [others, own]).pooled["ndcg_at_10"]
+    assert pooled.refits == 4 and math.isclose(pooled.sd, math.sqrt((0.01**2 + 0.03**2) / 2))
 
 
-def test_a_measurement_that_two_runs_name_counts_once() -> None:
-    assert with_pooled_noise(score(3.0), [score(3.0)]).pooled[METRIC].refits == 2
+def test_runs_with_other_parameters_are_left_out() -> None:
+    mine = score(0.1, model_sha256="mine", **moves(0.01, 2))
+    other = score(0.1, model_sha256="other", parameters={"epochs": 40}, **moves(1.0, 2))
+    assert with_pooled_noise(mine, [other]).pooled["ndcg_at_10"].refits == 2

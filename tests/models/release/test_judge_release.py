@@ -182,7 +182,7 @@ TABLE: list[tuple[Callable[[Storage], None], str, str]] = [
     (a_champion_as_good, "release", "at most 10% below the champion"),
     (below_bestsellers, "reject", "it must be above popularity"),
     (slow_training, "review", "it must be at most 30"),
-    (a_metric_that_is_absent, "review", "user_coverage was not measured"),
+    (a_metric_that_is_absent, "reject", "user_coverage was not measured"),
     (nan, "reject", "ndcg_at_10 was not measured"),
     (a_drop, "reject", "below the champion"),
     (a_drop_within_chance, "review", "chance alone may decide"),
