@@ -56,13 +56,14 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
     """
     tables, champion, past = read_run(storage, run), live(storage), past_scores(storage, run)
     missing: list[str] = []
+    no_anchor: list[str] = []
     plan = rules_of(storage, run).anchor
     candidates = candidates_of(storage, run)
     rivals = frozenset(candidate.name for candidate in candidates if candidate.baseline)
     entrants = chain(
         (_candidate(storage, run, candidate, tables) for candidate in candidates),
         _champion(storage, champion, tables, missing),
-        _anchor(storage, run, plan, tables),
+        _anchor(storage, run, plan, tables, no_anchor),
     )
     with_noise = (
         replace(entrant, score=with_pooled_noise(entrant.score, past)) for entrant in entrants
@@ -85,7 +86,7 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         inputs=tables.inputs,
         judged_by=placements.judged_by,
         holdout=facts.get("holdout"),
-        anchor=_anchor_facts(plan),
+        anchor=_anchor_facts(plan, no_anchor),
         values_sha256=save_values(storage, run, scored.values),
     )
     for note in notes:
@@ -130,20 +131,30 @@ def _trained(storage: Storage, run: str, name: str, tables: RunTables) -> Traine
 
 
 def _anchor(
-    storage: Storage, run: str, plan: AnchorPlan | None, tables: RunTables
+    storage: Storage, run: str, plan: AnchorPlan | None, tables: RunTables, missing: list[str]
 ) -> Iterator[Entrant]:
-    """Give the model of the anchor's recipe, unless a candidate has the same."""
+    """Give the model of the anchor's recipe, unless a candidate has the same.
+
+    One that was not trained, for the recipe may have needed more memory than there is, is named in
+    `missing`: a person is asked then, and the run goes on.
+    """
     if plan is None or plan.scored_as != ANCHOR:
         return
-    trained = _trained(storage, run, ANCHOR, tables)
-    costs = read_costs(storage, trained_of(run), ANCHOR).metrics()
+    try:
+        trained = _trained(storage, run, ANCHOR, tables)
+        costs = read_costs(storage, trained_of(run), ANCHOR).metrics()
+    except (BundleError, StorageError, InputError, SettingsError) as error:
+        missing.append(error.fact)
+        return
     yield Entrant(score_of(plan.candidate, "anchor", trained, costs), trained.model)
 
 
-def _anchor_facts(plan: AnchorPlan | None) -> Anchor | None:
+def _anchor_facts(plan: AnchorPlan | None, missing: list[str]) -> Anchor | None:
     if plan is None:
         return None
-    return Anchor.model_validate(plan.model_dump(exclude={"class_path", "parameters"}))
+    anchor = Anchor.model_validate(plan.model_dump(exclude={"class_path", "parameters"}))
+    lacks = {"scored_as": "", "missing": " ".join(missing)} if missing else {}
+    return anchor.model_copy(update=lacks)
 
 
 def _champion(

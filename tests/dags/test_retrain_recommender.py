@@ -56,7 +56,9 @@ def test_a_question_to_a_person_ends_the_run(dag: Any) -> None:
 
 def test_no_step_of_the_chain_runs_after_a_failure(dag: Any) -> None:
     rules = {name: dag.get_task(name).trigger_rule for name in (*ORDER, "gate_items")}
+    of_evaluate = rules.pop("evaluate")
     assert set(rules.values()) == {"all_success"}
+    assert of_evaluate == "all_done_min_one_success", "it refuses a candidate that failed"
 
 
 def test_one_training_per_candidate(dag: Any) -> None:

@@ -114,6 +114,22 @@ def test_the_anchor_is_trained_again_and_scored_beside_the_champion(
     assert "anchor" in [comparison.against for comparison in mine.comparisons]
 
 
+def test_an_anchor_that_could_not_be_trained_stops_no_run(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    prepare_bundle(shop, write_run())
+    went_live(shop, 40, 3)
+    publish(shop, RUN)
+    again = write_run(run="run=manual__2026-11-25T00-00-00")
+    for name in keep_rules(shop, again):
+        if name != ANCHOR:
+            train(shop, again, name)
+    record = evaluate(shop, again)
+    assert record.anchor is not None and record.anchor.scored_as == ""
+    assert ANCHOR in record.anchor.missing
+    assert {score.role for score in record.scores} == {"candidate", "champion"}
+
+
 def test_a_pointer_names_the_recipe_of_what_it_published(
     shop: Storage, write_run: WriteRun
 ) -> None:
