@@ -34,6 +34,7 @@ from models.release.thresholds import (
     Threshold,
 )
 
+MOST_ABOVE_BASELINE = 10  # times; Online Retail 2.7, the simulated shop 5.8, with no leak
 LEAKS = "numbers that jump like this usually come from a hold-out that was learnt by heart"
 POOR_LIVE = "{name} alone reaches {value:.4g}, the live model {live:.4g}; next to that much jumps"
 WORSE = "what is surely worse than the live model replaces it only by a person's word"
@@ -168,11 +169,23 @@ def jumps(score: Score, contest: Contest, rules: ReleaseRules) -> tuple[Judgemen
     """Judge every ranking metric that has limits, and the one that chooses, for a leak."""
     champion = contest.champion
     if champion is None:
-        return ()
+        return tuple(_first_jump(score, contest))
     ranking = [metric for metric in rules.thresholds if metric in RANKING]
     allowed = rules.doubt.suspicious_improvement
     metrics = dict.fromkeys((*ranking, contest.evaluation.judged_by))
     return tuple(_jump(metric, allowed, score, champion, contest) for metric in metrics)
+
+
+def _first_jump(score: Score, contest: Contest) -> Iterator[Judgement]:
+    """Doubt a first release that is better than bestsellers by more than models are."""
+    baseline, metric = contest.best_baseline, contest.evaluation.judged_by
+    value, least = _number(score, metric), _number(baseline, metric) if baseline else None
+    if contest.evaluation.champion is None and baseline is not None and value and least:
+        bound = MOST_ABOVE_BASELINE * least
+        if value > bound:
+            subject = Subject(metric, value, LEAKS, "review")
+            limit = f"at most {MOST_ABOVE_BASELINE} times {baseline.name} ({least:.4g})"
+            yield subject.hold(limit, bound, False)
 
 
 def _worse(score: Score, contest: Contest) -> Iterator[Judgement]:

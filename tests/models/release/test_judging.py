@@ -87,11 +87,11 @@ def test_what_is_lost_is_never_released_unasked(lost: float, outcome: str) -> No
 def test_a_better_candidate_that_knows_few_customers_leaves_its_place_to_the_next_best() -> None:
     """By the shipped file, unasked: such a shop would else be asked at every run."""
     values = {**BASE, "hybrid": GOOD, "again": np.minimum(1.0, GOOD * 1.2)}
-    ruling = ruled(values, numbers={"again": {"user_coverage": 0.6}})
+    ruling = ruled(values, numbers={"again": {"user_coverage": 0.4}})
     assert (ruling.outcome, ruling.candidate, ruling.best) == ("release", "hybrid", "hybrid")
     assert [candidate.name for candidate in ruling.candidates] == ["again", "hybrid"]
     assert named(ruling)["again"].outcome == "reject"
-    assert "user_coverage is 0.6" in named(ruling)["again"].reason
+    assert "user_coverage is 0.4" in named(ruling)["again"].reason
 
 
 def test_the_best_that_needs_a_person_makes_the_run_need_one_who_may_choose() -> None:
@@ -124,7 +124,7 @@ def test_the_recipe_that_is_live_goes_on_while_the_best_waits() -> None:
 
 def test_a_jump_in_any_candidate_sends_the_run_to_a_person() -> None:
     leak = np.ones(USERS) * 0.9
-    numbers = {"leak": {"user_coverage": 0.5, "catalogue_coverage": 0.001}}
+    numbers = {"leak": {"user_coverage": 0.4, "catalogue_coverage": 0.001}}
     text = RELEASE.read_bytes().replace(b"  if_missed: review\n", b"")
     values = {**BASE, "hybrid": GOOD, "leak": leak}
     ruling = judge(*run(values, numbers), parse_thresholds(text, "r"))
@@ -249,3 +249,11 @@ def test_a_run_of_baselines_cannot_be_judged() -> None:
     record, values = run({**BASE, "hybrid": GOOD})
     with pytest.raises(ReleaseError, match="no releasable candidate"):
         judge(record, values, shipped(), baselines=frozenset({"hybrid"}))
+
+
+def test_a_first_release_that_is_too_good_for_a_model_sends_the_run_to_a_person() -> None:
+    few = np.where(np.arange(USERS) % 40 == 0, 1.0, 0.0)
+    assert ruled({"popularity": few, "hybrid": like(np.ones(USERS), 0.8, 1)}).outcome == "release"
+    leaked = ruled({"popularity": few, "hybrid": np.ones(USERS)})
+    assert leaked.outcome == "review"
+    assert "at most 10 times popularity" in " ".join(each.reason for each in leaked.judgements)
