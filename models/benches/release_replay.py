@@ -16,7 +16,7 @@ from infra.schemas import CATALOGUE, HISTORY
 from infra.storage import Storage
 from models.benches.faulty_models import SwappedLists
 from models.benches.release_windows import Pair
-from models.candidates import Candidate, load_candidates, make
+from models.candidates import Candidate, load_candidates, make, model_class
 from models.data.run_tables import RunTables, read_run
 from models.evaluation.score_run import Entrant
 from models.recommender import Recommender
@@ -177,7 +177,7 @@ class Replay:
     def other_seeds(self) -> Iterator[tuple[str, Scene]]:
         """Give each candidate that has a seed against itself with another one, and its name."""
         for candidate in self.trainer.candidates:
-            if candidate.noise_refits:
+            if "random_state" in model_class(candidate.class_path).model_fields:
                 name = candidate.name
                 other = self.trainer.model(self.pair.now.run, candidate, seed=OTHER_SEED)
                 champion = self.trainer.entrant(name, self.sound[name], "champion")
