@@ -55,17 +55,21 @@ class Steps:
 
     def of_persons(self, chosen: NDArray[np.bool_]) -> Steps:
         """Keep the visits of some persons; `chosen` has the shape of `persons`."""
-        visits = chosen[self.visitors]
-        steps = np.repeat(visits, np.diff(self.starts))
-        lengths = np.diff(self.starts)[visits]
+        return self.of_steps(chosen[self.visitors][self.visits])
+
+    def of_steps(self, chosen: NDArray[np.bool_]) -> Steps:
+        """Keep some steps, and the visits and persons that have any; `chosen` has their shape."""
+        lengths = np.bincount(self.visits[chosen], minlength=len(self.visitors))
+        visitors = self.visitors[lengths > 0]
+        persons = np.unique(visitors)
         return Steps(
-            persons=self.persons[chosen],
+            persons=self.persons[persons],
             items=self.items,
-            visitors=(np.cumsum(chosen) - 1)[self.visitors[visits]],
-            starts=np.concatenate([[0], np.cumsum(lengths)]),
-            item=self.item[steps],
-            kind=self.kind[steps],
-            times=self.times[steps],
-            quantity=self.quantity[steps],
-            unit_price=self.unit_price[steps],
+            visitors=np.searchsorted(persons, visitors),
+            starts=np.concatenate([[0], np.cumsum(lengths[lengths > 0])]),
+            item=self.item[chosen],
+            kind=self.kind[chosen],
+            times=self.times[chosen],
+            quantity=self.quantity[chosen],
+            unit_price=self.unit_price[chosen],
         )

@@ -2,7 +2,8 @@
 
 At their first event they get the list for strangers; after each item of a visit, the answer to the
 items so far (`recommend_sessions`). Asked is where the next item of the same visit comes in it, and
-averaged over the questions of a person, then over persons.
+averaged over the questions of a person, then over persons. What the shop showed, and what came
+back, is no next item.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.schemas import EVENT_TYPES
 from models.data.run_tables import RunTables
 from models.metrics.ranking import NEXT_ITEM, K, Values
 from models.recommender import NONE, ItemIds, Recommendations, Recommender, UserIds, positions
@@ -22,6 +24,7 @@ from models.steps import Steps
 
 FIRST = 5  # items of a visit that are asked about: later ones are no longer those of a stranger
 PERSONS = 5_000  # at most 25,000 questions and more where people come twice: a minute a model
+NO_CHOICE = ("impression", "return")  # what the shop showed, and what came back
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class Questions:
 def questions_of(tables: RunTables, steps: Steps, seed: int) -> Questions:
     """Ask about the persons of the hold-out's steps who have no train history.
 
-    Of each visit the different items count, in the order in which they came first; an item that
-    was unknown at the cut can be no answer.
+    Of each visit the different items that they chose count, in the order in which they came first;
+    an item that was unknown at the cut can be no answer.
     """
+    steps = steps.of_steps(~np.isin(steps.kind, [EVENT_TYPES.index(name) for name in NO_CHOICE]))
     new = np.flatnonzero(positions(tables.train.users, steps.persons) == NONE)
     if len(new) > PERSONS:
         new = np.sort(np.random.default_rng(seed).choice(new, PERSONS, replace=False))

@@ -145,3 +145,15 @@ def test_few_new_customers_are_named_and_not_judged(shop: Storage, write_run: Wr
     train_all(shop, RUN)
     (part,) = (part for part in evaluate(shop, RUN).scores[0].slices if "customers" in part.name)
     assert part.too_small and part.users == 9 and part.metrics == {}
+
+
+@pytest.mark.parametrize("kind", ["impression", "return"])
+def test_what_was_shown_or_came_back_is_no_next_item(tables: RunTables, kind: str) -> None:
+    chosen = [step("new", f"item{place:03d}", place, part="holdout") for place in range(3)]
+    beside = [
+        {**step("new", f"item{20 + place:03d}", 3 + place, part="holdout"), "event_type": kind}
+        for place in range(3)
+    ]
+    alone = questions_of(tables, as_steps(chosen, tables), seed=1)
+    both = questions_of(tables, as_steps([*beside, *chosen], tables), seed=1)
+    assert both.wanted.tolist() == alone.wanted.tolist() != []
