@@ -65,8 +65,8 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """What all models of a run are measured on.
+class EvaluationData:
+    """What all models of a run are measured on: the hold-out, the audience, the newcomers.
 
     Attributes
     ----------
@@ -83,13 +83,13 @@ class Sitting:
     newcomers: Questions | None = None
 
 
-def measure(model: Recommender, sitting: Sitting) -> Measured:
+def measure(model: Recommender, data: EvaluationData) -> Measured:
     """Measure the lists that customers would get of a model today.
 
     A model of an earlier run does not know what users took and what sold out since: what may not be
     shown is left out of its lists, as of those of any other model.
     """
-    tables, holdout, audience = sitting.tables, sitting.holdout, sitting.audience
+    tables, holdout, audience = data.tables, data.holdout, data.audience
     todays = TodaysModel(model, tables.items.items, tables.items.recommendable)
 
     def ask(rows: Rows, k: int) -> Recommendations:
@@ -102,7 +102,7 @@ def measure(model: Recommender, sitting: Sitting) -> Measured:
     shown = todays.recommend(
         audience.users, audience.length, exclude_seen=False, seen=audience.left_out
     )
-    newcomers = answered(model, sitting.newcomers, tables) if sitting.newcomers else {}
+    newcomers = answered(model, data.newcomers, tables) if data.newcomers else {}
     metrics = {
         **{name: float(values.mean()) for name, values in by_user.items()},
         "auc": float(_auc(ask, holdout).mean()),
