@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from infra.errors import CatwalkError, SettingsError
-from infra.ledger.live_pointer import history
+from infra.ledger.live_pointer import standing
 from infra.places import version_key
 from infra.records.release import LiveRecipe, PublishRecord
 from infra.records.run_rules import AnchorPlan
@@ -38,11 +38,8 @@ def plan_anchor(
 
 def _wanted(storage: Storage, then: datetime) -> Iterator[PublishRecord]:
     """Give the pointers whose recipe may be the anchor, the most wanted first."""
-    since, before, out = list[PublishRecord](), None, set[str]()
-    for pointer in history(storage):
-        out |= {withdrawn.version for withdrawn in pointer.withdrawn}
-        if pointer.version in out:
-            continue
+    since, before = list[PublishRecord](), None
+    for pointer in standing(storage):
         if pointer.at <= then:
             before = pointer
             break

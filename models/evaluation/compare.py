@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from infra.records.evaluation import Comparison, Role, Score
-from models.candidates import ANCHOR
+from models.candidates import ANCHOR, MOVED
 from models.evaluation.measure import EvaluationData, Measured
 from models.evaluation.slices import SHOWN, kinds, newcomers_slice, score_slices
 from models.metrics.confidence import Margin, intervals, margins, sample
@@ -69,6 +69,7 @@ def score_of(
         name=name,
         role=role,
         parameters=trained.fit.parameters,
+        class_path=MOVED.get(trained.fit.class_path, trained.fit.class_path),
         metrics={**costs, "model_mb": trained.bytes / 1024**2},
         model_sha256=trained.sha256,
         noise=trained.fit.noise,

@@ -62,6 +62,35 @@ class Ruling:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Leak:
+    """A jump of a candidate that looks like a leak.
+
+    Attributes
+    ----------
+    approved : float or None
+        What the candidate had when a person last approved a release beside it, if it is about as
+        much now. Nobody is asked about it again unless the candidate itself goes on.
+    """
+
+    name: str
+    jump: Judgement
+    approved: float | None
+
+    @property
+    def named(self) -> Judgement:
+        """The judgement, with the name of the candidate."""
+        return self.jump.model_copy(update={"reason": f"{self.name}: {self.jump.reason}"})
+
+    @property
+    def seen(self) -> str:
+        """Say why nobody is asked."""
+        return (
+            f"{self.named.reason} Nobody is asked: it was {self.approved:.4g} in the run whose "
+            "release a person approved last."
+        )
+
+
 def judge(
     evaluation: EvaluationRecord,
     values: UserValues | None,
@@ -94,11 +123,11 @@ def judge(
         (candidate for candidate in candidates if candidate.outcome != "reject"), candidates[0]
     )
     doubts = (*_doubts(contest, rules), *held)
-    leaks = {score.name: tuple(_leaks(score, contest, rules)) for score in ranked}
-    sure = not any(leaks.values()) and all(doubt.passed for doubt in doubts)
+    leaks = [leak for score in ranked for leak in _leaks(score, contest, rules)]
+    sure = all(leak.approved for leak in leaks) and all(doubt.passed for doubt in doubts)
     goes_on = (_meanwhile(best, candidates, contest) if sure else None) or best
-    others = (leak for name in leaks if name != goes_on.name for leak in leaks[name])
-    doubts = (*others, *doubts)
+    others = [leak for leak in leaks if leak.name != goes_on.name]
+    doubts = (*(leak.named for leak in others if not leak.approved), *doubts)
     judgements = (*goes_on.judgements, *doubts)
     return Ruling(
         outcome=outcome_of(judgements),
@@ -108,7 +137,10 @@ def judge(
         doubts=doubts,
         candidates=candidates,
         best=best.name,
-        notes=tuple(_notes(goes_on, best, contest)),
+        notes=(
+            *_notes(goes_on, best, contest),
+            *(leak.seen for leak in others if leak.approved),
+        ),
     )
 
 
@@ -155,11 +187,14 @@ def _users(evaluation: EvaluationRecord, least: int) -> Judgement:
     return subject.hold(f"at least {least}", least, users >= least)
 
 
-def _leaks(score: Score, contest: Contest, rules: ReleaseRules) -> Iterator[Judgement]:
-    """Give the jumps of a candidate that look like a leak, each with its name."""
+def _leaks(score: Score, contest: Contest, rules: ReleaseRules) -> Iterator[Leak]:
+    """Give the jumps of a candidate that look like a leak, and say which a person has seen."""
+    more = 1 + rules.doubt.suspicious_improvement.share
     for jump in jumps(score, contest, rules):
         if not jump.passed:
-            yield jump.model_copy(update={"reason": f"{score.name}: {jump.reason}"})
+            seen = score.approved.get(jump.metric)
+            approved = seen is not None and jump.value is not None and jump.value <= more * seen
+            yield Leak(score.name, jump, seen if approved else None)
 
 
 def _meanwhile(
@@ -170,13 +205,13 @@ def _meanwhile(
     open_ = [judgement.result for judgement in best.judgements if not judgement.passed]
     if live is None or best.outcome != "review" or set(open_) != {"cannot tell"}:
         return None
-    recipes = {score.name: score.parameters for score in contest.releasable}
+    recipes = {score.name: score.recipe for score in contest.releasable}
     own = (candidate for candidate in candidates if candidate.name == live.name)
     return next(
         (
             candidate
             for candidate in own
-            if candidate.outcome == "release" and recipes[candidate.name] == live.parameters
+            if candidate.outcome == "release" and recipes[candidate.name] == live.recipe
         ),
         None,
     )

@@ -59,3 +59,11 @@ def test_runs_with_other_parameters_are_left_out() -> None:
     mine = score(0.1, model_sha256="mine", **moves(0.01, 2))
     other = score(0.1, model_sha256="other", parameters={"epochs": 40}, **moves(1.0, 2))
     assert with_pooled_noise(mine, [other]).pooled["ndcg_at_10"].refits == 2
+
+
+def test_another_class_under_the_same_name_is_left_out() -> None:
+    """Records of an earlier Catwalk do not name the class: they count by name and parameters."""
+    mine = score(0.1, model_sha256="mine", class_path="models.a:A", **moves(0.01, 2))
+    other = score(0.1, model_sha256="other", class_path="models.b:B", **moves(1.0, 2))
+    old = score(0.1, model_sha256="old", **moves(0.01, 2))
+    assert with_pooled_noise(mine, [other, old]).pooled["ndcg_at_10"].refits == 4

@@ -257,3 +257,54 @@ def test_a_first_release_that_is_too_good_for_a_model_sends_the_run_to_a_person(
     leaked = ruled({"popularity": few, "hybrid": np.ones(USERS)})
     assert leaked.outcome == "review"
     assert "at most 10 times popularity" in " ".join(each.reason for each in leaked.judgements)
+
+
+# what a person approved before a rejected candidate was beside a release, what it is now, who asks
+SEEN = [({}, 0.5, True), ({"ndcg_at_10": 0.5}, 0.5, False), ({"ndcg_at_10": 0.4}, 0.5, False)]
+SEEN += [({"ndcg_at_10": 0.5}, 0.8, True), ({"recall_at_10": 0.5}, 0.5, True)]
+
+
+@pytest.mark.parametrize(("approved", "level", "asked"), SEEN)
+def test_a_rejected_candidate_that_jumps_as_a_person_has_seen_asks_nobody_again(
+    approved: dict[str, float], level: float, asked: bool
+) -> None:
+    """A first jump asks, and so does one that grows by half since a person approved beside it."""
+    values = {**BASE, "hybrid": GOOD, "again": np.full(USERS, level)}
+    record, by_user = run(values, {"again": {"user_coverage": 0.4}})
+    ruling = judge(knowing(record, "again", approved), by_user, shipped())
+    assert named(ruling)["again"].outcome == "reject"
+    assert (ruling.outcome, ruling.candidate) == ("review" if asked else "release", "hybrid")
+    notes = [note for note in ruling.notes if note.startswith("again: ndcg_at_10 is 0.5")]
+    assert len(notes) == (0 if asked else 1)
+
+
+def test_what_a_person_has_seen_jump_goes_live_only_by_a_persons_word() -> None:
+    """They approved another one beside it."""
+    record, by_user = run({**BASE, "hybrid": GOOD, "leak": np.full(USERS, 0.5)})
+    ruling = judge(knowing(record, "leak", {"ndcg_at_10": 0.5}), by_user, shipped())
+    assert (ruling.outcome, ruling.candidate) == ("review", "leak")
+    assert "Nobody is asked" not in " ".join(ruling.notes)
+
+
+def knowing(record: EvaluationRecord, name: str, approved: dict[str, float]) -> EvaluationRecord:
+    scores = [
+        each.model_copy(update={"approved": approved}) if each.name == name else each
+        for each in record.scores
+    ]
+    return record.model_copy(update={"scores": tuple(scores)})
+
+
+def test_another_class_under_the_name_of_what_is_live_does_not_go_on_meanwhile() -> None:
+    """Its parameters may be equal: the recipe is both."""
+    wild = np.where(np.arange(USERS) % 50 == 0, 11.0, 0.0) * 1.0
+    record, by_user = run({**BASE, "hybrid": GOOD, "wild": wild})
+
+    def of(mine: str, live: str) -> Ruling:
+        scores = [
+            each.model_copy(update={"class_path": live if each.role == "champion" else mine})
+            for each in record.scores
+        ]
+        return judge(record.model_copy(update={"scores": tuple(scores)}), by_user, shipped())
+
+    assert of("models.a:A", "models.a:A").candidate == "hybrid"
+    assert of("models.b:B", "models.a:A").candidate == "wild"
