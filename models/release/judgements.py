@@ -26,6 +26,9 @@ MISSED = Sentence("missed", None, "it must be {limit}")
 SURE = Sentence("met", "release", "which is {limit} ({spread})")
 SURELY_NOT = Sentence("missed", None, "it must be {limit} ({spread})")
 TOO_SMALL = Sentence("not judged", "release", "{users} users are too few to judge by")
+FEW_NEWCOMERS = Sentence(
+    "not judged", "review", "{users} new customers are too few to judge by, {least} are needed"
+)
 NOTHING_LIVE = Sentence("not judged", "release", "nothing is live yet to compare with")
 ITSELF = Sentence("met", "release", "which is the recipe of the anchor itself")
 NO_RIVAL = Sentence("missed", None, "{rival} has no such number to compare with")

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from infra.records.evaluation import Score, Slice
 from infra.records.release import Judgement, Outcome
 from models.evaluation.compare import entry_of
-from models.metrics.ranking import RANKING
+from models.evaluation.slices import NEWCOMERS
+from models.metrics.ranking import NEXT_ITEM, RANKING
 from models.release.contest import Contest
 from models.release.judgements import (
+    FEW_NEWCOMERS,
     ITSELF,
     NEITHER,
     NO_ANCHOR,
@@ -52,7 +54,7 @@ def hold_to_limits(score: Score, contest: Contest, rules: ReleaseRules) -> tuple
     limits = tuple(
         judgement
         for metric, threshold in rules.thresholds.items()
-        for judgement in _limits(metric, threshold, score, contest)
+        for judgement in _limits(metric, threshold, score, contest, rules.doubt.least_users)
     )
     unclear = _when_unclear(rules.doubt, _minimums_hold(score, rules))
     settled = (
@@ -63,10 +65,16 @@ def hold_to_limits(score: Score, contest: Contest, rules: ReleaseRules) -> tuple
 
 
 def _limits(
-    metric: str, threshold: Threshold, score: Score, contest: Contest
+    metric: str, threshold: Threshold, score: Score, contest: Contest, least_users: int
 ) -> Iterator[Judgement]:
     value = _number(score, metric)
     subject = Subject(metric, value, threshold.why, threshold.if_missed)
+    newcomers = find_slice(score, NEWCOMERS)
+    few = newcomers is not None and (newcomers.too_small or newcomers.users < least_users)
+    if metric in NEXT_ITEM and newcomers is not None and few:
+        limit = "judged by enough new customers"
+        yield subject.say(FEW_NEWCOMERS, limit, users=newcomers.users, least=least_users)
+        return
     if metric in OF_LIVE and value is None and contest.evaluation.champion is None:
         yield subject.say(NOTHING_LIVE, "beside what is live")
         return
