@@ -27,6 +27,11 @@ USERS = "holdout_users"
 UNSEEN = "nothing replaces a model that it was not compared with"
 FEW = "a few customers cannot say what all will like"
 SHORT = "the hold-out may not begin before what the live model has learnt"
+SHORT_OF = "{users:,} customers are judged, CATWALK_HOLDOUT_USERS wants {wanted:,}: {because}."
+EARLIER = {  # why the cut is not earlier; where the champion is the reason, a person is asked
+    "most_holdout_days": "a longer hold-out would pass CATWALK_MOST_HOLDOUT_DAYS",
+    "quarter": "a longer hold-out would be more than a quarter of the days with data",
+}
 EVERY_LIMIT = "meets every limit"
 
 
@@ -220,6 +225,7 @@ def _meanwhile(
 def _notes(goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest) -> Iterator[str]:
     """Say what the hold-out could have seen, which candidate waits, and what is wrong with live."""
     yield could_see(goes_on.name, contest)
+    yield from _short_of(contest.evaluation)
     metric = contest.evaluation.judged_by
     if goes_on.name != best.name:
         yield (
@@ -229,6 +235,17 @@ def _notes(goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest) 
     poor = poor_live(contest, metric)
     if poor:
         yield f"The live model itself is worse than bestsellers: {poor}."
+
+
+def _short_of(evaluation: EvaluationRecord) -> Iterator[str]:
+    """Say why fewer customers are judged than the shop wants, where its own limits are the reason.
+
+    They cost no question: a hold-out of fewer customers has wider intervals.
+    """
+    facts, users = evaluation.holdout, evaluation.users
+    because = EARLIER.get(facts.limited_by) if facts else None
+    if facts and because and users < facts.wanted_users:
+        yield SHORT_OF.format(users=users, wanted=facts.wanted_users, because=because)
 
 
 def could_see(candidate: str, contest: Contest) -> str:

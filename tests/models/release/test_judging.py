@@ -165,6 +165,7 @@ CUTS = [
     (703, "quarter", "release"),
     (703, "most_holdout_days", "release"),
     (1_000, "champion", "release"),
+    (1_000, "quarter", "release"),
     (703, None, "release"),
 ]
 
@@ -180,6 +181,10 @@ def test_a_hold_out_cut_short_by_the_champion_needs_a_person(
     assert ruling.outcome == outcome
     if outcome == "review":
         assert "the cut of the live model allows no more" in ruling.judgements[-1].reason
+    said = [note for note in ruling.notes if note.startswith(f"{users:,} customers are judged")]
+    because = {"quarter": "a quarter of the days", "most_holdout_days": "MOST_HOLDOUT_DAYS"}
+    assert len(said) == (users < 1_000 and limited_by in because)
+    assert all(because[str(limited_by)] in note and "wants 1,000" in note for note in said)
 
 
 def test_a_live_model_that_nobody_could_score_goes_to_a_person() -> None:
