@@ -25,6 +25,8 @@ from models.recommender import (
 )
 from models.recommenders.bestsellers import popularity
 from models.recommenders.neighbours import Known, Neighbours, assemble
+from models.recommenders.top_k import Vectors
+from models.ties import Ties
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class OwnItems:
         """
         answers = self.neighbours.recommend(users, k, exclude_seen=exclude_seen)
         return replace(answers, fallback=positions(self.neighbours.users, users) == NONE)
+
+    def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        return self.neighbours.scores_of(users)
 
     def only(self, shown: Known) -> OwnItems:
         """See `models.recommenders.capabilities.LeavesOut`."""

@@ -19,6 +19,8 @@ from models.recommender import (
 )
 from models.recommenders.bestsellers import popularity
 from models.recommenders.factors import Factors, assemble
+from models.recommenders.top_k import Vectors
+from models.ties import Ties
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Bestsellers:
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
         return self.factors.recommend(users, k, exclude_seen=exclude_seen)
+
+    def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        return self.factors.scores_of(users)
 
     def only(self, shown: NDArray[np.bool_]) -> Bestsellers:
         """See `models.recommenders.capabilities.LeavesOut`."""
