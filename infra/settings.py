@@ -70,7 +70,10 @@ class Settings(BaseSettings):
         description="Customers to judge by: the hold-out grows until it has so many.",
     )
     holdout_days: int = Field(
-        3, ge=1, le=60, description="Least length of the hold-out, which models are scored on."
+        3,
+        ge=1,
+        le=60,
+        description="Least length of it. Raised past the live model's cut, a person decides.",
     )
     most_holdout_days: int = Field(
         28,

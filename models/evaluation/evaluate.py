@@ -113,7 +113,7 @@ def _crawlers(facts: dict[str, Any]) -> list[str]:
         return []
     return [
         f"{left_out['users']} users with {left_out['events']} events were left out: they do more "
-        "in a day than customers do."
+        "in a day than customers do. They get the list for strangers."
     ]
 
 

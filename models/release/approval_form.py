@@ -12,6 +12,7 @@ from models.evaluation.compare import CHAMPION
 from models.metrics.ranking import METRICS
 
 RESULTS = {"met": "pass", "missed": "MISSED", "cannot tell": "cannot tell"}
+DISABLE = "write enabled: false at its entry in models/candidates.yaml, or the next run asks again"
 NOTHING_LIVE = "Nothing is live yet: this would be the first release."
 
 
@@ -46,6 +47,9 @@ def _candidates(verdict: VerdictRecord) -> Iterator[str]:
     if names:
         how = f"trigger release_candidate with the run {verdict.run} and the name"
         yield _safe(f"In place of {verdict.candidate} you may choose {names}: {how}.")
+    needs_you = (each.name for each in verdict.candidates if each.outcome == "review")
+    if verdict.candidate in needs_you and len(verdict.candidates) > 1:
+        yield _safe(f"If you do not want {verdict.candidate}: {DISABLE}.")
 
 
 def _thresholds(verdict: VerdictRecord) -> str:
