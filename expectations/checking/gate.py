@@ -14,7 +14,7 @@ from expectations.checking.tables import Tables, Values, open_reader
 from infra.errors import GateError
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, Check, GateRecord
-from infra.report.wording import limit
+from infra.report.checks import told
 from infra.schemas import Table
 from infra.storage import Storage
 
@@ -153,16 +153,10 @@ def enforce(
     if record.result != "stopped":
         return
     failed = [check for check in record.checks if check.failed and check.severity == "critical"]
-    told = [_told(check) for check in failed[:_TOLD]]
+    named = [told(check) for check in failed[:_TOLD]]
     more = [f"and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
-    faults = "; ".join([*told, *more])
+    faults = "; ".join([*named, *more])
     if record.waiting:
         names = ", ".join(record.waiting)
         cure = f"Nothing was released. Decide on {names} with the DAG resolve_batch."
     raise GateError(f"The {record.gate} gate stopped the run: {faults}.", cure)
-
-
-def _told(check: Check) -> str:
-    value = "not measured" if check.value is None else f"{check.value:g}"
-    where = f" in {check.partition}" if check.partition else ""
-    return f"{check.says}{where}: {value} ({limit(check.min, check.max)})"

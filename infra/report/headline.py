@@ -9,6 +9,7 @@ from typing import Literal
 from infra.records.gates import GateRecord
 from infra.records.release import VerdictRecord
 from infra.records.steps import LATER_GATES, STATIONS
+from infra.report.checks import told
 from infra.report.results import listed, results
 from infra.report.snapshot import Snapshot
 from infra.report.wording import counted
@@ -92,7 +93,7 @@ def _released(snapshot: Snapshot) -> Headline | None:
     if published is None or verdict is None:
         return None
     went = f"went live as version {published.version}"
-    sentence = f"“{verdict.candidate}” {_met(snapshot)} and {went}."
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}. It {went}."
     if snapshot.judged_again:
         sentence = f"“{published.candidate}” {went}. Judged again since, “{verdict.candidate}” "
         sentence += f"{_met(snapshot)}."
@@ -205,11 +206,8 @@ def _failures(gate: GateRecord) -> str:
     failed = [check for check in gate.checks if check.severity == "critical" and check.failed]
     if not failed:
         return "The gate stopped the data."
-    first = failed[0]
-    where = f" in {first.partition}" if first.partition else ""
-    rule = first.says.rstrip(".")
     of_many = ", first" if len(failed) > 1 else ""
-    return f"{counted(len(failed), 'critical check')} failed{of_many}: {rule}{where}."
+    return f"{counted(len(failed), 'critical check')} failed{of_many}: {told(failed[0])}."
 
 
 def _met(snapshot: Snapshot) -> str:

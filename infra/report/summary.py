@@ -9,6 +9,7 @@ from infra.errors import StorageError
 from infra.ledger.record_files import RecordFiles
 from infra.places import SUMMARY
 from infra.records.gates import Check
+from infra.records.release import Judgement
 from infra.report.checks import judgement_series, series
 from infra.report.headline import Ending, Tone, headline
 from infra.report.snapshot import Snapshot, take_snapshot
@@ -21,11 +22,11 @@ _UNFINISHED = ("running", "waiting")
 class Trace(Strict):
     """One rule in one run; over several batches it is the first that failed, else the last.
 
-    A rule that was not judged leaves none: it neither passed nor failed.
+    A rule that was not judged leaves none. `passed` is None where nobody can tell.
     """
 
     value: float | None
-    passed: bool
+    passed: bool | None
 
 
 class RunSummary(Strict):
@@ -85,8 +86,14 @@ def _traces(snapshot: Snapshot) -> Iterator[tuple[str, Trace]]:
             yield key, _trace(checks)
     if snapshot.verdict is not None:
         for judgement in snapshot.verdict.judgements:
-            trace = Trace(value=judgement.value, passed=judgement.passed)
-            yield judgement_series(judgement), trace
+            if judgement.result != "not judged":
+                yield judgement_series(judgement), trace_of(judgement)
+
+
+def trace_of(judgement: Judgement) -> Trace:
+    """Return what a threshold leaves: what nobody can tell neither passed nor failed."""
+    known = {"met": True, "missed": False}
+    return Trace(value=judgement.value, passed=known.get(judgement.result))
 
 
 def _trace(checks: list[Check]) -> Trace:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.report import charts, wording
 from infra.report.checks import check_texts, example_columns, example_text, worst_first
+from infra.report.results import judgement_texts
 from infra.report.steps import VERDICT_WORDS, gate_state, judgement_state, verdict_state
+from infra.report.units import unit_of, written
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -76,6 +78,7 @@ def _environment() -> Environment:
         check_texts=check_texts,
         example_columns=example_columns,
         example_text=example_text,
+        judgement_texts=judgement_texts,
         metric_text=_metric_text,
         score_text=_score_text,
         gate_state=gate_state,
@@ -87,7 +90,7 @@ def _environment() -> Environment:
 
 
 def _metric_text(metric: str, value: float | None) -> str:
-    return wording.number(value, share=wording.is_share(metric))
+    return written(value, unit_of(metric))
 
 
 def _score_text(evaluation: EvaluationRecord, metric: str, score: Score) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import VerdictRecord
+from infra.report.results import RESULT_WORDS, judgement_texts
+from infra.report.units import apart, unit_of, written
 from models.evaluation.compare import CHAMPION
 from models.metrics.ranking import METRICS
 
-RESULTS = {"met": "pass", "missed": "MISSED", "cannot tell": "cannot tell"}
 DISABLE = "write enabled: false at its entry in models/candidates.yaml, or the next run asks again"
 NOTHING_LIVE = "Nothing is live yet: this would be the first release."
 
@@ -56,11 +57,8 @@ def _thresholds(verdict: VerdictRecord) -> str:
     rows = [
         (
             f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric,
-            ""
-            if judgement.value is None and judgement.result != "missed"
-            else _number(judgement.value),
-            judgement.limit,
-            RESULTS.get(judgement.result, judgement.result),
+            *judgement_texts(judgement),
+            RESULT_WORDS[judgement.result],
             judgement.why,
         )
         for judgement in verdict.judgements
@@ -100,7 +98,15 @@ def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
         if metric in comparisons:
             against = comparisons[metric]
             difference += f" ({against.low:+.2g} to {against.high:+.2g}: {against.finding})"
-        yield metric, _number(here), _number(there), difference
+        yield metric, *_texts(metric, here, there), difference
+
+
+def _texts(metric: str, here: float | None, there: float | None) -> tuple[str, str]:
+    """Write both values of a metric, so that they look the same only if they are."""
+    unit = unit_of(metric)
+    if here is None or there is None:
+        return written(here, unit), written(there, unit)
+    return apart(here, there, unit)
 
 
 def _parameters(mine: Score, champion: Score) -> str:

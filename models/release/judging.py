@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from infra.errors import ReleaseError
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import CandidateVerdict, Judgement, Outcome
+from infra.report.results import results
 from models.evaluation.compare import CHAMPION
 from models.evaluation.values import UserValues
 from models.metrics.confidence import least_drop
@@ -155,7 +156,7 @@ def _judged(score: Score, contest: Contest, rules: ReleaseRules) -> CandidateVer
         judgements = tuple(map(_undecided, judgements))
     outcome, quality = outcome_of(judgements), contest.quality(score)
     worst = (judgement for judgement in judgements if judgement.outcome == outcome)
-    reason = EVERY_LIMIT if outcome == "release" else next(worst).reason
+    reason = _how_met(judgements) if outcome == "release" else next(worst).reason
     return CandidateVerdict(
         name=score.name,
         outcome=outcome,
@@ -164,6 +165,12 @@ def _judged(score: Score, contest: Contest, rules: ReleaseRules) -> CandidateVer
         model_sha256=score.model_sha256,
         quality=quality if math.isfinite(quality) else None,
     )
+
+
+def _how_met(judgements: Sequence[Judgement]) -> str:
+    """Say that every limit is met, or which ones nobody could judge: those are not met."""
+    every = all(judgement.result == "met" for judgement in judgements)
+    return EVERY_LIMIT if every else results(judgements)
 
 
 def _undecided(judgement: Judgement) -> Judgement:
@@ -230,7 +237,7 @@ def _notes(goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest) 
     if goes_on.name != best.name:
         yield (
             f"{best.name} has the highest {metric} and waits, as nobody can tell: {best.reason} "
-            f"{goes_on.name}, the recipe that is live, meets every limit and goes on meanwhile."
+            f"{goes_on.name}, the recipe that is live, {goes_on.reason}. It goes on meanwhile."
         )
     poor = poor_live(contest, metric)
     if poor:

@@ -228,7 +228,7 @@ def test_every_stage_has_a_page_that_shows_the_rest_as_not_run(
 def test_a_complete_run_is_released(run: Run) -> None:
     page = run.until("published").page()
     assert word(page) == "Released"
-    assert "“lightfm” met the one threshold and went live as version 20261124T1200-ab12" in page
+    assert "“lightfm” met the one threshold. It went live as version 20261124T1200-ab12" in page
     assert "Not run" not in seen(page)
 
 
@@ -289,7 +289,7 @@ def test_every_candidate_is_named_with_its_outcome_and_reason(run: Run) -> None:
 def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:
     page = run.until("events", events=gate("events", CRITICAL, result="stopped")).page()
     assert word(page) == "Stopped at the gate “events”"
-    assert "1 critical check failed: Unknown users holds." in page
+    assert "1 critical check failed: Unknown users holds: 0.3 (at most 0)." in page
 
 
 def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run: Run) -> None:
@@ -302,7 +302,7 @@ def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run:
 def test_a_check_names_its_batch(run: Run) -> None:
     stopped = gate("events", CRITICAL.model_copy(update={"partition": "batch=shop-000077"}))
     page = run.until("events", events=stopped.model_copy(update={"result": "stopped"})).page()
-    assert "failed: Unknown users holds in batch=shop-000077." in sentence(page)
+    assert "failed: Unknown users holds in batch=shop-000077: 0.3 (at most 0)." in sentence(page)
     assert seen(page).count("batch=shop-000077") == 2
 
 

@@ -119,8 +119,8 @@ def test_each_source_has_a_trend_of_its_own(shop: Storage, form: str) -> None:
         record = gate("events", of_web, of_app, run=run, result="stopped")
         RunRecords(shop, run).save_gate(record)
     text = page_of(shop, run_at(1))
-    assert "Last 2 runs, oldest first: 1, 2. Failed in 0." in text
-    assert "Last 2 runs, oldest first: 80, 90. Failed in 2." in text
+    assert "Last 2 runs, oldest first: 1 h, 2 h. Failed in 0." in text
+    assert "Last 2 runs, oldest first: 80 h, 90 h. Failed in 2." in text
 
 
 def test_a_threshold_has_a_trend_too(shop: Storage) -> None:

@@ -75,7 +75,7 @@ def test_a_review_is_counted_apart(
     assert lines[4].split()[2:4] == ["review", "review"]
     assert lines[-1] == (
         "With these numbers, 1 of the last 1 would have waited for a person, because of "
-        "training_minutes at most 30 (1x)."
+        "training_minutes at most 30 min (1x)."
     )
 
 

@@ -91,7 +91,7 @@ def test_a_better_candidate_that_knows_few_customers_leaves_its_place_to_the_nex
     assert (ruling.outcome, ruling.candidate, ruling.best) == ("release", "hybrid", "hybrid")
     assert [candidate.name for candidate in ruling.candidates] == ["again", "hybrid"]
     assert named(ruling)["again"].outcome == "reject"
-    assert "user_coverage is 0.4" in named(ruling)["again"].reason
+    assert "user_coverage is 40%" in named(ruling)["again"].reason
 
 
 def test_the_best_that_needs_a_person_makes_the_run_need_one_who_may_choose() -> None:

@@ -323,8 +323,8 @@ def test_the_reasons_read_well() -> None:
     )
     worse = score(0.36, **compared("champion", -0.04, -0.05, -0.03))
     assert first(DROP, worse, 0.1, 0.4).reason == (
-        "ndcg_at_10 is 0.36; it must be at most 10% below the champion (0.4), and chance alone may "
-        "decide that (-10.0%, 95% interval -12.5% to -7.5%)."
+        "ndcg_at_10 is just under 0.36; it must be at most 10% below the champion (0.4), and "
+        "chance alone may decide that (-10.0%, 95% interval -12.5% to -7.5%)."
     )
 
 
