@@ -18,6 +18,7 @@ Reports names the one that waits on top.
 | `choose_candidate` | the candidate is not offered, or you may not approve | its log says which |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
 | `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
+| `tell_approvers` | its worker was lost; nobody was told of the question, which waits | nothing |
 | `publish` | the log says what is against it, or another publisher won | mend that, clear it |
 | `follow_pointer` | MLflow failed; the new version **is live** | clear the task |
 | `retire` | storage failed; the new version **is live**, old ones wait | clear the task |
@@ -43,6 +44,7 @@ from infra.airflow.defaults import (
 )
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
+from infra.airflow.tell_approvers import TellApprovers
 from infra.settings import load_settings
 
 SETTINGS = load_settings()
@@ -88,11 +90,18 @@ def release_candidate() -> None:
         about="models.release.approve_release",
         approvers=SETTINGS.approvers,
         hours=SETTINGS.approval_hours,
-        notifiers=[ReportNotifier("waits for a person", over=False, daily=True)],
+    )
+    told = TellApprovers(
+        **{"task_id": "tell_approvers", "owner": PRODUCT.value, "trigger_rule": "none_failed"},
+        asks="approve_release",
+        notifier=ReportNotifier(
+            "waits for a person", task="approve_release", over=False, daily=True
+        ),
     )
     published = make_live()
     chain(chosen, winner)
     chain(served, replaced, approval, published)  # what cannot be built replaces no question
+    chain(replaced, told)
 
 
 release_candidate()

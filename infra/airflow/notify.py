@@ -55,6 +55,8 @@ class ReportNotifier(BaseNotifier):
     ----------
     what : str
         What became of the task, to follow its name: `failed`.
+    task : str
+        The name of the task; empty for the one that tells.
     over : bool
         Whether no step will follow; Airflow itself still calls the run running for a moment.
     daily : bool
@@ -62,10 +64,16 @@ class ReportNotifier(BaseNotifier):
     """
 
     def __init__(
-        self, what: str = "failed", *, over: bool = True, daily: bool = False, **kwargs: Any
+        self,
+        what: str = "failed",
+        *,
+        task: str = "",
+        over: bool = True,
+        daily: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.what, self.over, self.daily = what, over, daily
+        self.what, self.task, self.over, self.daily = what, task, over, daily
 
     def notify(self, context: Any) -> None:
         """Tell everybody who is to be told."""
@@ -98,7 +106,7 @@ class ReportNotifier(BaseNotifier):
         return sent
 
     def _message(self, context: Any, storage: Storage) -> Message:
-        run, task = context["dag_run"], context["ti"].task_id
+        run, task = context["dag_run"], self.task or context["ti"].task_id
         key = run_about(run.dag_id, run.run_id, context.get("params") or {})
         summary = summary_now(storage.reports, key, over=self.over)
         return Message(
