@@ -32,11 +32,14 @@ from airflow.sdk import Param, chain, dag
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags._release_steps import bundle_of_winner, end_question, make_live
+from infra.airflow.choices import latest_runs, offered
 from infra.airflow.defaults import (
+    ASKS_FOR_A_USER,
     Counts,
     Owner,
     Run,
     Tag,
+    among,
     form,
     step,
     task_defaults,
@@ -76,9 +79,25 @@ def choose(run: Run) -> Counts:
     tags=[Tag.RELEASE.value],
     doc_md=__doc__,
     params={
-        "run": Param(type="string", minLength=1, title="Run", description="run=..."),
-        "candidate": Param(None, type=WISH, title="Candidate", description="Or the verdict's"),
-        "reason": Param(None, type=WISH, title="Reason", description="Required with a candidate"),
+        "run": Param(
+            type="string",
+            minLength=1,
+            title="Run",
+            description=f"The retraining, as the page Reports names it. {ASKS_FOR_A_USER}",
+            **among(offered(latest_runs)),
+        ),
+        "candidate": Param(
+            None,
+            type=WISH,
+            title="Candidate",
+            description="Empty: ask about the one that the verdict names. Another name chooses it.",
+        ),
+        "reason": Param(
+            None,
+            type=WISH,
+            title="Reason",
+            description="Why another candidate. Leave it empty where you name none.",
+        ),
     },
 )
 def release_candidate() -> None:

@@ -86,7 +86,7 @@ class HumanApproval(HITLOperator):
     def _wait(self, context: Context) -> Any:
         """Put the form up, unless a try before this one did, and end this worker."""
         tries = context["task_state_store"]
-        if _follows_a_crash(context["ti"], self.retries) and tries.get(ASKED):
+        if _follows_a_crash(context["ti"]) and tries.get(ASKED):
             raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
         try:
             return super().execute(context)
@@ -102,9 +102,9 @@ class HumanApproval(HITLOperator):
         return counts
 
 
-def _follows_a_crash(ti: Any, retries: int) -> bool:
+def _follows_a_crash(ti: Any) -> bool:
     """Tell whether the task ran since it was triggered or cleared, which sets the tries anew."""
-    return bool(ti.try_number > ti.max_tries - retries + 1)
+    return bool(ti.try_number > ti.max_tries - RETRIES + 1)
 
 
 def answer_of(event: dict[str, Any]) -> Answer:
@@ -137,7 +137,8 @@ def _form(digest: str) -> ParamsDict:
                 "",
                 type="string",
                 title="Reason",
-                description="Required. An approval without a reason counts as a rejection.",
+                description="Why, in a sentence: it is kept beside your name. An approval without "
+                "a reason counts as a rejection.",
             ),
             DIGEST: Param(
                 digest,

@@ -15,9 +15,8 @@ from typing import Any
 
 import httpx
 from airflow.sdk import BaseNotifier
-from airflow.sdk.configuration import conf
 
-from infra.airflow.report_links import report_link, run_about
+from infra.airflow.report_links import report_address, run_about
 from infra.ledger.questions import is_to_be_told, note_told
 from infra.report.runs import run_title
 from infra.report.summary import summary_now
@@ -112,12 +111,8 @@ class ReportNotifier(BaseNotifier):
         return Message(
             subject=f"Catwalk, {run_title(key)}: {task} {self.what}. {summary.word}.",
             sentence=" ".join(summary.sentence.split()),
-            link=report_link(_airflow(), run.dag_id, run.run_id),
+            link=report_address(run.dag_id, run.run_id),
         )
-
-
-def _airflow() -> str:
-    return str(conf.get("api", "base_url", fallback="http://localhost:8080"))
 
 
 def _channels(settings: Settings) -> dict[str, Callable[[Message], None]]:

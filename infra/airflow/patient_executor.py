@@ -21,7 +21,7 @@ class PatientExecutor(LocalExecutor):
     """Holds what is queued again back until the end of its worker before was reported."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._begun: set[Any] = set()
         self._held: dict[Any, float] = {}
 
@@ -41,7 +41,7 @@ class PatientExecutor(LocalExecutor):
         for workload in workload_list:
             self._begun.add(workload.key)
             self._held.pop(workload.key, None)
-        super()._process_workloads(workload_list)
+        super()._process_workloads(workload_list)  # type: ignore[no-untyped-call]
 
     def change_state(
         self, key: Any, state: Any, info: Any = None, remove_running: bool = True

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from infra.settings import shop_zone
 from infra.utc import in_utc
 
 NOTHING = "—"
@@ -98,8 +99,17 @@ def in_words(text: str, name: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """Write a time of day with its date, in UTC."""
-    return f"{in_utc(at):%-d %b %Y, %H:%M} UTC"
+    """Write a time of day with its date, in UTC; before it in the zone of the shop, if it has one.
+
+    >>> moment(datetime(2026, 11, 24, 14, 5))
+    '24 Nov 2026, 14:05 UTC'
+    """
+    utc = in_utc(at)
+    local = utc.astimezone(shop_zone())
+    if local.utcoffset() == utc.utcoffset():
+        return f"{utc:%-d %b %Y, %H:%M} UTC"
+    day = "" if local.date() == utc.date() else f"{utc:%-d %b}, "
+    return f"{local:%-d %b %Y, %H:%M %Z} ({day}{utc:%H:%M} UTC)"
 
 
 def size(amount: int) -> str:

@@ -10,6 +10,7 @@ from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import VerdictRecord
 from infra.report.results import RESULT_WORDS, judgement_texts
 from infra.report.units import apart, unit_of, written
+from infra.report.wording import plain_name
 from models.evaluation.compare import CHAMPION
 from models.metrics.ranking import METRICS
 
@@ -18,12 +19,10 @@ NOTHING_LIVE = "Nothing is live yet: this would be the first release."
 
 
 def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
-    """Return the body of the form: the thresholds, and what differs from the champion."""
-    doubts = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
+    """Return the body of the form: three lines to decide by, then all that they rest on."""
     return "\n\n".join(
         [
-            "A person decides, because:",
-            "\n".join(f"- {_safe(reason)}" for reason in doubts),
+            *_in_short(verdict, evaluation),
             *map(_safe, verdict.notes),
             *_candidates(verdict),
             "### Thresholds",
@@ -32,6 +31,50 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
             *_differences(verdict, evaluation),
         ]
     )
+
+
+def _in_short(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
+    """Say why a person is asked, what it is worth to customers, and what either answer does."""
+    doubts = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
+    if len(doubts) == 1:
+        yield f"**A person decides, because:** {_safe(doubts[0])}"
+    else:
+        reasons = "\n".join(f"- {_safe(reason)}" for reason in doubts)
+        yield f"**A person decides, because:**\n\n{reasons}"
+    yield f"**For customers:** {_safe(_worth(verdict, evaluation))}"
+    stays = f"version {verdict.champion} stays live" if verdict.champion else "nothing goes live"
+    yield (
+        f"**Approve,** and {_safe(verdict.candidate)} goes live. **Reject,** or let the time pass, "
+        f"and {_safe(stays)}."
+    )
+
+
+def _worth(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
+    """Compare the candidate with what is live by the metric that chooses."""
+    mine, champion = _pair(verdict, evaluation)
+    if evaluation is None or mine is None:
+        return "nothing is known of what it is worth."
+    metric = evaluation.judged_by
+    value, live = mine.metrics.get(metric), champion.metrics.get(metric) if champion else None
+    mine_text, live_text = _texts(metric, value, live)
+    here = f"{plain_name(metric)} is {mine_text}"
+    if verdict.champion is None:
+        return f"{here}. {NOTHING_LIVE}"
+    if champion is None:
+        return f"{here}; what is live could not be scored beside it."
+    against = (one for one in mine.comparisons if (one.metric, one.against) == (metric, CHAMPION))
+    finding = next((one.finding for one in against), "cannot tell")
+    words = {"better": "it is better", "worse": "it is worse"}.get(finding, "chance can explain it")
+    return f"{here}, what is live has {live_text}: {words}."
+
+
+def _pair(
+    verdict: VerdictRecord, evaluation: EvaluationRecord | None
+) -> tuple[Score | None, Score | None]:
+    """Return the scores of the candidate and of what is live."""
+    scores = evaluation.scores if evaluation else ()
+    mine = next((score for score in scores if _is_judged(score, verdict)), None)
+    return mine, next((score for score in scores if score.role == CHAMPION), None)
 
 
 def _candidates(verdict: VerdictRecord) -> Iterator[str]:
@@ -67,9 +110,7 @@ def _thresholds(verdict: VerdictRecord) -> str:
 
 
 def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
-    scores = evaluation.scores if evaluation else ()
-    mine = next((score for score in scores if _is_judged(score, verdict)), None)
-    champion = next((score for score in scores if score.role == CHAMPION), None)
+    mine, champion = _pair(verdict, evaluation)
     if verdict.champion is None:
         yield NOTHING_LIVE
     elif mine is None or champion is None:
