@@ -47,7 +47,7 @@ from infra.airflow.defaults import (
 )
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
-from infra.airflow.tell_approvers import TellApprovers
+from infra.airflow.tell_approvers import tell_approvers
 from infra.settings import load_settings
 
 SETTINGS = load_settings()
@@ -110,13 +110,8 @@ def release_candidate() -> None:
         approvers=SETTINGS.approvers,
         hours=SETTINGS.approval_hours,
     )
-    told = TellApprovers(
-        **{"task_id": "tell_approvers", "owner": PRODUCT.value, "trigger_rule": "none_failed"},
-        asks="approve_release",
-        notifier=ReportNotifier(
-            "waits for a person", task="approve_release", over=False, daily=True
-        ),
-    )
+    tell = ReportNotifier("waits for a person", task="approve_release", over=False, daily=True)
+    told = tell_approvers("approve_release", tell, owner=PRODUCT.value, trigger_rule="none_failed")
     published = make_live()
     chain(chosen, winner)
     chain(served, replaced, approval, published)  # what cannot be built replaces no question

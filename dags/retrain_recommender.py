@@ -31,16 +31,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from dags._release_steps import bundle_of_winner, end_question, make_live
-from infra.airflow.defaults import (
-    ASKS_FOR_A_USER,
-    Counts,
-    Owner,
-    Run,
-    Tag,
-    step,
-    step_of,
-    task_defaults,
-)
+from infra.airflow.defaults import Counts, Owner, Run, Tag, step, step_of, task_defaults
 from infra.airflow.notify import ReportNotifier
 from infra.airflow.other_runs import trigger
 from infra.airflow.report_links import RELEASE_DAG, report_address
@@ -123,8 +114,7 @@ def ask_person(run: Run) -> Counts:
             type=["null", "string"],
             format="date-time",
             title="As of",
-            description="Replays the shop as of a time in the past. Empty: the time of the run. "
-            f"{ASKS_FOR_A_USER}",
+            description="A time in the past to replay; empty: now. A viewer may not send this.",
         )
     },
 )

@@ -16,6 +16,11 @@ YET_TO_COME = {None, "scheduled", "queued", "running", "up_for_retry", "restarti
 LOOKS_EVERY, GIVES_UP_AFTER = 5.0, 3600.0  # seconds
 
 
+def tell_approvers(asks: str, notifier: BaseNotifier, **options: Any) -> TellApprovers:
+    """Make the task that tells of the question which another task of the run asks."""
+    return TellApprovers(task_id="tell_approvers", asks=asks, notifier=notifier, **options)
+
+
 class TellApprovers(BaseSensorOperator):
     """Tells when a task of the same run waits for a person, and is skipped if it never does.
 

@@ -62,8 +62,8 @@ def _worth(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
         return f"{here}. {NOTHING_LIVE}"
     if champion is None:
         return f"{here}; what is live could not be scored beside it."
-    against = (one for one in mine.comparisons if (one.metric, one.against) == (metric, CHAMPION))
-    finding = next((one.finding for one in against), "cannot tell")
+    findings = {(of.metric, of.against): of.finding for of in mine.comparisons}
+    finding = findings.get((metric, CHAMPION), "cannot tell")
     words = {"better": "it is better", "worse": "it is worse"}.get(finding, "chance can explain it")
     return f"{here}, what is live has {live_text}: {words}."
 
