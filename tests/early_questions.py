@@ -32,8 +32,7 @@ def replaced(storage: Storage, run: str, asked_in: str, triggered: datetime) -> 
 
 
 def ask(storage: Storage, run: str, asked_in: str = "") -> Question:
-    """Ask, and count how often."""
-    storage.reports.write(f"{run}/asked-{len(asked(storage, run))}", b"")
+    """Ask."""
     return Question("Early?", "Whoever comes first.", DIGEST)
 
 
@@ -41,8 +40,3 @@ def record_answer(storage: Storage, run: str, answer: Answer, asked_in: str = ""
     """Write down who answered what."""
     storage.reports.write(f"{run}/answer", f"{answer.by}: {answer.why}".encode())
     return {"by": answer.by}
-
-
-def asked(storage: Storage, run: str) -> list[str]:
-    """Return a line for each time the question was asked."""
-    return [key for key in storage.reports.list(run) if "asked-" in key]
