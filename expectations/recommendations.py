@@ -156,6 +156,7 @@ GATE = Gate(
         "catalogue": CATALOGUE,
     },
     _facts,
+    ("lists", "users_share", "full_lists_share", "catalogue_share"),
 )
 
 

@@ -57,7 +57,7 @@ class Line:
     """
 
     text: str
-    passed: bool
+    missed: bool
     mark: str
     at: float | None
 
@@ -169,7 +169,7 @@ def _beside_limits(
 def _line(judgement: Judgement, scale: _Scale) -> Line:
     at = None if judgement.bound is None else scale.at(judgement.bound)
     _, limit = judgement_texts(judgement)
-    return Line(limit, judgement.passed, MARKS[judgement.result], at)
+    return Line(limit, judgement.result == "missed", MARKS[judgement.result], at)
 
 
 class _Scale:

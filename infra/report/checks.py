@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from infra.records.gates import Check, Example, GateRecord
 from infra.records.release import Judgement
@@ -48,6 +49,22 @@ def told(check: Check) -> str:
     where = f" in {check.partition}" if check.partition else ""
     said = "not measured" if check.value is None else value
     return f"{check.says.rstrip('.')}{where}: {said} ({allowed})"
+
+
+def faults(checks: Iterable[Check]) -> list[str]:
+    """Say what failed: a cause once for all that follows from it, then what stands alone."""
+    failed = list(checks)
+    causes = dict.fromkeys(check.because for check in failed if check.because)
+    return [*causes, *(told(check) for check in failed if not check.because)]
+
+
+def by_cause(checks: Iterable[Check]) -> dict[str, list[Check]]:
+    """Group failed checks by the cause that they follow from; what stands alone is left out."""
+    groups: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.because:
+            groups.setdefault(check.because, []).append(check)
+    return groups
 
 
 def series(gate: str, check: Check) -> str:

@@ -13,7 +13,7 @@ from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.gates import BatchDecision
 from infra.report import charts, wording
 from infra.report.airflow_links import RESOLVE, answer_link
-from infra.report.checks import check_texts, example_columns, example_text, worst_first
+from infra.report.checks import by_cause, check_texts, example_columns, example_text, worst_first
 from infra.report.results import judgement_texts
 from infra.report.steps import VERDICT_WORDS, gate_state, judgement_state, verdict_state
 from infra.report.units import unit_of, written
@@ -83,6 +83,7 @@ def _environment() -> Environment:
         made_since=_made_since,
         number=wording.number,
         counted=wording.counted,
+        by_cause=by_cause,
         check_texts=check_texts,
         example_columns=example_columns,
         example_text=example_text,

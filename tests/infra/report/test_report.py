@@ -672,7 +672,49 @@ def test_a_tiny_part_stays_visible_and_the_bar_full() -> None:
     assert sum(segment.width for segment in segments) == pytest.approx(100)
 
 
-def test_an_empty_ingest_draws_an_empty_bar(run: Run) -> None:
-    empty = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "not_events": {}}
-    text = seen(run.until("ingest", ingest=empty).page())
-    assert "0 rows read" in text
+NONE_READ = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "not_events": {}}
+
+
+def test_an_empty_ingest_draws_no_bar(run: Run) -> None:
+    page = run.until("ingest", ingest=NONE_READ).page()
+    assert "0 rows read" in seen(page)
+    assert '<svg class="stack"' not in page
+
+
+def test_a_part_has_the_colour_of_its_legend_also_where_others_are_empty(run: Run) -> None:
+    page = run.until("ingest", ingest={**NONE_READ, "read": 8, "duplicates": 8}).page()
+    bar = page[page.index('<svg class="stack"') :]
+    assert re.findall(r'<rect class="(part\d)"', bar[: bar.index("</svg>")]) == ["part3"]
+    legend = re.findall(r'<span class="key (part\d)".*?class="what">(.*?)<', page, re.DOTALL)
+    assert ("part3", "Duplicates") in legend
+
+
+def test_facts_read_as_people_write_them(run: Run) -> None:
+    year = check("first_year", says="year of the oldest event", value=2026.0, min=2000, max=None)
+    ahead = check("minutes_ahead", says="minutes ahead", value=7.25, max=5, passed=False)
+    costs = {"peak_memory_mb": 412.4, "model_mb": 3.0}
+    bare = EVALUATION.scores[0].model_copy(update={"metrics": costs})
+    stopped = gate("events", year, ahead, result="stopped")
+    text = seen(
+        run.until(
+            "evaluation",
+            events=stopped,
+            evaluation=EVALUATION.model_copy(update={"scores": (bare,)}),
+        ).page()
+    )
+    for said in (
+        "2026",
+        "at least 2000",
+        "7.25 min",
+        "at most 5 min",
+        "412.4 MB",
+        "Peak memory MB",
+    ):
+        assert said in text
+    assert "2,026" not in text and "memory mb" not in text
+
+
+def test_a_gate_without_a_new_batch_does_not_say_that_it_judged_nothing(run: Run) -> None:
+    idle = gate("events").model_copy(update={"checks": (), "partitions": ()})
+    text = seen(run.until("events", events=idle).page())
+    assert "No batch was new, 24 Nov 2026" in text and "Judged nothing" not in text

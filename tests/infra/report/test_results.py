@@ -143,6 +143,8 @@ def test_words_counts_tables_and_charts_never_contradict_the_verdict(
     for result, words in counts.items():
         found = re.search(words, told)
         assert found is None or int(found[1]) == by_result[result]
+    red = page.count('class="failed critical"'), page.count('class="bound missed"')
+    assert red == (by_result["missed"], by_result["missed"])
     assert ("missed" in told) == bool(by_result["missed"])
     assert ("nobody can tell" in told) == bool(by_result["cannot tell"])
     assert ("not judged" in told) == bool(by_result["not judged"])
