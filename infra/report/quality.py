@@ -11,8 +11,7 @@ from infra.report.runs import all_runs, read_summaries, run_order, run_title
 from infra.report.standing import Standing
 from infra.report.summary import ModelQuality, RunSummary, load_summary, summary_now
 from infra.report.templates import Frame, fill
-from infra.report.units import SHARE, unit_of, written
-from infra.report.wording import decimals
+from infra.report.units import MOST_DIGITS, digits_beside, unit_of, written
 from infra.stores.object_store import ObjectStore
 
 SHOWN, AT_A_GLANCE = 50, 12  # runs
@@ -104,7 +103,8 @@ def _rows(runs: Sequence[RunSummary], now: Standing, metric: str) -> Iterator[Ro
     unit = unit_of(metric)
     scores = [score for run in runs for score in run.scores or ()]
     found = [score.metrics[metric] for score in scores if metric in score.metrics]
-    digits = decimals(found, share=unit is SHARE) if found else None
+    limits = [run.limits[metric] for run in runs if metric in run.limits]
+    digits = min(digits_beside(found, limits, unit), MOST_DIGITS) if found else None
 
     def text(value: float | None) -> str:
         return written(value, unit, digits)
