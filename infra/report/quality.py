@@ -11,7 +11,7 @@ from infra.report.runs import all_runs, read_summaries, run_order, run_title
 from infra.report.standing import Standing
 from infra.report.summary import ModelQuality, RunSummary, load_summary, summary_now
 from infra.report.templates import Frame, fill
-from infra.report.units import MOST_DIGITS, digits_beside, unit_of, written
+from infra.report.units import MOST_DIGITS, digits_beside, exactly, unit_of, written
 from infra.stores.object_store import ObjectStore
 
 SHOWN, AT_A_GLANCE = 50, 12  # runs
@@ -115,7 +115,7 @@ def _rows(runs: Sequence[RunSummary], now: Standing, metric: str) -> Iterator[Ro
             summary=run,
             judged=text(_of(run, _named(run.candidate), metric)),
             live=text(_of(run, _is_live, metric)),
-            limit=text(run.limits.get(metric)),
+            limit=exactly(run.limits.get(metric), unit),
             others=", ".join(others),
             happened=tuple(
                 mark.text

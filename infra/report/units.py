@@ -59,13 +59,13 @@ def unit_of(name: str, sentence: str = "") -> Unit:
 def written(value: float | None, unit: Unit = PLAIN, digits: int | None = None) -> str:
     """Write a value alone, with as many decimals as suit its size.
 
-    >>> written(0.9713, SHARE), written(2026, YEAR), written(12.345, unit_of("training_minutes"))
-    ('97.1%', '2026', '12.3 min')
+    >>> written(0.9713, SHARE), written(0.9997, SHARE), written(1, SHARE), written(2026, YEAR)
+    ('97.1%', '99.97%', '100%', '2026')
     """
     if value is None or not math.isfinite(value):
         return NOTHING
-    places = decimals([value], share=unit is SHARE) if digits is None else digits
-    return _text(_rounded(value, unit, places), unit)
+    places = digits_beside([value], (), unit) if digits is None else digits
+    return _text(_rounded(value, unit, min(places, MOST_DIGITS)), unit)
 
 
 def beside(value: float | None, limits: Iterable[float], unit: Unit = PLAIN) -> str:
@@ -76,9 +76,9 @@ def beside(value: float | None, limits: Iterable[float], unit: Unit = PLAIN) -> 
     """
     if value is None or not math.isfinite(value):
         return NOTHING
-    ends = [end for end in limits if math.isfinite(end)]
+    ends = [end for end in (*limits, *_natural(unit)) if math.isfinite(end)]
     if value in ends:
-        return _exact(value, unit)
+        return exactly(value, unit)
     digits = digits_beside([value], ends, unit)
     if digits <= MOST_DIGITS:
         return _short(value, unit, digits)
@@ -90,12 +90,13 @@ def beside(value: float | None, limits: Iterable[float], unit: Unit = PLAIN) -> 
 def digits_beside(values: Sequence[float], limits: Iterable[float], unit: Unit = PLAIN) -> int:
     """Return the decimals at which no value looks like a limit that it is not.
 
-    Rounding keeps the order, so what looks different also lies on the right side.
+    Rounding keeps the order, so what looks different also lies on the right side. A share that is
+    not all or nothing does not look so either.
 
     >>> digits_beside([0.94996], [0.95], SHARE)
     3
     """
-    ends = list(limits)
+    ends = [*limits, *_natural(unit)]
     pairs = [(value, end) for value in values for end in ends if value != end]
     digits = decimals(values, share=unit is SHARE)
     while digits <= MOST_DIGITS and any(
@@ -121,7 +122,7 @@ def range_text(low: float | None, high: float | None, unit: Unit = PLAIN) -> str
     >>> range_text(0.95, None, SHARE), range_text(None, 30), range_text(0, 0), range_text(1, 5)
     ('at least 95%', 'at most 30', 'exactly 0', '1 to 5')
     """
-    low_text, high_text = _exact(low, unit), _exact(high, unit)
+    low_text, high_text = exactly(low, unit), exactly(high, unit)
     if low is None and high is None:
         return NOTHING
     if low == high:
@@ -131,13 +132,18 @@ def range_text(low: float | None, high: float | None, unit: Unit = PLAIN) -> str
     return f"at most {high_text}" if low is None else f"{low_text} to {high_text}"
 
 
+def _natural(unit: Unit) -> tuple[float, ...]:
+    return (0.0, 1.0) if unit is SHARE else ()
+
+
 def _short(value: float, unit: Unit, digits: int) -> str:
     """Write a rounded value without the zeros at its end, which say nothing in a sentence."""
     number = _rounded(value, unit, digits).normalize(_ANY_SIZE)
     return _text(number if number else abs(number), unit)
 
 
-def _exact(end: float | None, unit: Unit) -> str:
+def exactly(end: float | None, unit: Unit = PLAIN) -> str:
+    """Write a limit with all the digits its owner gave it, and no more."""
     if end is None or not math.isfinite(end):
         return NOTHING
     number = (Decimal(repr(float(end))) * unit.times).normalize()

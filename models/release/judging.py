@@ -15,6 +15,7 @@ from infra.errors import ReleaseError
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import CandidateVerdict, Judgement, Outcome
 from infra.report.results import results
+from infra.report.units import unit_of, written
 from models.evaluation.compare import CHAMPION
 from models.evaluation.values import UserValues
 from models.metrics.confidence import least_drop
@@ -91,8 +92,9 @@ class Leak:
     @property
     def seen(self) -> str:
         """Say why nobody is asked."""
+        before = written(self.approved, unit_of(self.jump.metric))
         return (
-            f"{self.named.reason} Nobody is asked: it was {self.approved:.4g} in the run whose "
+            f"{self.named.reason} Nobody is asked: it was {before} in the run whose "
             "release a person approved last."
         )
 

@@ -95,8 +95,8 @@ def number(text: str) -> float:
 def side(text: str, limit: str) -> int:
     """Tell where a value seems to lie: below its limit, on it, or above."""
     for word, where in (("just under ", -1), ("just over ", 1)):
-        if text.startswith(word):
-            assert math.isclose(number(text), number(limit), rel_tol=1e-9, abs_tol=1e-11)
+        near = math.isclose(number(text), number(limit), rel_tol=1e-9, abs_tol=1e-11)
+        if text.startswith(word) and near:
             return where
     return (number(text) > number(limit)) - (number(text) < number(limit))
 
