@@ -66,7 +66,7 @@ bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000
 	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))
 
 bench-release: setup ## How often a release is decided rightly: many replayed, with known faults; PAIRS=2 for a quick one
-	@CATWALK_HOME=$(CURDIR)/var/bench_release $(run) models.benches.releases $(if $(PAIRS),--pairs $(PAIRS)) \
+	@CATWALK_HOME=$(CURDIR)/var/bench_release $(run) models.benches.releases $(if $(PAIRS),--pairs $(PAIRS)) $(if $(DATA),--data "$(DATA)") \
 		--simulate jobs.simulate_shop:main --ingest jobs.ingest_events:main \
 		--gate expectations.events:gate_events --build jobs.build_interactions:main
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommender import ItemIds, Recommendations, Recommender, UserIds
+from models.recommenders.capabilities import scores_of
+from models.ties import Ties
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,18 @@ class SwappedLists:
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """Answer with the lists of the others; strangers get what they always get."""
-        places = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
-        asked = np.where(self.users[places] == users, self.others[places], users)
-        answers = self.model.recommend(asked, k, exclude_seen=exclude_seen)
+        answers = self.model.recommend(self._asked(users), k, exclude_seen=exclude_seen)
         return replace(answers, users=users)
+
+    def scores_of(self, users: UserIds) -> tuple[NDArray[np.float32], Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        return scores_of(self.model, self._asked(users))
 
     def save(self, folder: Path) -> None:
         """See `models.recommender.Recommender.save`; nobody keeps a faulty model."""
         raise NotImplementedError
+
+    def _asked(self, users: UserIds) -> UserIds:
+        """Return whose list each of some users gets."""
+        places = np.searchsorted(self.users, users).clip(max=len(self.users) - 1)
+        return np.where(self.users[places] == users, self.others[places], users)

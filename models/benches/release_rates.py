@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.placements import Placements
 from infra.records.evaluation import Anchor, EvaluationRecord, Score
 from infra.records.release import Outcome
 from models.benches.release_replay import ANCHOR, EROSION, Replay, Scene
+from models.benches.release_scores import Scorer
 from models.evaluation.compare import CHAMPION, entry_of
-from models.evaluation.score_run import ScoredRun, score_run
 from models.evaluation.values import UserValues
 from models.release.judging import Ruling, judge
 from models.release.thresholds import ReleaseRules
@@ -55,22 +54,16 @@ class Release:
     ----------
     record : EvaluationRecord
     values : UserValues
-    users : array of str, shape (record.users,)
-        The judged customers.
     """
 
     record: EvaluationRecord
     values: UserValues
-    users: NDArray[np.str_]
 
     @classmethod
-    def of(cls, scene: Scene, placements: Placements, seed: int) -> Release:
-        """Score a scene as a run does, but for the new customers, whom no limit is about."""
-        names = (entrant.score.name for entrant in scene.entrants if entrant.score.baseline)
-        rivals = frozenset(names)
-        scored = score_run(scene.tables, None, scene.entrants, placements, rivals, seed)
-        record = _record(scene, scored, placements.judged_by)
-        return cls(record, scored.values, scored.holdout.users)
+    def of(cls, scene: Scene, scorer: Scorer) -> Release:
+        """Score a scene on a window."""
+        scores, values = scorer.score(scene.entrants)
+        return cls(_record(scene, scores, scorer), values)
 
     def ruling(self, rules: ReleaseRules) -> Ruling:
         """Judge it for its own customers."""
@@ -79,24 +72,22 @@ class Release:
     def outcomes(self, rules: ReleaseRules, crowds: int, seed: int) -> Iterator[Outcome]:
         """Judge it for its own customers, then for crowds drawn from them with replacement."""
         yield self.ruling(rules).outcome
-        random, users = np.random.default_rng(seed), len(self.users)
+        random, users = np.random.default_rng(seed), self.record.users
         for _ in range(crowds - 1):
-            yield self._of(random.integers(0, users, users)).ruling(rules).outcome
+            yield self.of_users(random.integers(0, users, users)).ruling(rules).outcome
 
-    def _of(self, rows: NDArray[np.int64]) -> Release:
-        """Return the release as these customers would have scored it."""
+    def of_users(self, rows: NDArray[np.int64]) -> Release:
+        """Return the release as these of its customers would have scored it."""
         by_metric = {
             metric: {entry: values[rows] for entry, values in entries.items()}
             for metric, entries in self.values.by_metric.items()
         }
         scores = tuple(_with_means(score, by_metric) for score in self.record.scores)
-        record = self.record.model_copy(update={"scores": scores})
-        return Release(record, UserValues(self.values.seed, by_metric), self.users[rows])
+        record = self.record.model_copy(update={"scores": scores, "users": len(rows)})
+        return Release(record, UserValues(self.values.seed, by_metric))
 
 
-def stops(
-    replay: Replay, placements: Placements, rules: ReleaseRules, crowds: int, seed: int
-) -> list[float]:
+def stops(replay: Replay, scorer: Scorer, rules: ReleaseRules, crowds: int) -> list[float]:
     """Release worse and worse models, and return the share lost by the first that is not released.
 
     Returns
@@ -106,8 +97,8 @@ def stops(
     """
     stopped: dict[int, float] = {}
     for step in range(1, MOST_STEPS + 1):
-        release = Release.of(replay.eroded(step), placements, seed)
-        for crowd, outcome in enumerate(release.outcomes(rules, crowds, seed)):
+        release = Release.of(replay.eroded(step), scorer)
+        for crowd, outcome in enumerate(release.outcomes(rules, crowds, replay.seed)):
             if outcome != UNASKED:
                 stopped.setdefault(crowd, EROSION * step)
         if len(stopped) == crowds:
@@ -115,23 +106,23 @@ def stops(
     return [stopped.get(crowd, EROSION * (MOST_STEPS + 1)) for crowd in range(crowds)]
 
 
-def _record(scene: Scene, scored: ScoredRun, judged_by: str) -> EvaluationRecord:
-    tables, roles = scene.tables, {score.role: score for score in scored.scores}
-    anchor = None
-    if ANCHOR in roles:
-        anchor = Anchor(version=ANCHOR, live_at=tables.cut, candidate=ANCHOR, scored_as=ANCHOR)
+def _record(scene: Scene, scores: tuple[Score, ...], scorer: Scorer) -> EvaluationRecord:
+    tables, holdout = scorer.data.tables, scorer.data.holdout
+    anchor, live = None, next((score for score in scores if score.role == CHAMPION), None)
+    if live:
+        anchor = Anchor(version=ANCHOR, live_at=tables.cut, candidate=live.name)
+        anchor = anchor.model_copy(update={"scored_as": scene.anchor})
     return EvaluationRecord(
         run=scene.kind,
         at=datetime.now(UTC),
         cut=tables.cut,
-        users=len(scored.holdout.users),
+        users=len(holdout.users),
         items=int(tables.items.recommendable.sum()),
         train_interactions=int(tables.train.weights.nnz),
-        holdout_interactions=int(scored.holdout.wanted.nnz),
-        scores=scored.scores,
-        champion=CHAMPION if CHAMPION in roles else None,
-        notes=scored.notes,
-        judged_by=judged_by,
+        holdout_interactions=int(holdout.wanted.nnz),
+        scores=scores,
+        champion=live.name if live else None,
+        judged_by=scorer.judged_by,
         anchor=anchor,
     )
 

@@ -12,14 +12,15 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from infra.records.evaluation import Noise, Score
-from infra.schemas import CATALOGUE, HISTORY
+from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.benches.faulty_models import SwappedLists
 from models.benches.release_windows import Pair
 from models.candidates import Candidate, load_candidates, make, model_class
 from models.data.run_tables import RunTables, read_run
 from models.evaluation.score_run import Entrant
-from models.recommender import Recommender
+from models.metrics.ranking import RANKING
+from models.recommender import Recommender, UserIds
 from models.training.seed_noise import with_other_seed
 
 SHARES = (0.1, 0.3, 0.5, 0.7)  # of the customers who get the list of another one
@@ -49,15 +50,15 @@ class Scene:
     ----------
     kind : str
         The row of the table that it belongs to.
-    tables : RunTables
-        What it is scored on.
     entrants : tuple of Entrant
-        Candidates, champion, and anchor where there is one.
+        Candidates and champion; the anchor, where no candidate has its recipe.
+    anchor : str
+        The model that the recipe of a month ago is scored as; empty for a first release.
     """
 
     kind: str
-    tables: RunTables
     entrants: tuple[Entrant, ...]
+    anchor: str = ""
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Trainer:
     noise: dict[str, dict[str, Noise]] = field(default_factory=dict)
     _models: dict[tuple[str, str, bool, int], Recommender] = field(default_factory=dict)
     _minutes: dict[str, float] = field(default_factory=dict)
+    _tables: dict[tuple[str, bool], RunTables] = field(default_factory=dict)
 
     def models(self, run: str, *, leaked: bool = False) -> dict[str, Recommender]:
         """Return all candidates as trained for a run; leaked, they learnt its hold-out too."""
@@ -98,9 +100,10 @@ class Trainer:
 
     def tables(self, run: str, *, leaked: bool = False) -> RunTables:
         """Read the tables of a run; leaked, the train part holds what came after the cut."""
-        if leaked:
-            return read_run(self.storage, run, HISTORY, CATALOGUE)
-        return read_run(self.storage, run)
+        if (run, leaked) not in self._tables:
+            names = (HISTORY, CATALOGUE) if leaked else (INTERACTIONS, ITEMS)
+            self._tables[run, leaked] = read_run(self.storage, run, *names)
+        return self._tables[run, leaked]
 
     def named(self, name: str) -> Candidate:
         """Return a candidate by its name."""
@@ -113,6 +116,7 @@ class Trainer:
             name=ANCHOR if role == "anchor" else name,
             role=role,
             parameters=candidate.parameters,
+            class_path=candidate.class_path,
             metrics={"training_minutes": self._minutes[name]},
             noise=self.noise.get(name, {}),
             baseline=candidate.baseline and role == "candidate",
@@ -121,24 +125,29 @@ class Trainer:
 
 
 @dataclass(frozen=True)
-class Replay:
-    """All releases of one pair of windows.
+class Live:
+    """The release that is live when a run is judged: the best candidate half a day before.
 
     Attributes
     ----------
-    best : str
-        The candidate that was best on the later window; the earlier one's model of it is live.
+    name : str
+        The candidate.
+    approved : dict of str to dict of str to float
+        What all candidates reached in its run, by their name and metric: a person approved it.
     """
+
+    name: str
+    approved: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All releases of one pair of windows."""
 
     pair: Pair
     trainer: Trainer
-    best: str
+    live: Live
     seed: int
-
-    @cached_property
-    def tables(self) -> RunTables:
-        """The tables of the later window."""
-        return self.trainer.tables(self.pair.now.run)
 
     @cached_property
     def sound(self) -> Models:
@@ -146,33 +155,35 @@ class Replay:
         return self.trainer.models(self.pair.now.run)
 
     @cached_property
-    def live(self) -> Recommender:
-        """The best one, trained half a day before."""
-        return self.trainer.model(self.pair.before.run, self.trainer.named(self.best))
+    def champion(self) -> Recommender:
+        """The live model."""
+        return self.trainer.model(self.pair.before.run, self.trainer.named(self.live.name))
+
+    @cached_property
+    def users(self) -> UserIds:
+        """Everybody the models of the later window know."""
+        return self.trainer.tables(self.pair.now.run).train.users
 
     def scenes(self) -> Iterator[Scene]:
-        """Give every kind of release but the chain of an erosion."""
-        yield self._scene(AGAIN, self.sound)
+        """Give every kind of release but those of one customer and of an erosion."""
+        yield self.again()
         yield from (scene for _, scene in self.other_seeds())
         for share in SHARES:
             yield self._scene(swapped(share), self._swapped(share))
         yield self._scene(MONTH_OLD, self.trainer.models(self.pair.old.run))
         yield self._scene(LEAKED, self.trainer.models(self.pair.now.run, leaked=True))
 
-    def one_user(self, user: str) -> Scene:
-        """Give the release of a sound run whose hold-out has this customer alone."""
-        holdout = self.tables.holdout.of_users(self.tables.holdout.users == user)
-        return replace(
-            self._scene(ONE_USER, self.sound), tables=replace(self.tables, holdout=holdout)
-        )
+    def again(self) -> Scene:
+        """Give the release of a run without any fault."""
+        return self._scene(AGAIN, self.sound)
 
     def eroded(self, step: int) -> Scene:
         """Give the release of a chain in which each one fails 3% more of the customers."""
-        candidates = {**self._baselines(), self.best: self._swapped(EROSION * step)[self.best]}
-        live = self._swap(self.live, EROSION * (step - 1))
-        scene = self._scene(ERODED, candidates, live)
-        anchor = self.trainer.entrant(self.best, self.sound[self.best], "anchor")
-        return replace(scene, entrants=(*scene.entrants, anchor))
+        name = self.live.name
+        candidates = {**self._baselines(), name: self._swapped(EROSION * step)[name]}
+        scene = self._scene(ERODED, candidates, self._swap(self.champion, EROSION * (step - 1)))
+        anchor = self.trainer.entrant(name, self.sound[name], "anchor")
+        return replace(scene, entrants=(*scene.entrants, anchor), anchor=ANCHOR)
 
     def other_seeds(self) -> Iterator[tuple[str, Scene]]:
         """Give each candidate that has a seed against itself with another one, and its name."""
@@ -184,12 +195,17 @@ class Replay:
                 yield name, self._with(champion, SEED, {**self._baselines(), name: other})
 
     def _scene(self, kind: str, candidates: Models, live: Recommender | None = None) -> Scene:
-        champion = self.trainer.entrant(self.best, live or self.live, "champion")
+        champion = self.trainer.entrant(self.live.name, live or self.champion, "champion")
         return self._with(champion, kind, candidates)
 
     def _with(self, champion: Entrant, kind: str, candidates: Models) -> Scene:
-        entrants = (self.trainer.entrant(name, model) for name, model in candidates.items())
-        return Scene(kind, self.tables, (*entrants, champion))
+        entrants = (self._candidate(name, model) for name, model in candidates.items())
+        return Scene(kind, (*entrants, champion), anchor=champion.score.name)
+
+    def _candidate(self, name: str, model: Recommender) -> Entrant:
+        entrant, seen = self.trainer.entrant(name, model), self.live.approved[name]
+        numbers = {metric: value for metric, value in seen.items() if metric in RANKING}
+        return replace(entrant, score=entrant.score.model_copy(update={"approved": numbers}))
 
     def _baselines(self) -> Models:
         return {
@@ -204,4 +220,4 @@ class Replay:
         }
 
     def _swap(self, model: Recommender, share: float) -> Recommender:
-        return SwappedLists.of(model, self.tables.train.users, share, self.seed)
+        return SwappedLists.of(model, self.users, share, self.seed)

@@ -45,15 +45,16 @@ ROWS = "releases.json"
 HEADER = ("shop", "release", "customers", "n", "unasked", "a person asked", "rejected")
 
 
-def shops() -> dict[str, BenchShop]:
-    """Return the shops by name; the real one only where its data is."""
+def shops(data: str | None = None) -> dict[str, BenchShop]:
+    """Return the shops by name; the real one only where its data is, in the folder `data`."""
     simulated = {
         name: BenchShop(name, {}, ENDS, events=events, days=45)
         for name, events in (("simulated", 300_000), ("simulated_small", 60_000))
     }
     try:
-        files = data_folder(None) / REAL
-    except InputError:
+        files = data_folder(data) / REAL
+    except InputError as error:
+        print(f"{REAL} is left out: {error.fact}", flush=True)
         return simulated
     known = demo_shop(REAL)
     week = timedelta(days=7)
@@ -65,12 +66,15 @@ def shops() -> dict[str, BenchShop]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay all shops, or the one that is named, and print a table and a line of JSON."""
     chosen = _arguments(arguments)
+    known = shops(chosen.data)
+    if chosen.shop and chosen.shop not in known:
+        raise InputError(f"There is no shop '{chosen.shop}'.", f"Choose of {', '.join(known)}.")
     if chosen.shop:
-        _replay(shops()[chosen.shop], chosen)
+        _replay(known[chosen.shop], chosen)
         return 0
     given = list(sys.argv[1:] if arguments is None else arguments)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        replayed = list(pool.map(lambda name: _in_own_process(name, given), shops()))
+        replayed = list(pool.map(lambda name: _in_own_process(name, given), known))
     rows = [
         Row(**{**row, "outcomes": Counter(row["outcomes"])})
         for shop in replayed
@@ -158,7 +162,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for program in fields(Programs):
         parser.add_argument(f"--{program.name}", required=True, metavar="MODULE:FUNCTION")
-    parser.add_argument("--shop", choices=shops(), help="this one alone, in this process")
+    parser.add_argument("--shop", help="this one alone, in this process")
+    parser.add_argument("--data", help=f"folder that holds {REAL}")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="retrainings of each shop")
     parser.add_argument("--crowds", type=int, default=CROWDS, help="crowds for each release")
     return parser.parse_args(arguments)

@@ -38,9 +38,8 @@ def compared(
     live = next((measured for score, measured in scored if score.role == CHAMPION), None)
 
     def complete(score: Score, measured: Measured) -> Score:
-        return score.model_copy(
+        return with_metrics(score, measured, live).model_copy(
             update={
-                "metrics": {**measured.metrics, **_overlap(score, measured, live), **score.metrics},
                 "intervals": intervals({name: measured.by_user[name] for name in shown}, seed),
                 "comparisons": tuple(comparisons[entry_of(score)]),
                 "slices": (
@@ -51,6 +50,12 @@ def compared(
         )
 
     return tuple(complete(score, measured) for score, measured in scored)
+
+
+def with_metrics(score: Score, measured: Measured, live: Measured | None) -> Score:
+    """Add to a score what the lists tell: costs stay as they are; `live` is the champion."""
+    metrics = {**measured.metrics, **_overlap(score, measured, live), **score.metrics}
+    return score.model_copy(update={"metrics": metrics})
 
 
 def entry_of(score: Score) -> str:

@@ -26,7 +26,7 @@ from models.recommender import (
     positions,
 )
 from models.steps import Steps
-from models.ties import Ties
+from models.ties import Ties, ties_of_places
 
 NOBODY = ""  # a user id no shop has
 Sessions = Sequence[ItemIds]
@@ -134,6 +134,17 @@ def recommend_sessions(model: Recommender, sessions: Sessions, k: int) -> Recomm
     if isinstance(model, AnswersSessions):
         return model.recommend_sessions(sessions, k)
     return _bestsellers_without(model, np.full(len(sessions), NOBODY), sessions, k)
+
+
+def scores_of(model: Recommender, users: UserIds) -> tuple[NDArray[np.float32], Ties]:
+    """Return scores that give a model's rankings: its own, or else the places in its rankings."""
+    if isinstance(model, ScoresAll):
+        return model.scores_of(users)
+    amount, width = len(users), len(model.items)
+    ranked = model.recommend(users, width, exclude_seen=False).items.astype(np.intp)
+    scores = np.full((amount, width + 1), -np.inf, dtype=np.float32)  # the last is that of NONE
+    np.put_along_axis(scores, ranked, -np.arange(width, dtype=np.float32)[None], axis=1)
+    return scores[:, :-1], ties_of_places(amount, width)
 
 
 def similar_items(model: Recommender, items: ItemIds, k: int) -> Recommendations:

@@ -28,12 +28,12 @@ from models.recommender import (
 )
 from models.recommenders.capabilities import (
     LeavesOut,
-    ScoresAll,
     Sessions,
     recommend_sessions,
+    scores_of,
 )
 from models.recommenders.top_k import Vectors, places
-from models.ties import Ties, hashes, ties_of_places
+from models.ties import Ties, hashes
 
 Ask: TypeAlias = Callable[[NDArray[np.intp], int], Recommendations]
 FIRST, GROWTH = 2, 4  # asked for first: twice the places; then four times as many for short rows
@@ -135,15 +135,10 @@ class TodaysModel:
         return self.model.only(shown) if isinstance(self.model, LeavesOut) else self.model
 
     def _scores(self, users: UserIds) -> tuple[Vectors, Ties]:
-        """Score the items of today; by their places, where a model does not give its scores."""
-        model, amount = self._asked, len(users)
-        if isinstance(model, ScoresAll):
-            own, ties = model.scores_of(users)
-        else:
-            ranked = model.recommend(users, len(model.items), exclude_seen=False).items
-            own, ties = _falling(ranked), ties_of_places(amount, 0)
+        """Score the items of today."""
+        own, ties = scores_of(self._asked, users)
         shown = np.flatnonzero(self._shown_of_model[:-1])
-        scores = np.full((amount, len(self.items)), -np.inf, dtype=np.float32)
+        scores = np.full((len(users), len(self.items)), -np.inf, dtype=np.float32)
         scores[:, self._places[shown]] = own[:, shown]
         return scores, Ties(ties.rows, hashes(self.items))
 
@@ -182,14 +177,6 @@ class TodaysModel:
     def _shown_of_model(self) -> NDArray[np.bool_]:
         """Which items of the model are shown today; False at the end, read by position -1."""
         return np.append(self.shown, False)[self._places]
-
-
-def _falling(ranked: NDArray[np.int32]) -> Vectors:
-    """Turn whole rankings (n, n_items) into scores that give them; -inf for what is in none."""
-    amount, width = ranked.shape
-    scores = np.full((amount, width + 1), -np.inf, dtype=np.float32)  # the last is that of NONE
-    np.put_along_axis(scores, ranked.astype(np.intp), -np.arange(width, dtype=np.float32)[None], 1)
-    return scores[:, :-1]
 
 
 def _longest(seen: Matrix | None) -> int:

@@ -25,6 +25,7 @@ Places: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows, columns
 Score: TypeAlias = Callable[[slice], Vectors]
 
 BLOCK_SCORES = 4_000_000  # 16 MB of float32; a thread needs about four times that
+COUNTED = 250_000  # scores that are compared at a time: they stay in the processor's cache
 THREADS = 2
 GROUP = 64  # columns of which only the best may count; smaller is slower, larger lets more through
 FEW = 20  # with fewer groups per wanted item, looking at all scores is faster
@@ -102,7 +103,9 @@ def top_k_of(
     order = (ties or ties_of_places(n_users, len(allowed))).of_columns(columns)
     best = partial(_best_of_block, score, hidden, columns, order, k)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
-        items, scores = zip(*pool.map(best, _blocks(n_users, len(columns))), strict=True)
+        items, scores = zip(
+            *pool.map(best, _blocks(n_users, len(columns), BLOCK_SCORES)), strict=True
+        )
     return np.concatenate(items), np.concatenate(scores)
 
 
@@ -130,15 +133,23 @@ def places(scores: Vectors, wanted: Matrix, ties: Ties) -> NDArray[np.int64]:
     [2, 1]
     """
     rows = np.repeat(np.arange(wanted.shape[0]), np.diff(wanted.indptr))
-    own = scores[rows, wanted.indices]
     found = np.full(len(rows), NONE, dtype=np.int64)
-    for place in np.flatnonzero(own > -np.inf):
-        row = scores[rows[place]]
-        equal = np.flatnonzero(row == own[place])
-        keys = ties.keys(rows[place, None], equal)
-        before = np.count_nonzero(keys < keys[equal == wanted.indices[place]])
-        found[place] = np.count_nonzero(row > own[place]) + before
+    ranked = np.flatnonzero(scores[rows, wanted.indices] > -np.inf)
+    for block in _blocks(len(ranked), scores.shape[1], COUNTED):
+        chosen = ranked[block]
+        found[chosen] = _before(scores, rows[chosen], wanted.indices[chosen], ties)
     return found
+
+
+def _before(
+    scores: Vectors, rows: NDArray[np.intp], columns: NDArray[np.intp], ties: Ties
+) -> NDArray[np.int64]:
+    """Count what comes before each of some places."""
+    others, own = scores[rows], scores[rows, columns][:, None]
+    place, equal = _places(others == own)
+    first = ties.keys(rows[place], equal) < ties.keys(rows, columns)[place]
+    tied = np.bincount(place[first], minlength=len(rows))
+    return np.asarray((others > own).sum(axis=1) + tied, dtype=np.int64)
 
 
 def _require_finite(users: Vectors, items: Vectors) -> None:
@@ -146,9 +157,9 @@ def _require_finite(users: Vectors, items: Vectors) -> None:
         raise InputError("A model vector is not finite.", "Lower the learning rate; train again.")
 
 
-def _blocks(rows: int, width: int) -> Iterator[slice]:
-    """Cut the rows so that a block's scores stay small; one empty block where there are none."""
-    step = max(1, BLOCK_SCORES // max(1, width))
+def _blocks(rows: int, width: int, scores: int) -> Iterator[slice]:
+    """Cut the rows so that a block's scores stay few; one empty block where there are none."""
+    step = max(1, scores // max(1, width))
     return (slice(start, min(start + step, rows)) for start in range(0, max(rows, 1), step))
 
 

@@ -44,3 +44,9 @@ def test_who_had_anothers_list_has_it_when_more_do() -> None:
 def test_a_stranger_is_no_part_of_it() -> None:
     lists = SwappedLists.of(own_number(), USERS, 1.0, seed=3).recommend(np.array(["nobody"]), 1)
     assert lists.fallback.tolist() == [True]
+
+
+def test_its_scores_are_those_of_its_lists() -> None:
+    model = SwappedLists.of(own_number(), USERS, 0.3, seed=3)
+    scores, _ = model.scores_of(USERS)
+    assert np.array_equal(scores.argmax(axis=1), model.recommend(USERS, 1).items[:, 0])

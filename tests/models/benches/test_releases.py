@@ -62,7 +62,7 @@ def release(mine: float, live: float, users: int = 400) -> Release:
         scores=scores,
         champion="live",
     )
-    return Release(record, UserValues(1, {"ndcg_at_10": hits}), np.arange(users).astype(np.str_))
+    return Release(record, UserValues(1, {"ndcg_at_10": hits}))
 
 
 def test_healthy_releases_are_those_of_shops_with_enough_customers() -> None:
@@ -96,3 +96,8 @@ def test_crowds_judge_sound_and_broken_models_alike() -> None:
 def test_a_loss_that_just_shows_is_decided_by_the_crowd() -> None:
     outcomes = Counter(release(0.298, 0.3, users=2_000).outcomes(RULES, 30, seed=1))
     assert set(outcomes) == {"release", "review"}, "four customers of 2,000 lost what they had"
+
+
+def test_one_customer_decides_nothing() -> None:
+    found = release(0.3, 0.3).of_users(np.array([5]))
+    assert (found.record.users, found.ruling(RULES).outcome) == (1, "review")
