@@ -40,6 +40,7 @@ SCRATCH = "scratch"  # also of the home
 # in the published store
 LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
 CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
+OVERRIDES, STOCK, TOKENS = "overrides", "stock", "tokens"
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
 QUESTIONS = "questions"
@@ -96,6 +97,9 @@ PLACES = (
     Place("published", VERSIONS, "bundles that went live", "keys"),
     Place("published", RETIRED, "marks on versions that the next release deletes"),
     Place("published", CLAIMS, "what earlier Catwalks kept instead of those marks"),
+    Place("published", OVERRIDES, "what curators pin, boost and block: numbered, written once"),
+    Place("published", STOCK, "which items are in stock, as the stock feed says: numbered"),
+    Place("published", TOKENS, "who may ask the server, by hashes of tokens: numbered"),
     Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
