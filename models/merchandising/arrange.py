@@ -1,0 +1,123 @@
+"""Puts a list in the order of the shop's rules: block, stock and picture, pin, boost, fill.
+
+The server asks it for every answer, and the bundle for its published lists, so both are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from models.merchandising.scope import Scope
+
+CANDIDATES = 100  # how many of the first items a boost may move to the front
+PINNED, NO_SCORE = "pinned", 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Some candidates of one source, best first: positions and scores, -1 nowhere."""
+
+    source: str
+    items: Sequence[int]
+    scores: Sequence[float]
+
+
+@dataclass(slots=True)
+class Arranged:
+    """A list: positions, scores and sources of its places, and the rules that changed it."""
+
+    items: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    rules: set[str] = field(default_factory=set)
+
+    def put(self, place: int, item: int, score: float, source: str) -> None:
+        """Put an item at a place, counted from 0, or at the end of a shorter list."""
+        self.items.insert(place, item)
+        self.scores.insert(place, score)
+        self.sources.insert(place, source)
+
+
+def arrange(
+    parts: Iterable[Ranked], scope: Scope, k: int, excluded: Collection[int] = ()
+) -> Arranged:
+    """Return the first k items that a scope allows.
+
+    Parameters
+    ----------
+    parts : iterable of Ranked
+        Candidates, the best source first; the next part is asked for only while places are empty.
+        Those that a scope does not allow may be among them.
+    excluded : collection of int
+        What is never shown here, not even pinned.
+    """
+    wanted = max(k, CANDIDATES) if scope.boosted else k
+    found = _allowed(parts, scope, wanted, excluded)
+    if scope.boosted:
+        found = _boosted(found, scope.boosted)
+    if scope.pins:
+        _pin(found, scope, k, excluded)
+    del found.items[k:], found.scores[k:], found.sources[k:]
+    return found
+
+
+def _allowed(
+    parts: Iterable[Ranked], scope: Scope, wanted: int, excluded: Collection[int]
+) -> Arranged:
+    found, taken = Arranged(), set(excluded)
+    blocked, sold_out, open_ = scope.blocked or {}, scope.sold_out, scope.open
+    for part in parts:
+        for item, score in zip(part.items, part.scores, strict=True):
+            if item in taken:
+                continue
+            if item in blocked:
+                found.rules.add(blocked[item])
+            elif item in sold_out:
+                found.rules.add("stock")
+            elif not open_[item]:
+                found.rules.add("scope")
+            else:
+                taken.add(item)
+                found.items.append(item)
+                found.scores.append(score)
+                found.sources.append(part.source)
+                if len(found.items) == wanted:
+                    return found
+    return found
+
+
+def _boosted(found: Arranged, boosted: Mapping[int, str]) -> Arranged:
+    """Move boosted items to the front; both kinds keep their order."""
+    places = range(len(found.items))
+    first = [place for place in places if found.items[place] in boosted]
+    order = first + [place for place in places if found.items[place] not in boosted]
+    moved = [found.items[place] for place, now in enumerate(order[: len(first)]) if place != now]
+    return Arranged(
+        [found.items[place] for place in order],
+        [found.scores[place] for place in order],
+        [found.sources[place] for place in order],
+        found.rules | {boosted[item] for item in moved},
+    )
+
+
+def _pin(found: Arranged, scope: Scope, k: int, excluded: Collection[int]) -> None:
+    """Put the pinned items at their places, the first place first."""
+    placed: dict[int, tuple[int, str]] = {}
+    pinned: set[int] = set()
+    for pin in scope.pins:
+        if pin.item in pinned or pin.item in excluded or not scope.clear[pin.item]:
+            continue
+        place = pin.place
+        while place in placed:
+            place += 1
+        if place < k:
+            placed[place] = (pin.item, pin.rule)
+            pinned.add(pin.item)
+    for item in pinned & set(found.items):
+        place = found.items.index(item)
+        del found.items[place], found.scores[place], found.sources[place]
+    for place in sorted(placed):
+        item, rule = placed[place]
+        found.put(place, item, NO_SCORE, PINNED)
+        found.rules.add(rule)
