@@ -92,7 +92,7 @@ def _boosted(found: Arranged, boosted: Mapping[int, str]) -> Arranged:
     places = range(len(found.items))
     first = [place for place in places if found.items[place] in boosted]
     order = first + [place for place in places if found.items[place] not in boosted]
-    moved = [found.items[place] for place, now in enumerate(order[: len(first)]) if place != now]
+    moved = [found.items[before] for place, before in enumerate(first) if place != before]
     return Arranged(
         [found.items[place] for place in order],
         [found.scores[place] for place in order],

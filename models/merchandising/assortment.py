@@ -83,10 +83,8 @@ def places_of(ids: ItemIds, wanted: Sequence[str]) -> list[int]:
     if not ids.size or not wanted:
         return [NONE] * len(wanted)
     longest = ids.dtype.itemsize // 4
-    short = [word if len(word) <= longest else "" for word in wanted]
-    found = np.searchsorted(ids, np.array(short, dtype=ids.dtype)).tolist()
-    last = len(ids) - 1
-    return [
-        place if place <= last and ids[place] == word else NONE
-        for place, word in zip(found, wanted, strict=True)
-    ]
+    words = np.array([word if len(word) <= longest else "" for word in wanted], dtype=ids.dtype)
+    found = np.searchsorted(ids, words)
+    found[found == len(ids)] = 0
+    places: list[int] = np.where(ids[found] == words, found, NONE).tolist()
+    return places

@@ -58,9 +58,9 @@ class OwnItems:
         """See `models.recommenders.one_row.AnswersUserAtOnce`."""
         return self.neighbours.row_of_user(user, k, allowed)
 
-    def own_places(self, scores: Sequence[float]) -> int:
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
         """See `models.recommenders.one_row.AnswersUserAtOnce`."""
-        return self.neighbours.own_places(scores)
+        return self.neighbours.own_places(user, scores)
 
     def only(self, shown: Known) -> OwnItems:
         """See `models.recommenders.capabilities.LeavesOut`."""

@@ -25,7 +25,7 @@ from models.recommender import (
 from models.recommenders.bestsellers import bestsellers, popularity
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
-from models.recommenders.one_row import Flags, Places, Row, best_of_all, one_hash, place_of
+from models.recommenders.one_row import Flags, Row, best_of_all, one_hash, place_of
 from models.recommenders.top_k import Best, Vectors, top_k
 from models.ties import Hashes, Ties, hashes
 
@@ -107,20 +107,21 @@ class Factors:
         scores[~allowed] = -np.inf
         return best_of_all(scores, k, one_hash(user), self._hashes)
 
-    def own_places(self, scores: Sequence[float]) -> int:
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
         """See `models.recommenders.one_row.AnswersUserAtOnce`: every item has a score."""
-        return len(scores)
+        return 0 if place_of(self.users, user) == NONE else len(scores)
 
-    def row_of_items(self, items: Places, k: int, allowed: Flags) -> Row | None:
+    def row_of_items(self, items: list[int], k: int, allowed: Flags) -> Row | None:
         """See `models.recommenders.one_row.AnswersItemsAtOnce`."""
-        own = self._inverse_lengths[np.unique(items)]
-        means = self._taste[np.unique(items)] * own[:, None]
-        said = np.count_nonzero(own)
+        places = sorted(set(items))
+        lengths = self._inverse_lengths[places]
+        said = int(np.count_nonzero(lengths))
         if not said:
             return None
-        tie = one_hash(NOBODY) if len(items) > 1 else int(self._hashes[items[0]])
-        scores = (self._taste @ (means.sum(axis=0) / said)) * self._inverse_lengths
+        mean = lengths @ self._taste[places] / np.float32(said)
+        scores = (self._taste @ mean) * self._inverse_lengths
         scores[~allowed] = -np.inf
+        tie = one_hash(NOBODY) if len(items) > 1 else int(self._hashes[items[0]])
         return best_of_all(scores, k, tie, self._hashes)
 
     @property

@@ -107,13 +107,15 @@ class Neighbours:
             return None
         return self._row(*self._history(row), k, allowed, one_hash(user))
 
-    def own_places(self, scores: Sequence[float]) -> int:
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
         """See `models.recommenders.one_row.AnswersUserAtOnce`: what fills a row is below 0."""
+        if place_of(self.users, user) == NONE:
+            return 0
         return sum(score > 0 for score in scores)
 
-    def row_of_items(self, items: Places, k: int, allowed: Known) -> Row | None:
+    def row_of_items(self, items: list[int], k: int, allowed: Known) -> Row | None:
         """See `models.recommenders.one_row.AnswersItemsAtOnce`."""
-        had = np.unique(items).astype(np.int64)
+        had = np.array(sorted(set(items)))
         tie = one_hash(NOBODY) if len(items) > 1 else int(self._hashes[items[0]])
         row = self._row(had, np.ones(len(had), dtype=np.float32), k, allowed, tie)
         return row if len(row.items) else None
@@ -141,8 +143,9 @@ class Neighbours:
             rows = positions(self.users, lists.users)
             had = [self._history(row) for row in rows]
         else:
-            marks = baskets(self.items, sessions)
-            had = [(marks[row].indices, marks[row].data) for row in range(len(sessions))]
+            places = [np.unique(positions(self.items, session)) for session in sessions]
+            named = [row[row != NONE].astype(np.int32) for row in places]
+            had = [(row, np.ones(len(row), dtype=np.float32)) for row in named]
         strongest = [
             self._strongest(*history, shown)
             for history, shown in zip(had, lists.items, strict=True)

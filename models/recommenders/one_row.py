@@ -43,22 +43,22 @@ class AnswersUserAtOnce(Protocol):
             What may be named, in place of `recommendable`.
         """
 
-    def own_places(self, scores: Sequence[float]) -> int:
-        """Say how many of the first places of a known user's list are her own, by its scores."""
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
+        """Say how many of the first places of a user's list are the user's own, by its scores."""
 
 
 @runtime_checkable
 class AnswersItemsAtOnce(Protocol):
     """Answers about a few items faster than `recommend_sessions` and `similar_items`."""
 
-    def row_of_items(self, items: Places, k: int, allowed: Flags) -> Row | None:
+    def row_of_items(self, items: list[int], k: int, allowed: Flags) -> Row | None:
         """Return up to k allowed items that are like these; None if none of them says anything.
 
         Of one item it is what `similar_items` answers, of several what `recommend_sessions` does.
 
         Parameters
         ----------
-        items : array of int, shape (n,)
+        items : list of int
             At least one position; none of them is allowed.
         allowed : array of bool, shape (n_items,)
         """

@@ -50,7 +50,7 @@ class Bestsellers:
             return None
         return Row(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
-    def own_places(self, scores: Sequence[float]) -> int:
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
         """See `models.recommenders.one_row.AnswersUserAtOnce`."""
         return 0
 

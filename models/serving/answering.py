@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from models.merchandising.arrange import CANDIDATES, NO_SCORE, Ranked, arrange
+from models.merchandising.arrange import NO_SCORE, Ranked, arrange
 from models.merchandising.assortment import Flags
 from models.merchandising.shop_rules import ShopRules
-from models.serving.asked import Asked, understood
+from models.serving.engine.asked import Asked, understood
+from models.serving.engine.reasons import reasons_of
 from models.serving.question import Answer, Question
-from models.serving.reasons import reasons_of
 from models.serving.version import Version
 
 
@@ -33,7 +33,7 @@ def answer(version: Version, rules: ShopRules, question: Question, now: datetime
         The version has no such placement, or the placement needs a category.
     """
     asked = understood(version, rules, question, now)
-    found = arrange(_parts(asked), asked.frame.scope, asked.k, _excluded(asked))
+    found = arrange(_parts(asked), asked.frame.scope, asked.k, asked.excluded)
     ids = version.items.ids
     return Answer(
         version=version.name,
@@ -43,16 +43,6 @@ def answer(version: Version, rules: ShopRules, question: Question, now: datetime
         applied_rules=sorted(found.rules),
         reasons=reasons_of(asked, found) if question.explain else None,
     )
-
-
-def _excluded(asked: Asked) -> set[int]:
-    """Return what is never shown: what the question excludes, and what it is about."""
-    excluded = set(asked.version.assortment.known(asked.question.exclude))
-    if asked.place.answers in {"similar", "together"}:
-        excluded.update(asked.items)
-    elif not asked.key:
-        excluded.update(asked.visit)
-    return excluded
 
 
 def _parts(asked: Asked) -> Iterator[Ranked]:
@@ -68,15 +58,15 @@ def _personal(asked: Asked) -> Iterator[Ranked]:
     """Give the ready list, which is what was judged, and then what the model answers now."""
     if not asked.key:
         return
-    ready = asked.version.lists.of(asked.key, asked.place.rule)
+    ready = asked.version.lists.of(asked.row, asked.place.rule)
     if ready and not getattr(asked.place, "within", None):
         items, scores = ready
         own = asked.version.scorer.own_places(asked.key, scores)
         yield Ranked("personal", items[:own], scores[:own])
         yield Ranked("bestseller", items[own:], scores[own:])
     for mask in _masks(asked):
-        k = max(CANDIDATES, asked.k)
-        live = asked.version.scorer.of_user(asked.key, k, mask, asked.left_out)
+        without = [*asked.left_out, *asked.excluded]
+        live = asked.version.scorer.of_user(asked.key, asked.candidates, mask, without)
         if live:
             yield live
 
@@ -117,8 +107,8 @@ def _own(asked: Asked, source: str, *, ever: bool) -> Ranked:
 def _alike(asked: Asked, source: str, items: list[int], without: list[int]) -> Iterator[Ranked]:
     """Give what is like some items, without them and without others."""
     for mask in _masks(asked) if items else ():
-        k = max(CANDIDATES, asked.k)
-        live = asked.version.scorer.of_items(source, items, k, mask, without)
+        hidden = [*without, *asked.excluded]
+        live = asked.version.scorer.of_items(source, items, asked.candidates, mask, hidden)
         if live:
             yield live
 

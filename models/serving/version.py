@@ -18,9 +18,9 @@ from models.bundle.served_items import ServedItems
 from models.bundle_layout import CARD, MODEL, version_of
 from models.merchandising.assortment import Assortment, Flags
 from models.recommenders.model_files import load_arrays
-from models.serving.frames import Frames
-from models.serving.people import AGAIN, Histories, Lists
-from models.serving.scorer import Scorer
+from models.serving.engine.frames import Frames
+from models.serving.engine.people import AGAIN, Histories, Lists
+from models.serving.engine.scorer import Scorer
 from models.training.trained_model import read_model
 
 BESTSELLERS = "bestsellers.npz"

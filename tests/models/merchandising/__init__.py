@@ -1,1 +1,1 @@
-"""Tests of the rules of the shop."""
+"""Tests of `models/merchandising`."""

@@ -1,1 +1,1 @@
-"""Tests of serving."""
+"""Tests of `models/serving`."""

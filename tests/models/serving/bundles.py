@@ -16,7 +16,7 @@ from models.bundle_layout import CARD, MODEL
 from models.candidates import Candidate
 from models.recommender import Interactions, Recommender
 from models.recommenders.todays_model import TodaysModel
-from models.serving.people import name_of
+from models.serving.engine.people import name_of
 from models.serving.version import BESTSELLERS
 from models.training.trained_model import FIT, Fit
 from tests.models.conftest import AS_OF, RUN, Row

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.merchandising.assortment import Assortment, Flags
 from models.merchandising.scope import Scope, Stock, scope_of, stock_of
 from models.merchandising.shop_rules import ShopRules
-from models.serving.scorer import Scorer
+from models.serving.engine.scorer import Scorer
 
 MOST = 64  # scopes kept: of a million items each takes some megabytes
 FILLING = 200  # bestsellers of a scope that are kept as plain numbers

@@ -58,14 +58,14 @@ class Lists:
             {name: arrays[f"scores_{name}"] for name in names},
         )
 
-    def knows(self, key: str) -> bool:
-        """Tell whether there are lists of a customer."""
-        return place_of(self.users, key.encode()) != NONE
+    def row(self, key: str) -> int:
+        """Return the row of a customer; -1 for strangers."""
+        return place_of(self.users, key.encode())
 
-    def of(self, key: str, rule: ListRule) -> tuple[list[int], list[float]] | None:
-        """Return the list of a customer, without empty places; None without one."""
-        name, row = name_of(rule), place_of(self.users, key.encode())
-        if row == NONE or name not in self.items:
+    def of(self, row: int, rule: ListRule) -> tuple[list[int], list[float]] | None:
+        """Return the list of a row, without empty places; None where none obeys this rule."""
+        name = name_of(rule)
+        if name not in self.items:
             return None
         positions, scores = self.items[name][row].tolist(), self.scores[name][row].tolist()
         while positions and positions[-1] == NONE:

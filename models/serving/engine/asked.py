@@ -8,9 +8,11 @@ from functools import cached_property
 
 from infra.errors import InputError
 from infra.placements import Placement
+from models.merchandising.arrange import CANDIDATES
 from models.merchandising.shop_rules import ShopRules
-from models.serving.frames import Frame
-from models.serving.people import History
+from models.recommender import NONE
+from models.serving.engine.frames import Frame
+from models.serving.engine.people import History
 from models.serving.question import Question
 from models.serving.version import Version
 
@@ -23,6 +25,8 @@ class Asked:
     ----------
     key : str
         Of the customer that the version knows; "" for strangers.
+    row : int
+        Of the customer in the ready lists.
     k : int
         How many items.
     items, session : list of int
@@ -34,6 +38,7 @@ class Asked:
     place: Placement
     frame: Frame
     key: str
+    row: int
     k: int
     items: list[int]
     session: list[int]
@@ -51,6 +56,22 @@ class Asked:
     def shows_own(self, item: int) -> bool:
         """Tell whether an item is shown because the customer looked at it herself."""
         return self.place.answers == "looked_at" and bool((self.history.items == item).any())
+
+    @cached_property
+    def excluded(self) -> set[int]:
+        """What is never shown: what the question excludes, and what it is about."""
+        excluded = set(self.version.assortment.known(self.question.exclude))
+        if self.place.answers in ("similar", "together"):
+            excluded.update(self.items)
+        elif not self.key:
+            excluded.update(self.visit)
+        return excluded
+
+    @property
+    def candidates(self) -> int:
+        """How many candidates of a source are enough: more where some may not be shown."""
+        every = self.frame.is_clear and not self.frame.scope.boosted
+        return self.k if every else max(CANDIDATES, self.k)
 
     @cached_property
     def history(self) -> History:
@@ -79,6 +100,14 @@ def understood(version: Version, rules: ShopRules, question: Question, now: date
     if same and items:
         frame = frame.only(version.alike(items[0], same))
     session = version.assortment.known(question.session_items)
-    keys = (question.user_key, question.visitor_key)
-    key = next((key for key in keys if key and version.lists.knows(key)), "")
-    return Asked(version, question, place, frame, key, question.k or place.length, items, session)
+    k = question.k or place.length
+    return Asked(version, question, place, frame, *_person(version, question), k, items, session)
+
+
+def _person(version: Version, question: Question) -> tuple[str, int]:
+    """Return the key and the row in the lists of whom the version knows; "" and -1 for nobody."""
+    for key in (question.user_key, question.visitor_key):
+        row = version.lists.row(key) if key else NONE
+        if row != NONE:
+            return key, row
+    return "", NONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.merchandising.arrange import Arranged
 from models.recommender import NONE
 from models.recommenders.capabilities import in_words
-from models.serving.asked import Asked
+from models.serving.engine.asked import Asked
 from models.serving.question import Reason
 
 NO_REASON = Reason()

@@ -12,11 +12,13 @@ from models.merchandising.arrange import Ranked
 from models.merchandising.assortment import Flags
 from models.recommender import NONE, ItemIds, Recommendations, Recommender, positions
 from models.recommenders.capabilities import AnswersSessions, FindsSimilar, GivesReasons
-from models.recommenders.one_row import AnswersItemsAtOnce, AnswersUserAtOnce, Places, Row
+from models.recommenders.one_row import AnswersItemsAtOnce, AnswersUserAtOnce, Row
 from models.recommenders.todays_model import TodaysModel
 
 OfUser: TypeAlias = Callable[[str, int, Flags], Row | None]
-OfItems: TypeAlias = Callable[[Places, int, Flags], Row | None]
+OfItems: TypeAlias = Callable[[list[int], int, Flags], Row | None]
+
+OwnPlaces: TypeAlias = Callable[[str, Sequence[float]], int]
 
 
 class Scorer:
@@ -29,9 +31,9 @@ class Scorer:
         self._last = np.where(self._of_bundle == NONE, len(ids), self._of_bundle)
         self._of_user: OfUser = partial(_slow_user, model)
         self._of_items: OfItems = partial(_slow_items, model)
-        self._own: Callable[[Sequence[float]], int] = len
+        self.own_places: OwnPlaces = _all_places
         if isinstance(model, AnswersUserAtOnce):
-            self._of_user, self._own = model.row_of_user, model.own_places
+            self._of_user, self.own_places = model.row_of_user, model.own_places
         if isinstance(model, AnswersItemsAtOnce):
             self._of_items = model.row_of_items
 
@@ -39,10 +41,6 @@ class Scorer:
         """Translate a flag per item of the bundle to one per item of the model."""
         mask: Flags = np.append(allowed, False)[self._last]
         return mask
-
-    def own_places(self, key: str, scores: Sequence[float]) -> int:
-        """Say how many of the first places of a ready list are a customer's own."""
-        return self._own(scores)
 
     def of_user(self, key: str, k: int, mask: Flags, without: list[int]) -> Ranked | None:
         """Return a customer's best items; None for whom the model does not know."""
@@ -53,9 +51,8 @@ class Scorer:
         self, source: str, places: list[int], k: int, mask: Flags, without: list[int]
     ) -> Ranked | None:
         """Return what is like these positions, without them; None if none of them says anything."""
-        known = self._of_model[places]
-        known = known[known != NONE]
-        if not known.size:
+        known = [place for place in self._of_model[places].tolist() if place != NONE]
+        if not known:
             return None
         row = self._of_items(known, k, self._without(mask, [*without, *places]))
         return row if row is None else self._ranked(source, row)
@@ -88,12 +85,16 @@ class Scorer:
         return Ranked(source, self._of_bundle[row.items].tolist(), row.scores.tolist())
 
 
+def _all_places(user: str, scores: Sequence[float]) -> int:
+    return len(scores)
+
+
 def _slow_user(model: Recommender, user: str, k: int, allowed: Flags) -> Row | None:
     todays = TodaysModel(model, model.items, allowed & model.recommendable)
     return _first(todays.recommend(np.array([user]), k, exclude_seen=False))
 
 
-def _slow_items(model: Recommender, items: Places, k: int, allowed: Flags) -> Row | None:
+def _slow_items(model: Recommender, items: list[int], k: int, allowed: Flags) -> Row | None:
     if not isinstance(model, FindsSimilar if len(items) == 1 else AnswersSessions):
         return None
     todays = TodaysModel(model, model.items, allowed & model.recommendable)
