@@ -3,7 +3,8 @@
 Grain of `interactions`: one row per user, item and part. Time never leaks: the weights of the
 train part come from events before the cut alone, and `items` holds what was known at the cut.
 `catalogue` holds the same columns as known now, which is what customers may be shown; `history` has
-the pairs of the whole window, as if it were cut at its end: what goes live is fitted on them.
+the pairs of the whole window, as if it were cut at its end: what goes live is fitted on them, and
+they say what each user has bought and looked at.
 `steps` has the events themselves, ordered by visit (`jobs/visits.py`).
 """
 
@@ -103,7 +104,7 @@ def cut_of(
 
 
 def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> None:
-    """Write `interactions`, `steps`, `items`, `catalogue` and, for a refit, `history` of a run."""
+    """Write `interactions`, `steps`, `items`, `catalogue` and `history` of a run."""
     settings, placements = storage.settings, placements_of(storage, run)
     window = Times(end - timedelta(days=settings.training_window_days), end, end)
     batches = accepted_batches(read_batches(storage))
@@ -128,9 +129,8 @@ def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> Non
     }
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
-    if settings.refit:
-        history = events.transform(pairs_of, window, settings.half_life_days)
-        _write(spark, storage, "history", run, history, {**facts, "cut": end})
+    history = events.transform(pairs_of, window, settings.half_life_days)
+    _write(spark, storage, "history", run, history, {**facts, "cut": end})
 
 
 def readable(items: DataFrame) -> DataFrame:

@@ -30,6 +30,8 @@ class Override(Strict):
     ----------
     by : str
         The author.
+    run : str
+        The run of the form that wrote it, which writes it once however often it runs.
     placement, market, category : str
         The scope: the questions that it is about; empty means all. See `concerns`.
     item_ids : tuple of str
@@ -43,6 +45,7 @@ class Override(Strict):
     number: Number = 0
     at: AwareDatetime
     by: Name
+    run: str = ""
     action: Action
     placement: Scope = ""
     market: Scope = ""
@@ -83,6 +86,7 @@ class Ending(Strict):
     number: Number = 0
     at: AwareDatetime
     by: Name
+    run: str = ""
     ends: int = Field(ge=1)
     reason: Words
 

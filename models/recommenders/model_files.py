@@ -32,6 +32,14 @@ def load_arrays(file: Path, names: Iterable[str], cure: str = "Train again.") ->
         raise BundleError(f"{file} cannot be read: {error}.", cure) from error
 
 
+def has_array(file: Path, name: str) -> bool:
+    """Tell whether a file that `load_arrays` reads has an array of a name."""
+    if file.is_dir():
+        return (file / f"{name}.npy").exists()
+    with zipfile.ZipFile(file) as members:
+        return f"{name}.npy" in members.namelist()
+
+
 def _mapped(file: Path) -> Any:
     """Return a read-only array whose memory is the file; an empty one cannot be mapped."""
     mapped = np.load(file, mmap_mode="r", allow_pickle=False)

@@ -88,9 +88,7 @@ class Version:
         placements = Placements.model_validate(card["placements"])
         items = ServedItems.load(folder)
         bestsellers = load_arrays(folder / BESTSELLERS, ["items"], AGAIN)["items"]
-        listed = [
-            rule.rule for rule in placements.placements.values() if getattr(rule, "listed", True)
-        ]
+        listed = list(placements.by_rule)
         scorer = Scorer(read_model(folder / MODEL)[0], items.ids)
         assortment = assortment_of(items)
         return cls(
@@ -110,9 +108,8 @@ class Version:
 
 def assortment_of(items: ServedItems) -> Assortment:
     """Return the items of a bundle as the rules of the shop see them."""
-    has_picture = getattr(items, "has_picture", items.recommendable)
-    markets = getattr(items, "markets", np.full(len(items.ids), ""))
-    return Assortment(items.ids, items.recommendable, has_picture, items.categories, markets)
+    shown, words = (items.recommendable, items.has_picture), (items.categories, items.markets)
+    return Assortment(items.ids, *shown, *words)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -55,13 +55,19 @@ def items_of(catalogue: Sequence[Row]) -> ServedItems:
     rows = sorted(catalogue, key=lambda row: row["item_id"])
     shown = np.array([row["has_picture"] and row["in_stock"] for row in rows])
     names = {"ids": "item_id", "titles": "title", "brands": "brand"}
-    names |= {"categories": "category", "colours": "colour"}
+    names |= {"categories": "category", "colours": "colour", "markets": "markets"}
+    names |= {"urls": "url", "picture_urls": "picture_url"}
     texts = {
         name: np.array([row[column] or "" for row in rows], dtype=np.str_)
         for name, column in names.items()
     }
-    prices = np.array([row["price"] for row in rows])
-    return ServedItems(**texts, prices=prices, recommendable=shown, recommendable_at_cut=shown)
+    return ServedItems(
+        **texts,
+        prices=np.array([row["price"] for row in rows]),
+        has_picture=np.array([row["has_picture"] for row in rows]),
+        recommendable=shown,
+        recommendable_at_cut=shown,
+    )
 
 
 def _write_people(
