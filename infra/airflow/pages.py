@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from infra.places import SUMMARY
 from infra.records.steps import SECTIONS
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.headline import Ending
+from infra.report.overrides import find_overrides, render_overrides
 from infra.report.page import earlier_runs, render
 from infra.report.runs import find_runs, is_run, render_runs
 from infra.report.snapshot import take_snapshot
@@ -35,7 +37,11 @@ from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.storage import Storage
 
-LINKS = (Link("All reports", "/"), Link("Decisions", "/decisions"))
+LINKS = (
+    Link("All reports", "/"),
+    Link("Decisions", "/decisions"),
+    Link("Overrides", "/overrides"),
+)
 REFUSALS = {
     401: ("Please log in", "Log in to Airflow, then open this page again."),
     403: ("Not for you", "Your user may not read this DAG. Ask whoever runs this Airflow."),
@@ -52,6 +58,7 @@ def make_app(storage: Storage | None = None) -> FastAPI:
     pages = _Pages(storage or Storage(load_settings()))
     app.get("/")(pages.runs)
     app.get("/decisions")(pages.decisions)
+    app.get("/overrides")(pages.overrides)
     app.get("/runs/{run}")(pages.run)
     app.get("/dags/{dag_id}/runs/{run_id:path}")(pages.tab)
     app.add_exception_handler(AnyHTTPException, _refused)
@@ -92,6 +99,11 @@ class _Pages:
         page = find_decisions(self._storage, at.strip(), before)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if page.mistake else HTTPStatus.OK
         return _html(request, lambda frame: render_decisions(page, frame), status, form="'self'")
+
+    def overrides(self, request: Request) -> Response:
+        """Show what curators pin, boost and block, and since when."""
+        page = find_overrides(self._storage, datetime.now(UTC))
+        return _html(request, lambda frame: render_overrides(page, frame))
 
     def run(self, request: Request, run: str) -> Response:
         """Show the report of a run that has left a record, or ended without one."""
