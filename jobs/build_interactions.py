@@ -43,7 +43,7 @@ from jobs.landing.landing_folder import landed_files
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.parquet_columns import footers
 from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
-from jobs.landing.sources import ItemFeed, load_sources, success_by_source
+from jobs.landing.sources import ItemFeed, item_feeds, load_sources, success_by_source
 from jobs.visits import by_person, steps_of
 from jobs.weights import pairs_of
 
@@ -111,8 +111,8 @@ def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> Non
     every = read_events(spark, storage, batches, placements.success).transform(inside, window)
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)
-    sources = load_sources(settings.sources).values()
-    rows = (read_items(spark, source.items, settings) for source in sources)
+    feeds = item_feeds(load_sources(settings.sources))
+    rows = (read_items(spark, feed, settings) for feed in feeds)
     items = reduce(DataFrame.unionByName, rows).persist()
     known = items.transform(readable)
     cut = cut_of(storage, placements.home.rule, events, known, window, activity.days)
