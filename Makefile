@@ -7,11 +7,12 @@ SHOP ?= $(if $(DATA),$(notdir $(patsubst %/,%,$(DATA))),simulated)
 PYTHON ?=
 export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
 run := .venv/bin/python -m
+serving := models.serving.serve
 ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-gate bench-release check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-gate bench-release check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +25,13 @@ $(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requireme
 	@infra/deployment/setup.sh $(PYTHON)
 
 demo: setup ## One whole retraining in about two minutes, on simulated data or on DATA=folder
-	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop)
+	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop) --serve $(serving)
 
-up: setup ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
-	@$(run) infra.shop.up
+up: setup ## Airflow, MLflow and the server for var/SHOP, retraining on the schedule; Ctrl-C stops all
+	@$(run) infra.shop.up --serve $(serving)
+
+serve: $(ready) ## What is live in var/SHOP, over REST; CATWALK_SERVING_PORT and _WORKERS say where
+	@$(run) $(serving)
 
 waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
 	@$(run) expectations.resolve_batch
