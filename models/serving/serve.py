@@ -22,7 +22,8 @@ from infra.ledger.tokens import first_token
 from infra.settings import Settings
 from infra.shop_home import open_home
 from infra.storage import Storage
-from models.serving.home import metrics_folder
+from models.serving.following.remembered import Remembered
+from models.serving.home import known, metrics_folder
 
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _APPLICATION = "models.serving.worker:application"
@@ -56,7 +57,12 @@ def _prepare_machine(settings: Settings) -> None:
 
 
 def _first_token(storage: Storage) -> str:
-    """Make the first token; "" where one is valid already, or the storage is away."""
+    """Make the first token; "" where one is valid already, or the storage is away.
+
+    A home that remembers tokens has none to make: a published folder without any is not mounted.
+    """
+    if Remembered(known(storage.settings)).tokens():
+        return ""
     with suppress(StorageError):  # workers go on with what they remember
         return first_token(storage)
     return ""

@@ -42,6 +42,7 @@ from models.serving.metrics import Metrics
 from models.serving.routes import Routes, StockItem
 
 LAND_EVERY_SECONDS = 2.0
+FIRST_LOOK_SECONDS = 10.0  # a large version takes longer; until then it is told as not ready
 MOST_WAITING = 256  # requests whose events or stock wait for a disk
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SWITCH_SECONDS = 0.001  # for which a thread may hold up the answers
@@ -91,10 +92,20 @@ class Worker:
         self._served.start()
         for thread in self._threads:
             thread.start()
+        loop = asyncio.get_running_loop()
         try:
+            await loop.run_in_executor(None, self._wait_first)
             yield
         finally:
-            await asyncio.get_running_loop().run_in_executor(None, self._stop)
+            await loop.run_in_executor(None, self._stop)
+
+    def _wait_first(self) -> None:
+        """Let a worker that remembers nothing answer when it knows something, not seconds before.
+
+        Others of the same server may answer already, and share its port.
+        """
+        for thread in self._threads:
+            thread.wait_first(FIRST_LOOK_SECONDS)
 
     def _stop(self) -> None:
         for thread in self._threads:

@@ -55,12 +55,16 @@ class Repeated:
 
     def __init__(self, name: str, look: Callable[[], None], seconds: float) -> None:
         self._look, self._seconds = look, seconds
-        self._stopped = threading.Event()
+        self._stopped, self._looked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def wait_first(self, seconds: float) -> None:
+        """Return after the first call, or after so many seconds."""
+        self._looked.wait(seconds)
 
     def stop(self) -> None:
         """End after the call that runs now."""
@@ -72,4 +76,5 @@ class Repeated:
                 self._look()
             except Exception:
                 _log.exception("%s failed, and is tried again.", self._thread.name)
+            self._looked.set()
             self._stopped.wait(self._seconds)
