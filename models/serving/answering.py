@@ -59,7 +59,7 @@ def _personal(asked: Asked) -> Iterator[Ranked]:
     if not asked.key:
         return
     ready = asked.version.lists.of(asked.row, asked.place.rule)
-    if ready and not getattr(asked.place, "within", None):
+    if ready and not asked.place.within:
         items, scores = ready
         own = asked.version.scorer.own_places(asked.key, scores)
         yield Ranked("personal", items[:own], scores[:own])

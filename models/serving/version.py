@@ -10,20 +10,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from infra.errors import BundleError
 from infra.placements import Placements
+from infra.rules import describe
 from infra.stores.object_store import MANIFEST
+from models.bundle.histories import REBUILD
 from models.bundle.served_items import ServedItems
-from models.bundle_layout import CARD, MODEL, version_of
+from models.bundle_layout import BESTSELLERS, CARD, MODEL, version_of
 from models.merchandising.assortment import Assortment, Flags
 from models.recommenders.model_files import load_arrays
 from models.serving.engine.frames import Frames
-from models.serving.engine.people import AGAIN, Histories, Lists
+from models.serving.engine.people import KnownHistories, ReadyLists
 from models.serving.engine.scorer import Scorer
 from models.training.trained_model import read_model
 
-BESTSELLERS = "bestsellers.npz"
+EARLIER = {
+    "success": ["purchase"],
+    "placements": {
+        "home": {"answers": "personal", "length": 20, "leave_out": "seen", "why": "as it was"}
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,8 @@ class Version:
     items : ServedItems
     assortment : Assortment
         The same items as the rules of the shop see them.
-    lists : Lists
-    histories : Histories
+    lists : ReadyLists
+    histories : KnownHistories
     bestsellers : array of int32
         Every item that may be shown, as strangers are answered.
     scorer : Scorer
@@ -58,8 +66,8 @@ class Version:
     placements: Placements
     items: ServedItems
     assortment: Assortment
-    lists: Lists
-    histories: Histories
+    lists: ReadyLists
+    histories: KnownHistories
     bestsellers: NDArray[np.int32]
     scorer: Scorer
     frames: Frames = field(repr=False)
@@ -84,26 +92,41 @@ class Version:
         SettingsError
             This Catwalk has no such model.
         """
-        card, facts = _read(folder / CARD), _read(folder / MANIFEST)["facts"]
-        placements = Placements.model_validate(card["placements"])
+        placements = placements_of(folder)
         items = ServedItems.load(folder)
-        bestsellers = load_arrays(folder / BESTSELLERS, ["items"], AGAIN)["items"]
+        bestsellers = load_arrays(folder / BESTSELLERS, ["items"], REBUILD)["items"]
         listed = list(placements.by_rule)
         scorer = Scorer(read_model(folder / MODEL)[0], items.ids)
         assortment = assortment_of(items)
         return cls(
             name=version_of(folder),
-            as_of=datetime.fromisoformat(facts["as_of"]),
-            card=card,
+            as_of=as_of(folder),
+            card=_read(folder / CARD),
             placements=placements,
             items=items,
             assortment=assortment,
-            lists=Lists.load(folder, listed),
-            histories=Histories.load(folder),
+            lists=ReadyLists.load(folder, listed),
+            histories=KnownHistories.load(folder),
             bestsellers=bestsellers,
             scorer=scorer,
             frames=Frames(assortment, scorer, bestsellers),
         )
+
+
+def placements_of(folder: Path) -> Placements:
+    """Return the placements of a bundle; those of an earlier Catwalk have one, `home`."""
+    said = _read(folder / CARD).get("placements", EARLIER)
+    try:
+        return Placements.model_validate(said)
+    except ValidationError as error:
+        raise BundleError(
+            f"The placements of {folder / CARD} cannot be read: {describe(error)}", REBUILD
+        ) from error
+
+
+def as_of(folder: Path) -> datetime:
+    """Return the end of the data of a bundle."""
+    return datetime.fromisoformat(_read(folder / MANIFEST)["facts"]["as_of"])
 
 
 def assortment_of(items: ServedItems) -> Assortment:
@@ -116,5 +139,5 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise BundleError(f"{file} cannot be read: {error}.", AGAIN) from error
+        raise BundleError(f"{file} cannot be read: {error}.", REBUILD) from error
     return content

@@ -91,14 +91,13 @@ def understood(version: Version, rules: ShopRules, question: Question, now: date
         raise InputError(
             "There is no placement of this name.", "GET /v1/placements lists those there are."
         )
-    if getattr(place, "within", None) == "category" and not question.category:
+    if place.within == "category" and not question.category:
         raise InputError("This placement needs a category.", "Send `category`.")
     scope = (question.placement, question.market, question.category)
     frame = version.frames.of(rules, now, *scope)
     items = version.assortment.known(question.item_ids)
-    same = getattr(place, "same", ())
-    if same and items:
-        frame = frame.only(version.alike(items[0], same))
+    if place.same and items:
+        frame = frame.only(version.alike(items[0], place.same))
     session = version.assortment.known(question.session_items)
     k = question.k or place.length
     return Asked(version, question, place, frame, *_person(version, question), k, items, session)

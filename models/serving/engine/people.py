@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from math import floor
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infra.placements import ListRule
+from models.bundle.histories import NAMES, REBUILD, Histories
+from models.bundle.lists import Lists
 from models.recommender import NONE
 from models.recommenders.model_files import load_arrays
 from models.recommenders.one_row import place_of
 
 Keys: TypeAlias = NDArray[np.bytes_]
-AGAIN = "Build the bundle again."
-
-
-def name_of(rule: ListRule) -> str:
-    """Return the name of a rule in the file of lists.
-
-    >>> name_of(ListRule("bought", 30)), name_of(ListRule("seen"))
-    ('bought_30', 'seen')
-    """
-    return f"{rule.leave_out}_{rule.within_days}" if rule.within_days else rule.leave_out
 
 
 @dataclass(frozen=True)
-class Lists:
-    """The ready lists of known customers.
+class ReadyLists:
+    """The lists of known customers, one asked for at a time; see `models.bundle.lists`.
 
     Attributes
     ----------
@@ -40,18 +33,16 @@ class Lists:
         By rule; -1 where a list is shorter.
     """
 
-    FILE: ClassVar[str] = "lists.npz"
-
     users: Keys
     items: dict[str, NDArray[np.int32]]
     scores: dict[str, NDArray[np.float32]]
 
     @classmethod
-    def load(cls, folder: Path, rules: list[ListRule]) -> Lists:
+    def load(cls, folder: Path, rules: list[ListRule]) -> ReadyLists:
         """Read `lists.npz`; raise `BundleError` if it cannot be, or lacks a rule."""
-        names = [name_of(rule) for rule in rules]
+        names = [rule.name for rule in rules]
         wanted = [f"{what}_{name}" for what in ("items", "scores") for name in names]
-        arrays = load_arrays(folder / cls.FILE, ["users", *wanted], AGAIN)
+        arrays = load_arrays(folder / Lists.FILE, ["users", *wanted], REBUILD)
         return cls(
             arrays["users"],
             {name: arrays[f"items_{name}"] for name in names},
@@ -64,7 +55,7 @@ class Lists:
 
     def of(self, row: int, rule: ListRule) -> tuple[list[int], list[float]] | None:
         """Return the list of a row, without empty places; None where none obeys this rule."""
-        name = name_of(rule)
+        name = rule.name
         if name not in self.items:
             return None
         positions, scores = self.items[name][row].tolist(), self.scores[name][row].tolist()
@@ -74,8 +65,8 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Histories:
-    """What each customer did with which item, the strongest first.
+class KnownHistories:
+    """What customers did, one asked for at a time; see `models.bundle.histories`.
 
     Attributes
     ----------
@@ -91,8 +82,6 @@ class Histories:
         Seconds since 1970, of the last purchase; 0 if it was never bought.
     """
 
-    FILE: ClassVar[str] = "histories.npz"
-
     users: Keys
     starts: NDArray[np.int64]
     items: NDArray[np.int32]
@@ -100,10 +89,9 @@ class Histories:
     bought_at: NDArray[np.int64]
 
     @classmethod
-    def load(cls, folder: Path) -> Histories:
+    def load(cls, folder: Path) -> KnownHistories:
         """Read `histories.npz`; raise `BundleError` if it cannot be."""
-        names = ("users", "starts", "items", "weights", "bought_at")
-        return cls(**load_arrays(folder / cls.FILE, names, AGAIN))
+        return cls(**load_arrays(folder / Histories.FILE, NAMES, REBUILD))
 
     def of(self, key: str) -> History:
         """Return the history of a customer, empty for strangers."""
@@ -114,7 +102,7 @@ class Histories:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What one customer did: arrays as in `Histories`; `known` is False for a stranger."""
+    """What one customer did: arrays as in `KnownHistories`; `known` is False for a stranger."""
 
     known: bool
     items: NDArray[Any]
@@ -127,7 +115,7 @@ class History:
             return []
         if rule.leave_out == "seen":
             return list(self.items.tolist())
-        since = int(rule.bought_since(as_of.astimezone(UTC)).timestamp())
+        since = floor(rule.bought_since(as_of).timestamp())
         return list(self.items[self.bought_at >= since].tolist())
 
     def bought(self, *, ever: bool) -> tuple[list[int], list[float]]:

@@ -12,19 +12,25 @@ import numpy as np
 from infra.placements import ListRule
 from infra.stores.digests import write_manifest
 from models.bundle.served_items import ServedItems
-from models.bundle_layout import CARD, MODEL
+from models.bundle_layout import BESTSELLERS, CARD, MODEL
 from models.candidates import Candidate
 from models.recommender import Interactions, Recommender
 from models.recommenders.todays_model import TodaysModel
-from models.serving.engine.people import name_of
-from models.serving.version import BESTSELLERS
 from models.training.trained_model import FIT, Fit
 from tests.models.conftest import AS_OF, RUN, Row
 
 LONGEST = 10
 RULES = (ListRule("bought", 30), ListRule("seen"), ListRule("nothing"))
+MARKETS = ("AT", "DE")
+BOUGHT = {"leave_out": "bought", "within_days": 30}
 PLACEMENTS: dict[str, dict[str, Any]] = {
-    "home": {"answers": "personal", "length": 10, "leave_out": "bought", "within_days": 30}
+    "home": {"answers": "personal", **BOUGHT},
+    "catalogue": {"answers": "personal", "within": "category", **BOUGHT},
+    "product_page": {"answers": "similar", "leave_out": "nothing"},
+    "same_brand": {"answers": "similar", "same": ["brand"], "leave_out": "nothing"},
+    "cart": {"answers": "together", "leave_out": "nothing"},
+    "again": {"answers": "again", "leave_out": "nothing"},
+    "retargeting": {"answers": "looked_at", **BOUGHT},
 }
 
 
@@ -43,7 +49,7 @@ def write_bundle(
     items = items_of(catalogue)
     items.save(folder)
     _write_people(folder, model, train, items)
-    why = {name: {**entry, "why": "w"} for name, entry in placements.items()}
+    why = {name: {"length": LONGEST, "why": "w", **entry} for name, entry in placements.items()}
     card = {"placements": {"success": ["purchase"], "placements": why}}
     (folder / CARD).write_text(json.dumps(card))
     write_manifest(folder, {"as_of": AS_OF.isoformat(), "cut": AS_OF.isoformat(), "run": RUN})
@@ -95,8 +101,8 @@ def _write_people(
         seen.data[order] = kept[rule.leave_out]
         seen.eliminate_zeros()
         given = todays.recommend(train.users, LONGEST, exclude_seen=False, seen=seen)
-        lists[f"items_{name_of(rule)}"] = given.items
-        lists[f"scores_{name_of(rule)}"] = given.scores
+        lists[f"items_{rule.name}"] = given.items
+        lists[f"scores_{rule.name}"] = given.scores
     np.savez(folder / "lists.npz", **lists)
     best = todays.recommend(np.array(["nobody"]), len(items.ids)).items[0]
     np.savez(folder / BESTSELLERS, items=best[best >= 0].astype(np.int32))
