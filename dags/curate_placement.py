@@ -33,7 +33,11 @@ NUMBER: dict[str, Any] = {"type": ["null", "integer"], "minimum": 1}
     Tag.SERVING,
     action=Param("block", enum=["pin", "boost", "block", "end"], title="Action"),
     items=Param(
-        [], type="array", items={"type": "string"}, title="Items", description="One a line"
+        None,
+        type=["null", "array"],
+        items={"type": "string"},
+        title="Items",
+        description="Their numbers, one a line",
     ),
     place=Param(None, **NUMBER, title="Place", description="Of a pin, from 1"),
     placement=Param(None, **TEXT, title="Placement", description="Empty: everywhere"),

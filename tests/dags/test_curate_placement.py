@@ -14,7 +14,7 @@ def test_a_curator_pins_by_the_form_and_ends_it(airflow_database: None, shop: St
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     pin = {"action": "pin", "items": ["i1"], "place": 1, "until": until, "reason": "the season"}
     assert str(curate_placement().test(run_conf=pin).state) == "success"
-    end = {"action": "end", "override": 1, "reason": "it is over"}
+    end = {"action": "end", "items": None, "override": 1, "reason": "it is over"}
     assert str(curate_placement().test(run_conf=end).state) == "success"
     assert str(curate_placement().test(run_conf={**pin, "place": None}).state) == "failed"
     known = read_overrides(shop)
