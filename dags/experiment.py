@@ -18,7 +18,18 @@ reports under `experiments/`. **Every task is safe to rerun.** Owner: data-scien
 
 from airflow.sdk import Param, chain
 
-from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step
+from infra.airflow.choices import latest_runs, offered
+from infra.airflow.defaults import (
+    ASKS_FOR_A_USER,
+    Counts,
+    Owner,
+    Run,
+    Tag,
+    among,
+    dag_by_hand,
+    form,
+    step,
+)
 from models.candidates import load_candidates
 
 SCIENCE = Owner.DATA_SCIENCE
@@ -30,12 +41,34 @@ RELEASABLE = [candidate.name for candidate in load_candidates() if not candidate
     __doc__,
     Tag.TRAINING,
     Tag.EXPERIMENT,
-    candidate=Param(RELEASABLE[-1], enum=NAMES, title="Candidate"),
-    parameters=Param(
-        {}, type="object", title="Parameters", description="A list of values means: try each."
+    candidate=Param(
+        RELEASABLE[-1],
+        enum=NAMES,
+        title="Candidate",
+        description=f"A name of models/candidates.yaml. {ASKS_FOR_A_USER}",
     ),
-    share=Param(0.5, type="number", exclusiveMinimum=0, maximum=1, title="Share of the users"),
-    run=Param(None, type=["null", "string"], title="Tables of run", description="Or latest"),
+    parameters=Param(
+        {},
+        type="object",
+        title="Parameters",
+        description='What to try in place of the file: {"components": 64}. A list tries each of '
+        'its values: {"components": [16, 64]}.',
+    ),
+    share=Param(
+        0.5,
+        type="number",
+        exclusiveMinimum=0,
+        maximum=1,
+        title="Share of the users",
+        description="The part to learn from and to score on: 0.5 is half of them, always the same.",
+    ),
+    run=Param(
+        None,
+        type=["null", "string"],
+        title="Tables of run",
+        description="Whose tables to learn from. Empty: the latest run that passed its gates.",
+        **among(offered(latest_runs)),
+    ),
 )
 def experiment() -> None:
     """Wire one experiment: plan, try each variant, compare."""

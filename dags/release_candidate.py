@@ -18,6 +18,7 @@ Reports names the one that waits on top.
 | `choose_candidate` | the candidate is not offered, or you may not approve | its log says which |
 | `refit_winner` | fitted on all data, the winner recommends other things | look at the last days |
 | `approve_release` | a person rejected, or nobody answered in time | nothing; the report says why |
+| `tell_approvers` | its worker was lost; nobody was told of the question, which waits | nothing |
 | `publish` | the log says what is against it, or another publisher won | mend that, clear it |
 | `follow_pointer` | MLflow failed; the new version **is live** | clear the task |
 | `retire` | storage failed; the new version **is live**, old ones wait | clear the task |
@@ -31,11 +32,14 @@ from airflow.sdk import Param, chain, dag
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags._release_steps import bundle_of_winner, end_question, make_live
+from infra.airflow.choices import latest_runs, offered
 from infra.airflow.defaults import (
+    ASKS_FOR_A_USER,
     Counts,
     Owner,
     Run,
     Tag,
+    among,
     form,
     step,
     task_defaults,
@@ -43,6 +47,7 @@ from infra.airflow.defaults import (
 )
 from infra.airflow.human_approval import HumanApproval
 from infra.airflow.notify import ReportNotifier
+from infra.airflow.tell_approvers import tell_approvers
 from infra.settings import load_settings
 
 SETTINGS = load_settings()
@@ -74,9 +79,25 @@ def choose(run: Run) -> Counts:
     tags=[Tag.RELEASE.value],
     doc_md=__doc__,
     params={
-        "run": Param(type="string", minLength=1, title="Run", description="run=..."),
-        "candidate": Param(None, type=WISH, title="Candidate", description="Or the verdict's"),
-        "reason": Param(None, type=WISH, title="Reason", description="Required with a candidate"),
+        "run": Param(
+            type="string",
+            minLength=1,
+            title="Run",
+            description=f"The retraining, as the page Reports names it. {ASKS_FOR_A_USER}",
+            **among(offered(latest_runs)),
+        ),
+        "candidate": Param(
+            None,
+            type=WISH,
+            title="Candidate",
+            description="Empty: ask about the one that the verdict names. Another name chooses it.",
+        ),
+        "reason": Param(
+            None,
+            type=WISH,
+            title="Reason",
+            description="Why another candidate. Leave it empty where you name none.",
+        ),
     },
 )
 def release_candidate() -> None:
@@ -88,11 +109,13 @@ def release_candidate() -> None:
         about="models.release.approve_release",
         approvers=SETTINGS.approvers,
         hours=SETTINGS.approval_hours,
-        notifiers=[ReportNotifier("waits for a person", over=False, daily=True)],
     )
+    tell = ReportNotifier("waits for a person", task="approve_release", over=False, daily=True)
+    told = tell_approvers("approve_release", tell, owner=PRODUCT.value, trigger_rule="none_failed")
     published = make_live()
     chain(chosen, winner)
     chain(served, replaced, approval, published)  # what cannot be built replaces no question
+    chain(replaced, told)
 
 
 release_candidate()

@@ -16,15 +16,50 @@ Owner: data-engineering.
 
 from airflow.sdk import Param
 
-from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step, triggered_by
+from infra.airflow.choices import offered, waiting_batches
+from infra.airflow.defaults import (
+    ASKS_FOR_A_USER,
+    Counts,
+    Owner,
+    Run,
+    Tag,
+    among,
+    dag_by_hand,
+    form,
+    step,
+    triggered_by,
+)
+
+WAITING = offered(waiting_batches)
 
 
 @dag_by_hand(
     __doc__,
     Tag.INGESTION,
-    batch=Param(type="string", minLength=1, title="Batch", description="batch=SOURCE-N"),
-    decision=Param("discard", enum=["accept", "discard"], title="Decision"),
-    reason=Param(type="string", minLength=1, title="Reason", description="Required"),
+    batch=Param(
+        type="string",
+        minLength=1,
+        title="Batch",
+        description="The stopped batch, such as batch=shop-000012. Waiting a minute ago: "
+        f"{', '.join(WAITING) or 'none'}. {ASKS_FOR_A_USER}",
+        **among(WAITING, fill=len(WAITING) == 1),
+    ),
+    decision=Param(
+        "discard",
+        enum=["discard", "accept"],
+        values_display={
+            "discard": "discard: no run ever learns from it",
+            "accept": "accept: the next run learns from it as it is",
+        },
+        title="Decision",
+        description="It counts for good. The rows stay in the lake either way.",
+    ),
+    reason=Param(
+        type="string",
+        minLength=1,
+        title="Reason",
+        description="Why, in a sentence. It is kept beside your name, and others will ask.",
+    ),
 )
 def resolve_batch() -> None:
     """Wire one decision."""

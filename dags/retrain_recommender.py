@@ -34,7 +34,7 @@ from dags._release_steps import bundle_of_winner, end_question, make_live
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, step_of, task_defaults
 from infra.airflow.notify import ReportNotifier
 from infra.airflow.other_runs import trigger
-from infra.airflow.report_links import RELEASE_DAG
+from infra.airflow.report_links import RELEASE_DAG, report_address
 from infra.settings import load_settings
 
 SETTINGS = load_settings()
@@ -88,7 +88,7 @@ def track_candidates(run: Run) -> Counts:
     from models.tracking import follow_pointer, track_candidates
 
     follow_pointer(run.storage)  # an earlier run may have died before it could
-    return track_candidates(run.storage, run.key)
+    return track_candidates(run.storage, run.key, report_address(run.dag, run.id))
 
 
 @step(PRODUCT)
@@ -114,7 +114,7 @@ def ask_person(run: Run) -> Counts:
             type=["null", "string"],
             format="date-time",
             title="As of",
-            description="A time in the past; empty: now",
+            description="A time in the past to replay; empty: now. A viewer may not send this.",
         )
     },
 )

@@ -17,11 +17,14 @@ red, the pointer has moved, and clearing that task mends MLflow. Safe to rerun. 
 
 from airflow.sdk import Param, chain
 
+from infra.airflow.choices import earlier_versions, offered
 from infra.airflow.defaults import (
+    ASKS_FOR_A_USER,
     Counts,
     Owner,
     Run,
     Tag,
+    among,
     dag_by_hand,
     form,
     step,
@@ -34,9 +37,20 @@ from infra.airflow.defaults import (
     __doc__,
     Tag.RELEASE,
     version=Param(
-        "previous", type="string", minLength=1, title="To which version", description="Name"
+        "previous",
+        type="string",
+        minLength=1,
+        title="To which version",
+        description="previous is the last release that nobody rolled back from. The field offers "
+        f"the versions that were live before; the page Decisions says more. {ASKS_FOR_A_USER}",
+        **among(["previous", *offered(earlier_versions)]),
     ),
-    reason=Param(type="string", minLength=3, title="Reason", description="Required"),
+    reason=Param(
+        type="string",
+        minLength=3,
+        title="Reason",
+        description="Why, in a sentence. It is kept beside your name, for good.",
+    ),
 )
 def roll_back_release() -> None:
     """Wire one roll-back."""

@@ -10,6 +10,7 @@ from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE_REASONS
 _TABLE = "events"
 _TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
 _SHOWN = "event_id, event_time, event_type, user_key, visitor_key, item_id"
+_WRITTEN = "(select epoch(written_at) from facts)"
 _PERSON = "coalesce(user_key, visitor_key)"
 OTHER_REASONS = "any_other_reason"
 
@@ -92,7 +93,7 @@ BATCH = {
     ),
     "minutes_ahead": Measure(
         "minutes by which the newest event is ahead of the clock that wrote the batch",
-        "(epoch(max(event_time)) - (select epoch(written_at) from facts)) / 60",
+        f"max(greatest(epoch(event_time) - {_WRITTEN}, 0)) filter (event_time is not null) / 60",
         _TABLE,
         _SHOWN,
         shown_of="(from events order by event_time desc limit 3)",

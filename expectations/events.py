@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from expectations.batch_causes import explain_batch, explain_source, no_event
 from expectations.checking.gate import (
     enforce,
     inform,
@@ -56,15 +57,16 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     before = [batches[name] for name in accepted_batches(batches) if name not in names]
     limits = limits_of("events", MEASURES)
     checks = _check_batches(storage, new, before, limits, run)
-    stopped = [batch.name for batch in new if result_of(_of(batch, checks)) == "stopped"]
+    stopped = [batch.name for batch in new if result_of(_of(batch.name, checks)) == "stopped"]
     now_decided = reader.decided({name: batch.manifest for name, batch in batches.items()})
     learnt = [
         batch for batch in (*before, *new) if _is_learnt_from(now_decided[batch.name], stopped)
     ]
     checks += _check_sources(storage.settings.sources, learnt, new, limits, as_of)
+    notes = [no_event(batch) for batch in new if _nothing_new(batch.manifest)]
     since = decided_since(now_decided, run)
     now = datetime.now(UTC)
-    record = write_record(storage, run, "events", now, names, checks, stopped, since)
+    record = write_record(storage, run, "events", now, names, checks, stopped, since, notes)
     for batch in new:
         decide(storage, batch.name, _decision(batch, run, now, batch.name in stopped))
     enforce(record, "Nothing was released. Land new events of that source.")
@@ -103,7 +105,10 @@ def _check_batches(
         ]
         own = {name: limit for name, limit in limits.items() if name not in OF_SOURCE}
         checks = check_limits(profiles, MEASURES, own)
-        return [shown for batch in new for shown in _illustrated(reader, batch, checks)]
+        explained = [
+            check for batch in new for check in explain_batch(batch, _of(batch.name, checks))
+        ]
+        return [shown for batch in new for shown in _illustrated(reader, batch, explained)]
 
 
 def measure_batch(reader: Reader, batch: Batch, spreads: Spreads) -> Values:
@@ -132,7 +137,7 @@ def _written_at(batch: Batch) -> datetime:
 
 def _illustrated(reader: Reader, batch: Batch, checks: Iterable[Check]) -> tuple[Check, ...]:
     """Return the checks of a batch, with rows that break a rule."""
-    own = _of(batch, checks)
+    own = _of(batch.name, checks)
     if not any(check.failed for check in own):
         return tuple(own)
     with reader.open_finished({"events": batch.name, "quarantine": batch.name}) as opened:
@@ -153,8 +158,8 @@ def _is_learnt_from(batch: Batch, stopped: Sequence[str]) -> bool:
     return batch.name not in stopped
 
 
-def _of(batch: Batch, checks: Iterable[Check]) -> list[Check]:
-    return [check for check in checks if check.partition == batch.name]
+def _of(partition: str, checks: Iterable[Check]) -> list[Check]:
+    return [check for check in checks if check.partition == partition]
 
 
 def _check_sources(
@@ -172,7 +177,15 @@ def _check_sources(
         Profile(_measure_source(source, accepted, new, as_of), f"source={source}")
         for source in sorted(sources)
     ]
-    return check_limits(profiles, OF_SOURCE, {name: limits[name] for name in OF_SOURCE})
+    checks = check_limits(profiles, OF_SOURCE, {name: limits[name] for name in OF_SOURCE})
+    return [
+        explained
+        for source in sorted(sources)
+        for explained in explain_source(
+            [batch for batch in new if batch.manifest["source"] == source],
+            _of(f"source={source}", checks),
+        )
+    ]
 
 
 def _measure_source(

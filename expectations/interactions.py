@@ -18,6 +18,8 @@ _HOLDOUT_USERS = """(select user_key, bool_or(part = 'train') as is_known
 _ITEMS = """(select item_id, items.item_id is null as is_unknown
     from (select distinct item_id from interactions) left join items using (item_id))"""
 
+_COUNTS = ("train_rows", "holdout_rows", "users", "items")
+
 MEASURES = {
     "wrong_columns": WRONG_COLUMNS,
     "train_rows": Measure(
@@ -97,7 +99,9 @@ def _facts(storage: Storage, run: str) -> dict[str, Any]:
     return times | {f"left_out_{name}": count for name, count in left_out.items()}
 
 
-GATE = Gate("interactions", MEASURES, {"interactions": INTERACTIONS, "items": ITEMS}, _facts)
+GATE = Gate(
+    "interactions", MEASURES, {"interactions": INTERACTIONS, "items": ITEMS}, _facts, _COUNTS
+)
 
 
 def gate_interactions(storage: Storage, run: str) -> GateRecord:

@@ -71,7 +71,9 @@ def _facts(storage: Storage, run: str) -> dict[str, Any]:
     return {"cut": datetime.fromisoformat(manifest["cut"]), "refused_share": refused}
 
 
-GATE = Gate("items", MEASURES, {"items": ITEMS, "catalogue": CATALOGUE}, _facts)
+GATE = Gate(
+    "items", MEASURES, {"items": ITEMS, "catalogue": CATALOGUE}, _facts, ("catalogue_items",)
+)
 
 
 def gate_items(storage: Storage, run: str) -> GateRecord:

@@ -171,6 +171,7 @@ GATE = Gate(
         "catalogue": CATALOGUE,
     },
     _facts,
+    ("lists", "users_share", "full_lists_share", "catalogue_share"),
 )
 
 

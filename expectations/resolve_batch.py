@@ -6,7 +6,7 @@ python -m expectations.resolve_batch     every batch that waits, and what it was
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -116,6 +116,11 @@ def _failed(storage: Storage, batch: str, decision: BatchDecision) -> tuple[Chec
     return tuple(check for check in broken if check.partition == batch)
 
 
+def _faults(failed: Iterable[Check]) -> list[str]:
+    """Name each cause once, and each rule that failed for no other reason."""
+    return list(dict.fromkeys(check.because or check.says for check in failed))
+
+
 def main() -> int:
     """Print what waits."""
     stopped = waiting(Storage(open_home()))
@@ -126,7 +131,7 @@ def main() -> int:
         (
             batch.batch,
             f"{batch.stopped.at:%Y-%m-%d %H:%M}" if batch.stopped.at else "",
-            "; ".join(check.says for check in batch.failed[:3]) or "see the run's report",
+            "; ".join(_faults(batch.failed)[:3]) or "see the run's report",
         )
         for batch in stopped
     ]

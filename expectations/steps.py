@@ -77,7 +77,7 @@ def _facts(storage: Storage, run: str) -> dict[str, Any]:
     return {name: datetime.fromisoformat(manifest[name]) for name in ("cut", "as_of")}
 
 
-GATE = Gate("steps", MEASURES, {_TABLE: STEPS}, _facts)
+GATE = Gate("steps", MEASURES, {_TABLE: STEPS}, _facts, ("rows", "persons"))
 
 
 def gate_steps(storage: Storage, run: str) -> GateRecord:

@@ -56,6 +56,7 @@ RULES = "rules.json"  # what people had written when the run began
 INGEST, EVALUATION, VERDICT = "ingest.json", "evaluation.json", "verdict.json"
 APPROVAL, REFIT, SERVING = "approval.json", "refit.json", "serving.json"
 PUBLISHED, SUMMARY, PAGE = "published.json", "summary.json", "index.html"
+TRACKED = "mlflow.json"  # which runs MLflow has of it
 # files of an experiment, in the lake and in the reports
 PLAN, COMPARISON = "plan.json", "comparison.json"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -115,7 +118,7 @@ def parse_rules(content: object, model: type[StrictType], origin: str) -> Strict
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        told = describe(error, content)
+        told = describe(error, content, model)
         raise SettingsError(f"{origin}: {told}", "Correct it and run again.") from error
 
 
@@ -133,13 +136,17 @@ def parse_json(
         raise refuse(f"{name} cannot be read: {describe(error)}", cure) from error
 
 
-def describe(error: ValidationError, content: object = None) -> str:
+def describe(
+    error: ValidationError, content: object = None, model: type[BaseModel] | None = None
+) -> str:
     """Say in one line which keys are wrong and why, without echoing whole inputs.
 
-    Of content from a file it also says the line, and a wrong word or number itself.
+    Of content from a file it also says the line, and a wrong word or number itself; by the model
+    it guesses which key was meant.
     """
     told = (
         _describe_part(part["loc"], part["type"], part["msg"])
+        + (_meant(part["loc"], model) if part["type"] == "extra_forbidden" else "")
         + _written(content, part["loc"], part["input"])
         for part in error.errors()
     )
@@ -152,7 +159,37 @@ def _describe_part(location: tuple[int | str, ...], kind: str, message: str) -> 
         return f"unknown key '{key}'"
     if kind == "missing":
         return f"key '{key}' is missing"
-    return f"key '{key}': {message[0].lower()}{message[1:]}"
+    said = message.removeprefix("Value error, ")
+    return f"key '{key}': {said[0].lower()}{said[1:]}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that was probably meant; empty where none is near.
+
+    >>> did_you_mean("max_drop", ["max", "max_drop_vs_champion"]), did_you_mean("x", ["min"])
+    (', did you mean max_drop_vs_champion?', '')
+    """
+    names, plain = list(known), re.sub(r"\W+", "_", name.lower())
+    longer = [other for other in names if len(plain) > 2 and other.startswith(plain)]
+    near = longer or get_close_matches(plain, names, n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _meant(location: tuple[int | str, ...], model: type[BaseModel] | None) -> str:
+    """Guess the key of the model that lies at the place of an unknown key."""
+    for step in location[:-1]:
+        field = model.model_fields.get(str(step)) if model else None
+        if field is not None:
+            model = next(_models(field.annotation), None)
+    return did_you_mean(str(location[-1]), model.model_fields) if model else ""
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """Give the models that a field holds, also inside a mapping or a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def _written(content: object, location: tuple[int | str, ...], value: object) -> str:

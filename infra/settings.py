@@ -7,6 +7,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Most landing files read as one batch; each is listed and opened.",
     )
+    time_zone: str = Field("UTC", description="Zone of the shop; pages show its time beside UTC.")
     schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
     approvers: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -70,7 +72,10 @@ class Settings(BaseSettings):
         description="Customers to judge by: the hold-out grows until it has so many.",
     )
     holdout_days: int = Field(
-        3, ge=1, le=60, description="Least length of the hold-out, which models are scored on."
+        3,
+        ge=1,
+        le=60,
+        description="Least length of it. Raised past the live model's cut, a person decides.",
     )
     most_holdout_days: int = Field(
         28,
@@ -188,10 +193,34 @@ class Settings(BaseSettings):
             raise ValueError(f"'{line}' is no cron line of five fields")
         return line
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"'{name}' is no time zone, such as Europe/Berlin") from None
+        return name
+
+    @property
+    def mlflow_address(self) -> str:
+        """Where MLflow's pages are."""
+        if self.mlflow_uri.startswith("http"):
+            return self.mlflow_uri
+        return f"http://127.0.0.1:{self.mlflow_port}"
+
     @property
     def airflow_home(self) -> Path:
         """Folder of Airflow's own database, logs and passwords."""
         return self.home / AIRFLOW
+
+
+def shop_zone() -> ZoneInfo:
+    """Return the zone of the shop for whoever only writes times; UTC where none is known."""
+    try:
+        return ZoneInfo(os.environ.get(f"{PREFIX}TIME_ZONE") or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
 
 
 def load_settings() -> Settings:

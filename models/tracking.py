@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from infra.errors import StorageError
 from infra.ledger.live_pointer import live
+from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
-from infra.places import MLFLOW, PAGE
+from infra.places import MLFLOW, PAGE, TRACKED
 from infra.records.evaluation import Score
 from infra.settings import Settings
 from infra.storage import Storage
@@ -28,11 +29,17 @@ EXPERIMENT = "retrain_recommender"
 MODEL_NAME = "recommender"
 CHAMPION, PREVIOUS = "champion", "previous"
 RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
+NOTE_TAG = "mlflow.note.content"
 DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
 
 
-def track_candidates(storage: Storage, run: str) -> dict[str, str]:
+def track_candidates(storage: Storage, run: str, report: str = "") -> dict[str, str]:
     """Write every scored candidate of a run to MLflow; a rerun updates instead of doubling.
+
+    Parameters
+    ----------
+    report : str
+        The address of the run's report, for whoever looks at it in MLflow.
 
     Returns
     -------
@@ -52,7 +59,12 @@ def track_candidates(storage: Storage, run: str) -> dict[str, str]:
     if storage.reports.exists(page):
         files[PAGE] = storage.reports.read(page).decode()
     scores = [score for score in evaluation.scores if score.role == "candidate"]
-    return track_scores(EXPERIMENT, run, scores, files, storage.settings)
+    tracked = track_scores(EXPERIMENT, run, scores, files, storage.settings, report)
+    with _client(storage.settings) as client:
+        place = _experiment(client, storage.settings)
+    pages = {name: f"#/experiments/{place}/runs/{run_id}" for name, run_id in tracked.items()}
+    RecordFiles(storage.reports, run).write_mapping(TRACKED, pages)
+    return tracked
 
 
 def track_scores(
@@ -61,11 +73,14 @@ def track_scores(
     scores: Sequence[Score],
     files: Mapping[str, str],
     settings: Settings,
+    report: str = "",
 ) -> dict[str, str]:
     """Write scores to an experiment of MLflow, each as a run; see `track_candidates`."""
     with _client(settings) as client:
         place = _experiment(client, settings, experiment)
-        return {score.name: _track_score(client, place, run, score, files) for score in scores}
+        return {
+            score.name: _track_score(client, place, run, score, files, report) for score in scores
+        }
 
 
 def follow_pointer(storage: Storage) -> str | None:
@@ -138,16 +153,18 @@ def _track_score(
     run: str,
     score: Score,
     files: Mapping[str, str],
+    report: str,
 ) -> str:
     from mlflow.entities import Metric, RunTag
 
     run_id = _run_of(client, experiment, run, score)
     logged, moment = client.get_run(run_id).data.metrics, int(time.time() * 1000)
     fresh = {name: value for name, value in score.metrics.items() if logged.get(name) != value}
+    note = (NOTE_TAG, f"[The report of this run, in Airflow]({report})")  # MLflow shows it on top
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, moment, 0) for name, value in fresh.items()],
-        tags=[RunTag(DIGEST_TAG, score.model_sha256)],
+        tags=[RunTag(DIGEST_TAG, score.model_sha256), *([RunTag(*note)] if report else [])],
     )
     for name, content in files.items():
         client.log_text(run_id, content, name)

@@ -13,6 +13,7 @@ DAGS = sorted(file.stem for file in (REPOSITORY / "dags").glob("[!_]*.py"))
 TOGETHER = {  # tasks that share a module, by the module
     "models.tracking": ("track_candidates", "follow_pointer"),
     "models.release.approve_release": ("ask_person", "approve_release"),
+    "infra.airflow.tell_approvers": ("tell_approvers",),
     "models.experiments.plan": ("plan_experiment",),
     "models.experiments.experiment": ("try_variant", "compare_variants"),
 }

@@ -10,8 +10,9 @@ import pytest
 from infra.asking import Answer
 from infra.ledger.batches import accepted_batches, read_batches, stopped_batches
 from infra.ledger.live_pointer import before_live, history, live
+from infra.ledger.questions import waiting_question
 from infra.ledger.run_records import RunRecords
-from infra.places import version_key
+from infra.places import bundle_key, version_key
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.page import write_report
 from infra.report.runs import find_runs, render_runs
@@ -109,6 +110,25 @@ def test_the_live_version_is_scored_as_it_was(old_shop: Storage) -> None:
     assert now.name == then.name == "content"
     for metric in ("ndcg_at_10", "recall_at_10", "auc"):  # coverages are of all customers now
         assert now.metrics[metric] == pytest.approx(then.metrics[metric]), metric
+
+
+def test_a_question_that_waits_at_an_upgrade_is_asked_anew(old_shop: Storage) -> None:
+    """By the run of Airflow that asks now: the DAG in which it waited is no more."""
+    records, shop = RunRecords(old_shop, old_home.APPROVED), old_shop
+    asked = records.load_approval()
+    assert asked is not None
+    nobody = {"answer": "waiting", "by": None, "at": None, "why": ""}
+    records.save_approval(asked.model_copy(update=nobody))
+    assert waiting_question(shop) is None, "it has no number: an earlier Catwalk kept no list"
+    bundle = shop.published.fetch_folder(version_key(WITHDRAWN_VERSION), shop.settings.home / "b")
+    shop.lake.store.put_folder(bundle, bundle_key(old_home.APPROVED))
+    question = ask(shop, old_home.APPROVED, "asked now")
+    assert question is not None and question.digest == asked.manifest_sha256
+    waiting = waiting_question(shop)
+    assert waiting is not None and waiting.asked_in == "asked now"
+    answer = Answer(approved=True, by="pm", at=datetime.now(UTC), why="w", digest=question.digest)
+    record_answer(shop, old_home.APPROVED, answer, "asked now")
+    assert ask(shop, old_home.APPROVED, "later") is None
 
 
 def test_a_roll_back_goes_on_from_its_pointers(old_shop: Storage) -> None:

@@ -117,7 +117,8 @@ def shown(airflow: AirflowClient, airflow_shop: Storage) -> Shown:
     )
     records = RunRecords(airflow_shop, run)
     at = datetime.now(UTC)
-    records.save_gate(gate("events", *rules, run=run, result="stopped", at=at))
+    stop = {"run": run, "result": "stopped", "at": at, "waiting": ("batch=shop-000012",)}
+    records.save_gate(gate("events", *rules, **stop))
     records.save_gate(gate("items", check("pictures", passed=False), check("prices"), run=run))
     better = compared("lightfm", 0.001, 0.007, "better", slices=(LIGHT_USERS,))
     scores = (better, *EVALUATION.scores)
@@ -212,7 +213,7 @@ def test_no_address_leads_out_of_the_reports(page: Any, shown: Shown) -> None:
     "page", [{"width": 390}, {"width": 390, "color_scheme": "dark"}, {"width": 1280}], indirect=True
 )
 def test_nothing_is_cut_off_on_any_screen(page: Any, shown: Shown) -> None:
-    for address in (shown.page, f"{shown.airflow}/catwalk/"):
+    for address in (shown.page, f"{shown.airflow}/catwalk/", f"{shown.airflow}/catwalk/quality"):
         page.goto(address)
         page.evaluate(OPEN_ALL)
         assert page.evaluate(OVERFLOW) == 0, address
@@ -236,6 +237,32 @@ def test_the_page_follows_light_and_dark(page: Any, shown: Shown, dark: bool) ->
     assert (red < 64) is dark
     page.evaluate(OPEN_ALL)
     assert page.evaluate(FAINT) == []
+
+
+@pytest.mark.parametrize("chosen", ["dark", "light"])
+@pytest.mark.parametrize("page", [{"color_scheme": "null"}], indirect=True)
+def test_the_page_is_as_dark_as_airflow_was_made_by_hand(
+    page: Any, shown: Shown, chosen: str
+) -> None:
+    """Without a script of ours: the browser tells a framed page what its frame looks like."""
+    page.goto(shown.airflow)
+    page.evaluate(f"localStorage.setItem('theme', '{chosen}')")
+    page.goto(shown.tab)
+    report = frame_of(page)
+    assert page.evaluate("document.documentElement.style.colorScheme") == chosen
+    color = report.evaluate("getComputedStyle(document.body).backgroundColor")
+    red = int(color.removeprefix("rgb(").split(",")[0])
+    assert (red < 64) is (chosen == "dark")
+
+
+def test_a_stopped_run_leads_to_the_form_that_decides(page: Any, shown: Shown) -> None:
+    """In the frame of the report, where Airflow opens again: a frame may open no other window."""
+    page.goto(shown.tab)
+    report = frame_of(page)
+    report.get_by_role("link", name="the form of resolve_batch").click()
+    report.get_by_text("resolve_batch").first.wait_for()
+    assert report.evaluate("location.pathname") == "/dags/resolve_batch"
+    assert page.url == shown.tab, "the tab stays where it was"
 
 
 def test_a_keyboard_is_enough(page: Any, shown: Shown) -> None:
@@ -267,7 +294,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(page: Any, shown:
 @pytest.mark.parametrize("page", [{"width": 1280}, {"width": 390}], indirect=True)
 def test_a_screen_reader_finds_a_name_and_an_order_for_everything(page: Any, shown: Shown) -> None:
     """A table that a narrow screen shows as cards is a table for it all the same."""
-    for address in (shown.page, f"{shown.airflow}/catwalk/", f"{shown.airflow}/catwalk/decisions"):
+    for path in (shown.page, "/catwalk/", "/catwalk/quality", "/catwalk/decisions"):
+        address = path if path == shown.page else shown.airflow + path
         page.goto(address)
         page.evaluate(OPEN_ALL)
         found = accessible(page)

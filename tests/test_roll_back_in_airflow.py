@@ -29,7 +29,7 @@ WHY = "the front page shows nothing but socks"
 def two(airflow_shop: Storage) -> Iterator[tuple[PublishRecord, PublishRecord]]:
     """Publish two versions; afterwards nothing of them is live."""
     found = []
-    for place, name in enumerate(("older", "newer")):
+    for place, name in enumerate(("went_live_first", "went_live_then")):
         as_of = AS_OF + timedelta(hours=6 * place)
         prepare_bundle(airflow_shop, write_tables(airflow_shop, run=run_key(name), as_of=as_of))
         found.append(publish(airflow_shop, run_key(name)))

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from expectations.checking.causes import explain, table_causes
 from expectations.checking.measure import FACTS, Measure
 from expectations.checking.suite import Limit, Profile, check_limits, load_limits
 from expectations.checking.tables import Tables, Values, open_reader
 from infra.errors import GateError
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, Check, GateRecord
-from infra.report.wording import limit
+from infra.report.checks import faults
 from infra.schemas import Table
 from infra.storage import Storage
 
@@ -25,7 +26,7 @@ WRONG_COLUMNS = Measure(
     shows='unnest(wrong_column_names) as "column"',
 )
 
-_TOLD = 3  # failed rules that the one line of an error names
+_TOLD = 3  # faults that the one line of an error names
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ class Gate:
         The tables its SQL may name.
     facts : function
         What it knows beside the tables, from a run's manifests.
+    counts : tuple of str
+        Rules that count what is in its table, all rows first.
     """
 
     name: str
     measures: Mapping[str, Measure]
     tables: Mapping[str, Table]
     facts: Callable[[Storage, str], dict[str, Any]]
+    counts: tuple[str, ...] = ()
 
     def run(self, storage: Storage, run: str) -> GateRecord:
         """Check the tables of a run.
@@ -62,6 +66,7 @@ class Gate:
         tables = dict.fromkeys(self.tables, run)
         with open_reader(storage) as reader, reader.open(tables) as opened:
             checks = check_limits([self.profile(opened, storage, run)], self.measures, limits)
+            checks = explain(checks, list(table_causes(checks, self.counts)))
             shown = with_examples(opened, checks, self.measures)
         record = write_record(storage, run, self.name, begun, (run,), shown)
         enforce(record)
@@ -127,6 +132,7 @@ def write_record(
     checks: Sequence[Check],
     waiting: Sequence[str] = (),
     decided: Mapping[str, BatchDecision] | None = None,
+    notes: Sequence[str] = (),
 ) -> GateRecord:
     """Write the record of a gate."""
     record = GateRecord.model_validate(
@@ -139,6 +145,7 @@ def write_record(
             "checks": checks,
             "waiting": waiting,
             "decided": decided or {},
+            "notes": notes,
         }
     )
     RunRecords(storage, run).save_gate(record)
@@ -152,17 +159,12 @@ def enforce(
     """Turn a stopped gate into an error that names what failed; `cure` is for no batch waiting."""
     if record.result != "stopped":
         return
-    failed = [check for check in record.checks if check.failed and check.severity == "critical"]
-    told = [_told(check) for check in failed[:_TOLD]]
-    more = [f"and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
-    faults = "; ".join([*told, *more])
+    named = faults(
+        check for check in record.checks if check.failed and check.severity == "critical"
+    )
+    more = [f"and {len(named) - _TOLD} more"] if len(named) > _TOLD else []
+    told = "; ".join([*named[:_TOLD], *more])
     if record.waiting:
         names = ", ".join(record.waiting)
         cure = f"Nothing was released. Decide on {names} with the DAG resolve_batch."
-    raise GateError(f"The {record.gate} gate stopped the run: {faults}.", cure)
-
-
-def _told(check: Check) -> str:
-    value = "not measured" if check.value is None else f"{check.value:g}"
-    where = f" in {check.partition}" if check.partition else ""
-    return f"{check.says}{where}: {value} ({limit(check.min, check.max)})"
+    raise GateError(f"The {record.gate} gate stopped the run: {told}.", cure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from infra.storage import Storage
 from infra.utc import in_utc, require_past
 
 Answer = TypeVar("Answer")
+ASKS_FOR_A_USER = "A viewer sees this form and may not send it: ask somebody who may trigger runs."
 Counts = dict[str, Any]  # what a task returns: addresses and counts, never data
 
 
@@ -117,6 +118,18 @@ def dag_by_hand(
         params=fields,
     )
     return made
+
+
+def among(choices: Sequence[str], *, fill: bool = False) -> dict[str, Any]:
+    """Let a field of a form offer choices, and take any other text; nothing is offered of none.
+
+    Parameters
+    ----------
+    fill : bool
+        Whether the first is filled in already.
+    """
+    default = {"default": choices[0]} if fill else {}
+    return {"examples": list(choices), **default} if choices else {}
 
 
 def form() -> Counts:

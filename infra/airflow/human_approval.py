@@ -3,6 +3,9 @@
 The answer is what Airflow itself hands to the task that asked: who was logged in when the form
 was sent. It never passes an XCom, which any user may write, and marking the task as
 success leaves no record of an answer.
+
+Airflow deletes an answer when a task asks again. So a try that follows a crash does not ask: it
+goes on waiting, and gets the answer if one has come. Only clearing the task asks anew.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from infra.airflow.defaults import Counts, task_run
 from infra.airflow.report_links import report_link
@@ -23,6 +26,8 @@ from infra.loading import load_named
 
 APPROVE, REJECT = "Approve", "Reject"
 REASON, DIGEST = "reason", "bundle"
+ASKED = "asked"  # what a try leaves to those after it
+RETRIES = 3  # after crashes, whatever other tasks get: an answer may have come
 
 
 class HumanApproval(HITLOperator):
@@ -56,6 +61,8 @@ class HumanApproval(HITLOperator):
             "params": _form(""),  # not those of the DAG, which Airflow would add
             "assigned_users": [{"id": name, "name": name} for name in approvers],
             "response_timeout": timedelta(hours=hours),
+            "retries": RETRIES,
+            "retry_delay": timedelta(seconds=5),
         }
         super().__init__(**{**options, **mine})
         self._about = about
@@ -74,7 +81,18 @@ class HumanApproval(HITLOperator):
         self.subject = question.subject
         self.body = f"{question.body}\n\n[The full report of this run]({link})"
         self.params = _form(question.digest)
-        return super().execute(context)
+        return self._wait(context)
+
+    def _wait(self, context: Context) -> Any:
+        """Put the form up, unless a try before this one did, and end this worker."""
+        tries = context["task_state_store"]
+        if _follows_a_crash(context["ti"]) and tries.get(ASKED):
+            raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput:
+            tries.set(ASKED, True)
+            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Counts:
         """Write the answer down; fail unless it approves."""
@@ -82,6 +100,11 @@ class HumanApproval(HITLOperator):
         with task_run() as run:
             counts: Counts = record_answer(run.storage, run.key, answer_of(event), run.id)
         return counts
+
+
+def _follows_a_crash(ti: Any) -> bool:
+    """Tell whether the task ran since it was triggered or cleared, which sets the tries anew."""
+    return bool(ti.try_number > ti.max_tries - RETRIES + 1)
 
 
 def answer_of(event: dict[str, Any]) -> Answer:
@@ -114,7 +137,8 @@ def _form(digest: str) -> ParamsDict:
                 "",
                 type="string",
                 title="Reason",
-                description="Required. An approval without a reason counts as a rejection.",
+                description="Why, in a sentence: it is kept beside your name. An approval without "
+                "a reason counts as a rejection.",
             ),
             DIGEST: Param(
                 digest,

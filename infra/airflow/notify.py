@@ -15,9 +15,8 @@ from typing import Any
 
 import httpx
 from airflow.sdk import BaseNotifier
-from airflow.sdk.configuration import conf
 
-from infra.airflow.report_links import report_link, run_about
+from infra.airflow.report_links import report_address, run_about
 from infra.ledger.questions import is_to_be_told, note_told
 from infra.report.runs import run_title
 from infra.report.summary import summary_now
@@ -55,6 +54,8 @@ class ReportNotifier(BaseNotifier):
     ----------
     what : str
         What became of the task, to follow its name: `failed`.
+    task : str
+        The name of the task; empty for the one that tells.
     over : bool
         Whether no step will follow; Airflow itself still calls the run running for a moment.
     daily : bool
@@ -62,10 +63,16 @@ class ReportNotifier(BaseNotifier):
     """
 
     def __init__(
-        self, what: str = "failed", *, over: bool = True, daily: bool = False, **kwargs: Any
+        self,
+        what: str = "failed",
+        *,
+        task: str = "",
+        over: bool = True,
+        daily: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.what, self.over, self.daily = what, over, daily
+        self.what, self.task, self.over, self.daily = what, task, over, daily
 
     def notify(self, context: Any) -> None:
         """Tell everybody who is to be told."""
@@ -98,18 +105,14 @@ class ReportNotifier(BaseNotifier):
         return sent
 
     def _message(self, context: Any, storage: Storage) -> Message:
-        run, task = context["dag_run"], context["ti"].task_id
+        run, task = context["dag_run"], self.task or context["ti"].task_id
         key = run_about(run.dag_id, run.run_id, context.get("params") or {})
         summary = summary_now(storage.reports, key, over=self.over)
         return Message(
             subject=f"Catwalk, {run_title(key)}: {task} {self.what}. {summary.word}.",
             sentence=" ".join(summary.sentence.split()),
-            link=report_link(_airflow(), run.dag_id, run.run_id),
+            link=report_address(run.dag_id, run.run_id),
         )
-
-
-def _airflow() -> str:
-    return str(conf.get("api", "base_url", fallback="http://localhost:8080"))
 
 
 def _channels(settings: Settings) -> dict[str, Callable[[Message], None]]:

@@ -8,7 +8,7 @@ login cookie of Airflow can be read by scripts.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -19,29 +19,43 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from infra.airflow.report_links import DAG, RELEASE_DAG
+from infra.airflow.choices import waiting_batches
+from infra.airflow.report_links import BASE, DAG, EXPERIMENT_DAG, RELEASE_DAG, ROLL_BACK_DAG
 from infra.airflow.run_states import retraining_of, runs_over
-from infra.errors import CatwalkError
+from infra.errors import CatwalkError, StorageError
 from infra.lake import run_key
 from infra.ledger.questions import waiting_question
 from infra.ledger.record_files import RecordFiles
-from infra.places import SUMMARY
+from infra.places import COMPARISON, EXPERIMENTS, SUMMARY, TRACKED
+from infra.records.evaluation import ExperimentRecord
 from infra.records.steps import SECTIONS
 from infra.report.decisions import find_decisions, render_decisions
+from infra.report.experiment import render_experiment
 from infra.report.headline import Ending
 from infra.report.overrides import find_overrides, render_overrides
-from infra.report.page import earlier_runs, render
-from infra.report.runs import find_runs, is_run, render_runs
+from infra.report.page import Around, earlier_runs, render
+from infra.report.quality import (
+    AT_A_GLANCE,
+    SHOWN,
+    glance,
+    quality_page,
+    recent_runs,
+    render_quality,
+)
+from infra.report.runs import Top, find_runs, is_run, render_runs
 from infra.report.snapshot import take_snapshot
+from infra.report.standing import Standing, left_text, roll_back_words, standing
 from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.storage import Storage
 
 LINKS = (
     Link("All reports", "/"),
+    Link("Quality over time", "/quality"),
     Link("Decisions", "/decisions"),
     Link("Overrides", "/overrides"),
 )
+REPORTING = (DAG, RELEASE_DAG, EXPERIMENT_DAG, ROLL_BACK_DAG)
 REFUSALS = {
     401: ("Please log in", "Log in to Airflow, then open this page again."),
     403: ("Not for you", "Your user may not read this DAG. Ask whoever runs this Airflow."),
@@ -57,6 +71,7 @@ def make_app(storage: Storage | None = None) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
     pages = _Pages(storage or Storage(load_settings()))
     app.get("/")(pages.runs)
+    app.get("/quality")(pages.quality)
     app.get("/decisions")(pages.decisions)
     app.get("/overrides")(pages.overrides)
     app.get("/runs/{run}")(pages.run)
@@ -85,9 +100,31 @@ class _Pages:
         over = runs_over()
         died = [run for run, state in over.items() if state == "failed"]
         page = find_runs(self._reports, verdict, after, over, died)
-        asked = waiting_question(self._storage)
+        top = self._top(over, whole=not (after or verdict))
+        return _html(request, lambda frame: render_runs(page, frame, verdict, after, top))
+
+    def _top(self, over: Mapping[str, str], *, whole: bool) -> Top:
+        """Return what stands on top of the first page; on the others, what waits for a person."""
+        asked, now = waiting_question(self._storage), standing(self._storage)
         waits = asked if asked is not None and asked.run not in over else None
-        return _html(request, lambda frame: render_runs(page, frame, verdict, after, waits))
+        if not whole:
+            return Top(now=Standing(left=now.left), waits=waits)
+        runs = recent_runs(self._reports, over, AT_A_GLANCE)
+        return Top(
+            now=now,
+            drawn=glance(runs, now),
+            metric=quality_page(runs, now).metric,
+            waits=waits,
+            stopped=waiting_batches(self._storage),
+        )
+
+    def quality(
+        self, request: Request, metric: Annotated[str, Query(max_length=100)] = ""
+    ) -> Response:
+        """Show what the last runs have measured."""
+        runs = recent_runs(self._reports, runs_over(), SHOWN)
+        page = quality_page(runs, standing(self._storage), metric)
+        return _html(request, lambda frame: render_quality(page, frame))
 
     def decisions(
         self,
@@ -116,12 +153,34 @@ class _Pages:
         run = retraining_of(run_id) if dag_id == RELEASE_DAG else run_key(run_id)
         if task in SECTIONS:
             return RedirectResponse(f"{request.url.path}#{SECTIONS[task]}", HTTPStatus.SEE_OTHER)
+        if dag_id in (EXPERIMENT_DAG, ROLL_BACK_DAG):
+            return self._of_other(request, dag_id, run)
         if dag_id not in (DAG, RELEASE_DAG):
-            message = ("No report", f"Only runs of {DAG} leave a report.")
+            message = ("No report", f"Only runs of {', '.join(REPORTING)} leave a report.")
             return _html(request, _message(*message))
         if not is_run(run):
             raise HTTPException(404)
         return self._report(request, run)
+
+    def _of_other(self, request: Request, dag_id: str, run: str) -> Response:
+        """Show what an experiment found, or what a roll-back moved."""
+        if dag_id == ROLL_BACK_DAG:
+            return _html(request, _message(*roll_back_words(standing(self._storage), run)))
+        files = RecordFiles(self._reports, f"{EXPERIMENTS}/{run.removeprefix('run=')}")
+        record = files.read(COMPARISON, ExperimentRecord) if is_run(run) else None
+        if record is None:
+            message = ("Nothing compared yet", "compare_variants, the last task, writes this page.")
+            return _html(request, _message(*message))
+        return _html(request, lambda frame: render_experiment(record, frame))
+
+    def _in_mlflow(self, files: RecordFiles) -> tuple[tuple[str, str], ...]:
+        """Return the pages that MLflow has of a run's models; none where it was not tracked."""
+        try:
+            tracked = files.read_mapping(TRACKED) or {}
+        except StorageError:
+            tracked = {}
+        address = self._storage.settings.mlflow_address.rstrip("/")
+        return tuple((name, f"{address}/{page}") for name, page in sorted(tracked.items()))
 
     def _report(self, request: Request, run: str, *, must_exist: bool = False) -> Response:
         files = RecordFiles(self._reports, run)
@@ -129,7 +188,9 @@ class _Pages:
         if must_exist and not (snapshot.reached or snapshot.over or files.exists(SUMMARY)):
             raise HTTPException(404)
         earlier = earlier_runs(self._reports, run)
-        return _html(request, lambda frame: render(snapshot, earlier, frame))
+        left = standing(self._storage).left.get(run, ())
+        around = Around(tuple(map(left_text, left)), self._in_mlflow(files))
+        return _html(request, lambda frame: render(snapshot, earlier, frame, around))
 
 
 def _html(request: Request, page: Page, status: int = 200, form: str = "'none'") -> HTMLResponse:
@@ -147,7 +208,8 @@ def _html(request: Request, page: Page, status: int = 200, form: str = "'none'")
         "Cache-Control": "no-store",
     }
     base = str(request.scope.get("root_path", ""))
-    return HTMLResponse(page(Frame(base, nonce, LINKS)), status, headers)
+    frame = Frame(base, nonce, LINKS, base.removesuffix(BASE))
+    return HTMLResponse(page(frame), status, headers)
 
 
 def _message(heading: str, sentence: str) -> Page:

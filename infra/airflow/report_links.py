@@ -10,6 +10,7 @@ from infra.lake import run_key
 
 DAG = "retrain_recommender"
 RELEASE_DAG = "release_candidate"  # its runs are about a run of the other
+EXPERIMENT_DAG, ROLL_BACK_DAG = "experiment", "roll_back_release"
 BASE = "/catwalk"
 NAV_ROUTE = "catwalk-reports"
 RUN_ROUTE = "catwalk-report"
@@ -19,6 +20,14 @@ def report_link(airflow: str, dag: str, run_id: str) -> str:
     """Return the address of a run's report: the tab of the run in the UI of an Airflow."""
     run = f"/dags/{quote(dag, safe='')}/runs/{quote(run_id, safe='')}"
     return f"{airflow.rstrip('/')}{run}/plugin/{RUN_ROUTE}"
+
+
+def report_address(dag: str, run_id: str) -> str:
+    """Return the same in full, by the address that this Airflow has in its own settings."""
+    from airflow.sdk.configuration import conf
+
+    base = str(conf.get("api", "base_url", fallback="http://localhost:8080"))
+    return report_link(base, dag, run_id)
 
 
 def run_about(dag: str, run_id: str, form: Mapping[str, Any]) -> str:

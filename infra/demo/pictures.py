@@ -1,7 +1,9 @@
 """Takes the pictures of the documentation: `make pictures` for a shop that ran `make demo`.
 
 They show the reports inside the shop's own Airflow, as an analyst sees them: those of the last
-release, and of a run that a gate stops for this. What it stopped is discarded in the end.
+release, and of a run that a gate stops for this. What it stopped is discarded in the end. The form
+of an approval is pictured as the product manager sees it, if a question waits: start one by a run
+whose `release.yaml` lets nothing go live unasked.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from infra.airflow.report_links import BASE, DAG, NAV_ROUTE, report_link
 from infra.command_line import run_program
 from infra.errors import AirflowError, InputError
 from infra.ledger.batches import read_batches, stopped_batches
+from infra.ledger.questions import waiting_question
 from infra.places import REPOSITORY
+from infra.report.airflow_links import answer_link
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import passwords
@@ -109,18 +113,32 @@ def _take(settings: Settings, client: AirflowClient, released: str, stopped: str
         cookies = _log_in(browser, airflow, passwords(settings.airflow_home)["analyst"])
         _picture(browser, cookies, f"{airflow}/dags/{DAG}/runs/{released}", WALL, "dag")
         _picture(browser, cookies, f"{airflow}/plugin/{NAV_ROUTE}", DESK, "reports")
+        _picture(browser, cookies, f"{airflow}{BASE}/quality", DESK, "quality")
         _picture(browser, cookies, report_link(airflow, DAG, released), DESK, "report_tab")
         _picture(browser, cookies, f"{alone}/{released}", PHONE, "report_phone")
         _picture(browser, cookies, f"{alone}/{stopped}#events", DESK, "report_stopped")
+        _picture_of_a_question(settings, browser, airflow)
         _decide(settings, client)
         _picture(browser, cookies, f"{airflow}{BASE}/decisions", DESK, "decisions")
         browser.close()
 
 
-def _log_in(browser: Browser, airflow: str, password: str) -> Any:
+def _picture_of_a_question(settings: Settings, browser: Browser, airflow: str) -> None:
+    """Picture the form of the question that waits; without one the old picture stays."""
+    asked = waiting_question(Storage(settings))
+    if asked is None or not answer_link(asked):
+        print("No question waits, so docs/pictures/approval.png stays as it is.")
+        return
+    approver = settings.approvers[0]
+    secret = passwords(settings.airflow_home)[approver]
+    cookies = _log_in(browser, airflow, secret, approver)
+    _picture(browser, cookies, f"{airflow}{answer_link(asked)}", DESK, "approval")
+
+
+def _log_in(browser: Browser, airflow: str, password: str, user: str = "analyst") -> Any:
     page = browser.new_page()
     page.goto(airflow)
-    page.fill("input[name=username]", "analyst")
+    page.fill("input[name=username]", user)
     page.fill("input[name=password]", password)
     page.click("button[type=submit]")
     page.get_by_role("link", name="Reports").wait_for()

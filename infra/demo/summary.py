@@ -13,11 +13,11 @@ from infra.ledger.run_records import RunRecords
 from infra.placements import HOME
 from infra.places import PAGE, REPOSITORY
 from infra.records.release import Judgement, PublishRecord, VerdictRecord
+from infra.report.results import RESULT_WORDS, judgement_texts
 from infra.storage import Storage
 
 EXAMPLE_USERS, EXAMPLE_ITEMS = 5, 3
 WHY_WIDTH = 50
-RESULTS = {"met": "pass", "missed": "FAIL"}
 
 
 def summary(storage: Storage, run: str, took: str) -> str:
@@ -61,14 +61,10 @@ def _verdict(verdict: VerdictRecord | None) -> str:
 def _judgement(judgement: Judgement) -> list[tuple[str, ...]]:
     """Return the rows of one threshold: its reason may need more than one line."""
     first, *more = textwrap.wrap(judgement.why, WHY_WIDTH) or [""]
-    result = RESULTS.get(judgement.result, judgement.result)
     name = f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric
-    rows: list[tuple[str, ...]] = [(name, _value(judgement.value), judgement.limit, result, first)]
+    texts, result = judgement_texts(judgement), RESULT_WORDS[judgement.result]
+    rows: list[tuple[str, ...]] = [(name, *texts, result, first)]
     return rows + [("", "", "", "", line) for line in more]
-
-
-def _value(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.4g}"
 
 
 def _live(record: PublishRecord | None) -> str:

@@ -42,6 +42,15 @@ def history(storage: Storage) -> Iterator[PublishRecord]:
         yield _read(storage, number)
 
 
+def standing(storage: Storage) -> Iterator[PublishRecord]:
+    """Give the pointers to what nobody has rolled back from since, the newest first."""
+    out = set[str]()
+    for pointer in history(storage):
+        out |= {withdrawn.version for withdrawn in pointer.withdrawn}
+        if pointer.version not in out:
+            yield pointer
+
+
 def between(storage: Storage, first: int, last: int) -> Iterator[PublishRecord]:
     """Give the pointers of these numbers that there are, the oldest first; raises as `live`."""
     for number in numbers(storage.published, LIVE):

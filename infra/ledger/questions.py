@@ -1,13 +1,16 @@
 """The questions that runs put to people, numbered: the newest may wait, all others are over.
 
 What a person answered is in the record of the run that asked. This list says which run that is,
-without looking through all of them, and when a message about a question last went out.
+without looking through all of them. That a message about a question went out is a record of its
+own, of the same number in the folder `told`: each is written once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from pydantic import AwareDatetime
 
@@ -17,21 +20,31 @@ from infra.records.release import ApprovalRecord
 from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.numbered import append, key, numbers
+from infra.stores.object_store import AlreadyExistsError
 
 CURE = "Restore it from a backup of the reports."
+TOLD = f"{QUESTIONS}/told"
 TELL_EVERY = timedelta(hours=24)
 
 
 class QuestionRecord(Strict):
-    """A question as it was put to people: by which run, and whether a message about it went out.
+    """A question as it was put to people, and by which run.
 
-    `asked_in` is that of the `ApprovalRecord` of the run, which has the answer.
+    `asked_in` is that of the `ApprovalRecord` of the run, which has the answer. Only an earlier
+    Catwalk wrote here whether a message went out, `told`.
     """
 
     run: str
     asked_in: str
     at: AwareDatetime
     told: bool = False
+
+
+class NoticeRecord(Strict):
+    """That a message about a question went out to people, and when."""
+
+    asked_in: str
+    at: AwareDatetime
 
 
 def note_question(storage: Storage, run: str, asked_in: str, now: datetime) -> QuestionRecord:
@@ -67,15 +80,18 @@ def is_to_be_told(storage: Storage, asked_in: str) -> bool:
     _, question = _asked_in(storage, asked_in)
     if question is None:
         return True
-    return not any(other.told for other in _since(storage, question.at - TELL_EVERY))
+    told, earliest = set(numbers(storage.reports, TOLD)), question.at - TELL_EVERY
+    before = takewhile(lambda numbered: numbered[1].at > earliest, _numbered(storage))
+    return not any(other.told or number in told for number, other in before)
 
 
 def note_told(storage: Storage, asked_in: str) -> None:
     """Write down that a message about the question of a run of Airflow went out."""
-    place, question = _asked_in(storage, asked_in)
+    number, question = _asked_in(storage, asked_in)
     if question is not None:
-        content = question.model_copy(update={"told": True}).model_dump_json(indent=1).encode()
-        storage.reports.write(place, content)
+        notice = NoticeRecord(asked_in=asked_in, at=datetime.now(UTC))
+        with suppress(AlreadyExistsError):  # the task ran again
+            storage.reports.create(key(TOLD, number), notice.model_dump_json(indent=1).encode())
 
 
 def approval_of(storage: Storage, question: QuestionRecord) -> ApprovalRecord | None:
@@ -91,21 +107,14 @@ def waiting_question(storage: Storage) -> ApprovalRecord | None:
     return approval if approval and approval.answer == "waiting" else None
 
 
-def _numbered(storage: Storage) -> Iterator[tuple[str, QuestionRecord]]:
+def _numbered(storage: Storage) -> Iterator[tuple[int, QuestionRecord]]:
     for number in reversed(numbers(storage.reports, QUESTIONS)):
         place = key(QUESTIONS, number)
         content = storage.reports.read(place)
-        yield place, parse_json(content, QuestionRecord, f"The question {place}", CURE)
+        yield number, parse_json(content, QuestionRecord, f"The question {place}", CURE)
 
 
-def _asked_in(storage: Storage, asked_in: str) -> tuple[str, QuestionRecord | None]:
-    """Return the newest question of a run of Airflow, and its key."""
-    mine = ((place, asked) for place, asked in _numbered(storage) if asked.asked_in == asked_in)
-    return next(mine, ("", None))
-
-
-def _since(storage: Storage, moment: datetime) -> Iterator[QuestionRecord]:
-    for question in questions(storage):
-        if question.at <= moment:
-            return
-        yield question
+def _asked_in(storage: Storage, asked_in: str) -> tuple[int, QuestionRecord | None]:
+    """Return the newest question of a run of Airflow, and its number."""
+    mine = ((number, asked) for number, asked in _numbered(storage) if asked.asked_in == asked_in)
+    return next(mine, (0, None))

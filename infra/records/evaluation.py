@@ -73,6 +73,9 @@ class Score(Strict):
 
     `intervals` are the 95% intervals of some metrics over users. `noise` is what this run measured
     of training again, `pooled` the same from the last runs with equal parameters together.
+    `approved` is what the same recipe reached in the run whose release a person approved last, by
+    ranking metric; empty where it was not in that run, or nobody approved one. `class_path` is the
+    class of the model; earlier records do not name it.
     """
 
     name: str
@@ -83,9 +86,16 @@ class Score(Strict):
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     noise: NoiseByMetric = None
     pooled: dict[str, Noise] = Field(default_factory=dict)
+    approved: dict[str, float] = Field(default_factory=dict)
+    class_path: str = ""
     baseline: bool = False
     comparisons: tuple[Comparison, ...] = ()
     slices: tuple[Slice, ...] = ()
+
+    @property
+    def recipe(self) -> tuple[str, dict[str, str | int | float | bool | None]]:
+        """What two models have in common that are trained alike."""
+        return self.class_path, self.parameters
 
 
 class Anchor(Strict):

@@ -61,6 +61,8 @@ class Check(Strict):
     not_judged : str
         Why the rule had nothing to compare with, in words; such a check neither passed nor
         failed. Empty for all others.
+    because : str
+        The fault, in one sentence, that this failure follows from; empty where it stands alone.
     examples : tuple of dict
         A few rows that break the rule: keys, ids and values, never raw text.
     """
@@ -75,6 +77,7 @@ class Check(Strict):
     passed: bool
     partition: str = ""
     not_judged: str = ""
+    because: str = ""
     examples: tuple[Example, ...] = Field(default=(), max_length=MOST_EXAMPLES)
 
     @property
@@ -94,6 +97,7 @@ class GateRecord(Strict):
 
     `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`;
     `decided` is what people decided on batches since the last decision of a gate before it.
+    `notes` say which batches were accepted unchecked, since they brought no new event, and why.
     """
 
     gate: str
@@ -104,6 +108,7 @@ class GateRecord(Strict):
     checks: tuple[Check, ...]
     waiting: tuple[str, ...] = ()
     decided: dict[str, BatchDecision] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -149,8 +149,9 @@ class VerdictRecord(Strict):
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""
-        missed = sum(not judgement.passed for judgement in self.judgements)
-        return {"outcome": self.outcome, "candidate": self.candidate, "missed": missed}
+        results = [judgement.result for judgement in self.judgements]
+        counted = {"missed": results.count("missed"), "cannot_tell": results.count("cannot tell")}
+        return {"outcome": self.outcome, "candidate": self.candidate, **counted}
 
 
 class ApprovalRecord(Strict):

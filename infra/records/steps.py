@@ -120,6 +120,11 @@ STEPS = (
         "release",
     ),
     Step(
+        "tell_approvers",
+        PRODUCT,
+        "its worker was lost; nobody was told of the question, which waits",
+    ),
+    Step(
         "publish",
         PRODUCT,
         "the log says what is against it, or another publisher won",

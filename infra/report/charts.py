@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import Judgement, VerdictRecord
+from infra.report.results import bounds_of, judgement_texts
+from infra.report.units import MOST_DIGITS, beside, digits_beside, unit_of, written
 from infra.report.wording import NOTHING, decimals, is_share, number, plain_name, shortened
 
 LABEL_LENGTH = 28  # letters of 14 px that fit beside a value on a phone of 390 px
@@ -55,7 +57,7 @@ class Line:
     """
 
     text: str
-    passed: bool
+    missed: bool
     mark: str
     at: float | None
 
@@ -123,38 +125,51 @@ def all_metrics(evaluation: EvaluationRecord) -> list[str]:
 
 def value_text(metric: str, value: float | None, column: Sequence[float]) -> str:
     """Write a value of a metric with as many decimals as its whole column has."""
-    share = is_share(metric)
-    return number(value, share=share, digits=decimals(column, share=share) if column else 0)
+    digits = decimals(column, share=is_share(metric)) if column else 0
+    return written(value, unit_of(metric), digits)
 
 
 def _chart(
     metric: str, scores: Sequence[Score], chosen: str, judgements: Sequence[Judgement]
 ) -> Chart:
     values = [score.metrics[metric] for score in scores if metric in score.metrics]
-    bounds = [judgement.bound for judgement in judgements if judgement.bound is not None]
+    bounds = [bound for judgement in judgements for bound in bounds_of(judgement)]
     ends = [end for score in scores for end in score.intervals.get(metric, ())]
     scale = _Scale(metric, values, [*bounds, *ends])
     return Chart(
         metric=metric,
         title=plain_name(metric),
-        bars=tuple(_bar(metric, score, chosen, scale) for score in scores),
+        bars=tuple(_bar(metric, score, chosen, scale, bounds) for score in scores),
         lines=tuple(_line(judgement, scale) for judgement in judgements),
     )
 
 
-def _bar(metric: str, score: Score, chosen: str, scale: _Scale) -> Bar:
+def _bar(metric: str, score: Score, chosen: str, scale: _Scale, bounds: Sequence[float]) -> Bar:
     value = score.metrics.get(metric)
     start, width = (0.0, None) if value is None else scale.span(value)
     judged = score.role == "candidate" and score.name == chosen
-    text = "not measured" if value is None else value_text(metric, value, scale.values)
+    text = "not measured"
+    if value is not None:
+        text = _beside_limits(metric, value, scale.values, bounds if judged else ())
     ends = score.intervals.get(metric)
     interval = None if ends is None else (scale.at(ends[0]), scale.at(ends[1]))
     return Bar(score.name, score.role, judged, text, start, width, interval)
 
 
+def _beside_limits(
+    metric: str, value: float, column: Sequence[float], bounds: Sequence[float]
+) -> str:
+    """Write a value as its column does, or as exactly as its limits ask for."""
+    unit, digits = unit_of(metric), decimals(column, share=is_share(metric))
+    needed = digits_beside([value], bounds, unit)
+    exact = value in bounds or needed > MOST_DIGITS
+    return beside(value, bounds, unit) if exact else written(value, unit, max(digits, needed))
+
+
 def _line(judgement: Judgement, scale: _Scale) -> Line:
     at = None if judgement.bound is None else scale.at(judgement.bound)
-    return Line(judgement.limit, judgement.passed, MARKS[judgement.result], at)
+    _, limit = judgement_texts(judgement)
+    return Line(limit, judgement.result == "missed", MARKS[judgement.result], at)
 
 
 class _Scale:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from infra.records.gates import Check, Example, GateRecord
 from infra.records.release import Judgement
 from infra.report import wording
+from infra.report.units import PLAIN, SHARE, Unit, beside, range_text, unit_of
 
 LONGEST_CELL = 60  # letters of one value of an example row
 _SOURCE = re.compile(r"source=(.+)|batch=(.+)-\d+")
@@ -18,20 +20,51 @@ def worst_first(gate: GateRecord) -> list[Check]:
     return sorted(gate.checks, key=lambda check: order.index(check.severity))
 
 
-def counts_a_share(check: Check) -> bool:
-    """Tell whether the values of a check are parts of a whole."""
-    ends = [end for end in (check.min, check.max) if end is not None]
-    within_one = all(abs(number) <= 1 for number in (*ends, check.value or 0.0))
-    return within_one and wording.is_share(f"{check.name} {check.says}")
+def check_unit(check: Check) -> Unit:
+    """Return the unit of a check; numbers beyond 1 are no parts of a whole."""
+    unit = unit_of(check.name, check.says)
+    beyond_one = any(abs(number) > 1 for number in (*limits_of(check), check.value or 0.0))
+    return PLAIN if unit is SHARE and beyond_one else unit
+
+
+def limits_of(check: Check) -> list[float]:
+    """Return the ends of the range that a value must stay in."""
+    return [end for end in (check.min, check.max) if end is not None]
 
 
 def check_texts(check: Check) -> tuple[str, str]:
     """Return the value and the limit of a check, precise enough to tell them apart."""
-    limits = [end for end in (check.min, check.max) if end is not None]
-    share = counts_a_share(check)
-    digits = wording.beside(check.value, limits, share=share)
-    value = wording.number(check.value, share=share, digits=digits)
-    return value, wording.limit(check.min, check.max, share=share)
+    unit = check_unit(check)
+    return beside(check.value, limits_of(check), unit), range_text(check.min, check.max, unit)
+
+
+def told(check: Check) -> str:
+    """Say in one line what a check found: its rule, where, the value and the limit.
+
+    >>> said = {"name": "rows", "says": "events in the batch", "why": "w", "severity": "critical"}
+    >>> told(Check(**said, value=0, min=1, passed=False, partition="batch=shop-000001"))
+    'events in the batch in batch=shop-000001: 0 (at least 1)'
+    """
+    value, allowed = check_texts(check)
+    where = f" in {check.partition}" if check.partition else ""
+    said = "not measured" if check.value is None else value
+    return f"{check.says.rstrip('.')}{where}: {said} ({allowed})"
+
+
+def faults(checks: Iterable[Check]) -> list[str]:
+    """Say what failed: a cause once for all that follows from it, then what stands alone."""
+    failed = list(checks)
+    causes = dict.fromkeys(check.because for check in failed if check.because)
+    return [*causes, *(told(check) for check in failed if not check.because)]
+
+
+def by_cause(checks: Iterable[Check]) -> dict[str, list[Check]]:
+    """Group failed checks by the cause that they follow from; what stands alone is left out."""
+    groups: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.because:
+            groups.setdefault(check.because, []).append(check)
+    return groups
 
 
 def series(gate: str, check: Check) -> str:
@@ -45,8 +78,12 @@ def series(gate: str, check: Check) -> str:
 
 
 def judgement_series(judgement: Judgement) -> str:
-    """Name what a release threshold of one run has in common with the next."""
-    return f"release/{judgement.metric}/{judgement.slice}".rstrip("/")
+    """Name what a release threshold of one run has in common with the next.
+
+    A metric may have several limits. Their numbers, and those of a rival, change from run to run.
+    """
+    kind = re.sub(r"\(.*\)|[-+.,%\d]+", "", judgement.limit)
+    return "/".join(("release", judgement.metric, judgement.slice, *kind.split()))
 
 
 def example_columns(check: Check) -> list[str]:

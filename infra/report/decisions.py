@@ -13,6 +13,7 @@ from infra.ledger.who_was_live import decided_by, parse_moment, who_was_live
 from infra.places import DECISION_LOG, LIVE
 from infra.records.release import PublishRecord
 from infra.report.runs import is_run
+from infra.report.standing import left_text, standing_of
 from infra.report.templates import Frame, fill
 from infra.storage import Storage
 from infra.stores.numbered import missing, numbers
@@ -94,7 +95,14 @@ def find_decisions(storage: Storage, asked: str = "", before: int | None = None)
 
 def render_decisions(page: DecisionsPage, frame: Frame) -> str:
     """Turn the page into HTML."""
-    names = {"kinds": KINDS, "tones": TONES, "shown": SHOWN}
+    stands = standing_of(page.pointers)
+    names = {
+        "kinds": KINDS,
+        "tones": TONES,
+        "shown": SHOWN,
+        "standing": stands,
+        "left_text": left_text,
+    }
     return fill("decisions.html", frame, page=page, by=decided_by, is_run=is_run, **names)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.records.evaluation import Comparison, ExperimentRecord, Score
 from infra.report.slices import value_of
-from infra.report.templates import fill
+from infra.report.templates import Frame, fill
 from infra.report.wording import plain_name
 
 
@@ -28,13 +28,14 @@ class Row:
     metrics: Mapping[str, float]
 
 
-def render_experiment(record: ExperimentRecord) -> str:
+def render_experiment(record: ExperimentRecord, frame: Frame | None = None) -> str:
     """Turn the record of an experiment into its page."""
     scores = record.scores
     best = max(scores, key=lambda score: score.metrics[record.judged_by])
     heading, sentence, tone = _headline(record, best)
     return fill(
         "experiment.html",
+        frame,
         record=record,
         name=record.experiment.rpartition("/")[2],
         heading=heading,

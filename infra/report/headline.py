@@ -9,9 +9,10 @@ from typing import Literal
 from infra.records.gates import GateRecord
 from infra.records.release import VerdictRecord
 from infra.records.steps import LATER_GATES, STATIONS
+from infra.report.checks import by_cause, told
 from infra.report.results import listed, results
 from infra.report.snapshot import Snapshot
-from infra.report.wording import counted
+from infra.report.wording import counted, sentence_case
 
 Tone = Literal["good", "warn", "bad", "calm"]
 Ending = Literal[
@@ -92,7 +93,7 @@ def _released(snapshot: Snapshot) -> Headline | None:
     if published is None or verdict is None:
         return None
     went = f"went live as version {published.version}"
-    sentence = f"“{verdict.candidate}” {_met(snapshot)} and {went}."
+    sentence = f"“{verdict.candidate}” {_met(snapshot)}. It {went}."
     if snapshot.judged_again:
         sentence = f"“{published.candidate}” {went}. Judged again since, “{verdict.candidate}” "
         sentence += f"{_met(snapshot)}."
@@ -205,11 +206,13 @@ def _failures(gate: GateRecord) -> str:
     failed = [check for check in gate.checks if check.severity == "critical" and check.failed]
     if not failed:
         return "The gate stopped the data."
-    first = failed[0]
-    where = f" in {first.partition}" if first.partition else ""
-    rule = first.says.rstrip(".")
-    of_many = ", first" if len(failed) > 1 else ""
-    return f"{counted(len(failed), 'critical check')} failed{of_many}: {rule}{where}."
+    causes, alone = by_cause(failed), [check for check in failed if not check.because]
+    sentences = [f"{sentence_case(says)}." for says in causes]
+    if alone:
+        other, first = "other " if causes else "", ", first" if len(alone) > 1 else ""
+        amount = counted(len(alone), f"{other}critical check")
+        sentences.append(f"{amount} failed{first}: {told(alone[0])}.")
+    return " ".join(sentences)
 
 
 def _met(snapshot: Snapshot) -> str:
@@ -252,7 +255,9 @@ def _is_approved(snapshot: Snapshot) -> bool:
 def _warnings(snapshot: Snapshot) -> str:
     checks = (check for gate in snapshot.gates.values() for check in gate.checks)
     failed = sum(check.failed for check in checks)
-    return f" {counted(failed, 'check')} on the data failed without stopping it." if failed else ""
+    told = f" {counted(failed, 'check')} on the data failed without stopping it." if failed else ""
+    notes = (note for gate in snapshot.gates.values() for note in gate.notes)
+    return told + "".join(f" {sentence_case(note)}." for note in notes)
 
 
 def _next(snapshot: Snapshot) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from infra.errors import StorageError
@@ -21,6 +22,15 @@ from infra.report.templates import Frame, fill
 from infra.report.trends import LENGTH, Trends
 from infra.storage import Storage
 from infra.stores.object_store import ObjectStore
+from infra.utc import in_utc
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the page says beside the records: roll-backs from it, its models' pages in MLflow."""
+
+    left: tuple[str, ...] = ()
+    mlflow: tuple[tuple[str, str], ...] = ()
 
 
 def write_report(storage: Storage, run: str) -> str:
@@ -55,10 +65,22 @@ def earlier_runs(store: ObjectStore, run: str) -> Sequence[RunSummary]:
 
 
 def render(
-    snapshot: Snapshot, earlier: Sequence[RunSummary] = (), frame: Frame | None = None
+    snapshot: Snapshot,
+    earlier: Sequence[RunSummary] = (),
+    frame: Frame | None = None,
+    around: Around | None = None,
 ) -> str:
     """Turn what is known of a run, and of those before it, into the page."""
-    return fill("page.html", frame, trends=Trends(earlier), **_content(snapshot))
+    around = around or Around()
+    before = [in_utc(summary.gated_at) for summary in earlier if summary.gated_at]
+    return fill(
+        "page.html",
+        frame,
+        trends=Trends(earlier),
+        around=around,
+        gated_before=max(before, default=None),
+        **_content(snapshot),
+    )
 
 
 def _content(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,34 +1,67 @@
-"""Says in words how many thresholds were met, missed, or left open."""
+"""Says how thresholds were met: in a word, in a count, and with the value beside its limit."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from infra.records.release import Judgement
+from infra.report.units import Unit, beside, range_text, unit_of
 from infra.report.wording import counted, plain_name
+
+RESULT_WORDS = {
+    "met": "Pass",
+    "missed": "Fail",
+    "cannot tell": "Cannot tell",
+    "not judged": "Not judged",
+}
+_BARE = re.compile(r"(at least|at most) [-+.,\de]+")  # as records of an earlier Catwalk have it
 
 
 def results(judgements: Sequence[Judgement]) -> str:
-    """Say which thresholds were missed, and of which nobody can tell: neither is met."""
-    missed = [judgement for judgement in judgements if _is_missed(judgement)]
-    unsure = [judgement for judgement in judgements if _is_open(judgement)]
-    every = counted(len(judgements), "threshold")
-    if not missed and not unsure:
-        return f"met {_all(len(judgements))}"
-    met = len(judgements) - len(missed) - len(unsure)
-    first = f"missed {len(missed)} of {every} ({_names(missed)})"
-    if not missed:
-        first = f"met {met} of {every}"
-    return f"{first}, and nobody can tell of {_names(unsure)}" if unsure else first
+    """Say how many thresholds were met, and which were not: what nobody can tell is not met."""
+    missed, unsure, unjudged = (
+        [judgement for judgement in judgements if judgement.result == result]
+        for result in ("missed", "cannot tell", "not judged")
+    )
+    met, every = len(judgements) - len(missed) - len(unsure) - len(unjudged), len(judgements)
+    if met == every:
+        return "was held to no threshold" if not every else f"met {_all(every)}"
+    parts = [f"met {met} of {counted(every, 'threshold')}"]
+    if missed:
+        parts = [f"missed {len(missed)} of {counted(every, 'threshold')} ({_names(missed)})"]
+    if unsure:
+        parts.append(f"nobody can tell of {_names(unsure)}")
+    if unjudged:
+        were = "was" if len(unjudged) == 1 else "were"
+        parts.append(f"{len(unjudged)} {were} not judged ({_names(unjudged)})")
+    return ", and ".join([", ".join(parts[:-1]), parts[-1]])
 
 
-def _is_open(judgement: Judgement) -> bool:
-    undecided = judgement.result == "not judged" and judgement.outcome == "review"
-    return judgement.result == "cannot tell" or undecided
+def judgement_texts(judgement: Judgement) -> tuple[str, str]:
+    """Return the value and the limit of a threshold in one unit, precise enough to tell apart."""
+    bounds, unit = bounds_of(judgement), judgement_unit(judgement)
+    value = beside(judgement.value, bounds, unit)
+    bare = _BARE.fullmatch(judgement.limit)
+    if bare is None or not bounds:
+        return value, judgement.limit
+    low, high = (bounds[0], None) if bare[1] == "at least" else (None, bounds[0])
+    return value, range_text(low, high, unit)
 
 
-def _is_missed(judgement: Judgement) -> bool:
-    return not judgement.passed and not _is_open(judgement)
+def judgement_unit(judgement: Judgement) -> Unit:
+    """Return the unit of what was judged."""
+    return unit_of(judgement.metric)
+
+
+def bounds_of(judgement: Judgement) -> list[float]:
+    """Return the number that a value is held to; nothing where a limit is known in words alone."""
+    return [] if judgement.bound is None else [judgement.bound]
+
+
+def listed(names: list[str]) -> str:
+    """Join names as one says them: `a, b and c`."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def _names(judgements: list[Judgement]) -> str:
@@ -37,8 +70,3 @@ def _names(judgements: list[Judgement]) -> str:
 
 def _all(amount: int) -> str:
     return "the one threshold" if amount == 1 else f"all {amount} thresholds"
-
-
-def listed(names: list[str]) -> str:
-    """Join names as one says them: `a, b and c`."""
-    return " and ".join(", ".join(names).rsplit(", ", 1))

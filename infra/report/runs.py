@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from infra.ledger.who_was_live import decided_by
 from infra.records.release import ApprovalRecord
+from infra.report.curves import Chart
 from infra.report.headline import Ending
+from infra.report.standing import Standing, left_text
 from infra.report.summary import RunSummary, load_summary, summary_now
 from infra.report.templates import Frame, fill
 from infra.report.wording import moment
@@ -41,6 +44,25 @@ class RunsPage:
     older: str | None
 
 
+@dataclass(frozen=True)
+class Top:
+    """What stands on top of the list: what is live, the last runs as curves, what waits.
+
+    Attributes
+    ----------
+    waits : ApprovalRecord or None
+        The question that waits for a person.
+    stopped : tuple of str
+        The batches that wait for a decision.
+    """
+
+    now: Standing = field(default_factory=Standing)
+    drawn: Chart | None = None
+    metric: str = ""
+    waits: ApprovalRecord | None = None
+    stopped: tuple[str, ...] = ()
+
+
 def is_run(name: str) -> bool:
     """Tell whether a name can be the folder of a run, and nothing else."""
     return _RUN.fullmatch(name) is not None
@@ -68,13 +90,13 @@ def all_runs(store: ObjectStore, died: Collection[str] = ()) -> list[str]:
     `died` are runs that failed: they are among them even if no step left a record.
     """
     names = {*died, *(key.split("/", 1)[0] for key in store.list("") if "/" in key)}
-    return sorted(filter(is_run, names), key=_by_time, reverse=True)
+    return sorted(filter(is_run, names), key=run_order, reverse=True)
 
 
 def runs_before(store: ObjectStore, run: str, amount: int) -> list[RunSummary]:
     """Return the summaries of the last runs before one, oldest first."""
-    earlier = [name for name in all_runs(store) if _by_time(name) < _by_time(run)]
-    return list(reversed(_read(load_summary, store, earlier[:amount])))
+    earlier = [name for name in all_runs(store) if run_order(name) < run_order(run)]
+    return list(reversed(read_summaries(load_summary, store, earlier[:amount])))
 
 
 def find_runs(
@@ -99,11 +121,11 @@ def find_runs(
     died : collection of str
         Those among them that failed, and are listed even if no step left a record.
     """
-    runs = [run for run in all_runs(store, died) if not after or _by_time(run) < _by_time(after)]
+    runs = [run for run in all_runs(store, died) if not after or run_order(run) < run_order(after)]
     rows: list[RunSummary] = []
     for start in range(0, min(len(runs), LOOKED_AT), SHOWN):
         part = runs[start : min(start + SHOWN, LOOKED_AT)]
-        for now in _read(summary_now, store, _candidates(store, part, ending, over), over):
+        for now in read_summaries(summary_now, store, _candidates(store, part, ending, over), over):
             if ending in (None, now.ending):
                 rows.append(now)
             if len(rows) == SHOWN:
@@ -116,9 +138,9 @@ def render_runs(
     frame: Frame,
     ending: Ending | None,
     after: str,
-    waits: ApprovalRecord | None = None,
+    top: Top | None = None,
 ) -> str:
-    """Turn a page of runs into HTML; `waits` is the question that stands on top."""
+    """Turn a page of runs into HTML."""
     older = {"verdict": ending, "after": page.older}
     query = urlencode({name: value for name, value in older.items() if value})
     return fill(
@@ -128,13 +150,16 @@ def render_runs(
         names=NAMES,
         chosen=ending,
         first=not after,
-        waits=waits,
+        top=top or Top(),
+        by=decided_by,
+        left_text=left_text,
         older=query if page.older else "",
         run_title=run_title,
     )
 
 
-def _by_time(run: str) -> tuple[str, str]:
+def run_order(run: str) -> tuple[str, str]:
+    """Return by what runs are sorted: their time to the second, then their name."""
     match = _ID.match(run)
     return (match["time"] if match else "", run)
 
@@ -150,16 +175,17 @@ def _candidates(
         return list(runs)
     return [
         summary.run
-        for summary in _read(load_summary, store, runs, over)
+        for summary in read_summaries(load_summary, store, runs, over)
         if summary.ending == ending
     ]
 
 
-def _read(
+def read_summaries(
     how: Callable[..., RunSummary],
     store: ObjectStore,
     runs: Sequence[str],
     over: Collection[str] = (),
 ) -> list[RunSummary]:
+    """Return what a way of reading gives for each run, several at once."""
     with ThreadPoolExecutor(READERS) as readers:
         return list(readers.map(lambda run: how(store, run, over=run in over), runs))

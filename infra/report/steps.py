@@ -8,6 +8,7 @@ from infra.records.gates import GateRecord
 from infra.records.release import Judgement, VerdictRecord
 from infra.records.steps import LATER_GATES, STATIONS
 from infra.report.headline import Tone
+from infra.report.results import RESULT_WORDS
 from infra.report.snapshot import Snapshot
 from infra.report.wording import plain_name
 
@@ -21,12 +22,7 @@ VERDICT_WORDS: dict[str, tuple[str, Tone]] = {
     "review": ("Review", "warn"),
     "reject": ("Rejected", "bad"),
 }
-JUDGEMENT_WORDS: dict[str, tuple[str, Tone]] = {
-    "met": ("Pass", "good"),
-    "missed": ("Fail", "warn"),
-    "cannot tell": ("Cannot tell", "calm"),
-    "not judged": ("Not judged", "calm"),
-}
+JUDGEMENT_TONES: dict[str, Tone] = {"met": "good", "missed": "warn"}  # the rest is calm
 APPROVAL_WORDS: dict[str, tuple[str, Tone]] = {
     "waiting": ("Waits for a person", "warn"),
     "approved": ("Approved", "warn"),
@@ -67,7 +63,7 @@ def verdict_state(verdict: VerdictRecord, snapshot: Snapshot) -> tuple[str, Tone
 
 def judgement_state(judgement: Judgement) -> tuple[str, Tone]:
     """Say how a threshold was met; the colour shows what follows from it."""
-    word, tone = JUDGEMENT_WORDS[judgement.result]
+    word, tone = RESULT_WORDS[judgement.result], JUDGEMENT_TONES.get(judgement.result, "calm")
     return word, tone if judgement.passed else VERDICT_WORDS[judgement.outcome][1]
 
 

@@ -8,10 +8,12 @@ from itertools import takewhile
 
 from infra.records.gates import Check
 from infra.records.release import Judgement
-from infra.report.checks import counts_a_share, judgement_series, series
+from infra.report.checks import check_unit, judgement_series, limits_of, series
+from infra.report.results import bounds_of, judgement_unit
 from infra.report.runs import run_title
-from infra.report.summary import RunSummary, Trace
-from infra.report.wording import counted, is_share, number
+from infra.report.summary import RunSummary, Trace, trace_of
+from infra.report.units import Unit, written
+from infra.report.wording import counted
 
 LENGTH = 12  # runs before this one; more do not fit beside a value
 WIDTH, HEIGHT, MARGIN = 112.0, 26.0, 4.0
@@ -23,7 +25,7 @@ class Dot:
 
     x: float
     y: float | None
-    passed: bool
+    passed: bool | None
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class Trends:
         """Return the trend of a check; None where no earlier run knew it, or it was not judged."""
         if check.not_judged:
             return None
-        limits = [end for end in (check.min, check.max) if end is not None]
         now = Trace(value=check.value, passed=not check.failed)
-        return self._trend(series(gate, check), now, limits, counts_a_share(check))
+        return self._trend(series(gate, check), now, limits_of(check), check_unit(check))
 
     def of_judgement(self, judged: Judgement) -> Trend | None:
-        """Return the trend of a release threshold; None where no earlier run knew it."""
-        limits = [] if judged.bound is None else [judged.bound]
-        now = Trace(value=judged.value, passed=judged.passed)
-        return self._trend(judgement_series(judged), now, limits, is_share(judged.metric))
+        """Return the trend of a release threshold; None where no run knew it."""
+        if judged.result == "not judged":
+            return None
+        key, unit = judgement_series(judged), judgement_unit(judged)
+        return self._trend(key, trace_of(judged), bounds_of(judged), unit)
 
-    def _trend(self, key: str, now: Trace, limits: list[float], share: bool) -> Trend | None:
+    def _trend(self, key: str, now: Trace, limits: list[float], unit: Unit) -> Trend | None:
         earlier = [
             (summary.run, summary.traces[key]) for summary in self._earlier if key in summary.traces
         ]
@@ -78,23 +80,24 @@ class Trends:
             dots=dots,
             lines=tuple(_lines(dots)),
             limits=limit_lines,
-            summary=_summary(traces, share),
-            since="" if now.passed else _since(earlier),
+            summary=_summary(traces, unit),
+            since=_since(earlier) if now.passed is False else "",
         )
 
 
 def _since(earlier: Sequence[tuple[str, Trace]]) -> str:
-    failures = takewhile(lambda run: not run[1].passed, reversed(earlier))
+    failures = takewhile(lambda run: run[1].passed is False, reversed(earlier))
     failed = [name for name, _ in failures]
     if not failed:
-        return "New: it passed in the run before."
+        before = "it passed" if earlier[-1][1].passed else "nobody could tell"
+        return f"New: {before} in the run before."
     longer = "at least " if len(failed) == len(earlier) else ""
     return f"Fails since {longer}{run_title(failed[-1])}: {len(failed) + 1} runs in a row."
 
 
-def _summary(traces: Sequence[Trace], share: bool) -> str:
-    values = ", ".join(number(trace.value, share=share) for trace in traces)
-    failed = sum(not trace.passed for trace in traces)
+def _summary(traces: Sequence[Trace], unit: Unit) -> str:
+    values = ", ".join(written(trace.value, unit) for trace in traces)
+    failed = sum(trace.passed is False for trace in traces)
     return f"Last {counted(len(traces), 'run')}, oldest first: {values}. Failed in {failed}."
 
 

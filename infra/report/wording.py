@@ -6,15 +6,16 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from infra.settings import shop_zone
 from infra.utc import in_utc
 
 NOTHING = "—"
-SHARE_WORDS = frozenset({"share", "shares", "coverage", "fraction", "percent", "percentage"})
-ACRONYMS = frozenset({"auc", "ctr", "id", "ids", "map", "mrr", "ndcg", "utc"})
+SHARE_WORDS = frozenset({"share", "shares", "coverage", "overlap", "fraction", "percent"})
+ACRONYMS = frozenset({"auc", "ctr", "id", "ids", "map", "mb", "mrr", "ndcg", "utc"})
 
 
 def is_share(name: str) -> bool:
-    """Tell from its name or its sentence whether a number is a part of a whole.
+    """Tell from its name whether a number is a part of a whole.
 
     >>> is_share("user_coverage"), is_share("ndcg_at_10")
     (True, False)
@@ -60,38 +61,6 @@ def decimals(values: Sequence[float], *, share: bool = False) -> int:
     return 2 if highest < 10 else 1
 
 
-def beside(value: float | None, limits: Sequence[float], *, share: bool = False) -> int:
-    """Return the decimals at which a value does not look like a limit that it misses.
-
-    >>> beside(0.94996, [0.95], share=True)
-    3
-    """
-    if value is None:
-        return decimals(limits, share=share)
-    fitting = decimals([value], share=share)
-    for digits in range(fitting, 12):
-        shown = {number(limit, share=share, digits=digits) for limit in limits if limit != value}
-        if number(value, share=share, digits=digits) not in shown:
-            return digits
-    return fitting
-
-
-def limit(low: float | None, high: float | None, *, share: bool = False) -> str:
-    """Write the range a value must stay in.
-
-    >>> limit(0.95, None, share=True), limit(None, 30), limit(0, 0), limit(1, 5)
-    ('at least 95%', 'at most 30', 'exactly 0', '1 to 5')
-    """
-    low_text, high_text = _exact(low, share), _exact(high, share)
-    if low is None and high is None:
-        return NOTHING
-    if low == high:
-        return f"exactly {low_text}"
-    if high is None:
-        return f"at least {low_text}"
-    return f"at most {high_text}" if low is None else f"{low_text} to {high_text}"
-
-
 def shortened(text: str, length: int) -> str:
     """Leave out the middle of what is too long; both ends tell names apart.
 
@@ -130,8 +99,17 @@ def in_words(text: str, name: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """Write a time of day with its date, in UTC."""
-    return f"{in_utc(at):%-d %b %Y, %H:%M} UTC"
+    """Write a time of day with its date, in UTC; before it in the zone of the shop, if it has one.
+
+    >>> moment(datetime(2026, 11, 24, 14, 5))
+    '24 Nov 2026, 14:05 UTC'
+    """
+    utc = in_utc(at)
+    local = utc.astimezone(shop_zone())
+    if local.utcoffset() == utc.utcoffset():
+        return f"{utc:%-d %b %Y, %H:%M} UTC"
+    day = "" if local.date() == utc.date() else f"{utc:%-d %b}, "
+    return f"{local:%-d %b %Y, %H:%M %Z} ({day}{utc:%H:%M} UTC)"
 
 
 def size(amount: int) -> str:
@@ -157,11 +135,3 @@ def counted(amount: int, noun: str) -> str:
 
 def _acronym(word: str) -> str:
     return word.upper() if word.lower() in ACRONYMS else word
-
-
-def _exact(end: float | None, share: bool) -> str:
-    """Write a limit with all the digits its owner gave it, and no more."""
-    if end is None:
-        return NOTHING
-    digits = f"{100 * end if share else end:,.10f}".rstrip("0").rstrip(".")
-    return f"{digits}%" if share else digits

@@ -103,7 +103,7 @@ def _core(settings: Settings, keys: Keys, dags: Path) -> dict[str, str]:
     users = ",".join(f"{name}:{role}" for name, role in USERS.items())
     return {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "infra.airflow.patient_executor.PatientExecutor",
         "AIRFLOW__CORE__FERNET_KEY": keys.fernet,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS_FOLDER),

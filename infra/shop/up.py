@@ -69,7 +69,7 @@ def start_mlflow(server: AirflowServer) -> None:
     stores = ["--backend-store-uri", settings.mlflow_uri, "--artifacts-destination", artifacts]
     few = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 0.6 GB in 2 processes, not 1.8 in 10
     server.launch("mlflow", [*command, "--workers", "1", *stores], **few)
-    health = f"{mlflow_address(settings)}/health"
+    health = f"{settings.mlflow_address}/health"
 
     def answers() -> bool:
         server.check()  # ends the wait where MLflow has ended
@@ -91,13 +91,6 @@ def start_serving(server: AirflowServer, module: str) -> str:
     return f"{where}\n  Token    {token} (shown this once)" if token else where
 
 
-def mlflow_address(settings: Settings) -> str:
-    """Return where MLflow's pages are."""
-    if settings.mlflow_uri.startswith("http"):
-        return settings.mlflow_uri
-    return f"http://127.0.0.1:{settings.mlflow_port}"
-
-
 def welcome(settings: Settings, next_step: str) -> str:
     """Say where everything is and who may enter."""
     secret = passwords(settings.airflow_home)
@@ -108,7 +101,7 @@ def welcome(settings: Settings, next_step: str) -> str:
         [
             "",
             f"  Airflow  http://127.0.0.1:{settings.airflow_port}",
-            f"  MLflow   {mlflow_address(settings)}",
+            f"  MLflow   {settings.mlflow_address}",
             f"  Files    {settings.home}",
             "",
             text_table(("User", "Password", "Role", "May"), users),

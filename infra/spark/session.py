@@ -116,12 +116,16 @@ def start_local(settings: Settings) -> SparkSession:
 def read_table(spark: SparkSession, table: Table, addresses: Sequence[str]) -> DataFrame:
     """Read finished partitions of a table and check what Parquet forgets.
 
-    Columns that files of an earlier version lack read as null.
+    Columns that files of an earlier version lack read as null. The footer of the first partition
+    alone is looked at, as asking Spark for each costs a job of its own, for hundreds of batches. A
+    required column that any partition lacks is null in its rows, which fails the job; another one
+    reads as null.
 
     Raises
     ------
     StorageError
-        A partition lacks another column; a required column that holds a null fails the job.
+        The first partition lacks a column that no version was without. A required column that
+        holds a null, or that another partition lacks, fails the job.
     """
     from pyspark.sql import functions as F
 

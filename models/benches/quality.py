@@ -23,10 +23,11 @@ from models.benches.public_data import crossvalidated, data_folder, online_retai
 from models.candidates import Candidate, load_candidates, make
 from models.data.holdout import Holdout, select
 from models.data.run_tables import RunTables
-from models.evaluation.measure import Rows, whole_ranking_auc
+from models.evaluation.measure import whole_ranking_auc
 from models.evaluation.score_run import Entrant, score_run
-from models.recommender import Recipe, Recommendations, Recommender
+from models.recommender import Recipe, Recommender
 from models.recommenders.lightfm_hybrid import LightFMHybrid
+from models.recommenders.todays_model import TodaysModel
 from models.training.seed_noise import seed_noise
 
 # LightFM's documentation, hybrid_crossvalidated: WARP, 30 components, 3 epochs, item_alpha 1e-6
@@ -91,12 +92,8 @@ def bench_online_retail(tables: RunTables, settings: Settings) -> dict[str, dict
 def _auc(name: str, recipe: Recipe, holdout: Holdout, tables: RunTables) -> float:
     started = time.perf_counter()
     model = recipe.fit(tables.train, tables.items)
-    everyone = np.arange(len(holdout.users))
-
-    def ask(rows: Rows, k: int) -> Recommendations:
-        return model.recommend(holdout.users[rows], k)
-
-    value = float(whole_ranking_auc(ask, holdout, everyone).mean())
+    todays = TodaysModel(model, tables.items.items, tables.items.recommendable)
+    value = float(whole_ranking_auc(todays, holdout, np.arange(len(holdout.users))).mean())
     print(f"  {name:28} AUC {value:.3f}   {time.perf_counter() - started:5.1f} s", flush=True)
     return value
 

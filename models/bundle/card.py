@@ -13,6 +13,7 @@ from infra.ledger.run_records import RunRecords
 from infra.placements import Placements
 from infra.records.evaluation import Score
 from infra.records.release import RefitRecord, VerdictRecord
+from infra.report.units import unit_of, written
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.training.trained_model import Fit
@@ -121,7 +122,8 @@ def card_page(card: Mapping[str, Any]) -> str:
 def _numbers(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, value in sorted(card["metrics"].items()):
         bounds = card["intervals"].get(name)
-        yield name, f"{value:.4g}", " to ".join(f"{bound:.4g}" for bound in bounds or ())
+        unit = unit_of(name)
+        yield name, written(value, unit), " to ".join(written(end, unit) for end in bounds or ())
 
 
 def _lists(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

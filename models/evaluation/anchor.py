@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from infra.errors import CatwalkError, SettingsError
-from infra.ledger.live_pointer import history
+from infra.ledger.live_pointer import standing
 from infra.places import version_key
 from infra.records.release import LiveRecipe, PublishRecord
 from infra.records.run_rules import AnchorPlan
@@ -27,22 +27,25 @@ def plan_anchor(
 ) -> AnchorPlan | None:
     """Say which recipe the candidates of a run are held against; None before the first release.
 
-    That of the version which was live `days` ago; in a younger shop, of the last release that a
-    person approved, or of the first. Where it cannot be made any more, of the last release that a
-    person approved since; without one, the plan says what is `missing`.
+    That of the version which was live `days` ago, also where a person has approved another one
+    since; in a younger shop, of the last release that a person approved, or of the first. Where it
+    cannot be made, as pointers of an earlier Catwalk do not name it, of the last release that a
+    person approved since, or else of the oldest since that can be; without any, the plan says what
+    is `missing`.
     """
-    wanted = list(_wanted(storage, now - timedelta(days=days)))
-    plans = [_plan(storage, pointer, candidates) for pointer in wanted]
-    return next((plan for plan in plans if not plan.missing), plans[0] if plans else None)
+    first = None
+    for pointer in _wanted(storage, now - timedelta(days=days)):
+        plan = _plan(storage, pointer, candidates)
+        if not plan.missing:
+            return plan
+        first = first or plan
+    return first
 
 
 def _wanted(storage: Storage, then: datetime) -> Iterator[PublishRecord]:
     """Give the pointers whose recipe may be the anchor, the most wanted first."""
-    since, before, out = list[PublishRecord](), None, set[str]()
-    for pointer in history(storage):
-        out |= {withdrawn.version for withdrawn in pointer.withdrawn}
-        if pointer.version in out:
-            continue
+    since, before = list[PublishRecord](), None
+    for pointer in standing(storage):
         if pointer.at <= then:
             before = pointer
             break
@@ -53,8 +56,7 @@ def _wanted(storage: Storage, then: datetime) -> Iterator[PublishRecord]:
     if before is not None:
         yield before
     yield from approved[:1]
-    if before is None:
-        yield from since[-1:]
+    yield from reversed(since)
 
 
 def _plan(storage: Storage, pointer: PublishRecord, candidates: Iterable[Candidate]) -> AnchorPlan:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from infra.records.evaluation import Comparison, Role, Score
-from models.candidates import ANCHOR
-from models.evaluation.measure import Measured, Sitting
+from models.candidates import ANCHOR, MOVED
+from models.evaluation.measure import EvaluationData, Measured
 from models.evaluation.slices import SHOWN, kinds, newcomers_slice, score_slices
 from models.metrics.confidence import Margin, intervals, margins, sample
 from models.metrics.lists import overlap
@@ -20,7 +20,11 @@ Scored: TypeAlias = tuple[Score, Measured]  # the score holds what the lists do 
 
 
 def compared(
-    scored: Sequence[Scored], sitting: Sitting, rivals: frozenset[str], judged_by: str, seed: int
+    scored: Sequence[Scored],
+    data: EvaluationData,
+    rivals: frozenset[str],
+    judged_by: str,
+    seed: int,
 ) -> tuple[Score, ...]:
     """Complete the scores of all models of a run, in their order.
 
@@ -29,7 +33,7 @@ def compared(
     """
     against = rivals | {CHAMPION, ANCHOR}
     comparisons = _comparisons(scored, against, judged_by, seed)
-    slices = kinds(sitting.holdout, sitting.tables)
+    slices = kinds(data.holdout, data.tables)
     shown = tuple(dict.fromkeys((*SHOWN, judged_by)))
     live = next((measured for score, measured in scored if score.role == CHAMPION), None)
 
@@ -65,6 +69,7 @@ def score_of(
         name=name,
         role=role,
         parameters=trained.fit.parameters,
+        class_path=MOVED.get(trained.fit.class_path, trained.fit.class_path),
         metrics={**costs, "model_mb": trained.bytes / 1024**2},
         model_sha256=trained.sha256,
         noise=trained.fit.noise,

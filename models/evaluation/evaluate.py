@@ -30,6 +30,7 @@ from models.candidates import ANCHOR, Candidate, candidates_of
 from models.data.holdout import notes_of
 from models.data.run_steps import read_steps
 from models.data.run_tables import RunTables, read_run
+from models.evaluation.approved_numbers import approved_scores, with_approved_numbers
 from models.evaluation.champion import champion_of
 from models.evaluation.compare import score_of
 from models.evaluation.noise_history import past_scores, with_pooled_noise
@@ -54,7 +55,8 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         The hold-out has nobody to score on, or the tables were written again since a candidate
         learnt from them.
     """
-    tables, champion, past = read_run(storage, run), live(storage), past_scores(storage, run)
+    tables, champion = read_run(storage, run), live(storage)
+    past, approved = past_scores(storage, run), approved_scores(storage)
     missing: list[str] = []
     no_anchor: list[str] = []
     plan = rules_of(storage, run).anchor
@@ -65,11 +67,14 @@ def evaluate(storage: Storage, run: str) -> EvaluationRecord:
         _champion(storage, champion, tables, missing),
         _anchor(storage, run, plan, tables, no_anchor),
     )
-    with_noise = (
-        replace(entrant, score=with_pooled_noise(entrant.score, past)) for entrant in entrants
+    with_past = (
+        replace(
+            entrant, score=with_approved_numbers(with_pooled_noise(entrant.score, past), approved)
+        )
+        for entrant in entrants
     )
     placements, steps = placements_of(storage, run), _steps(storage, run, tables)
-    scored = score_run(tables, steps, with_noise, placements, rivals, storage.settings.seed)
+    scored = score_run(tables, steps, with_past, placements, rivals, storage.settings.seed)
     holdout, facts = scored.holdout, storage.lake.manifest(INTERACTIONS.name, run)
     notes = [*notes_of(holdout, tables), *_crawlers(facts), *missing, *scored.notes]
     record = EvaluationRecord(
@@ -108,7 +113,7 @@ def _crawlers(facts: dict[str, Any]) -> list[str]:
         return []
     return [
         f"{left_out['users']} users with {left_out['events']} events were left out: they do more "
-        "in a day than customers do."
+        "in a day than customers do. They get the list for strangers."
     ]
 
 

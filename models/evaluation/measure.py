@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +31,8 @@ from models.recommenders.todays_model import TodaysModel
 
 LONGEST = max(LENGTHS)
 BLOCK_USERS = 50_000  # 120 MB at a time for a champion's lists
-AUC_USERS = 1_000  # whole rankings cost 2 ms a user at 20,000 items; never fewer items
-AUC_PLACES = 2_000_000  # of whole rankings at a time: 24 MB
-
-Rows: TypeAlias = NDArray[np.intp] | slice
-Ask: TypeAlias = Callable[[Rows, int], Recommendations]
+AUC_USERS = 1_000  # more would move an AUC in the third digit
+AUC_PLACES = 2_000_000  # scores of everything at a time: 24 MB
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,8 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """What all models of a run are measured on.
+class EvaluationData:
+    """What all models of a run are measured on: the hold-out, the audience, the newcomers.
 
     Attributes
     ----------
@@ -83,29 +79,29 @@ class Sitting:
     newcomers: Questions | None = None
 
 
-def measure(model: Recommender, sitting: Sitting) -> Measured:
+def measure(model: Recommender, data: EvaluationData) -> Measured:
     """Measure the lists that customers would get of a model today.
 
     A model of an earlier run does not know what users took and what sold out since: what may not be
     shown is left out of its lists, as of those of any other model.
     """
-    tables, holdout, audience = sitting.tables, sitting.holdout, sitting.audience
+    tables, holdout, audience = data.tables, data.holdout, data.audience
     todays = TodaysModel(model, tables.items.items, tables.items.recommendable)
 
-    def ask(rows: Rows, k: int) -> Recommendations:
+    def ask(rows: slice) -> Recommendations:
         seen = holdout.left_out[rows]
-        return todays.recommend(holdout.users[rows], k, exclude_seen=False, seen=seen)
+        return todays.recommend(holdout.users[rows], LONGEST, exclude_seen=False, seen=seen)
 
-    lists = stacked([ask(rows, LONGEST) for rows in _blocks(len(holdout.users), BLOCK_USERS)])
+    lists = stacked([ask(rows) for rows in _blocks(len(holdout.users), BLOCK_USERS)])
     hits, relevant = hits_of(lists, holdout), holdout.relevant
     by_user = {name: metric(hits, relevant) for name, metric in RANKING.items()}
     shown = todays.recommend(
         audience.users, audience.length, exclude_seen=False, seen=audience.left_out
     )
-    newcomers = answered(model, sitting.newcomers, tables) if sitting.newcomers else {}
+    newcomers = answered(model, data.newcomers, tables) if data.newcomers else {}
     metrics = {
         **{name: float(values.mean()) for name, values in by_user.items()},
-        "auc": float(_auc(ask, holdout).mean()),
+        "auc": float(_auc(todays, holdout).mean()),
         **_list_metrics(shown, tables),
         **{name: float(values.mean()) for name, values in newcomers.items() if len(values)},
     }
@@ -130,24 +126,24 @@ def _list_metrics(lists: Recommendations, tables: RunTables) -> dict[str, float]
     }
 
 
-def whole_ranking_auc(ask: Ask, holdout: Holdout, sample: NDArray[np.intp]) -> Values:
-    """Rank everything for a sample of the users; never a sample of the items."""
-    n_items = holdout.wanted.shape[1]
+def whole_ranking_auc(model: TodaysModel, holdout: Holdout, sample: NDArray[np.intp]) -> Values:
+    """Find what a sample of the users wanted among all items, never among a sample of these."""
     values = []
-    for block in _blocks(len(sample), max(1, AUC_PLACES // n_items)):
+    for block in _blocks(len(sample), max(1, AUC_PLACES // holdout.wanted.shape[1])):
         rows = sample[block]
-        items = ask(rows, n_items).items
-        wanted = holdout.wanted[rows].toarray()
-        hits = np.take_along_axis(wanted, np.maximum(items, 0).astype(np.int64), axis=1)
-        there = items != NONE
-        values.append(auc(hits & there, there, holdout.relevant[rows]))
+        wanted = holdout.wanted[rows]
+        places, ranked = model.places(holdout.users[rows], wanted, holdout.left_out[rows])
+        users, there = np.repeat(np.arange(len(rows)), np.diff(wanted.indptr)), places != NONE
+        found = np.bincount(users[there], minlength=len(rows))
+        sums = np.bincount(users[there], places[there], len(rows)).astype(np.int64)
+        values.append(auc(found, sums, ranked, holdout.relevant[rows]))
     return np.concatenate(values)
 
 
-def _auc(ask: Ask, holdout: Holdout) -> Values:
+def _auc(model: TodaysModel, holdout: Holdout) -> Values:
     amount = len(holdout.users)
     spread = np.linspace(0, amount - 1, min(amount, AUC_USERS))
-    return whole_ranking_auc(ask, holdout, np.unique(spread.astype(np.intp)))
+    return whole_ranking_auc(model, holdout, np.unique(spread.astype(np.intp)))
 
 
 def _blocks(amount: int, step: int) -> Iterator[slice]:

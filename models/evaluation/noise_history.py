@@ -24,17 +24,22 @@ def past_scores(storage: Storage, run: str) -> tuple[Score, ...]:
         runs = list(islice(_judged_runs(storage, run), RUNS))
     except CatwalkError:
         return ()
-    return tuple(score for past in runs for score in _candidates(storage, past))
+    return tuple(score for past in runs for score in candidates_scored(storage, past))
 
 
 def with_pooled_noise(score: Score, past: Sequence[Score]) -> Score:
     """Add to a score what its own run and earlier ones with equal parameters measured together."""
-    recipe = (score.name, score.parameters)
-    alike = [*(earlier for earlier in past if (earlier.name, earlier.parameters) == recipe), score]
+    alike = [*(earlier for earlier in past if _are_alike(earlier, score)), score]
     metrics = {metric for trained in alike for metric in trained.noise or {}}
     together = {metric: pooled(_measured(metric, alike)) for metric in sorted(metrics)}
     known = {metric: noise for metric, noise in together.items() if noise is not None}
     return score.model_copy(update={"pooled": known})
+
+
+def _are_alike(earlier: Score, score: Score) -> bool:
+    """Tell whether two have one recipe; records of an earlier Catwalk do not name the class."""
+    same = (earlier.name, earlier.parameters) == (score.name, score.parameters)
+    return same and earlier.class_path in ("", score.class_path)
 
 
 def _measured(metric: str, alike: Sequence[Score]) -> Iterator[Noise]:
@@ -54,7 +59,8 @@ def _judged_runs(storage: Storage, run: str) -> Iterator[str]:
             yield decision.about
 
 
-def _candidates(storage: Storage, run: str) -> tuple[Score, ...]:
+def candidates_scored(storage: Storage, run: str) -> tuple[Score, ...]:
+    """Return the candidates of a run as they were scored; none if its record cannot be read."""
     try:
         record = RunRecords(storage, run).load_evaluation()
     except CatwalkError:

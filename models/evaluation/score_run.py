@@ -15,7 +15,7 @@ from models.data.holdout import Holdout, select
 from models.data.run_tables import RunTables
 from models.evaluation.audience import audience
 from models.evaluation.compare import compared
-from models.evaluation.measure import Measured, Sitting, measure
+from models.evaluation.measure import EvaluationData, Measured, measure
 from models.evaluation.newcomers import questions_of
 from models.evaluation.values import UserValues, values_of
 from models.metrics.ranking import require_ranking
@@ -94,24 +94,24 @@ def score_run(
         `judged_by` of the placements is no ranking metric.
     """
     require_ranking(placements.judged_by, "placements")
-    sitting, scored, notes = sitting_of(tables, steps, placements, seed), [], []
+    data, scored, notes = evaluation_data(tables, steps, placements, seed), [], []
     for entrant in entrants:
         try:
-            scored.append((entrant.score, measure(entrant.model, sitting)))
+            scored.append((entrant.score, measure(entrant.model, data)))
         except InputError as error:
             if entrant.score.role == "candidate":
                 raise
             notes.append(f"The {entrant.score.role} was not scored: {error.fact}")
-    scores = compared(scored, sitting, rivals, placements.judged_by, seed)
+    scores = compared(scored, data, rivals, placements.judged_by, seed)
     every = tuple(measured for _, measured in scored)
-    return ScoredRun(sitting.holdout, scores, every, values_of(scored, seed), tuple(notes))
+    return ScoredRun(data.holdout, scores, every, values_of(scored, seed), tuple(notes))
 
 
-def sitting_of(
+def evaluation_data(
     tables: RunTables, steps: Steps | None, placements: Placements, seed: int
-) -> Sitting:
+) -> EvaluationData:
     """Choose once on whom all models of a run are measured; raises `InputError` for nobody."""
-    return Sitting(
+    return EvaluationData(
         tables=tables,
         holdout=select(tables, placements.home.rule),
         audience=audience(tables, placements.home, seed),

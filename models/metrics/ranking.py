@@ -121,7 +121,7 @@ def mean_reciprocal_rank(hits: Hits, relevant: Counts) -> Values:
     return values
 
 
-def auc(hits: Hits, filled: NDArray[np.bool_], relevant: Counts) -> Values:
+def auc(found: Counts, places: Counts, ranked: Counts, relevant: Counts) -> Values:
     """Chance that a wanted item comes before an unwanted one in the ranking of everything.
 
     Pairs in the right order over all pairs. A wanted item missing from the ranking, as it may
@@ -130,26 +130,26 @@ def auc(hits: Hits, filled: NDArray[np.bool_], relevant: Counts) -> Values:
 
     Parameters
     ----------
-    hits : array of bool, shape (n_users, n)
-        Of whole rankings: every item that may be shown and was not seen.
-    filled : array of bool, shape (n_users, n)
-        False at places without an item, which are the last ones.
+    found : array of int, shape (n_users,)
+        How many of the wanted items are ranked.
+    places : array of int, shape (n_users,)
+        The sum of their places, from 0.
+    ranked : array of int, shape (n_users,)
+        How many items are ranked: all that may be shown to the user.
     relevant : array of int, shape (n_users,)
 
     Examples
     --------
     Wanted first and third of four: 2 + 1 right pairs of 2 x 2.
 
-    >>> hits = np.array([[True, False, True, False]])
-    >>> auc(hits, np.ones_like(hits), np.array([2])).tolist()
+    >>> auc(np.array([2]), np.array([0 + 2]), np.array([4]), np.array([2])).tolist()
     [0.75]
     """
-    unwanted = filled & ~hits
-    count = unwanted.sum(axis=1)
-    after = count[:, None] - np.cumsum(unwanted, axis=1)
-    right = (after * hits).sum(axis=1)
-    pairs = relevant * count
-    values: Values = np.divide(right, pairs, out=np.full(len(hits), 0.5), where=pairs > 0)
+    unwanted = ranked - found
+    before = places - found * (found - 1) // 2  # unwanted ones before each wanted one
+    pairs = relevant * unwanted
+    right = found * unwanted - before
+    values: Values = np.divide(right, pairs, out=np.full(len(found), 0.5), where=pairs > 0)
     return values
 
 

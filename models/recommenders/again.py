@@ -27,6 +27,8 @@ from models.recommender import (
 from models.recommenders.bestsellers import popularity
 from models.recommenders.neighbours import Known, Neighbours, assemble
 from models.recommenders.one_row import Row
+from models.recommenders.top_k import Vectors
+from models.ties import Ties
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class OwnItems:
     def own_places(self, user: str, scores: Sequence[float]) -> int:
         """See `models.recommenders.one_row.AnswersUserAtOnce`."""
         return self.neighbours.own_places(user, scores)
+
+    def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        return self.neighbours.scores_of(users)
 
     def only(self, shown: Known) -> OwnItems:
         """See `models.recommenders.capabilities.LeavesOut`."""

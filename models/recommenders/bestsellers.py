@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.metrics.ranking import K
-from models.recommender import Interactions
+from models.recommender import Interactions, UserIds
 from models.recommenders.capabilities import NOBODY
 from models.recommenders.top_k import Best, Vectors, top_k
 from models.ties import Hashes, Ties, hashes
@@ -84,6 +84,28 @@ def bestsellers(
     ties = Ties(hashes(np.array([NOBODY])), items)
     best, scores = top_k(anybody, popularity[:, None], k, recommendable, ties=ties)
     return np.repeat(best, amount, axis=0), np.repeat(scores, amount, axis=0)
+
+
+def with_strangers(
+    asked: UserIds,
+    known: NDArray[np.bool_],
+    own: Vectors,
+    sold: Vectors,
+    items: Hashes,
+    recommendable: NDArray[np.bool_],
+) -> tuple[Vectors, Ties]:
+    """Return what `capabilities.ScoresAll` promises.
+
+    Parameters
+    ----------
+    own : array of float32, shape (known users, recommendable items)
+        Of whom the model knows; all others have `sold`, the popularity of each item.
+    """
+    columns = np.flatnonzero(recommendable)
+    scores = np.full((len(asked), len(recommendable)), -np.inf, dtype=np.float32)
+    scores[:, columns] = sold[columns]
+    scores[np.ix_(known, columns)] = own
+    return scores, Ties(hashes(np.where(known, asked, NOBODY)), items)
 
 
 def _gain(before: Takers, later: NDArray[np.float64]) -> float:

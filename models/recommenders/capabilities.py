@@ -22,9 +22,11 @@ from models.recommender import (
     Matrix,
     Recommendations,
     Recommender,
+    UserIds,
     positions,
 )
 from models.steps import Steps
+from models.ties import Ties
 
 NOBODY = ""  # a user id no shop has
 Sessions = Sequence[ItemIds]
@@ -71,6 +73,18 @@ class LeavesOut(Protocol):
 
     def only(self, shown: NDArray[np.bool_]) -> Recommender:
         """Return the same model that names no item outside `shown`, a flag per item of its own."""
+
+
+@runtime_checkable
+class ScoresAll(Protocol):
+    """Gives the scores behind its rankings: nobody must sort everything to find one place."""
+
+    def scores_of(self, users: UserIds) -> tuple[NDArray[np.float32], Ties]:
+        """Return a score per user and item of its own, and what breaks ties between equal ones.
+
+        Sorted, a row is what `recommend` returns without `exclude_seen`. Items that it may not name
+        have -inf.
+        """
 
 
 @runtime_checkable

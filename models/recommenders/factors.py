@@ -22,7 +22,7 @@ from models.recommender import (
     UserIds,
     positions,
 )
-from models.recommenders.bestsellers import bestsellers, popularity
+from models.recommenders.bestsellers import bestsellers, popularity, with_strangers
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.one_row import Flags, Row, best_of_all, one_hash, place_of
@@ -85,6 +85,14 @@ class Factors:
         items, scores = self._for_strangers(k, len(users))
         items[known], scores[known] = self._for_known(rows[known], k, exclude_seen)
         return Recommendations(users, self.items, items, scores, ~known)
+
+    def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        rows, allowed = positions(self.users, users), self.recommendable
+        known = rows != NONE
+        shown = np.ascontiguousarray(self.item_vectors[np.flatnonzero(allowed)].T)
+        own = self.user_vectors[rows[known]] @ shown
+        return with_strangers(users, known, own, self.popularity, self._hashes, allowed)
 
     def only(self, shown: NDArray[np.bool_]) -> Factors:
         """See `models.recommenders.capabilities.LeavesOut`."""

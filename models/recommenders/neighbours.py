@@ -26,7 +26,7 @@ from models.recommender import (
     UserIds,
     positions,
 )
-from models.recommenders.bestsellers import bestsellers, popularity
+from models.recommenders.bestsellers import bestsellers, popularity, with_strangers
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
 from models.recommenders.one_row import Places, Row, best_of, one_hash, place_of, stretches
@@ -87,6 +87,13 @@ class Neighbours:
         rows = positions(self.users, users)
         histories = self.histories[rows[rows != NONE]]
         return self._answers(users, rows != NONE, histories, k, exclude_seen)
+
+    def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        rows, allowed = positions(self.users, users), self.recommendable
+        known = rows != NONE
+        own = self._scores(self.histories[rows[known]])
+        return with_strangers(users, known, own, self.popularity, self._hashes, allowed)
 
     def only(self, shown: NDArray[np.bool_]) -> Neighbours:
         """See `models.recommenders.capabilities.LeavesOut`."""
@@ -194,15 +201,19 @@ class Neighbours:
         sold = self.popularity[columns]
         return self.similar[:, columns].tocsr(), 0.5 * sold / sold.max(initial=1e-30) - 1
 
+    def _scores(self, histories: Matrix) -> Vectors:
+        """Score the recommendable items by summed likeness, and below 0 by what sells."""
+        likeness, filling = self._shown
+        scores: Vectors = (histories @ likeness).toarray()
+        return np.where(scores > 0, scores, filling).astype(np.float32)
+
     def _answers(
         self, asked: NDArray[np.str_], known: Known, histories: Matrix, k: int, exclude: bool
     ) -> Recommendations:
-        """Rank by summed likeness, then by what sells; `histories` has the known rows alone."""
-        likeness, filling = self._shown
+        """Rank by likeness, then by what sells; `histories` has the known rows alone."""
 
         def score(rows: slice) -> Vectors:
-            scores: Vectors = (histories[rows] @ likeness).toarray()
-            return np.where(scores > 0, scores, filling).astype(np.float32)
+            return self._scores(histories[rows])
 
         amount, ties = len(asked), Ties(hashes(asked[known]), self._hashes)
         items, scores = bestsellers(self.popularity, self._hashes, self.recommendable, k, amount)

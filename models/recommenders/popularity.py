@@ -22,6 +22,8 @@ from models.recommender import (
 from models.recommenders.bestsellers import popularity
 from models.recommenders.factors import Factors, assemble
 from models.recommenders.one_row import Row, place_of
+from models.recommenders.top_k import Vectors
+from models.ties import Ties
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Bestsellers:
     def own_places(self, user: str, scores: Sequence[float]) -> int:
         """See `models.recommenders.one_row.AnswersUserAtOnce`."""
         return 0
+
+    def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """See `models.recommenders.capabilities.ScoresAll`."""
+        return self.factors.scores_of(users)
 
     def only(self, shown: NDArray[np.bool_]) -> Bestsellers:
         """See `models.recommenders.capabilities.LeavesOut`."""

@@ -26,7 +26,14 @@ from models.recommender import (
     UserIds,
     positions,
 )
-from models.recommenders.capabilities import LeavesOut, Sessions, recommend_sessions
+from models.recommenders.capabilities import (
+    LeavesOut,
+    ScoresAll,
+    Sessions,
+    recommend_sessions,
+)
+from models.recommenders.top_k import Vectors, places
+from models.ties import Ties, hashes, ties_of_places
 
 Ask: TypeAlias = Callable[[NDArray[np.intp], int], Recommendations]
 FIRST, GROWTH = 2, 4  # asked for first: twice the places; then four times as many for short rows
@@ -81,6 +88,27 @@ class TodaysModel:
 
         return self._answers(ask, len(sessions), k, None)
 
+    def places(
+        self, users: UserIds, wanted: Matrix, seen: Matrix
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find items in the ranking of everything that each user may be shown.
+
+        Parameters
+        ----------
+        wanted, seen : csr_matrix, shape (n_users, n)
+            What is looked for, and what is left out.
+
+        Returns
+        -------
+        places : array of int64, shape (wanted.nnz,)
+            From 0, in the order of its indices; -1 for an item that is not ranked.
+        lengths : array of int64, shape (n_users,)
+            How many items each ranking has.
+        """
+        scores, ties = self._scores(users)
+        scores[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
+        return places(scores, wanted, ties), (scores > -np.inf).sum(axis=1)
+
     def marks(self, ids: Sequence[Sequence[str]]) -> Matrix:
         """Mark items by their ids, a row per user, as `seen`; ids that are no items are skipped."""
         lengths = [len(row) for row in ids]
@@ -105,6 +133,19 @@ class TodaysModel:
         """
         shown = self._shown_of_model[:-1]
         return self.model.only(shown) if isinstance(self.model, LeavesOut) else self.model
+
+    def _scores(self, users: UserIds) -> tuple[Vectors, Ties]:
+        """Score the items of today; by their places, where a model does not give its scores."""
+        model, amount = self._asked, len(users)
+        if isinstance(model, ScoresAll):
+            own, ties = model.scores_of(users)
+        else:
+            ranked = model.recommend(users, len(model.items), exclude_seen=False).items
+            own, ties = _falling(ranked), ties_of_places(amount, 0)
+        shown = np.flatnonzero(self._shown_of_model[:-1])
+        scores = np.full((amount, len(self.items)), -np.inf, dtype=np.float32)
+        scores[:, self._places[shown]] = own[:, shown]
+        return scores, Ties(ties.rows, hashes(self.items))
 
     def _answers(self, ask: Ask, amount: int, k: int, seen: Matrix | None) -> Recommendations:
         """Ask for few items at first, and again for the rows that come out short."""
@@ -141,6 +182,14 @@ class TodaysModel:
     def _shown_of_model(self) -> NDArray[np.bool_]:
         """Which items of the model are shown today; False at the end, read by position -1."""
         return np.append(self.shown, False)[self._places]
+
+
+def _falling(ranked: NDArray[np.int32]) -> Vectors:
+    """Turn whole rankings (n, n_items) into scores that give them; -inf for what is in none."""
+    amount, width = ranked.shape
+    scores = np.full((amount, width + 1), -np.inf, dtype=np.float32)  # the last is that of NONE
+    np.put_along_axis(scores, ranked.astype(np.intp), -np.arange(width, dtype=np.float32)[None], 1)
+    return scores[:, :-1]
 
 
 def _longest(seen: Matrix | None) -> int:

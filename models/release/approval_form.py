@@ -8,20 +8,21 @@ from collections.abc import Iterator, Sequence
 
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import VerdictRecord
+from infra.report.results import RESULT_WORDS, judgement_texts
+from infra.report.units import apart, unit_of, written
+from infra.report.wording import plain_name
 from models.evaluation.compare import CHAMPION
 from models.metrics.ranking import METRICS
 
-RESULTS = {"met": "pass", "missed": "MISSED", "cannot tell": "cannot tell"}
+DISABLE = "write enabled: false at its entry in models/candidates.yaml, or the next run asks again"
 NOTHING_LIVE = "Nothing is live yet: this would be the first release."
 
 
 def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
-    """Return the body of the form: the thresholds, and what differs from the champion."""
-    doubts = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
+    """Return the body of the form: three lines to decide by, then all that they rest on."""
     return "\n\n".join(
         [
-            "A person decides, because:",
-            "\n".join(f"- {_safe(reason)}" for reason in doubts),
+            *_in_short(verdict, evaluation),
             *map(_safe, verdict.notes),
             *_candidates(verdict),
             "### Thresholds",
@@ -30,6 +31,50 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
             *_differences(verdict, evaluation),
         ]
     )
+
+
+def _in_short(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
+    """Say why a person is asked, what it is worth to customers, and what either answer does."""
+    doubts = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
+    if len(doubts) == 1:
+        yield f"**A person decides, because:** {_safe(doubts[0])}"
+    else:
+        reasons = "\n".join(f"- {_safe(reason)}" for reason in doubts)
+        yield f"**A person decides, because:**\n\n{reasons}"
+    yield f"**For customers:** {_safe(_worth(verdict, evaluation))}"
+    stays = f"version {verdict.champion} stays live" if verdict.champion else "nothing goes live"
+    yield (
+        f"**Approve,** and {_safe(verdict.candidate)} goes live. **Reject,** or let the time pass, "
+        f"and {_safe(stays)}."
+    )
+
+
+def _worth(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
+    """Compare the candidate with what is live by the metric that chooses."""
+    mine, champion = _pair(verdict, evaluation)
+    if evaluation is None or mine is None:
+        return "nothing is known of what it is worth."
+    metric = evaluation.judged_by
+    value, live = mine.metrics.get(metric), champion.metrics.get(metric) if champion else None
+    mine_text, live_text = _texts(metric, value, live)
+    here = f"{plain_name(metric)} is {mine_text}"
+    if verdict.champion is None:
+        return f"{here}. {NOTHING_LIVE}"
+    if champion is None:
+        return f"{here}; what is live could not be scored beside it."
+    findings = {(of.metric, of.against): of.finding for of in mine.comparisons}
+    finding = findings.get((metric, CHAMPION), "cannot tell")
+    words = {"better": "it is better", "worse": "it is worse"}.get(finding, "chance can explain it")
+    return f"{here}, what is live has {live_text}: {words}."
+
+
+def _pair(
+    verdict: VerdictRecord, evaluation: EvaluationRecord | None
+) -> tuple[Score | None, Score | None]:
+    """Return the scores of the candidate and of what is live."""
+    scores = evaluation.scores if evaluation else ()
+    mine = next((score for score in scores if _is_judged(score, verdict)), None)
+    return mine, next((score for score in scores if score.role == CHAMPION), None)
 
 
 def _candidates(verdict: VerdictRecord) -> Iterator[str]:
@@ -46,17 +91,17 @@ def _candidates(verdict: VerdictRecord) -> Iterator[str]:
     if names:
         how = f"trigger release_candidate with the run {verdict.run} and the name"
         yield _safe(f"In place of {verdict.candidate} you may choose {names}: {how}.")
+    needs_you = (each.name for each in verdict.candidates if each.outcome == "review")
+    if verdict.candidate in needs_you and len(verdict.candidates) > 1:
+        yield _safe(f"If you do not want {verdict.candidate}: {DISABLE}.")
 
 
 def _thresholds(verdict: VerdictRecord) -> str:
     rows = [
         (
             f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric,
-            ""
-            if judgement.value is None and judgement.result != "missed"
-            else _number(judgement.value),
-            judgement.limit,
-            RESULTS.get(judgement.result, judgement.result),
+            *judgement_texts(judgement),
+            RESULT_WORDS[judgement.result],
             judgement.why,
         )
         for judgement in verdict.judgements
@@ -65,9 +110,7 @@ def _thresholds(verdict: VerdictRecord) -> str:
 
 
 def _differences(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
-    scores = evaluation.scores if evaluation else ()
-    mine = next((score for score in scores if _is_judged(score, verdict)), None)
-    champion = next((score for score in scores if score.role == CHAMPION), None)
+    mine, champion = _pair(verdict, evaluation)
     if verdict.champion is None:
         yield NOTHING_LIVE
     elif mine is None or champion is None:
@@ -96,7 +139,15 @@ def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
         if metric in comparisons:
             against = comparisons[metric]
             difference += f" ({against.low:+.2g} to {against.high:+.2g}: {against.finding})"
-        yield metric, _number(here), _number(there), difference
+        yield metric, *_texts(metric, here, there), difference
+
+
+def _texts(metric: str, here: float | None, there: float | None) -> tuple[str, str]:
+    """Write both values of a metric, so that they look the same only if they are."""
+    unit = unit_of(metric)
+    if here is None or there is None:
+        return written(here, unit), written(there, unit)
+    return apart(here, there, unit)
 
 
 def _parameters(mine: Score, champion: Score) -> str:

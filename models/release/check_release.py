@@ -12,7 +12,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.command_line import run_program, text_table
@@ -21,12 +21,14 @@ from infra.ledger.run_records import RunRecords
 from infra.ledger.run_rules import RELEASE
 from infra.records.evaluation import EvaluationRecord
 from infra.records.release import Judgement, VerdictRecord
+from infra.report.results import results
 from infra.rules import read_rules
 from infra.shop_home import open_home
 from infra.storage import Storage
 from models.candidates import candidates_of
 from models.evaluation.values import UserValues, load_values
 from models.release.columns import NAME as COLUMNS
+from models.release.judge_release import NOBODY
 from models.release.judging import judge
 from models.release.thresholds import ReleaseRules, parse_thresholds
 
@@ -37,14 +39,42 @@ ACTION = {"reject": "been rejected", "review": "waited for a person"}
 
 @dataclass(frozen=True)
 class Replay:
-    """One run judged again; `now` is `unreadable` where that is not possible."""
+    """One run judged again; `now` is `unreadable` where that is not possible.
+
+    Attributes
+    ----------
+    then, now : str
+        The outcome of that day, and by the new rules.
+    was, candidate : str
+        The candidate that went on then, and by the new rules; empty where nobody knows.
+    reasons : tuple of Judgement
+        What speaks against releasing it.
+    met : str
+        How many limits are met, and of which nobody can tell.
+    chosen : bool
+        Whether a person chose the candidate of that day: no limit would.
+    """
 
     run: str
-    candidate: str
+    was: str
     then: str
-    now: str
-    reasons: tuple[Judgement, ...]
+    candidate: str = ""
+    now: str = "unreadable"
+    reasons: tuple[Judgement, ...] = ()
+    met: str = ""
     error: str = ""
+    chosen: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether the new rules let another candidate go on."""
+        return bool(self.was and self.candidate) and self.was != self.candidate and not self.chosen
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Its row of the table."""
+        was = f"{self.was} (chosen)" if self.chosen else self.was
+        return (self.run.removeprefix("run="), self.then, was, self.now, self.candidate)
 
     @property
     def because(self) -> str:
@@ -52,7 +82,7 @@ class Replay:
         if self.error:
             return self.error
         more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
-        return f"{self.reasons[0].reason}{more}" if self.reasons else "no limit is missed"
+        return f"{self.reasons[0].reason}{more}" if self.reasons else f"it {self.met}"
 
 
 def last_runs(storage: Storage, amount: int) -> list[str]:
@@ -65,11 +95,11 @@ def last_runs(storage: Storage, amount: int) -> list[str]:
 def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
     """Judge one run again by other rules."""
     records = RunRecords(storage, run)
-    then, verdict = _then(records)
+    before, verdict = _then(run, records)
     try:
         evaluation = records.load_evaluation()
         if evaluation is None:
-            return Replay(run, "", then, "unreadable", (), "its evaluation is gone")
+            return replace(before, error="its evaluation is gone")
         baselines = frozenset(
             candidate.name for candidate in candidates_of(storage, run) if candidate.baseline
         )
@@ -77,13 +107,19 @@ def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
             evaluation, _values(storage, evaluation), rules, _columns(verdict), baselines
         )
     except CatwalkError as error:
-        return Replay(run, "", then, "unreadable", (), error.fact)
+        return replace(before, error=error.fact)
     reasons = tuple(
         judgement
         for judgement in ruling.judgements
         if judgement.outcome == ruling.outcome and not judgement.passed
     )
-    return Replay(run, ruling.candidate, then, ruling.outcome, reasons)
+    return replace(
+        before,
+        candidate=ruling.candidate,
+        now=ruling.outcome,
+        reasons=reasons,
+        met=results(ruling.judgements),
+    )
 
 
 def _values(storage: Storage, evaluation: EvaluationRecord) -> UserValues | None:
@@ -100,12 +136,16 @@ def _columns(verdict: VerdictRecord | None) -> tuple[Judgement, ...]:
     return tuple(judgement for judgement in judged if judgement.metric == COLUMNS)
 
 
-def _then(records: RunRecords) -> tuple[str, VerdictRecord | None]:
+def _then(run: str, records: RunRecords) -> tuple[Replay, VerdictRecord | None]:
+    """Return what became of a run on its day."""
     try:
         verdict = records.load_verdict()
     except CatwalkError:
-        return "unreadable", None
-    return (verdict.outcome if verdict else "no verdict"), verdict
+        return Replay(run, "", "unreadable"), None
+    if verdict is None:
+        return Replay(run, "", "no verdict"), None
+    was = "" if verdict.candidate == NOBODY else verdict.candidate
+    return Replay(run, was, verdict.outcome, chosen=verdict.chosen is not None), verdict
 
 
 def page(rules: ReleaseRules, about: str, replays: Sequence[Replay]) -> str:
@@ -114,11 +154,8 @@ def page(rules: ReleaseRules, about: str, replays: Sequence[Replay]) -> str:
     first = f"{about}: valid, {limits} {'metric' if limits == 1 else 'metrics'} with limits."
     if not replays:
         return f"{first}\n\nNo run was evaluated yet, so there is nothing to replay."
-    header = ("Run", "Candidate", "Then", "Now", "Because")
-    rows = [
-        (replay.run.removeprefix("run="), replay.candidate, replay.then, replay.now, replay.because)
-        for replay in replays
-    ]
+    header = ("Run", "Then", "Candidate then", "Now", "Candidate now", "Because")
+    rows = [(*replay.cells, replay.because) for replay in replays]
     return "\n\n".join([first, text_table(header, rows), summary(replays)])
 
 
@@ -136,8 +173,20 @@ def summary(replays: Sequence[Replay]) -> str:
         "" if changed or unread else f"These numbers would have released all of the last {every}.",
         f"{unread} of the last {every} cannot be replayed." if unread else "",
         f"Of {len(before)} that were released then, {again} would be again." if before else "",
+        _others(replays),
     ]
     return " ".join(filter(None, sentences))
+
+
+def _others(replays: Sequence[Replay]) -> str:
+    """Name every run in which another candidate goes on."""
+    named = [
+        f"{replay.candidate} in place of {replay.was} ({replay.run.removeprefix('run=')})"
+        for replay in replays
+        if replay.changed
+    ]
+    many = f"{len(named)} of the last {len(replays)}"
+    return f"In {many} another candidate would go on: {', '.join(named)}." if named else ""
 
 
 def _would_have(replays: Sequence[Replay], outcome: str) -> str:
@@ -151,7 +200,7 @@ def _would_have(replays: Sequence[Replay], outcome: str) -> str:
 
 def _limit(judgement: Judgement) -> str:
     part = f" of {judgement.slice}" if judgement.slice else ""
-    limit = re.sub(r" \(\S+\)$", "", judgement.limit)  # a rival's value differs from run to run
+    limit = re.sub(r" \([^()]*\)$", "", judgement.limit)  # a rival's value differs from run to run
     return f"{judgement.metric}{part} {limit}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from infra.records.release import Judgement, Outcome
+from infra.report.units import apart, beside, unit_of, written
 from models.metrics.confidence import Margin
 from models.release.thresholds import Missed
 
@@ -26,6 +27,9 @@ MISSED = Sentence("missed", None, "it must be {limit}")
 SURE = Sentence("met", "release", "which is {limit} ({spread})")
 SURELY_NOT = Sentence("missed", None, "it must be {limit} ({spread})")
 TOO_SMALL = Sentence("not judged", "release", "{users} users are too few to judge by")
+FEW_NEWCOMERS = Sentence(
+    "not judged", "review", "{users} new customers are too few to judge by, {least} are needed"
+)
 NOTHING_LIVE = Sentence("not judged", "release", "nothing is live yet to compare with")
 ITSELF = Sentence("met", "release", "which is the recipe of the anchor itself")
 NO_RIVAL = Sentence("missed", None, "{rival} has no such number to compare with")
@@ -100,6 +104,11 @@ class Subject:
     if_missed: Missed
     part: str = ""
 
+    def rival(self, value: float) -> str:
+        """Write the value of a rival so that it does not look like this one, unless it is."""
+        unit = unit_of(self.metric)
+        return written(value, unit) if self.value is None else apart(self.value, value, unit)[1]
+
     def hold(self, limit: str, bound: float | None, met: bool) -> Judgement:
         """Judge by a limit that is met or missed."""
         return self.say(MET if met else MISSED, limit, bound)
@@ -121,7 +130,9 @@ class Subject:
         self, sentence: Sentence, limit: str, bound: float | None = None, **facts: object
     ) -> Judgement:
         """Return the judgement of a sentence; the limit and `facts` fill its gaps."""
-        number = "was not measured" if self.value is None else f"is {self.value:.4g}"
+        bounds = () if bound is None else (bound,)
+        value = beside(self.value, bounds, unit_of(self.metric))
+        number = "was not measured" if self.value is None else f"is {value}"
         subject = f"{self.metric} of {self.part}" if self.part else self.metric
         reason = sentence.reason.format(limit=limit, **facts)
         joint = ", " if sentence.result == "met" else "; "

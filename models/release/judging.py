@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from infra.errors import ReleaseError
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.records.release import CandidateVerdict, Judgement, Outcome
+from infra.report.results import results
+from infra.report.units import unit_of, written
 from models.evaluation.compare import CHAMPION
 from models.evaluation.values import UserValues
 from models.metrics.confidence import least_drop
@@ -27,6 +29,11 @@ USERS = "holdout_users"
 UNSEEN = "nothing replaces a model that it was not compared with"
 FEW = "a few customers cannot say what all will like"
 SHORT = "the hold-out may not begin before what the live model has learnt"
+SHORT_OF = "{users:,} customers are judged, CATWALK_HOLDOUT_USERS wants {wanted:,}: {because}."
+EARLIER = {  # why the cut is not earlier; where the champion is the reason, a person is asked
+    "most_holdout_days": "a longer hold-out would pass CATWALK_MOST_HOLDOUT_DAYS",
+    "quarter": "a longer hold-out would be more than a quarter of the days with data",
+}
 EVERY_LIMIT = "meets every limit"
 
 
@@ -62,6 +69,36 @@ class Ruling:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Leak:
+    """A jump of a candidate that looks like a leak.
+
+    Attributes
+    ----------
+    approved : float or None
+        What the candidate had when a person last approved a release beside it, if it is about as
+        much now. Nobody is asked about it again unless the candidate itself goes on.
+    """
+
+    name: str
+    jump: Judgement
+    approved: float | None
+
+    @property
+    def named(self) -> Judgement:
+        """The judgement, with the name of the candidate."""
+        return self.jump.model_copy(update={"reason": f"{self.name}: {self.jump.reason}"})
+
+    @property
+    def seen(self) -> str:
+        """Say why nobody is asked."""
+        before = written(self.approved, unit_of(self.jump.metric))
+        return (
+            f"{self.named.reason} Nobody is asked: it was {before} in the run whose "
+            "release a person approved last."
+        )
+
+
 def judge(
     evaluation: EvaluationRecord,
     values: UserValues | None,
@@ -94,11 +131,11 @@ def judge(
         (candidate for candidate in candidates if candidate.outcome != "reject"), candidates[0]
     )
     doubts = (*_doubts(contest, rules), *held)
-    leaks = {score.name: tuple(_leaks(score, contest, rules)) for score in ranked}
-    sure = not any(leaks.values()) and all(doubt.passed for doubt in doubts)
+    leaks = [leak for score in ranked for leak in _leaks(score, contest, rules)]
+    sure = all(leak.approved for leak in leaks) and all(doubt.passed for doubt in doubts)
     goes_on = (_meanwhile(best, candidates, contest) if sure else None) or best
-    others = (leak for name in leaks if name != goes_on.name for leak in leaks[name])
-    doubts = (*others, *doubts)
+    others = [leak for leak in leaks if leak.name != goes_on.name]
+    doubts = (*(leak.named for leak in others if not leak.approved), *doubts)
     judgements = (*goes_on.judgements, *doubts)
     return Ruling(
         outcome=outcome_of(judgements),
@@ -108,7 +145,10 @@ def judge(
         doubts=doubts,
         candidates=candidates,
         best=best.name,
-        notes=tuple(_notes(goes_on, best, contest)),
+        notes=(
+            *_notes(goes_on, best, contest),
+            *(leak.seen for leak in others if leak.approved),
+        ),
     )
 
 
@@ -118,7 +158,7 @@ def _judged(score: Score, contest: Contest, rules: ReleaseRules) -> CandidateVer
         judgements = tuple(map(_undecided, judgements))
     outcome, quality = outcome_of(judgements), contest.quality(score)
     worst = (judgement for judgement in judgements if judgement.outcome == outcome)
-    reason = EVERY_LIMIT if outcome == "release" else next(worst).reason
+    reason = _how_met(judgements) if outcome == "release" else next(worst).reason
     return CandidateVerdict(
         name=score.name,
         outcome=outcome,
@@ -127,6 +167,12 @@ def _judged(score: Score, contest: Contest, rules: ReleaseRules) -> CandidateVer
         model_sha256=score.model_sha256,
         quality=quality if math.isfinite(quality) else None,
     )
+
+
+def _how_met(judgements: Sequence[Judgement]) -> str:
+    """Say that every limit is met, or which ones nobody could judge: those are not met."""
+    every = all(judgement.result == "met" for judgement in judgements)
+    return EVERY_LIMIT if every else results(judgements)
 
 
 def _undecided(judgement: Judgement) -> Judgement:
@@ -155,11 +201,14 @@ def _users(evaluation: EvaluationRecord, least: int) -> Judgement:
     return subject.hold(f"at least {least}", least, users >= least)
 
 
-def _leaks(score: Score, contest: Contest, rules: ReleaseRules) -> Iterator[Judgement]:
-    """Give the jumps of a candidate that look like a leak, each with its name."""
+def _leaks(score: Score, contest: Contest, rules: ReleaseRules) -> Iterator[Leak]:
+    """Give the jumps of a candidate that look like a leak, and say which a person has seen."""
+    more = 1 + rules.doubt.suspicious_improvement.share
     for jump in jumps(score, contest, rules):
         if not jump.passed:
-            yield jump.model_copy(update={"reason": f"{score.name}: {jump.reason}"})
+            seen = score.approved.get(jump.metric)
+            approved = seen is not None and jump.value is not None and jump.value <= more * seen
+            yield Leak(score.name, jump, seen if approved else None)
 
 
 def _meanwhile(
@@ -170,13 +219,13 @@ def _meanwhile(
     open_ = [judgement.result for judgement in best.judgements if not judgement.passed]
     if live is None or best.outcome != "review" or set(open_) != {"cannot tell"}:
         return None
-    recipes = {score.name: score.parameters for score in contest.releasable}
+    recipes = {score.name: score.recipe for score in contest.releasable}
     own = (candidate for candidate in candidates if candidate.name == live.name)
     return next(
         (
             candidate
             for candidate in own
-            if candidate.outcome == "release" and recipes[candidate.name] == live.parameters
+            if candidate.outcome == "release" and recipes[candidate.name] == live.recipe
         ),
         None,
     )
@@ -185,15 +234,27 @@ def _meanwhile(
 def _notes(goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest) -> Iterator[str]:
     """Say what the hold-out could have seen, which candidate waits, and what is wrong with live."""
     yield could_see(goes_on.name, contest)
+    yield from _short_of(contest.evaluation)
     metric = contest.evaluation.judged_by
     if goes_on.name != best.name:
         yield (
             f"{best.name} has the highest {metric} and waits, as nobody can tell: {best.reason} "
-            f"{goes_on.name}, the recipe that is live, meets every limit and goes on meanwhile."
+            f"{goes_on.name}, the recipe that is live, {goes_on.reason}. It goes on meanwhile."
         )
     poor = poor_live(contest, metric)
     if poor:
         yield f"The live model itself is worse than bestsellers: {poor}."
+
+
+def _short_of(evaluation: EvaluationRecord) -> Iterator[str]:
+    """Say why fewer customers are judged than the shop wants, where its own limits are the reason.
+
+    They cost no question: a hold-out of fewer customers has wider intervals.
+    """
+    facts, users = evaluation.holdout, evaluation.users
+    because = EARLIER.get(facts.limited_by) if facts else None
+    if facts and because and users < facts.wanted_users:
+        yield SHORT_OF.format(users=users, wanted=facts.wanted_users, because=because)
 
 
 def could_see(candidate: str, contest: Contest) -> str:

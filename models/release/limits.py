@@ -11,10 +11,13 @@ from collections.abc import Iterator
 
 from infra.records.evaluation import Score, Slice
 from infra.records.release import Judgement, Outcome
+from infra.report.units import apart, range_text, unit_of
 from models.evaluation.compare import entry_of
-from models.metrics.ranking import RANKING
+from models.evaluation.slices import NEWCOMERS
+from models.metrics.ranking import NEXT_ITEM, RANKING
 from models.release.contest import Contest
 from models.release.judgements import (
+    FEW_NEWCOMERS,
     ITSELF,
     NEITHER,
     NO_ANCHOR,
@@ -36,7 +39,7 @@ from models.release.thresholds import (
 
 MOST_ABOVE_BASELINE = 10  # times; Online Retail 2.7, the simulated shop 5.8, with no leak
 LEAKS = "numbers that jump like this usually come from a hold-out that was learnt by heart"
-POOR_LIVE = "{name} alone reaches {value:.4g}, the live model {live:.4g}; next to that much jumps"
+POOR_LIVE = "{name} alone reaches {value}, the live model {live}; next to that much jumps"
 WORSE = "what is surely worse than the live model replaces it only by a person's word"
 OF_LIVE = ("list_overlap_vs_live",)  # metrics that exist only beside a live model
 
@@ -52,7 +55,7 @@ def hold_to_limits(score: Score, contest: Contest, rules: ReleaseRules) -> tuple
     limits = tuple(
         judgement
         for metric, threshold in rules.thresholds.items()
-        for judgement in _limits(metric, threshold, score, contest)
+        for judgement in _limits(metric, threshold, score, contest, rules.doubt.least_users)
     )
     unclear = _when_unclear(rules.doubt, _minimums_hold(score, rules))
     settled = (
@@ -63,10 +66,16 @@ def hold_to_limits(score: Score, contest: Contest, rules: ReleaseRules) -> tuple
 
 
 def _limits(
-    metric: str, threshold: Threshold, score: Score, contest: Contest
+    metric: str, threshold: Threshold, score: Score, contest: Contest, least_users: int
 ) -> Iterator[Judgement]:
     value = _number(score, metric)
     subject = Subject(metric, value, threshold.why, threshold.if_missed)
+    newcomers = find_slice(score, NEWCOMERS)
+    few = newcomers is not None and (newcomers.too_small or newcomers.users < least_users)
+    if metric in NEXT_ITEM and newcomers is not None and few:
+        limit = "judged by enough new customers"
+        yield subject.say(FEW_NEWCOMERS, limit, users=newcomers.users, least=least_users)
+        return
     if metric in OF_LIVE and value is None and contest.evaluation.champion is None:
         yield subject.say(NOTHING_LIVE, "beside what is live")
         return
@@ -82,9 +91,11 @@ def _limits(
 def _range(subject: Subject, limits: Threshold | SliceLimits) -> Iterator[Judgement]:
     value, least, most = subject.value, limits.min, limits.max
     if least is not None:
-        yield subject.hold(f"at least {least:g}", least, value is not None and value >= least)
+        met = value is not None and value >= least
+        yield subject.hold(range_text(least, None, unit_of(subject.metric)), least, met)
     if most is not None:
-        yield subject.hold(f"at most {most:g}", most, value is not None and value <= most)
+        met = value is not None and value <= most
+        yield subject.hold(range_text(None, most, unit_of(subject.metric)), most, met)
 
 
 def _slice(
@@ -111,7 +122,7 @@ def _beats(subject: Subject, name: str, score: Score, contest: Contest) -> Judge
     bound = _number(rival, subject.metric) if rival else None
     if rival is None or bound is None:
         return subject.say(NO_RIVAL, f"above {name}", rival=name)
-    limit = f"above {name} ({bound:.4g})"
+    limit = f"above {name} ({subject.rival(bound)})"
     if subject.value is None:
         return subject.hold(limit, bound, False)
     margin = contest.margin(score, rival, subject.metric, 1.0)
@@ -158,7 +169,7 @@ def _drop(
     contest: Contest,
 ) -> Judgement:
     against = Against(rival.metrics[subject.metric], 1 - allowed.share)
-    limit = f"{limit} ({against.value:.4g})"
+    limit = f"{limit} ({subject.rival(against.value)})"
     if subject.value is None:
         return subject.hold(limit, against.bound, False)
     margin = contest.margin(score, rival, subject.metric, against.kept)
@@ -184,7 +195,7 @@ def _first_jump(score: Score, contest: Contest) -> Iterator[Judgement]:
         bound = MOST_ABOVE_BASELINE * least
         if value > bound:
             subject = Subject(metric, value, LEAKS, "review")
-            limit = f"at most {MOST_ABOVE_BASELINE} times {baseline.name} ({least:.4g})"
+            limit = f"at most {MOST_ABOVE_BASELINE} times {baseline.name} ({subject.rival(least)})"
             yield subject.hold(limit, bound, False)
 
 
@@ -197,7 +208,7 @@ def _worse(score: Score, contest: Contest) -> Iterator[Judgement]:
     margin = contest.margin(score, champion, metric, 1.0)
     if margin is not None and margin.finding == "worse":
         subject = Subject(metric, value, WORSE, "review")
-        limit = f"not surely below the champion ({live:.4g})"
+        limit = f"not surely below the champion ({subject.rival(live)})"
         yield subject.compare(limit, Against(live, 1.0), margin, False)
 
 
@@ -214,7 +225,7 @@ def _jump(
     margin = contest.margin(score, champion, metric, 1.0)
     within_chance = margin is not None and math.isfinite(margin.low) and margin.low <= 0
     bound = live + allowed.share * abs(live)
-    return subject.hold(f"{limit} ({live:.4g})", bound, within_chance or value <= bound)
+    return subject.hold(f"{limit} ({subject.rival(live)})", bound, within_chance or value <= bound)
 
 
 def poor_live(contest: Contest, metric: str) -> str:
@@ -228,7 +239,8 @@ def poor_live(contest: Contest, metric: str) -> str:
     margin = contest.margin(champion, baseline, metric, 1.0)
     if margin is not None and margin.finding != "worse":
         return ""
-    return POOR_LIVE.format(name=baseline.name, live=live, value=value)
+    texts = apart(live, value, unit_of(metric))
+    return POOR_LIVE.format(name=baseline.name, live=texts[0], value=texts[1])
 
 
 def _when_unclear(doubt: Doubt, minimums_hold: bool) -> Outcome:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from infra.errors import SettingsError
 from infra.records.release import Outcome
-from infra.rules import Strict, parse_rules, parse_yaml
+from infra.report.units import SHARE, unit_of
+from infra.rules import Strict, did_you_mean, parse_rules, parse_yaml
 from models.evaluation.slices import SHOWN
 from models.metrics.ranking import HIGHER_IS_BETTER, METRICS, NEXT_ITEM
 
 DOUBT = "when_in_doubt"
+_PERCENT = re.compile(r"\d+(\.\d+)? ?%")
 Missed: TypeAlias = Literal["reject", "review"]
 
 
@@ -121,8 +125,10 @@ def parse_thresholds(content: bytes, origin: str) -> ReleaseRules:
     doubt = parse_rules(entries.pop(DOUBT, {}), Doubt, f"{origin}, '{DOUBT}'")
     if not entries:
         raise SettingsError(f"{origin} holds no thresholds.", "Restore it; nothing is released.")
+    for metric in entries:
+        _require_metric(str(metric), origin)
     thresholds = {
-        str(metric): parse_rules(limits, Threshold, f"{origin}, '{metric}'")
+        str(metric): _parse(str(metric), limits, f"{origin}, '{metric}'")
         for metric, limits in entries.items()
     }
     for metric, threshold in thresholds.items():
@@ -130,10 +136,43 @@ def parse_thresholds(content: bytes, origin: str) -> ReleaseRules:
     return ReleaseRules(thresholds, doubt)
 
 
-def _require_sense(metric: str, threshold: Threshold, origin: str) -> None:
+def _parse(metric: str, limits: object, origin: str) -> Threshold:
+    if isinstance(limits, dict):
+        _read_percentages(metric, limits, origin)
+    threshold = parse_rules(limits, Threshold, origin)
+    for key, end in (("min", threshold.min), ("max", threshold.max)):
+        if unit_of(metric) is SHARE and end is not None and not 0 <= end <= 1:
+            raise SettingsError(
+                f"{origin}: '{key}' is {end:g}, and a share lies between 0 and 1.",
+                f"For {end:g} of a hundred write {end:g}%.",
+            )
+    return threshold
+
+
+def _read_percentages(metric: str, limits: dict[Any, Any], origin: str) -> None:
+    """Take `99.99%` as 0.9999 where the metric is a share; elsewhere nobody knows of what."""
+    for key in ("min", "max"):
+        text = str(limits.get(key, "")).strip()
+        if not _PERCENT.fullmatch(text):
+            continue
+        if unit_of(metric) is not SHARE:
+            raise SettingsError(
+                f"{origin}: '{key}' is {text}, and {metric} is no share.",
+                "Write a plain number on the scale of the metric.",
+            )
+        limits[key] = float(Decimal(text.removesuffix("%").rstrip()) / 100)
+
+
+def _require_metric(metric: str, origin: str) -> None:
     if metric not in METRICS:
         names = ", ".join(METRICS)
-        raise SettingsError(f"{origin}: there is no metric '{metric}'.", f"Known are {names}.")
+        meant = did_you_mean(metric, (*METRICS, DOUBT)) or "."
+        raise SettingsError(
+            f"{origin}: there is no metric '{metric}'{meant}", f"Known are {names}."
+        )
+
+
+def _require_sense(metric: str, threshold: Threshold, origin: str) -> None:
     if threshold.compares and metric not in HIGHER_IS_BETTER:
         raise SettingsError(
             f"{origin}: less of '{metric}' is better, so it cannot drop or beat.", "Use max."

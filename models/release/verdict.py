@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.errors import ReleaseError
 from infra.ledger.run_records import RunRecords
 from infra.records.release import Judgement, Outcome, VerdictRecord
+from infra.report.results import results
 from infra.storage import Storage
 
 WORST_FIRST: tuple[Outcome, ...] = ("reject", "review", "release")
@@ -38,10 +39,9 @@ def verdict_refusal(verdict: VerdictRecord | None, run: str) -> ReleaseError | N
     outcome = outcome_of(verdict.judgements)
     if verdict.outcome == outcome != "reject":
         return None
-    failed = [judgement.metric for judgement in verdict.judgements if not judgement.passed]
     return ReleaseError(
-        f"The verdict on {verdict.candidate} of {run} is {verdict.outcome}"
-        f" ({', '.join(failed) or 'no threshold'} missed).",
+        f"The verdict on {run} is {verdict.outcome}: "
+        f"{verdict.candidate} {results(verdict.judgements)}.",
         "Read its report; what is live stays live.",
     )
 

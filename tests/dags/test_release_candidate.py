@@ -65,7 +65,7 @@ def test_only_what_a_choice_skips_may_be_skipped(dag: Any) -> None:
     """A skipped question, which was replaced, skips `publish` with it."""
     rules = {task.task_id: task.trigger_rule.value for task in dag.tasks}
     lenient = {name for name, rule in rules.items() if rule != "all_success"}
-    assert lenient == {"replace_question", "approve_release"}
+    assert lenient == {"replace_question", "approve_release", "tell_approvers"}
     assert {rules[name] for name in lenient} == {"none_failed"}
 
 
@@ -89,13 +89,21 @@ def test_the_form_asks_for_a_run_and_maybe_a_candidate(dag: Any) -> None:
 def test_the_question_waits_as_long_as_the_settings_say(dag: Any) -> None:
     asks = dag.get_task("approve_release")
     assert asks.response_timeout == timedelta(hours=24)
-    (told,) = asks.notifiers
-    assert told.daily and not told.over
+
+
+def test_people_are_told_beside_the_question_and_hold_nothing_up(dag: Any) -> None:
+    assert not dag.get_task("approve_release").notifiers, "they would run before it waits"
+    tells = dag.get_task("tell_approvers")
+    assert tells.upstream_task_ids == {"replace_question"} and not tells.downstream_task_ids
+    assert tells.reschedule and tells.never_fail
+    assert tells._notifier.daily and not tells._notifier.over
 
 
 def test_the_dag_explains_itself(dag: Any) -> None:
     assert "safe to rerun" in dag.doc_md
     assert dag.tags <= {tag.value for tag in Tag}
     assert {task.owner for task in dag.tasks} <= {owner.value for owner in Owner}
-    assert all(task.retries == 1 for task in dag.tasks)
+    retries = {task.task_id: task.retries for task in dag.tasks}
+    assert retries.pop("approve_release") == 3, "also where the settings allow none"
+    assert set(retries.values()) == {1}
     assert all(task.on_failure_callback for task in dag.tasks)

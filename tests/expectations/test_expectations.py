@@ -26,7 +26,7 @@ from infra.errors import GateError
 from infra.ledger.batches import decide
 from infra.ledger.run_records import RunRecords
 from infra.records.gates import BatchDecision, Check
-from infra.report.wording import is_share
+from infra.report.units import SHARE, unit_of
 from infra.schemas import CATALOGUE, QUARANTINE_REASONS, Reason, Table
 from infra.schemas import INTERACTIONS as PAIRS
 from infra.schemas import ITEMS as ITEMS_TABLE
@@ -609,7 +609,7 @@ def test_only_parts_of_a_whole_are_written_in_percent() -> None:
         **interactions.MEASURES,
         **recommendations.MEASURES,
     }
-    percent = {name for name, one in every.items() if is_share(f"{name} {one.says}")}
+    percent = {name for name, measure in every.items() if unit_of(name, measure.says) is SHARE}
     parts = {name for name in every if name.endswith("_share") or name.startswith("quarantined_")}
     assert percent == parts | {"density"}
 

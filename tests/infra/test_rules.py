@@ -52,7 +52,7 @@ class Limit(Strict):
         (b"b: {least: 1}\na:\n  least: no\n", r"key 'least': .*valid number.* \(line 3: no\)"),
         (b"a:\n  least: true\n", r"key 'least': .*true is no number \(line 2: True\)"),
         (b"a: {least: 1,\n  most: false}\n", r"key 'most': .*false is no number \(line 2: False\)"),
-        (b"a:\n  least: 1\n  mots: 3\n", r"unknown key 'mots' \(line 3: 3\)"),
+        (b"a:\n  least: 1\n  mots: 3\n", r"unknown key 'mots', did you mean most\? \(line 3: 3\)"),
         (b"a:\n  most: 3\n", r"key 'least' is missing"),
         (b"a: 3\n", r"key 'the file': .*"),
         (b"a:\n  least: [1]\n", r"key 'least': .* \(line 2\)"),

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.errors import SettingsError
-from infra.settings import Settings, load_settings
+from infra.settings import Settings, load_settings, shop_zone
 from tests.conftest import SECRET
 
 
@@ -18,6 +18,16 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the one setting that has no default."""
     monkeypatch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
     yield
+
+
+def test_a_time_zone_is_one_of_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("Berlin", "../etc/passwd", "Mars/Olympus"):
+        monkeypatch.setenv("CATWALK_TIME_ZONE", wrong)
+        with pytest.raises(SettingsError, match="CATWALK_TIME_ZONE.*is no time zone"):
+            load_settings()
+        assert str(shop_zone()) == "UTC", "who only writes a time stops for nothing"
+    monkeypatch.setenv("CATWALK_TIME_ZONE", "Europe/Berlin")
+    assert load_settings().time_zone == str(shop_zone()) == "Europe/Berlin"
 
 
 @pytest.mark.parametrize("line", ["0 99 * * *", "every six hours or so", "0 0 * *", "* * * * * *"])

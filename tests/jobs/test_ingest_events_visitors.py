@@ -137,3 +137,17 @@ def test_a_required_column_is_still_demanded(spark: SparkSession, shop: Storage)
     frame.write.mode("overwrite").parquet(address)
     with pytest.raises(PySparkException, match="events: a required column is null"):
         read_table(spark, EVENTS, [address]).collect()
+
+
+@pytest.mark.parametrize("column", EVENTS.required)
+def test_a_later_batch_that_lacks_a_required_column_fails_the_job(
+    spark: SparkSession, shop: Storage, column: str
+) -> None:
+    """Also where nothing asks for that column; the columns of the first batch alone are listed."""
+    unpack_old_home(shop.settings.home)
+    whole = shop.lake.address("events", shop.lake.partitions("events")[0])
+    address = shop.lake.begin("events", "batch=shop-000009")
+    spark.read.parquet(whole).drop(column).write.parquet(address)
+    assert read_table(spark, EVENTS, [whole]).select("item_id").collect()
+    with pytest.raises(PySparkException, match="events: a required column is null"):
+        read_table(spark, EVENTS, [whole, address]).select("item_id").collect()

@@ -13,7 +13,7 @@ from infra.rules import Strict
 from infra.settings import load_settings
 from models.candidates import Candidate, make
 from models.recommender import Interactions, ItemFeatures, Recipe, Recommendations, Recommender
-from models.recommenders.capabilities import recommend_sessions
+from models.recommenders.capabilities import ScoresAll, recommend_sessions
 from tests.models.conftest import arrays, everyone, interaction, item, tastes
 
 K = 8
@@ -102,6 +102,18 @@ def test_a_user_who_saw_everything_gets_nothing(recipe: Recipe) -> None:
     pairs += [interaction("user000", row["item_id"]) for row in catalogue]
     given = recipe.fit(*arrays(pairs, catalogue)).recommend(np.array(["user000"]), K)
     assert given.item_ids(0) == [] and not given.fallback[0]
+
+
+def test_scores_of_everything_sorted_are_its_ranking(fitted: Recommender, data: Input) -> None:
+    if not isinstance(fitted, ScoresAll):
+        pytest.skip("takes part in nothing here")
+    asked = np.append(data[0].users, "nobody")
+    scores, ties = fitted.scores_of(asked)
+    keys = ties.keys(*np.ogrid[: len(asked), : len(fitted.items)])
+    ranked = np.lexsort((keys, -scores), axis=1)[:, :38]
+    given = fitted.recommend(asked, 38, exclude_seen=False)
+    assert np.array_equal(given.items, ranked)
+    assert np.array_equal(np.isneginf(scores), np.tile(~fitted.recommendable, (len(asked), 1)))
 
 
 def test_nobody_asked(fitted: Recommender, data: Input) -> None:

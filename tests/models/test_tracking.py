@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from infra.errors import StorageError
+from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
-from infra.places import PAGE
+from infra.places import PAGE, TRACKED
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.storage import Storage
 from models import tracking
@@ -45,6 +46,20 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
         assert (shop.settings.home / "mlflow/artifacts").is_dir()
         assert tracking._alias(client, tracking.CHAMPION) == number
         assert tracking._alias(client, tracking.PREVIOUS) is None
+
+
+def test_a_run_and_its_pages_in_mlflow_name_each_other(shop: Storage, write_run: WriteRun) -> None:
+    run = write_run()
+    prepare_bundle(shop, run)
+    report = "http://airflow.example/dags/retrain_recommender/runs/r/plugin/catwalk-report"
+    tracked = tracking.track_candidates(shop, run, report)
+    pages = RecordFiles(shop.reports, run).read_mapping(TRACKED)
+    assert pages is not None and set(pages) == set(tracked) == NAMES
+    with tracking._client(shop.settings) as client:
+        for name, run_id in tracked.items():
+            found = client.get_run(run_id)
+            assert report in found.data.tags["mlflow.note.content"]
+            assert pages[name] == f"#/experiments/{found.info.experiment_id}/runs/{run_id}"
 
 
 def test_the_aliases_follow_the_pointer_after_any_crash(shop: Storage, write_run: WriteRun) -> None:

@@ -1,5 +1,7 @@
 """Shows the reports inside Airflow: an entry in the navigation, a tab on each run and task.
 
+It also refuses answers to questions that do not wait, which Airflow would take and lose.
+
 Airflow loads this file into every one of its processes, so it imports nothing heavy; the pages
 themselves are built in the API server when somebody first asks for one.
 """
@@ -10,6 +12,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from infra.airflow.answers_in_time import AnswersInTime
 from infra.airflow.report_links import BASE, NAV_ROUTE, RUN_ROUTE
 
 _RUN = f"{BASE}/dags/{{DAG_ID}}/runs/{{RUN_ID}}"
@@ -34,6 +37,9 @@ class CatwalkReports(AirflowPlugin):
 
     name = "catwalk_reports"
     fastapi_apps = [{"app": _LazyApp(), "url_prefix": BASE, "name": "Catwalk reports"}]  # noqa: RUF012
+    fastapi_root_middlewares = [  # noqa: RUF012
+        {"middleware": AnswersInTime, "args": [], "kwargs": {}, "name": "Catwalk answers in time"}
+    ]
     external_views = [  # noqa: RUF012
         {
             "name": "Reports",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from infra.airflow.human_approval import HumanApproval, answer_of
+from infra.airflow.human_approval import RETRIES, HumanApproval, answer_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -55,3 +56,37 @@ def test_the_form_has_a_default_that_rejects(airflow_database: None) -> None:
     assert [user["id"] for user in asked.assigned_users or []] == ["pm", "ada"]
     assert set(asked.params) == {"reason", "bundle"}
     assert not asked.template_fields, "text from data is no template"
+
+
+class Store(dict[str, Any]):
+    """What Airflow keeps for a task over its tries."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        self[key] = value
+
+
+def put(store: Store, try_number: int, max_tries: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let a try put its question; return how often Airflow was told the form."""
+    from airflow.providers.standard.operators import hitl
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    told: list[Any] = []
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **form: told.append(form))
+    asked = HumanApproval(task_id="ask", about="nobody", approvers=("pm",), hours=2)
+    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, id="x")
+    context: Any = {"ti": ti, "task_instance": ti, "task_state_store": store}
+    with pytest.raises(TaskAwaitingInput) as parked:
+        asked._wait(context)
+    assert parked.value.method_name == "execute_complete"
+    return len(told)
+
+
+def test_only_clearing_asks_anew(airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A try after a crash waits on: telling Airflow the form again deletes an answer that came."""
+    store = Store()
+    assert put(store, 1, RETRIES, monkeypatch) == 1, "the first try"
+    assert put(store, 2, RETRIES, monkeypatch) == 0, "the first one crashed"
+    assert put(store, 3, 2 + RETRIES, monkeypatch) == 1, "it was cleared after two tries"
+    assert put(store, 4, 2 + RETRIES, monkeypatch) == 0
+    assert put(Store(), 2, RETRIES, monkeypatch) == 1, "it crashed before it could ask"

@@ -149,7 +149,7 @@ def test_a_tab_never_leads_out_of_the_reports(analyst: TestClient) -> None:
 
 
 def test_a_run_of_another_dag_has_no_report(analyst: TestClient) -> None:
-    other = analyst.get(TAB.replace(DAG, "experiment"))
+    other = analyst.get(TAB.replace(DAG, "resolve_batch"))
     assert "Stopped" not in other.text
     assert DAG in other.text
 

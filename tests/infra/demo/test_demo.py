@@ -236,7 +236,7 @@ def test_the_summary_of_a_release_shows_what_users_see(shop: Storage) -> None:
     lines = summary(shop, RUN, "90 s").splitlines()
     assert "Verdict on popularity: release" in lines
     assert any(
-        line.split("  ")[1:] and "0.1101" in line and "at least 0.02" in line and "pass" in line
+        line.split("  ")[1:] and "0.1101" in line and "at least 0.02" in line and "Pass" in line
         for line in lines
     )
     assert sum("Blue dress, 2" in line for line in lines) == 5
@@ -246,7 +246,7 @@ def test_the_summary_of_a_release_shows_what_users_see(shop: Storage) -> None:
 def test_the_summary_of_a_rejection_shows_no_examples(shop: Storage) -> None:
     RunRecords(shop, RUN).save_verdict(verdict("reject"))
     text = summary(shop, RUN, "90 s")
-    assert "FAIL" in text
+    assert "Fail" in text
     assert "Nothing was published by this run" in text
     assert "Would see" not in text
 

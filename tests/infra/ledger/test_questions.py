@@ -8,6 +8,7 @@ import pytest
 
 from infra.errors import StorageError
 from infra.ledger.questions import (
+    TOLD,
     approval_of,
     is_to_be_told,
     note_question,
@@ -18,6 +19,7 @@ from infra.ledger.questions import (
 from infra.ledger.run_records import RunRecords
 from infra.records.release import ApprovalRecord
 from infra.storage import Storage
+from infra.stores.numbered import key, numbers
 from tests.infra.report.test_report import NOON as AT
 
 
@@ -41,9 +43,28 @@ def test_people_are_told_once_a_day_however_many_questions_there_are(
             if hour != fails:
                 note_told(shop, f"in {hour}")
     assert tried == told
-    assert [question.run for question in questions(shop) if question.told] == [
-        f"run={hour}" for hour in reversed(told) if hour != fails
-    ]
+    hours = [0, 6, 12, 18, 24, 30, 48]
+    sent = [hours.index(hour) + 1 for hour in told if hour != fails]
+    assert numbers(shop.reports, TOLD) == sent
+
+
+def test_a_question_is_written_once_also_if_people_are_told_twice(shop: Storage) -> None:
+    note_question(shop, "run=1", "first", AT)
+    [place] = shop.reports.list("questions")
+    before = shop.reports.read(place)
+    note_told(shop, "first")
+    notice = shop.reports.read(key(TOLD, 1))
+    note_told(shop, "first")
+    assert shop.reports.read(place) == before and shop.reports.read(key(TOLD, 1)) == notice
+    assert [question.asked_in for question in questions(shop)] == ["first"]
+
+
+def test_a_message_that_an_earlier_catwalk_sent_counts(shop: Storage) -> None:
+    """It wrote so into the question itself."""
+    told = note_question(shop, "run=1", "first", AT).model_copy(update={"told": True})
+    shop.reports.write("questions/0000000001.json", told.model_dump_json().encode())
+    note_question(shop, "run=2", "second", AT + timedelta(hours=6))
+    assert not is_to_be_told(shop, "second")
 
 
 def test_a_question_without_a_number_is_told(shop: Storage) -> None:

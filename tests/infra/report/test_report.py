@@ -228,7 +228,7 @@ def test_every_stage_has_a_page_that_shows_the_rest_as_not_run(
 def test_a_complete_run_is_released(run: Run) -> None:
     page = run.until("published").page()
     assert word(page) == "Released"
-    assert "“lightfm” met the one threshold and went live as version 20261124T1200-ab12" in page
+    assert "“lightfm” met the one threshold. It went live as version 20261124T1200-ab12" in page
     assert "Not run" not in seen(page)
 
 
@@ -289,7 +289,7 @@ def test_every_candidate_is_named_with_its_outcome_and_reason(run: Run) -> None:
 def test_a_critical_check_stops_the_run_at_its_gate(run: Run) -> None:
     page = run.until("events", events=gate("events", CRITICAL, result="stopped")).page()
     assert word(page) == "Stopped at the gate “events”"
-    assert "1 critical check failed: Unknown users holds." in page
+    assert "1 critical check failed: Unknown users holds: 0.3 (at most 0)." in page
 
 
 def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run: Run) -> None:
@@ -302,7 +302,7 @@ def test_a_run_without_new_batches_has_nothing_to_judge_and_may_be_released(run:
 def test_a_check_names_its_batch(run: Run) -> None:
     stopped = gate("events", CRITICAL.model_copy(update={"partition": "batch=shop-000077"}))
     page = run.until("events", events=stopped.model_copy(update={"result": "stopped"})).page()
-    assert "failed: Unknown users holds in batch=shop-000077." in sentence(page)
+    assert "failed: Unknown users holds in batch=shop-000077: 0.3 (at most 0)." in sentence(page)
     assert seen(page).count("batch=shop-000077") == 2
 
 
@@ -672,7 +672,49 @@ def test_a_tiny_part_stays_visible_and_the_bar_full() -> None:
     assert sum(segment.width for segment in segments) == pytest.approx(100)
 
 
-def test_an_empty_ingest_draws_an_empty_bar(run: Run) -> None:
-    empty = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "not_events": {}}
-    text = seen(run.until("ingest", ingest=empty).page())
-    assert "0 rows read" in text
+NONE_READ = {"read": 0, "clean": 0, "quarantined": {}, "duplicates": 0, "not_events": {}}
+
+
+def test_an_empty_ingest_draws_no_bar(run: Run) -> None:
+    page = run.until("ingest", ingest=NONE_READ).page()
+    assert "0 rows read" in seen(page)
+    assert '<svg class="stack"' not in page
+
+
+def test_a_part_has_the_colour_of_its_legend_also_where_others_are_empty(run: Run) -> None:
+    page = run.until("ingest", ingest={**NONE_READ, "read": 8, "duplicates": 8}).page()
+    bar = page[page.index('<svg class="stack"') :]
+    assert re.findall(r'<rect class="(part\d)"', bar[: bar.index("</svg>")]) == ["part3"]
+    legend = re.findall(r'<span class="key (part\d)".*?class="what">(.*?)<', page, re.DOTALL)
+    assert ("part3", "Duplicates") in legend
+
+
+def test_facts_read_as_people_write_them(run: Run) -> None:
+    year = check("first_year", says="year of the oldest event", value=2026.0, min=2000, max=None)
+    ahead = check("minutes_ahead", says="minutes ahead", value=7.25, max=5, passed=False)
+    costs = {"peak_memory_mb": 412.4, "model_mb": 3.0}
+    bare = EVALUATION.scores[0].model_copy(update={"metrics": costs})
+    stopped = gate("events", year, ahead, result="stopped")
+    text = seen(
+        run.until(
+            "evaluation",
+            events=stopped,
+            evaluation=EVALUATION.model_copy(update={"scores": (bare,)}),
+        ).page()
+    )
+    for said in (
+        "2026",
+        "at least 2000",
+        "7.25 min",
+        "at most 5 min",
+        "412.4 MB",
+        "Peak memory MB",
+    ):
+        assert said in text
+    assert "2,026" not in text and "memory mb" not in text
+
+
+def test_a_gate_without_a_new_batch_does_not_say_that_it_judged_nothing(run: Run) -> None:
+    idle = gate("events").model_copy(update={"checks": (), "partitions": ()})
+    text = seen(run.until("events", events=idle).page())
+    assert "No batch was new, 24 Nov 2026" in text and "Judged nothing" not in text

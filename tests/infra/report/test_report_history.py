@@ -13,7 +13,7 @@ from infra.lake import run_key
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
 from infra.records.evaluation import Comparison, Score, Slice
-from infra.records.gates import GateRecord
+from infra.records.gates import BatchDecision, GateRecord
 from infra.records.release import ApprovalRecord
 from infra.report.page import render, write_report
 from infra.report.runs import LOOKED_AT, SHOWN, all_runs, find_runs, is_run, run_title, runs_before
@@ -119,8 +119,8 @@ def test_each_source_has_a_trend_of_its_own(shop: Storage, form: str) -> None:
         record = gate("events", of_web, of_app, run=run, result="stopped")
         RunRecords(shop, run).save_gate(record)
     text = page_of(shop, run_at(1))
-    assert "Last 2 runs, oldest first: 1, 2. Failed in 0." in text
-    assert "Last 2 runs, oldest first: 80, 90. Failed in 2." in text
+    assert "Last 2 runs, oldest first: 1 h, 2 h. Failed in 0." in text
+    assert "Last 2 runs, oldest first: 80 h, 90 h. Failed in 2." in text
 
 
 def test_a_threshold_has_a_trend_too(shop: Storage) -> None:
@@ -328,3 +328,20 @@ def test_a_summary_of_another_run_is_not_believed(shop: Storage) -> None:
     write_report(shop, stopped)
     shop.reports.write(f"{copied}/summary.json", shop.reports.read(f"{stopped}/summary.json"))
     assert [row.run for row in find_runs(shop.reports, "rejected").rows] == [copied]
+
+
+def test_decisions_of_before_the_last_run_are_folded(shop: Storage) -> None:
+    """They stand in the record of every run until a gate decides again."""
+    old = BatchDecision(decision="discarded", by="ben", at=NOON - timedelta(hours=1), why="old")
+    new = BatchDecision(decision="accepted", by="ada", at=NOON + timedelta(minutes=30), why="new")
+    shown = {}
+    for number, decided in enumerate(({"batch=a-1": old}, {"batch=a-1": old, "batch=a-2": new})):
+        at = NOON + timedelta(hours=number)
+        record = gate("events", run=run_at(number), at=at, decided=decided)
+        RunRecords(shop, run_at(number)).save_gate(record)
+        shown[number] = page_of(shop, run_at(number))
+    folded = "1 decision made before the last run"
+    assert folded not in shown[0] and "batch=a-1</span> was discarded" in shown[0]
+    before, after = shown[1].split(folded)
+    assert "batch=a-2</span> was accepted" in before and "batch=a-1</span> was" not in before
+    assert "batch=a-1</span> was discarded" in after

@@ -52,7 +52,7 @@ def test_environment_is_this(shop: Storage) -> None:
         "AIRFLOW__API__SECRET_KEY": "s",
         "AIRFLOW__CORE__DAGS_FOLDER": "/dags",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://127.0.0.1:8080/execution/",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "infra.airflow.patient_executor.PatientExecutor",
         "AIRFLOW__CORE__FERNET_KEY": "f",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",

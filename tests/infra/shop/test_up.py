@@ -9,7 +9,7 @@ import pytest
 
 from infra.errors import AirflowError
 from infra.shop.airflow_home import USERS, may, passwords
-from infra.shop.up import _answers, mlflow_address, start_mlflow, welcome
+from infra.shop.up import _answers, start_mlflow, welcome
 from infra.storage import Storage
 from tests.message_servers import serving
 
@@ -62,7 +62,7 @@ def test_it_explains_the_red_triggerer(shop: Storage) -> None:
 
 def test_a_tracking_server_elsewhere_is_named_and_not_started(shop: Storage) -> None:
     elsewhere = shop.settings.model_copy(update={"mlflow_uri": "http://mlflow.shop.example"})
-    assert mlflow_address(elsewhere) == "http://mlflow.shop.example"
+    assert elsewhere.mlflow_address == "http://mlflow.shop.example"
 
     class Server:
         settings = elsewhere

@@ -76,6 +76,7 @@ def test_a_candidate_of_the_same_recipe_stands_in(shop: Storage) -> None:
     assert planned(shop, other).scored_as == ANCHOR
 
 
+KNOWN = LiveRecipe(class_path=ALSO_BOUGHT, parameters={"neighbours": 9})
 GONE = LiveRecipe(class_path="models.recommenders.gone:Gone", parameters={})
 
 
@@ -88,7 +89,17 @@ def test_a_recipe_that_cannot_be_made_is_said_or_gives_way_to_what_a_person_appr
     went_live(shop, 40, 1, recipe=recipe)
     plan = planned(shop)
     assert plan.scored_as == "" and said in plan.missing
+    for days, of_later in ((25, recipe), (20, KNOWN), (10, KNOWN)):
+        went_live(shop, days, 1, recipe=of_later)
+    assert planned(shop).version == "version3", "the oldest since whose recipe can be made"
     went_live(shop, 3, 5, decided=BY_PERSON)
+    went_live(shop, 2, 6)
+    assert planned(shop).version == "version5"
+
+
+def test_an_approval_does_not_move_the_anchor_of_an_older_shop(shop: Storage) -> None:
+    for days, decided in ((40, None), (35, BY_PERSON), (20, BY_PERSON), (2, BY_PERSON)):
+        went_live(shop, days, 1, decided=decided)
     assert planned(shop).version == "version2"
 
 

@@ -13,7 +13,7 @@ from models.data.run_tables import read_run
 from models.evaluation import audience as module
 from models.evaluation.audience import audience
 from models.evaluation.evaluate import evaluate
-from models.evaluation.score_run import Entrant, score_run, sitting_of
+from models.evaluation.score_run import Entrant, evaluation_data, score_run
 from models.publishing.publish import publish
 from models.training.trained_model import load_trained
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle, tastes
@@ -101,4 +101,4 @@ def test_a_run_is_scored_without_the_storage_of_a_run(shop: Storage, write_run: 
         assert now.metrics.items() <= before.metrics.items()
         assert now.comparisons == before.comparisons and "ndcg_at_10" in now.metrics
     assert len(scored.holdout.users) == record.users
-    assert sitting_of(tables, None, placements, 7).newcomers is None
+    assert evaluation_data(tables, None, placements, 7).newcomers is None

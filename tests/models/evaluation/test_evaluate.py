@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -232,3 +233,18 @@ def _version(shop: Storage) -> str:
     record = live(shop)
     assert record is not None
     return record.version
+
+
+@pytest.mark.parametrize("users", [0, 2])
+def test_crawlers_are_counted_and_it_is_said_what_they_get(
+    shop: Storage, write_run: WriteRun, users: int
+) -> None:
+    write_run()
+    facts = {**shop.lake.manifest("interactions", RUN), "left_out_users": {"users": users}}
+    facts["left_out_users"]["events"] = 40_000
+    place = f"interactions/{RUN}/_manifest.json"
+    shop.lake.store.write(place, json.dumps(facts).encode())
+    train_all(shop, RUN)
+    said = "2 users with 40000 events were left out: they do more in a day than customers do. "
+    said += "They get the list for strangers."
+    assert (said in evaluate(shop, RUN).notes) is (users == 2)

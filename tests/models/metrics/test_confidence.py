@@ -15,7 +15,7 @@ from models.data.run_tables import read_run
 from models.evaluation.compare import compared, score_of
 from models.evaluation.evaluate import evaluate
 from models.evaluation.measure import measure
-from models.evaluation.score_run import sitting_of
+from models.evaluation.score_run import evaluation_data
 from models.metrics import confidence
 from models.metrics.confidence import Margin, intervals, margins, resampled_means, sample
 from models.metrics.noise import NOTHING, Added, added, noise_of, pooled
@@ -189,16 +189,16 @@ def test_noise_that_nobody_measured_is_not_nothing(
     """A model trained with `noise_refits: 0`, beside one that needs none."""
     write_run()
     tables = read_run(shop, RUN)
-    sitting = sitting_of(tables, None, placements_of(shop, RUN), 1)
+    data = evaluation_data(tables, None, placements_of(shop, RUN), 1)
     judged = []
     for name in ("popularity", "also_bought"):
         train(shop, RUN, name)
         trained = load_trained(shop, RUN, name)
         score = score_of(name, "candidate", trained, {})
         noisy = score if name == "popularity" else score.model_copy(update={"noise": noise})
-        judged.append((noisy, measure(trained.model, sitting)))
+        judged.append((noisy, measure(trained.model, data)))
     rivals = frozenset({"popularity"})
-    assert compared(judged, sitting, rivals, "ndcg_at_10", 1)[1].comparisons[0].finding == finding
+    assert compared(judged, data, rivals, "ndcg_at_10", 1)[1].comparisons[0].finding == finding
 
 
 def test_a_model_that_is_the_champion_cannot_be_told_from_it(

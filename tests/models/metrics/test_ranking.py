@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from models import recommender
 from models.data import run_tables as tables
 from models.metrics import ranking as metrics
-from models.metrics.ranking import RANKING, auc
+from models.metrics.ranking import RANKING, Counts, Hits, Values, auc
 
 User = tuple[list[bool], int]  # hits by rank, items wanted in all
 
@@ -96,13 +96,17 @@ def test_every_slow_version_is_used() -> None:
 @settings(max_examples=60, deadline=None)
 @given(users=judged(), short=st.integers(0, 5))
 def test_auc(users: list[User], short: int) -> None:
-    hits = np.array([row for row, _ in users])
-    given_ = np.arange(hits.shape[1])[None, :] < hits.shape[1] - short
+    places = max(0, len(users[0][0]) - short)
+    hits = np.array([row for row, _ in users])[:, :places]
     wanted = np.array([count for _, count in users])
-    found = auc(hits & given_, np.broadcast_to(given_, hits.shape), wanted)
-    places = max(0, hits.shape[1] - short)
     expected = [slow_auc(row[:places], count) for row, count in users]
-    assert found.tolist() == pytest.approx(expected)
+    assert auc_of(hits, wanted).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def auc_of(hits: Hits, wanted: Counts) -> Values:
+    """Return it of whole rankings, where they hit and how many items are wanted."""
+    places = (hits * np.arange(hits.shape[1])).sum(axis=1)
+    return auc(hits.sum(axis=1), places, np.full(len(hits), hits.shape[1]), wanted)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -112,7 +116,7 @@ def test_the_same_as_scikit_learn(seed: int) -> None:
     hits = random.random((8, 30)) < 0.2
     hits[:, 7] = True
     falling = -np.arange(30.0)
-    found = auc(hits, np.ones_like(hits), hits.sum(axis=1))
+    found = auc_of(hits, hits.sum(axis=1))
     ndcg = RANKING["ndcg_at_20"](hits, hits.sum(axis=1))
     map_ = metrics.mean_average_precision(hits, hits.sum(axis=1))
     assert len(hits) == 8

@@ -80,9 +80,9 @@ def test_lightfm(case: Case) -> None:
             np.testing.assert_allclose(mine, theirs, atol=1e-6)
     whole, _ = top_k(case.users, case.items, ITEMS, EVERY, case.seen)
     hits = marked(case.wanted, whole)
-    np.testing.assert_allclose(
-        auc(hits, whole >= 0, case.relevant), evaluation.auc_score(model, **given), atol=1e-5
-    )
+    places, ranked = (hits * np.arange(ITEMS)).sum(axis=1), (whole >= 0).sum(axis=1)
+    mine = auc(hits.sum(axis=1), places, ranked, case.relevant)
+    np.testing.assert_allclose(mine, evaluation.auc_score(model, **given), atol=1e-5)
     theirs = evaluation.reciprocal_rank(model, **given)
     np.testing.assert_allclose(mean_reciprocal_rank(hits, case.relevant), theirs, atol=1e-6)
 

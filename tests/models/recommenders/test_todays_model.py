@@ -44,10 +44,12 @@ class Asked:
         return self.model.recommend(users, k, exclude_seen=exclude_seen)
 
 
-def slow(model: Recommender, items: ItemIds, shown: np.ndarray, seen: object, k: int) -> list:
+def slow(
+    model: Recommender, items: ItemIds, shown: np.ndarray, seen: object, k: int, **asked: bool
+) -> list:
     """Ask for everything, and leave out item by item."""
     allowed = set(items[shown].tolist())
-    whole = model.recommend(EVERYONE, len(model.items))
+    whole = model.recommend(EVERYONE, len(model.items), **asked)
     lists = []
     for row in range(len(EVERYONE)):
         taken = set() if seen is None else set(items[seen[row].indices].tolist())
@@ -72,6 +74,28 @@ def test_the_lists_are_those_of_the_slow_way(model: Recommender, share: float, t
     assert (np.diff(given.scores[given.items[:, -1] != NONE]) <= 0).all()
     left = model.only(np.isin(model.items, items[shown]))  # type: ignore[attr-defined]
     assert given.fallback.tolist() == left.recommend(EVERYONE, K).fallback.tolist()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("scores", [True, False], ids=["scores", "ranks only"])
+@pytest.mark.parametrize("model", MODELS, ids=["also_bought", "popularity"])
+def test_places_are_those_of_the_slow_way(model: Recommender, scores: bool, share: float) -> None:
+    """Of a model that gives its scores, and of one that has to rank everything."""
+    random = np.random.default_rng(int(100 * share))
+    items = np.sort(np.append(ITEMS.items[3:], ["a new one", "zzz"]))
+    shown = random.random(len(items)) >= share
+    seen, wanted = (
+        csr_matrix(random.random((len(EVERYONE), len(items))) < part) for part in (0.2, 0.3)
+    )
+    asked = Asked(model)
+    todays = TodaysModel(model if scores else asked, items, shown)
+    found, lengths = todays.places(EVERYONE, wanted, seen)
+    assert bool(asked.times) != scores
+    ranked = slow(model, items, shown, seen, len(items), exclude_seen=False)
+    assert lengths.tolist() == [len(row) for row in ranked]
+    names = [(user, items[item]) for user, item in zip(*wanted.nonzero(), strict=True)]
+    places = [ranked[user].index(name) if name in ranked[user] else NONE for user, name in names]
+    assert found.tolist() == places and len(places) > 100
 
 
 @dataclass(frozen=True)

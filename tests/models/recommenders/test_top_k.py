@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 
 from infra.errors import InputError
 from models.recommenders import top_k as module
-from models.recommenders.top_k import top_k
-from models.ties import Ties
+from models.recommenders.top_k import places, top_k
+from models.ties import Ties, ties_of_places
 from tests.models.test_ties import slow_mix
 
 
@@ -55,6 +55,33 @@ def test_same_as_sorting_everything(
         places, scores = top_k(left, right, k, allowed, csr_matrix(seen), Ties(*ids))
     assert places.tolist() == slow(left, right, k, allowed, seen, order)
     assert (np.isneginf(scores) == (places == -1)).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**31), users=st.integers(1, 6), items=st.integers(1, 40))
+def test_places_are_those_of_a_whole_ranking(seed: int, users: int, items: int) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.integers(-2, 3, (users, items)).astype(np.float32)  # many ties
+    scores[random.random((users, items)) < 0.3] = -np.inf
+    wanted = random.random((users, items)) < 0.4
+    ties = Ties(*(random.integers(0, 2**64, size, dtype=np.uint64) for size in (users, items)))
+    keys = ties.keys(*np.ogrid[:users, :items])
+    slow = [
+        sorted((-scores[user, item], keys[user, item], item) for item in range(items))
+        for user in range(users)
+    ]
+    ranked = [[item for score, _, item in row if score < np.inf] for row in slow]
+    expected = [
+        ranked[user].index(item) if item in ranked[user] else -1
+        for user, item in np.argwhere(wanted)
+    ]
+    assert places(scores, csr_matrix(wanted), ties).tolist() == expected
+
+
+def test_a_score_that_is_no_number_has_no_place() -> None:
+    scores = np.float32([[np.nan, 1.0]])
+    wanted = csr_matrix(np.array([[True, True]]))
+    assert places(scores, wanted, ties_of_places(1, 2)).tolist() == [-1, 0]
 
 
 def test_the_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

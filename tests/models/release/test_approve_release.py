@@ -26,7 +26,13 @@ HOSTILE = "<img src=x> [click](http://x) | `a` **b** _c_"
 
 
 def judgement(outcome: str = "review", **change: Any) -> Judgement:
-    said = {"limit": "at most 30", "result": "missed", "reason": "it took long.", "why": "time"}
+    said = {
+        "limit": "at most 30",
+        "bound": 30,
+        "result": "missed",
+        "reason": "it took long.",
+        "why": "time",
+    }
     return Judgement(
         **{"metric": "training_minutes", "value": 31.0, "outcome": outcome, **said, **change}
     )
@@ -291,8 +297,11 @@ def test_the_form_shows_the_thresholds_and_what_differs() -> None:
     mine = score("candidate", comparisons=(sure,), parameters={"epochs": 40})
     text = form(verdict(champion="version1"), evaluation(mine, score("champion")))
     for said in (
-        "- it took long.",
-        r"| training\_minutes | 31 | at most 30 | MISSED | time |",
+        "**A person decides, because:** it took long.",
+        "**For customers:** NDCG@10 is 0.2, what is live has 0.15: it is better.",
+        "**Approve,** and hybrid goes live. **Reject,** or let the time pass, and version version1 "
+        "stays live.",
+        r"| training\_minutes | 31 min | at most 30 min | Fail | time |",
         r"| ndcg\_at\_10 | 0.2 | 0.15 | \+0.05 \(\+0.01 to \+0.09: better\) |",
         "| auc | 0.5 | 0.5 |",
         "Parameters changed: epochs 20 to 40.",

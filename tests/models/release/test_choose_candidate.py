@@ -11,6 +11,7 @@ from infra.ledger.decision_log import entries
 from infra.ledger.run_records import RunRecords
 from infra.records.release import CandidateVerdict, Judgement, VerdictRecord
 from infra.storage import Storage
+from models.release.approval_form import form
 from models.release.approve_release import approval_refusal, ask
 from models.release.choose_candidate import choose_candidate
 from tests.models.conftest import RUN
@@ -152,3 +153,13 @@ def test_only_a_verdict_that_asks_lets_choose(shop: Storage, outcome: str) -> No
     RunRecords(shop, RUN).save_verdict(record)
     with pytest.raises(ReleaseError, match=f"is {outcome}|cannot be chosen"):
         choose_candidate(shop, RUN, "other", "pm", "w")
+
+
+def test_the_form_says_how_a_candidate_asks_no_more(shop: Storage) -> None:
+    """It is trained again, so it is the best again, and asks again."""
+    record = asked(shop)
+    said = "If you do not want hybrid: write enabled: false at its entry in models/candidates.yaml"
+    assert said in form(record, None).replace("\\", "")
+    for kept in (record.candidates[:1], record.candidates[1:]):  # none is left, or it is not asked
+        shown = form(record.model_copy(update={"candidates": kept}), None).replace("\\", "")
+        assert "### Candidates" in shown and "enabled" not in shown

@@ -333,7 +333,7 @@ def test_all_candidates_are_in_the_verdict(shop: Storage, write_run: WriteRun) -
     ]
     assert verdict.best == verdict.candidate == "also_bought"
     assert verdict.candidates[1].outcome == "review"
-    assert verdict.candidates[1].reason.startswith("training_minutes is 31; it must be at most")
+    assert verdict.candidates[1].reason.startswith("training_minutes is 31 min; it must be at most")
 
 
 def test_values_that_were_changed_reject(shop: Storage, write_run: WriteRun) -> None:

@@ -91,7 +91,7 @@ def test_a_better_candidate_that_knows_few_customers_leaves_its_place_to_the_nex
     assert (ruling.outcome, ruling.candidate, ruling.best) == ("release", "hybrid", "hybrid")
     assert [candidate.name for candidate in ruling.candidates] == ["again", "hybrid"]
     assert named(ruling)["again"].outcome == "reject"
-    assert "user_coverage is 0.4" in named(ruling)["again"].reason
+    assert "user_coverage is 40%" in named(ruling)["again"].reason
 
 
 def test_the_best_that_needs_a_person_makes_the_run_need_one_who_may_choose() -> None:
@@ -165,6 +165,7 @@ CUTS = [
     (703, "quarter", "release"),
     (703, "most_holdout_days", "release"),
     (1_000, "champion", "release"),
+    (1_000, "quarter", "release"),
     (703, None, "release"),
 ]
 
@@ -180,6 +181,10 @@ def test_a_hold_out_cut_short_by_the_champion_needs_a_person(
     assert ruling.outcome == outcome
     if outcome == "review":
         assert "the cut of the live model allows no more" in ruling.judgements[-1].reason
+    said = [note for note in ruling.notes if note.startswith(f"{users:,} customers are judged")]
+    because = {"quarter": "a quarter of the days", "most_holdout_days": "MOST_HOLDOUT_DAYS"}
+    assert len(said) == (users < 1_000 and limited_by in because)
+    assert all(because[str(limited_by)] in note and "wants 1,000" in note for note in said)
 
 
 def test_a_live_model_that_nobody_could_score_goes_to_a_person() -> None:
@@ -257,3 +262,54 @@ def test_a_first_release_that_is_too_good_for_a_model_sends_the_run_to_a_person(
     leaked = ruled({"popularity": few, "hybrid": np.ones(USERS)})
     assert leaked.outcome == "review"
     assert "at most 10 times popularity" in " ".join(each.reason for each in leaked.judgements)
+
+
+# what a person approved before a rejected candidate was beside a release, what it is now, who asks
+SEEN = [({}, 0.5, True), ({"ndcg_at_10": 0.5}, 0.5, False), ({"ndcg_at_10": 0.4}, 0.5, False)]
+SEEN += [({"ndcg_at_10": 0.5}, 0.8, True), ({"recall_at_10": 0.5}, 0.5, True)]
+
+
+@pytest.mark.parametrize(("approved", "level", "asked"), SEEN)
+def test_a_rejected_candidate_that_jumps_as_a_person_has_seen_asks_nobody_again(
+    approved: dict[str, float], level: float, asked: bool
+) -> None:
+    """A first jump asks, and so does one that grows by half since a person approved beside it."""
+    values = {**BASE, "hybrid": GOOD, "again": np.full(USERS, level)}
+    record, by_user = run(values, {"again": {"user_coverage": 0.4}})
+    ruling = judge(knowing(record, "again", approved), by_user, shipped())
+    assert named(ruling)["again"].outcome == "reject"
+    assert (ruling.outcome, ruling.candidate) == ("review" if asked else "release", "hybrid")
+    notes = [note for note in ruling.notes if note.startswith("again: ndcg_at_10 is 0.5")]
+    assert len(notes) == (0 if asked else 1)
+
+
+def test_what_a_person_has_seen_jump_goes_live_only_by_a_persons_word() -> None:
+    """They approved another one beside it."""
+    record, by_user = run({**BASE, "hybrid": GOOD, "leak": np.full(USERS, 0.5)})
+    ruling = judge(knowing(record, "leak", {"ndcg_at_10": 0.5}), by_user, shipped())
+    assert (ruling.outcome, ruling.candidate) == ("review", "leak")
+    assert "Nobody is asked" not in " ".join(ruling.notes)
+
+
+def knowing(record: EvaluationRecord, name: str, approved: dict[str, float]) -> EvaluationRecord:
+    scores = [
+        each.model_copy(update={"approved": approved}) if each.name == name else each
+        for each in record.scores
+    ]
+    return record.model_copy(update={"scores": tuple(scores)})
+
+
+def test_another_class_under_the_name_of_what_is_live_does_not_go_on_meanwhile() -> None:
+    """Its parameters may be equal: the recipe is both."""
+    wild = np.where(np.arange(USERS) % 50 == 0, 11.0, 0.0) * 1.0
+    record, by_user = run({**BASE, "hybrid": GOOD, "wild": wild})
+
+    def of(mine: str, live: str) -> Ruling:
+        scores = [
+            each.model_copy(update={"class_path": live if each.role == "champion" else mine})
+            for each in record.scores
+        ]
+        return judge(record.model_copy(update={"scores": tuple(scores)}), by_user, shipped())
+
+    assert of("models.a:A", "models.a:A").candidate == "hybrid"
+    assert of("models.b:B", "models.a:A").candidate == "wild"

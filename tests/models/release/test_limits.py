@@ -323,10 +323,38 @@ def test_the_reasons_read_well() -> None:
     )
     worse = score(0.36, **compared("champion", -0.04, -0.05, -0.03))
     assert first(DROP, worse, 0.1, 0.4).reason == (
-        "ndcg_at_10 is 0.36; it must be at most 10% below the champion (0.4), and chance alone may "
-        "decide that (-10.0%, 95% interval -12.5% to -7.5%)."
+        "ndcg_at_10 is just under 0.36; it must be at most 10% below the champion (0.4), and "
+        "chance alone may decide that (-10.0%, 95% interval -12.5% to -7.5%)."
     )
 
 
 def test_nothing_judged_is_nothing_released() -> None:
     assert outcome_of(()) == "reject"
+
+
+NEXT = "next_item_ndcg_at_10"
+# how many new customers were asked, whether their slice is too small, who decides
+NEWCOMERS = [(0, True, "review"), (53, False, "review"), (99, False, "review"), (100, False, None)]
+
+
+@pytest.mark.parametrize(("users", "too_small", "outcome"), NEWCOMERS)
+@pytest.mark.parametrize("value", [None, 0.01, 0.9])
+def test_a_few_new_customers_decide_nothing(
+    users: int, too_small: bool, outcome: str | None, value: float | None
+) -> None:
+    """Neither for a model nor against it, whatever the file says of doubt."""
+    newcomers = Slice(name="new customers", users=users, too_small=too_small)
+    numbers = {"ndcg_at_10": 0.2} | ({} if value is None else {NEXT: value})
+    mine = score(None, metrics=numbers, slices=(newcomers,))
+    limit = {**MIN, "max_drop_vs_champion": "10%"}
+    judged = hold_to_limits(mine, contest(mine), rules(limit, NEXT, cannot_tell="release"))
+    found = outcome_of(judged)
+    assert found == (outcome or ("release" if value == 0.9 else "reject"))
+    if outcome:
+        said = f"{users} new customers are too few to judge by, 100 are needed."
+        assert judged[0].reason.endswith(said) and judged[0].result == "not judged"
+
+
+def test_few_new_customers_do_not_hide_that_others_were_judged() -> None:
+    newcomers = Slice(name="new customers", users=3, too_small=True)
+    assert first(MIN, score(0.2, slices=(newcomers,))).outcome == "reject"

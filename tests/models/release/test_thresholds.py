@@ -19,11 +19,24 @@ BAD_RULES = {
     "when_in_doubt: {cannot_tell: review}": "no thresholds",
     "when_in_doubt: {cannot_tell: maybe}\nndcg_at_10: {min: 1, why: w}": "cannot_tell",
     "when_in_doubt:\nndcg_at_10: {min: 1, why: w}": "when_in_doubt",
-    "ndcg: {min: 1, why: w}": "no metric 'ndcg'.*ndcg_at_10",
+    "ndcg: {min: 1, why: w}": "no metric 'ndcg', did you mean ndcg_at_10",
+    "nDCG@10: {min: 1, why: w}": "no metric 'nDCG@10', did you mean ndcg_at_10",
+    "when_in_dubt: {}": "no metric 'when_in_dubt', did you mean when_in_doubt",
+    "when_in_doubt: {least_user: 5}\nauc: {min: 0, why: w}": "'least_user', did you mean least_",
+    "ndcg_at_10: {max_drop: 5%, why: w}": r"'max_drop', did you mean max_drop_vs_champion\?.*1: 5%",
+    "ndcg_at_10: {slices: {new users: {mn: 1}}, why: w}": r"new users\.mn', did you mean min\?",
+    "user_coverage: {min: 99.99, why: w}": "'min' is 99.99, and a share.*For 99.99 of.*99.99%",
+    "user_coverage: {min: 120%, why: w}": "'min' is 1.2, and a share lies between 0 and 1",
+    "user_coverage: {min: -1%, why: w}": "key 'min': .*valid number",
+    "user_coverage: {min: '99,9%', why: w}": "key 'min': .*valid number",
+    "user_coverage: {min: '%', why: w}": "key 'min': .*valid number",
+    "ndcg_at_10: {min: 5%, why: w}": "'min' is 5%, and ndcg_at_10 is no share",
+    "training_minutes: {max: 5%, why: w}": "'max' is 5%, and training_minutes is no share",
+    "ndcg_at_10: {slices: {new users: {min: 5%}}, why: w}": "min.*valid number.*5%",
     "ndcg_at_10: {min: 1}": "'why' is missing",
     "ndcg_at_10: {min: 1, why: ''}": "why",
     "ndcg_at_10: {why: w}": "one of min, max",
-    "ndcg_at_10: {mim: 1, why: w}": "unknown key 'mim'",
+    "ndcg_at_10: {mim: 1, why: w}": "unknown key 'mim', did you mean min",
     "ndcg_at_10: {min: .nan, why: w}": "finite",
     "ndcg_at_10: {min: 2, max: 1, why: w}": "above max",
     "ndcg_at_10: {min: 1, if_missed: release, why: w}": "if_missed",
@@ -83,6 +96,14 @@ user_coverage: {min: 1.0, why: no}
     assert rules["training_minutes"].max == 10, "not 8"
     assert (rules["auc"].min, str(rules["auc"].max_drop_vs_champion)) == (0.6, "5%")
     assert (rules["user_coverage"].min, rules["user_coverage"].why) == (1.0, "no")
+
+
+@pytest.mark.parametrize("text", ["99.99%", "99.99 %", "'99.99%'", "0.9999", "9999e-4"])
+def test_a_share_is_written_either_way(text: str) -> None:
+    """Exactly: 99.99 / 100 is 0.9998999999999999."""
+    content = f"user_coverage: {{min: {text}, why: w}}\nfallback_share: {{max: 1%, why: w}}"
+    rules = parse_thresholds(content.encode(), "a file").thresholds
+    assert (rules["user_coverage"].min, rules["fallback_share"].max) == (0.9999, 0.01)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Says in one sentence where the rows of a batch went that brought no event, or hardly any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from expectations.checking.causes import WRONG_COLUMNS, Cause, explain, table_causes
+from expectations.event_measures import BATCH
+from expectations.past import MEASURES as AGAINST_THE_PAST
+from infra.ledger.batches import Batch
+from infra.records.gates import Check
+from infra.schemas import Reason
+
+_BECAME = {
+    Reason.NOT_UTF8: "are not UTF-8",
+    Reason.UNKNOWN_TYPE: "are of an unknown type of event",
+    Reason.FUTURE_TIME: "lie in the future",
+    Reason.TOO_OLD: "are too old",
+}
+_REPEATS, _IGNORED = "repeat earlier ones", "are ignored by a rule of the source"
+_OF_EVENTS = frozenset({*BATCH, *AGAINST_THE_PAST} - {WRONG_COLUMNS})
+_FRESHNESS = frozenset({"hours_since_last_event", "accepted_batches"})
+
+
+def explain_batch(batch: Batch, checks: Sequence[Check]) -> list[Check]:
+    """Write into each failed check of a batch the cause that it follows from."""
+    return explain(checks, [*table_causes(checks), *_causes(batch)])
+
+
+def explain_source(batches: Iterable[Batch], checks: Sequence[Check]) -> list[Check]:
+    """Write into the failed checks of a source that its new batches brought no event, if so."""
+    new = list(batches)
+    if not new or any(batch.manifest["rows"] for batch in new):
+        return list(checks)
+    return explain(checks, [Cause(no_event(new[-1]), _FRESHNESS, unmeasured=False)])
+
+
+def no_event(batch: Batch) -> str:
+    """Say why a batch brought no new event: by what became of most of its rows."""
+    if not batch.manifest["rows_read"]:
+        return f"no row came in {batch.name}: it is empty"
+    return f"no new event came in {batch.name}: {_most(batch.manifest)}"
+
+
+def _causes(batch: Batch) -> Iterator[Cause]:
+    """Without an event every rule fails; with most rows refused those that count what is left."""
+    refused = batch.manifest["quarantined"]
+    if not batch.manifest["rows"]:
+        yield Cause(no_event(batch), _OF_EVENTS)
+    elif refused and max(refused.values()) > batch.manifest["rows_read"] / 2:
+        reason = max(refused, key=lambda name: refused[name])
+        follow = {"quarantined_share", f"quarantined_{reason}", *AGAINST_THE_PAST}
+        says = f"few events came in {batch.name}: {_most(batch.manifest)}"
+        yield Cause(says, frozenset(follow), unmeasured=False)
+
+
+def _most(manifest: Mapping[str, Any]) -> str:
+    """Say what became of most rows that are no event."""
+    became = {
+        **{_refused(reason): rows for reason, rows in manifest["quarantined"].items()},
+        _REPEATS: manifest.get("duplicates", 0),
+        _IGNORED: sum(manifest.get("not_events", {}).values()),
+    }
+    word = max(became, key=lambda name: became[name])
+    rows, read = became[word], manifest["rows_read"]
+    if not rows:
+        return "the books do not say what became of its rows"
+    return f"{'all' if rows == read else f'{rows:,} of'} its {read:,} rows {word}"
+
+
+def _refused(reason: str) -> str:
+    known = {name.value: words for name, words in _BECAME.items()}
+    return known.get(reason, f"were refused as {reason.replace('_', ' ')}")
