@@ -21,6 +21,8 @@ REASONS = {
     "jobs/benches/bench_ingest.py": "its subprocesses get settings of their own",
     "models/benches/quality.py": "a bench has no shop, so it makes up its settings",
     "models/benches/releases.py": "each of its shops gets a home of its own",
+    "models/benches/serving_processes.py": "a measured server gets a port of its own",
+    "models/benches/serving_shop.py": "a measured shop gets a home of its own",
     "models/serving/serve.py": "BLAS and Prometheus take how workers count from there only",
     "models/tracking.py": "MLflow takes the refusal of telemetry from there only",
 }

@@ -5,7 +5,7 @@ The server asks it for every answer, and the bundle for its published lists, so 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.merchandising.scope import Scope
@@ -16,11 +16,11 @@ PINNED, NO_SCORE = "pinned", 0.0
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Some candidates of one source, best first: positions and scores, -1 nowhere."""
+    """Some candidates of one source, best first, none twice: positions, -1 nowhere, and scores."""
 
     source: str
-    items: Sequence[int]
-    scores: Sequence[float]
+    items: list[int]
+    scores: list[float]
 
 
 @dataclass(slots=True)
@@ -66,25 +66,39 @@ def _allowed(
     parts: Iterable[Ranked], scope: Scope, wanted: int, excluded: Collection[int]
 ) -> Arranged:
     found, taken = Arranged(), set(excluded)
-    blocked, sold_out, open_ = scope.blocked or {}, scope.sold_out, scope.open
     for part in parts:
-        for item, score in zip(part.items, part.scores, strict=True):
-            if item in taken:
-                continue
-            if item in blocked:
-                found.rules.add(blocked[item])
-            elif item in sold_out:
-                found.rules.add("stock")
-            elif not open_[item]:
-                found.rules.add("scope")
-            else:
-                taken.add(item)
-                found.items.append(item)
-                found.scores.append(score)
-                found.sources.append(part.source)
-                if len(found.items) == wanted:
-                    return found
+        room = wanted - len(found.items)
+        if taken or scope.hides or not scope.open[part.items].all():
+            part = _shown(part, scope, taken, room, found.rules)
+        found.items += part.items[:room]
+        found.scores += part.scores[:room]
+        found.sources += [part.source] * len(part.items[:room])
+        if len(found.items) == wanted:
+            break
+        taken.update(part.items)
     return found
+
+
+def _shown(
+    part: Ranked, scope: Scope, taken: Collection[int], most: int, rules: set[str]
+) -> Ranked:
+    """Return the first of a part that may be shown, and name the rules that hide others."""
+    blocked, sold_out, open_ = scope.blocked or {}, scope.sold_out, scope.open
+    kept = dict[int, float]()
+    for item, score in zip(part.items, part.scores, strict=True):
+        if item in taken or item in kept:
+            continue
+        if item in blocked:
+            rules.add(blocked[item])
+        elif item in sold_out:
+            rules.add("stock")
+        elif not open_[item]:
+            rules.add("scope")
+        else:
+            kept[item] = score
+            if len(kept) == most:
+                break
+    return Ranked(part.source, list(kept), list(kept.values()))
 
 
 def _boosted(found: Arranged, boosted: Mapping[int, str]) -> Arranged:

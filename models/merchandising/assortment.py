@@ -44,7 +44,8 @@ class Assortment:
 
     def known(self, item_ids: Iterable[str]) -> list[int]:
         """Return the positions of those ids that are items."""
-        return [place for place in self.places(list(item_ids)) if place != NONE]
+        wanted = list(item_ids)
+        return [place for place in self.places(wanted) if place != NONE] if wanted else []
 
     def sold_in(self, market: str) -> Flags | None:
         """Say of every item whether it is sold in a market; None if all are."""

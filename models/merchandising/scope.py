@@ -75,6 +75,11 @@ class Scope:
         clear[hidden] = False
         return clear
 
+    @property
+    def hides(self) -> bool:
+        """Whether an item that is open may not be shown."""
+        return bool(self.sold_out or self.blocked)
+
     def only(self, allowed: Flags) -> Scope:
         """Return the scope without all other items."""
         return replace(self, open=self.open & allowed, narrow=True)

@@ -94,7 +94,7 @@ worlds = some.fixed_dictionaries(
         "blocked": some.dictionaries(items, some.sampled_from(["block:1", "block:2"]), max_size=3),
         "pins": some.lists(some.tuples(some.integers(0, 8), items), max_size=4),
         "boosted": some.dictionaries(items, some.just("boost:3"), max_size=4),
-        "parts": some.lists(some.lists(items, max_size=8), max_size=3),
+        "parts": some.lists(some.lists(items, max_size=8, unique=True), max_size=3),
         "k": some.integers(1, 8),
         "excluded": some.frozensets(items, max_size=3),
     }
