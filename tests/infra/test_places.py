@@ -22,6 +22,7 @@ NAMES = {place.folder for place in PLACES} - WORDS | {"decisions", "gates", "pro
 ELSEWHERE = {
     ("infra/report/page.py", "gates"),  # what the template calls the gates
     ("infra/demo/pictures.py", "decisions"),  # a picture
+    ("infra/report/quality.py", "live"),  # the style of a curve
     ("jobs/replay_quarantine.py", "replayed"),  # a column of what it prints
     ("models/tracking.py", "mlflow"),  # a logger
     ("infra/shop/up.py", "mlflow"),  # a module, and the name of its process
