@@ -10,7 +10,6 @@ import numpy as np
 
 from infra.records.serving import Override
 from models.merchandising.assortment import Assortment, Flags
-from models.merchandising.shop_rules import ShopRules
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,12 @@ class Scope:
         return replace(self, open=self.open & allowed, narrow=True)
 
 
-def stock_of(items: Assortment, rules: ShopRules) -> Stock:
+def stock_of(items: Assortment, in_stock: Mapping[str, bool]) -> Stock:
     """Compare the stock with what the version was built with."""
-    if not rules.in_stock:
+    if not in_stock:
         return Stock()
-    places = np.array(items.places(list(rules.in_stock)), dtype=np.int64)
-    now = np.fromiter(rules.in_stock.values(), dtype=np.bool_, count=len(places))
+    places = np.array(items.places(list(in_stock)), dtype=np.int64)
+    now = np.fromiter(in_stock.values(), dtype=np.bool_, count=len(places))
     known = places >= 0
     out, back = places[known & ~now], places[known & now]
     return Stock(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -78,12 +78,13 @@ class Frames:
     def __init__(self, items: Assortment, scorer: Scorer, bestsellers: NDArray[np.int32]) -> None:
         self._items, self._scorer, self._bestsellers = items, scorer, bestsellers
         self._made: _Made | None = None
+        self._stocks: tuple[tuple[Mapping[str, bool], Stock], ...] = ()
 
     def of(
         self, rules: ShopRules, now: datetime, placement: str, market: str, category: str
     ) -> Frame:
         """Return the frame of a scope at a time."""
-        made = self.prepare(rules, now)
+        made = self._of_rules(rules, now)
         frame = made.frames.get((placement, market, category))
         if frame is None:
             overrides = rules.in_force(made.since)
@@ -94,12 +95,22 @@ class Frames:
             made.frames[placement, market, category] = frame
         return frame
 
-    def prepare(self, rules: ShopRules, now: datetime) -> _Made:
-        """Make ready for other rules; another thread may do it before the first question."""
+    def prepare(self, rules: ShopRules) -> None:
+        """Look up the stock of other rules; a thread does it before they count."""
+        self._stock(rules.in_stock)
+
+    def _of_rules(self, rules: ShopRules, now: datetime) -> _Made:
         made = self._made
-        if made is None or made.rules is not rules:
-            stock = stock_of(self._items, rules)
+        if made is None or made.rules is not rules or not made.since <= now < made.until:
+            stock = self._stock(rules.in_stock)
             made = self._made = _Made(rules, now, rules.next_change(now), stock, {})
-        elif not made.since <= now < made.until:
-            made = self._made = _Made(rules, now, rules.next_change(now), made.stock, {})
         return made
+
+    def _stock(self, in_stock: Mapping[str, bool]) -> Stock:
+        """Return the stock in positions; of 20,000 items that takes some 10 ms."""
+        for known, stock in self._stocks:
+            if known is in_stock:
+                return stock
+        stock = stock_of(self._items, in_stock)
+        self._stocks = ((in_stock, stock), *self._stocks[:1])  # the one before may still count
+        return stock

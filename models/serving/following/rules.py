@@ -65,7 +65,7 @@ class RulesFollower:
             return
         require_records(known.last, self._kept.overrides(), OVERRIDES)
         self._overrides, wanted = known, standing(known, datetime.now(UTC))
-        self._state.rules = ShopRules(wanted, self._state.rules.in_stock)
+        self._obey(ShopRules(wanted, self._state.rules.in_stock))
         self._kept.keep_overrides(wanted)
 
     def _look_at_stock_files(self) -> None:
@@ -75,8 +75,15 @@ class RulesFollower:
         stock = read_stock(self._storage, self._stock)
         if stock is not self._stock:
             self._stock = stock
-            self._state.rules = ShopRules(self._state.rules.overrides, stock.in_stock)
+            self._obey(ShopRules(self._state.rules.overrides, stock.in_stock))
             self._is_kept = False
         if not self._is_kept and time.monotonic() >= self._keep_again:
             self._kept.keep_stock(stock.in_stock)
             self._is_kept, self._keep_again = True, time.monotonic() + STOCK_KEPT_SECONDS
+
+    def _obey(self, rules: ShopRules) -> None:
+        """Let them count from the next request on, which does not wait until they are looked up."""
+        version = self._state.version
+        if version:
+            version.frames.prepare(rules)
+        self._state.rules = rules

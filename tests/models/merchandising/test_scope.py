@@ -73,13 +73,13 @@ def test_a_shop_without_markets_sells_everything_everywhere() -> None:
 
 def test_stock_hides_and_brings_back_but_never_without_a_picture() -> None:
     told = {"coat": False, "scarf": True, "shoe": True, "hat": True, "no item of ours": True}
-    stock = stock_of(ITEMS, ShopRules(in_stock=told))
+    stock = stock_of(ITEMS, told)
     assert stock == Stock(frozenset({1}), (3,))
     found = scope_of(ITEMS, stock, (), "home")
     assert named(found.open) == {"bag", "coat", "hat", "scarf"}
     assert named(found.clear) == {"bag", "hat", "scarf"}
-    assert stock_of(ITEMS, ShopRules(in_stock={"scarf": False})) == Stock()
-    assert stock_of(ITEMS, NO_RULES) == Stock()
+    assert stock_of(ITEMS, {"scarf": False}) == Stock()
+    assert stock_of(ITEMS, NO_RULES.in_stock) == Stock()
 
 
 def test_rules_become_positions_and_keep_their_names() -> None:
