@@ -31,7 +31,7 @@ def explain_batch(batch: Batch, checks: Sequence[Check]) -> list[Check]:
 def explain_source(batches: Iterable[Batch], checks: Sequence[Check]) -> list[Check]:
     """Write into the failed checks of a source that its new batches brought no event, if so."""
     new = list(batches)
-    if not new or any(batch.manifest["rows"] for batch in new):
+    if not new or any(batch.manifest["clean"] for batch in new):
         return list(checks)
     return explain(checks, [Cause(no_event(new[-1]), _FRESHNESS, unmeasured=False)])
 
@@ -46,7 +46,7 @@ def no_event(batch: Batch) -> str:
 def _causes(batch: Batch) -> Iterator[Cause]:
     """Without an event every rule fails; with most rows refused those that count what is left."""
     refused = batch.manifest["quarantined"]
-    if not batch.manifest["rows"]:
+    if not batch.manifest["clean"]:
         yield Cause(no_event(batch), _OF_EVENTS)
     elif refused and max(refused.values()) > batch.manifest["rows_read"] / 2:
         reason = max(refused, key=lambda name: refused[name])

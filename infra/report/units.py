@@ -82,9 +82,9 @@ def beside(value: float | None, limits: Iterable[float], unit: Unit = PLAIN) -> 
     digits = digits_beside([value], ends, unit)
     if digits <= MOST_DIGITS:
         return _short(value, unit, digits)
-    nearest = min(ends, key=lambda end: abs(end - value))
-    word = "under" if value < nearest else "over"
-    return f"just {word} {_short(nearest, unit, MOST_DIGITS)}"
+    alike = _rounded(value, unit, MOST_DIGITS)
+    near = next(end for end in ends if _rounded(end, unit, MOST_DIGITS) == alike)
+    return f"just {'under' if value < near else 'over'} {exactly(near, unit)}"
 
 
 def digits_beside(values: Sequence[float], limits: Iterable[float], unit: Unit = PLAIN) -> int:

@@ -55,7 +55,8 @@ def put(
     folder.mkdir(parents=True)
     content = pa.Table.from_pylist(rows, schema=pa.schema(kinds))
     pq.write_table(content, folder / "part-00000.parquet")
-    shop.lake.commit(table.name, partition, {"rows": len(rows), **(facts or {})})
+    counts = {} if table is EVENTS else {"rows": len(rows)}  # books of events have "clean"
+    shop.lake.commit(table.name, partition, {**counts, **(facts or {})})
 
 
 def event(number: int, **changes: Any) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def events(count: int, *more: dict[str, Any]) -> Rows:
 
 
 def put_batch(shop: Storage, batch: str, rows: Rows, drop: str = "", **facts: Any) -> None:
-    """Write a batch of events as ingestion does; `facts` change its manifest."""
+    """Write a batch of events as ingestion does; `facts` change its books, which add up."""
     times = [row["event_time"] for row in rows if row["event_time"]]
     quarantined = facts.get("quarantined", {})
     manifest = {
@@ -84,6 +85,7 @@ def put_batch(shop: Storage, batch: str, rows: Rows, drop: str = "", **facts: An
         "rows_read": len(rows) + sum(quarantined.values()),
         "quarantined": quarantined,
         "duplicates": 0,
+        "not_events": {},
         "last_event": max(times, default=None),
         "written_at": WRITTEN,
     }
@@ -92,7 +94,10 @@ def put_batch(shop: Storage, batch: str, rows: Rows, drop: str = "", **facts: An
         for reason in quarantined
     ]
     put(shop, QUARANTINE, batch, refused)
-    put(shop, EVENTS, batch, rows, {**manifest, **facts}, drop)
+    books = {**manifest, **facts}
+    others = (*books["quarantined"].values(), *books["not_events"].values())
+    books.setdefault("clean", books["rows_read"] - books["duplicates"] - sum(others))
+    put(shop, EVENTS, batch, rows, books, drop)
 
 
 def item(number: int, **changes: Any) -> dict[str, Any]:

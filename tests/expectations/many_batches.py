@@ -43,6 +43,8 @@ def _facts(number: int, written: datetime) -> dict[str, Any]:
         "source": "shop",
         "files": [{"file": f"/landing/{number}.jsonl", "bytes": 1, "rows": 10}],
         "rows_read": 10,
+        "clean": 10,
+        "not_events": {},
         "quarantined": {},
         "duplicates": 0,
         "last_event": written,

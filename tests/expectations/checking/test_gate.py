@@ -71,7 +71,7 @@ def test_a_retry_does_not_walk_past_a_stopped_batch(shop: Storage) -> None:
 
 
 def test_an_empty_batch_is_stopped_though_its_shares_are_undefined(shop: Storage) -> None:
-    put(shop, [], rows_read=1)
+    put(shop, [], rows_read=1, clean=0)
     with pytest.raises(
         GateError, match="no new event came in batch=shop-000000: the books do not say"
     ):
@@ -132,7 +132,7 @@ def test_a_batch_of_declared_non_events_is_let_in_as_nothing_new_and_shown(shop:
     record = gate(shop, "run=second")
     assert [check.name for check in record.checks if check.failed] == ["not_events_share"]
     assert (record.result, len(accepted_batches(read_batches(shop)))) == ("warned", 2)
-    put(shop, [], "batch=shop-000002", rows_read=8, **facts)
+    put(shop, [], "batch=shop-000002", rows_read=8, quarantined={"too_old": 1}, **facts)
     with pytest.raises(GateError, match="shop-000002: 5 of its 8 rows are ignored by"):
         gate(shop, "run=third")
 
