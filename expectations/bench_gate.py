@@ -137,7 +137,12 @@ def _copy(database: Any, storage: Storage, table: str, partition: str, rows: str
 
 def _commit(storage: Storage, batch: str, rows: int, end: datetime) -> None:
     facts = {"source": "shop", "run": batch, "clean": rows, "rows_read": rows}
-    counts = {"quarantined": {}, "duplicates": 0, "not_events": {}, "last_event": end - timedelta(seconds=1)}
+    counts = {
+        "quarantined": {},
+        "duplicates": 0,
+        "not_events": {},
+        "last_event": end - timedelta(seconds=1),
+    }
     storage.lake.commit("events", batch, {**facts, **counts, "written_at": end})
 
 
