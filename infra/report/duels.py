@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.records.evaluation import Comparison, EvaluationRecord, Score
 from infra.report.charts import LABEL_LENGTH
 from infra.report.headline import Tone
+from infra.report.units import gaps, unit_of
 from infra.report.wording import decimals, plain_name, shortened
 
 CHAMPION, ANCHOR = "champion", "anchor"
@@ -69,10 +70,11 @@ def _duel(rival: str, pairs: Sequence[tuple[Score, Comparison]], chosen: str) ->
 
 
 def _whisker(score: Score, comparison: Comparison, scale: _Scale, chosen: str) -> Whisker:
-    low, middle, high = (
-        f"{end:+.{scale.digits}f}"
-        for end in (comparison.low, comparison.difference, comparison.high)
+    ends, unit = (
+        (comparison.low, comparison.difference, comparison.high),
+        unit_of(comparison.metric),
     )
+    low, middle, high = gaps(ends, unit, scale.digits)
     return Whisker(
         name=score.name if score.role == "candidate" else f"the {score.role}",
         chosen=score.name == chosen and score.role == "candidate",

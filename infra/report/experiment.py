@@ -9,22 +9,26 @@ from typing import Any
 from infra.records.evaluation import Comparison, ExperimentRecord, Score
 from infra.report.slices import value_of
 from infra.report.templates import Frame, fill
+from infra.report.units import gaps, in_column, unit_of
 from infra.report.wording import plain_name
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model; `start`, `width` and `at` place its interval and its value in percent."""
+    """One model; `start`, `width` and `at` place its interval and its value in percent.
+
+    `against` has the finding against each rival, and the difference with its interval.
+    """
 
     name: str
     differs: Sequence[tuple[str, Any]]
-    value: float
-    low: float
-    high: float
+    value: str
+    low: str
+    high: str
     start: float
     width: float
     at: float
-    against: Mapping[str, Comparison]
+    against: Mapping[str, tuple[str, str]]
     metrics: Mapping[str, float]
 
 
@@ -63,22 +67,28 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
         for comparison in best.comparisons
         if comparison.against == record.candidate
     ]
-    value = f"{best.name} reached the highest {metric}, {best.metrics[record.judged_by]:.4f}"
+    reached = _values(record)[record.scores.index(best)]
+    value = f"{best.name} reached the highest {metric}, {reached}"
     if findings[:1] == ["better"]:
         return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
     return "Cannot tell", f"{value}; chance alone could explain the difference.", "warn"
 
 
+def _values(record: ExperimentRecord) -> list[str]:
+    metric = record.judged_by
+    return in_column([score.metrics[metric] for score in record.scores], unit_of(metric))
+
+
 def _rows(record: ExperimentRecord) -> list[Row]:
     asis = next(score for score in record.scores if score.name == record.candidate)
-    metric = record.judged_by
-    longest = max(score.intervals[metric][1] for score in record.scores) or 1.0
-    return [_row(score, asis, metric, longest) for score in record.scores]
+    longest = max(score.intervals[record.judged_by][1] for score in record.scores) or 1.0
+    values = zip(record.scores, _values(record), strict=True)
+    return [_row(score, value, asis, record.judged_by, longest) for score, value in values]
 
 
-def _row(score: Score, asis: Score, metric: str, longest: float) -> Row:
-    low, high = score.intervals[metric]
-    value, per_cent = score.metrics[metric], 100 / longest
+def _row(score: Score, value: str, asis: Score, metric: str, longest: float) -> Row:
+    (low, high), per_cent = score.intervals[metric], 100 / longest
+    low_text, high_text = in_column([low, high], unit_of(metric))
     same_kind = score.name.startswith(asis.name)
     changed = [
         (name, value)
@@ -89,14 +99,20 @@ def _row(score: Score, asis: Score, metric: str, longest: float) -> Row:
         name=score.name,
         differs=changed if same_kind else [],
         value=value,
-        low=low,
-        high=high,
+        low=low_text,
+        high=high_text,
         start=low * per_cent,
         width=(high - low) * per_cent,
-        at=value * per_cent,
-        against={comparison.against: comparison for comparison in score.comparisons},
+        at=score.metrics[metric] * per_cent,
+        against={made.against: (made.finding, _told(made)) for made in score.comparisons},
         metrics=score.metrics,
     )
+
+
+def _told(made: Comparison) -> str:
+    ends = (made.difference, made.low, made.high)
+    difference, low, high = gaps(ends, unit_of(made.metric))
+    return f"{difference} (95%: {low} to {high})"
 
 
 def _slices(record: ExperimentRecord) -> list[dict[str, Any]]:
@@ -105,7 +121,10 @@ def _slices(record: ExperimentRecord) -> list[dict[str, Any]]:
         {
             "name": first.name,
             "users": first.users,
-            "values": [value_of(score.slices[place], metric) for score in scores],
+            "values": in_column(
+                [value_of(score.slices[place], metric) for score in scores], unit_of(metric)
+            ),
+            "too_small": first.too_small,
         }
         for place, first in enumerate(scores[0].slices)
     ]

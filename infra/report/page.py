@@ -20,6 +20,7 @@ from infra.report.steps import steps
 from infra.report.summary import RunSummary, summarise
 from infra.report.templates import Frame, fill
 from infra.report.trends import LENGTH, Trends
+from infra.report.units import PLAIN, in_column, unit_of
 from infra.storage import Storage
 from infra.stores.object_store import ObjectStore
 from infra.utc import in_utc
@@ -93,8 +94,16 @@ def _content(snapshot: Snapshot) -> dict[str, Any]:
         "step_names": STATIONS,
         "gates": GATES,
         **_ingested(snapshot),
+        "qualities": _qualities(snapshot),
         **_evaluated(snapshot),
     }
+
+
+def _qualities(snapshot: Snapshot) -> list[str]:
+    """Write what each candidate is worth, as a column that tells them apart."""
+    candidates = snapshot.verdict.candidates if snapshot.verdict else ()
+    unit = unit_of(snapshot.evaluation.judged_by) if snapshot.evaluation else PLAIN
+    return in_column([candidate.quality for candidate in candidates], unit)
 
 
 def _ingested(snapshot: Snapshot) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from infra.records.release import Judgement
+from infra.records.release import Judgement, VerdictRecord
 from infra.report.units import Unit, beside, range_text, unit_of
-from infra.report.wording import counted, plain_name
+from infra.report.wording import counted, in_words, plain_name
 
 RESULT_WORDS = {
     "met": "Pass",
@@ -47,6 +47,14 @@ def judgement_texts(judgement: Judgement) -> tuple[str, str]:
         return value, judgement.limit
     low, high = (bounds[0], None) if bare[1] == "at least" else (None, bounds[0])
     return value, range_text(low, high, unit)
+
+
+def plainly(text: str, verdict: VerdictRecord) -> str:
+    """Name the metrics of a verdict in words, wherever a sentence of it has their names in code."""
+    judged = (*verdict.judgements, *(of for each in verdict.candidates for of in each.judgements))
+    for metric in dict.fromkeys(judgement.metric for judgement in judged):
+        text = in_words(text, metric)
+    return text
 
 
 def judgement_unit(judgement: Judgement) -> Unit:

@@ -14,7 +14,7 @@ from infra.records.gates import BatchDecision
 from infra.report import charts, wording
 from infra.report.airflow_links import RESOLVE, answer_link
 from infra.report.checks import by_cause, check_texts, example_columns, example_text, worst_first
-from infra.report.results import judgement_texts
+from infra.report.results import judgement_texts, plainly
 from infra.report.steps import VERDICT_WORDS, gate_state, judgement_state, verdict_state
 from infra.report.units import unit_of, written
 from infra.utc import in_utc
@@ -71,7 +71,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        in_words=wording.in_words,
         moment=wording.moment,
         plain=wording.plain_name,
         sentence=wording.sentence_case,
@@ -88,6 +87,7 @@ def _environment() -> Environment:
         example_columns=example_columns,
         example_text=example_text,
         judgement_texts=judgement_texts,
+        plainly=plainly,
         metric_text=_metric_text,
         score_text=_score_text,
         gate_state=gate_state,

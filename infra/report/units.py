@@ -84,7 +84,8 @@ def beside(value: float | None, limits: Iterable[float], unit: Unit = PLAIN) -> 
         return _short(value, unit, digits)
     alike = _rounded(value, unit, MOST_DIGITS)
     near = next(end for end in ends if _rounded(end, unit, MOST_DIGITS) == alike)
-    return f"just {'under' if value < near else 'over'} {exactly(near, unit)}"
+    text = _short(near, unit, MOST_DIGITS) if alike else exactly(near, unit)
+    return f"just {'under' if value < near else 'over'} {text}"
 
 
 def digits_beside(values: Sequence[float], limits: Iterable[float], unit: Unit = PLAIN) -> int:
@@ -114,6 +115,32 @@ def apart(value: float, other: float, unit: Unit = PLAIN) -> tuple[str, str]:
     """
     digits = min(digits_beside([value, other], [value, other], unit), MOST_DIGITS)
     return _short(value, unit, digits), _short(other, unit, digits)
+
+
+def in_column(values: Sequence[float | None], unit: Unit = PLAIN) -> list[str]:
+    """Write the values of a column with equal decimals, so that only equal ones look the same.
+
+    >>> in_column([0.1634, 0.163, None]), in_column([1, 0.99996], SHARE)
+    (['0.1634', '0.1630', '—'], ['100.000%', '99.996%'])
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    digits = digits_beside(known, known, unit) if known else 0
+    return [written(value, unit, digits) for value in values]
+
+
+def gaps(values: Sequence[float], unit: Unit = PLAIN, digits: int = 0) -> list[str]:
+    """Write differences with their signs; one that is not zero does not look so.
+
+    >>> gaps([0.0031, -0.00001]), gaps([0.0126, 0], SHARE)
+    (['+0.00310', '-0.00001'], ['+1.3 points', '0.0 points'])
+    """
+    if not all(map(math.isfinite, values)):
+        return [NOTHING] * len(values)
+    needed = digits_beside(values, [0.0], unit)
+    places = min(max(digits, needed), MOST_DIGITS)
+    told = unit._replace(sign=" points") if unit is SHARE else unit
+    rounded = [_rounded(value, unit, places) for value in values]
+    return [f"{'+' if number > 0 else ''}{_text(number, told)}" for number in rounded]
 
 
 def range_text(low: float | None, high: float | None, unit: Unit = PLAIN) -> str:

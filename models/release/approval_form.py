@@ -6,11 +6,12 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-from infra.records.evaluation import EvaluationRecord, Score
-from infra.records.release import VerdictRecord
-from infra.report.results import RESULT_WORDS, judgement_texts
-from infra.report.units import apart, unit_of, written
-from infra.report.wording import plain_name
+from infra.records.evaluation import Comparison, EvaluationRecord, Score
+from infra.records.release import CandidateVerdict, VerdictRecord
+from infra.report.results import RESULT_WORDS, judgement_texts, plainly
+from infra.report.steps import VERDICT_WORDS
+from infra.report.units import apart, digits_beside, gaps, in_column, unit_of, written
+from infra.report.wording import plain_name, sentence_case
 from models.evaluation.compare import CHAMPION
 from models.metrics.ranking import METRICS
 
@@ -23,8 +24,8 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
     return "\n\n".join(
         [
             *_in_short(verdict, evaluation),
-            *map(_safe, verdict.notes),
-            *_candidates(verdict),
+            *(_safe(plainly(note, verdict)) for note in verdict.notes),
+            *_candidates(verdict, evaluation),
             "### Thresholds",
             _thresholds(verdict),
             "### What differs from the champion",
@@ -35,7 +36,11 @@ def form(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
 
 def _in_short(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
     """Say why a person is asked, what it is worth to customers, and what either answer does."""
-    doubts = [judgement.reason for judgement in verdict.judgements if not judgement.passed]
+    doubts = [
+        plainly(judgement.reason, verdict)
+        for judgement in verdict.judgements
+        if not judgement.passed
+    ]
     if len(doubts) == 1:
         yield f"**A person decides, because:** {_safe(doubts[0])}"
     else:
@@ -77,16 +82,19 @@ def _pair(
     return mine, next((score for score in scores if score.role == CHAMPION), None)
 
 
-def _candidates(verdict: VerdictRecord) -> Iterator[str]:
+def _candidates(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> Iterator[str]:
     """Name every candidate, its outcome and the reason; a person may choose one that passes."""
     if not verdict.candidates:
         return
     yield "### Candidates"
+    metric = evaluation.judged_by if evaluation else ""
+    quality = in_column([each.quality for each in verdict.candidates], unit_of(metric))
     rows = [
-        (candidate.name, _number(candidate.quality), candidate.outcome, candidate.reason)
-        for candidate in verdict.candidates
+        (each.name, value, VERDICT_WORDS[each.outcome][0], _reason(each, verdict))
+        for each, value in zip(verdict.candidates, quality, strict=True)
     ]
-    yield _table(("Candidate", "Quality", "Outcome", "Reason"), rows)
+    head = plain_name(metric) if metric else "Quality"
+    yield _table(("Candidate", head, "Outcome", "Reason"), rows)
     names = ", ".join(choice.name for choice in verdict.choices)
     if names:
         how = f"trigger release_candidate with the run {verdict.run} and the name"
@@ -96,10 +104,14 @@ def _candidates(verdict: VerdictRecord) -> Iterator[str]:
         yield _safe(f"If you do not want {verdict.candidate}: {DISABLE}.")
 
 
+def _reason(candidate: CandidateVerdict, verdict: VerdictRecord) -> str:
+    return sentence_case(plainly(candidate.reason, verdict))
+
+
 def _thresholds(verdict: VerdictRecord) -> str:
     rows = [
         (
-            f"{judgement.metric}, {judgement.slice}" if judgement.slice else judgement.metric,
+            ", ".join(filter(None, [plain_name(judgement.metric), judgement.slice])),
             *judgement_texts(judgement),
             RESULT_WORDS[judgement.result],
             judgement.why,
@@ -135,11 +147,22 @@ def _rows(mine: Score, champion: Score) -> Iterator[tuple[str, ...]]:
         here, there = mine.metrics.get(metric), champion.metrics.get(metric)
         if here is None and there is None:
             continue
-        difference = f"{here - there:+.3g}" if here is not None and there is not None else "unknown"
-        if metric in comparisons:
-            against = comparisons[metric]
-            difference += f" ({against.low:+.2g} to {against.high:+.2g}: {against.finding})"
-        yield metric, *_texts(metric, here, there), difference
+        difference = _difference(metric, here, there, comparisons.get(metric))
+        yield plain_name(metric), *_texts(metric, here, there), difference
+
+
+def _difference(
+    metric: str, here: float | None, there: float | None, found: Comparison | None
+) -> str:
+    """Write how far two values are apart, and what is known of it, all with equal decimals."""
+    if here is None or there is None:
+        return "unknown"
+    unit = unit_of(metric)
+    digits = digits_beside([here, there], [here, there], unit)
+    if found is None:
+        return "none" if here == there else gaps([here - there], unit, digits)[0]
+    gap, low, high = gaps([here - there, found.low, found.high], unit, digits)
+    return f"{gap} (95%: {low} to {high}), {found.finding}"
 
 
 def _texts(metric: str, here: float | None, there: float | None) -> tuple[str, str]:
@@ -160,10 +183,6 @@ def _parameters(mine: Score, champion: Score) -> str:
         if mine.parameters.get(name) != champion.parameters.get(name)
     ]
     return _safe(f"Parameters changed: {', '.join(changed)}." if changed else "Same parameters.")
-
-
-def _number(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.4g}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

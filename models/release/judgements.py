@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from infra.records.release import Judgement, Outcome
-from infra.report.units import apart, beside, unit_of, written
+from infra.report.units import SHARE, apart, beside, digits_beside, unit_of, written
 from models.metrics.confidence import Margin
 from models.release.thresholds import Missed
 
@@ -76,10 +77,15 @@ class Against:
         if self.value <= 0:
             middle, low, high = (f"{end:+.2g}" for end in ends)
         else:
-            middle, low, high = (
-                f"{100 * (end / self.value - 1 + self.kept):+.1f}%" for end in ends
-            )
+            middle, low, high = self._percent([end / self.value - 1 + self.kept for end in ends])
         return f"{middle}, 95% interval {low} to {high}"
+
+    def _percent(self, ends: Sequence[float]) -> Iterator[str]:
+        """Write ends so that each is seen on its side of the limit, down to a thousandth of 1%."""
+        if not all(map(math.isfinite, ends)):
+            return (f"{100 * end:+.1f}%" for end in ends)
+        digits = max(1, min(digits_beside(ends, [0.0, self.kept - 1], SHARE), 3))
+        return (f"{'+' if end > 0 else ''}{written(end, SHARE, digits)}" for end in ends)
 
 
 @dataclass(frozen=True)

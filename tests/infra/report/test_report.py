@@ -271,9 +271,12 @@ def test_what_nobody_can_tell_is_neither_met_nor_missed_anywhere_on_the_page(run
 
 def test_every_candidate_is_named_with_its_outcome_and_reason(run: Run) -> None:
     given = {"judgements": (judgement("ndcg_at_10"),), "model_sha256": "d"}
+    jumps = "it <b>jumps</b>, as ndcg_at_10 says."
     candidates = (
-        CandidateVerdict(name="wild", outcome="review", reason="it <b>jumps</b>.", **given),
-        CandidateVerdict(name="hybrid", outcome="release", reason="meets every limit", **given),
+        CandidateVerdict(name="wild", outcome="review", reason=jumps, quality=0.0713499, **given),
+        CandidateVerdict(
+            name="hybrid", outcome="release", reason="meets every limit", quality=0.07131, **given
+        ),
     )
     note = "703 customers: a drop of 8% or more would have shown."
     page = run.until(
@@ -281,7 +284,10 @@ def test_every_candidate_is_named_with_its_outcome_and_reason(run: Run) -> None:
         release=verdict(candidates=candidates, best="wild", candidate="hybrid", notes=(note,)),
     ).page()
     text = seen(page)
-    for said in ("wild waits", "It <b>jumps</b>.", "hybrid goes on", "Meets every limit", note):
+    for said in (
+        *("wild waits 0.07135", "It <b>jumps</b>, as NDCG@10 says.", note),
+        *("hybrid goes on 0.07131", "Meets every limit"),
+    ):
         assert said in text
     assert "<b>jumps" not in page
 

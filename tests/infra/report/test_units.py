@@ -9,7 +9,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infra.report.units import PLAIN, SHARE, apart, beside, range_text, unit_of, written
+from infra.report.units import (
+    PLAIN,
+    SHARE,
+    apart,
+    beside,
+    gaps,
+    in_column,
+    range_text,
+    unit_of,
+    written,
+)
 from models.metrics.ranking import METRICS
 
 number = st.one_of(st.floats(-2, 2), st.floats(allow_nan=False, allow_infinity=False))
@@ -43,6 +53,22 @@ def test_two_values_that_differ_look_apart_and_in_order(one: float, other: float
     assert shown(texts[0]) - shown(texts[1]) in (0, pytest.approx(one - other, rel=2, abs=1e-11))
     if abs(one - other) > 1e-11 * max(1, abs(one)):
         assert sign(shown(texts[0]) - shown(texts[1])) == sign(one - other)
+
+
+@given(st.lists(st.floats(0, 2), min_size=2, max_size=8), st.sampled_from([PLAIN, SHARE]))
+@example([0.16341, 0.16339], PLAIN)
+def test_values_of_a_column_look_alike_only_if_they_are(values: list[float], unit: object) -> None:
+    texts = in_column(values, unit)
+    assert len({len(text.partition(".")[2]) for text in texts}) == 1, "equal decimals"
+    distant = {round(value, 11) for value in values}
+    assert len(set(texts)) >= len(distant)
+
+
+@given(st.floats(-2, 2), st.sampled_from([PLAIN, SHARE]))
+@example(-0.00001, PLAIN)
+def test_a_difference_is_seen_on_its_side_of_zero(value: float, unit: object) -> None:
+    (text,) = gaps([value], unit)
+    assert sign(float(text.removesuffix(" points"))) == (sign(value) if abs(value) > 1e-11 else 0)
 
 
 @pytest.mark.parametrize(

@@ -301,9 +301,9 @@ def test_the_form_shows_the_thresholds_and_what_differs() -> None:
         "**For customers:** NDCG@10 is 0.2, what is live has 0.15: it is better.",
         "**Approve,** and hybrid goes live. **Reject,** or let the time pass, and version version1 "
         "stays live.",
-        r"| training\_minutes | 31 min | at most 30 min | Fail | time |",
-        r"| ndcg\_at\_10 | 0.2 | 0.15 | \+0.05 \(\+0.01 to \+0.09: better\) |",
-        "| auc | 0.5 | 0.5 |",
+        r"| Training minutes | 31 min | at most 30 min | Fail | time |",
+        r"| NDCG@10 | 0.2 | 0.15 | \+0.0500 \(95%: \+0.0100 to \+0.0900\), better |",
+        "| AUC | 0.5 | 0.5 | none |",
         "Parameters changed: epochs 20 to 40.",
         "Live is version1, made by hybrid.",
     ):
@@ -333,5 +333,5 @@ def test_no_text_of_data_is_markup() -> None:
     )
     for markup in ("<img", "[click]", " | `a`", "**b**", " _c_"):
         assert markup not in shown
-    rows = [line for line in shown.splitlines() if line.startswith("| training")]
+    rows = [line for line in shown.splitlines() if line.startswith("| Training")]
     assert rows[0].replace(r"\|", "").count("|") == 6, "a row keeps its five cells"

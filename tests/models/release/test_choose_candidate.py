@@ -15,7 +15,13 @@ from models.release.approval_form import form
 from models.release.approve_release import approval_refusal, ask
 from models.release.choose_candidate import choose_candidate
 from tests.models.conftest import RUN
-from tests.models.release.test_approve_release import bundle, judgement, verdict
+from tests.models.release.test_approve_release import (
+    bundle,
+    evaluation,
+    judgement,
+    score,
+    verdict,
+)
 
 
 def candidate(name: str, outcome: str, **change: Any) -> CandidateVerdict:
@@ -163,3 +169,19 @@ def test_the_form_says_how_a_candidate_asks_no_more(shop: Storage) -> None:
     for kept in (record.candidates[:1], record.candidates[1:]):  # none is left, or it is not asked
         shown = form(record.model_copy(update={"candidates": kept}), None).replace("\\", "")
         assert "### Candidates" in shown and "enabled" not in shown
+
+
+def test_the_form_tells_candidates_apart_in_words() -> None:
+    """Where two values round alike, and a reason names a metric as code does."""
+    said = {"reason": "training_minutes is 31 min; it must be at most 30 min."}
+    best = candidate("hybrid", "review", quality=0.163414, **said)
+    passes = candidate("other", "release", quality=0.163406)
+    judged = verdict(candidates=(best, passes), best="hybrid", judgements=best.judgements)
+    text = form(judged, evaluation(score("candidate")))
+    assert (
+        "| hybrid | 0.163414 | Review | Training minutes is 31 min; it must be at most 30 min. |"
+        in text
+    )
+    assert "| Candidate | NDCG@10 | Outcome | Reason |" in text
+    assert "| other | 0.163406 | Release |" in text
+    assert "training\\_minutes" not in text
