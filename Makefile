@@ -7,11 +7,12 @@ SHOP ?= $(if $(DATA),$(notdir $(patsubst %/,%,$(DATA))),simulated)
 PYTHON ?=
 export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
 run := .venv/bin/python -m
+serving := models.serving.serve
 ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-gate bench-release check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-gate bench-release check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +25,13 @@ $(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requireme
 	@infra/deployment/setup.sh $(PYTHON)
 
 demo: setup ## One whole retraining in about two minutes, on simulated data or on DATA=folder
-	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop)
+	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop) --serve $(serving)
 
-up: setup ## Airflow and MLflow for var/SHOP, retraining on the schedule; Ctrl-C stops all
-	@$(run) infra.shop.up
+up: setup ## Airflow, MLflow and the server for var/SHOP, retraining on the schedule; Ctrl-C stops all
+	@$(run) infra.shop.up --serve $(serving)
+
+serve: $(ready) ## What is live in var/SHOP, over REST; CATWALK_SERVING_PORT and _WORKERS say where
+	@$(run) $(serving)
 
 waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
 	@$(run) expectations.resolve_batch
@@ -61,6 +65,9 @@ bench-models: $(ready) ## What evaluating, recommending and training cost, again
 
 bench-needs: $(ready) ## What each candidate needs per user, item and pair: memory, disk and time
 	@$(run) models.benches.needs
+
+bench-serve: $(ready) ## What the server answers a second over HTTP, beside its framework alone; KIND=factors for the other model
+	@CATWALK_HOME=$(CURDIR)/var/bench_serve $(run) models.benches.serving $(if $(KIND),--kind $(KIND))
 
 bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000000 for a quick one
 	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))

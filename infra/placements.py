@@ -23,6 +23,11 @@ NO_SUCCESS = ("impression", "return")  # the shop's own act, and the opposite of
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 LeaveOut = Literal["bought", "seen", "nothing"]
+Answers = Literal["personal", "similar", "together", "again", "looked_at"]
+Same = Literal["brand", "colour"]
+PERSONAL, AGAIN, LOOKED_AT = "personal", "again", "looked_at"
+OF_HISTORY = (AGAIN, LOOKED_AT)  # shows the customer's own items, which `seen` would leave out
+OF_CUSTOMERS = (PERSONAL, *OF_HISTORY)
 
 
 @dataclass(frozen=True)
@@ -40,18 +45,37 @@ class ListRule:
     leave_out: LeaveOut
     within_days: int = 0
 
+    @property
+    def name(self) -> str:
+        """Short name: `seen`, `nothing` or, of 30 days, `bought_30`."""
+        return f"{self.leave_out}_{self.within_days}" if self.within_days else self.leave_out
+
     def bought_since(self, as_of: datetime) -> datetime:
         """Return from when on what was bought is left out, as of a time."""
         return as_of - timedelta(days=self.within_days)
 
 
 class Placement(Strict):
-    """One place of the shop that shows a list, and why it looks as it does."""
+    """One place of the shop that shows a list, and why it looks as it does.
 
-    answers: Literal["personal"]
+    Attributes
+    ----------
+    answers : str
+        `personal`: what the model thinks this customer wants. `similar`: items like one item.
+        `together`: what is bought together with some items. `again`: what this customer has bought.
+        `looked_at`: what this customer looked at and never bought.
+    within : str or None
+        A question must name a category, and nothing else is shown.
+    same : tuple of str
+        What a similar item must share with the item of the question.
+    """
+
+    answers: Answers
     length: int = Field(ge=1, le=1000)
     leave_out: LeaveOut
     within_days: int | None = Field(None, ge=1, le=3650)
+    within: Literal["category"] | None = None
+    same: tuple[Same, ...] = ()
     why: str = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -63,6 +87,23 @@ class Placement(Strict):
                 f"'within_days' belongs to 'leave_out: bought', not to '{self.leave_out}'"
             )
         return self
+
+    @model_validator(mode="after")
+    def _keys_of_what_it_answers(self) -> Self:
+        if self.same and self.answers != "similar":
+            raise ValueError(f"'same' belongs to 'answers: similar', not to '{self.answers}'")
+        if len(set(self.same)) != len(self.same):
+            raise ValueError("'same' names something twice")
+        if self.leave_out == "seen" and self.answers in OF_HISTORY:
+            raise ValueError(
+                f"'leave_out: seen' leaves nothing of 'answers: {self.answers}'; write 'nothing'"
+            )
+        return self
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether a list for every customer is published; the others need more of a question."""
+        return self.answers in OF_CUSTOMERS and self.within is None
 
     @property
     def rule(self) -> ListRule:
@@ -92,6 +133,10 @@ class Placements(Strict):
                 )
         if HOME not in placements:
             raise ValueError(f"'{HOME}' is missing, the placement that releases are judged by")
+        if placements[HOME].answers != PERSONAL or not placements[HOME].is_listed:
+            raise ValueError(
+                f"'{HOME}' must be personal, and not within a category: releases are judged by it"
+            )
         return placements
 
     @property
@@ -105,12 +150,23 @@ class Placements(Strict):
         return max(placement.length for placement in self.placements.values())
 
     @property
+    def listed(self) -> Mapping[str, Placement]:
+        """The placements whose lists are published, by name."""
+        return {name: place for name, place in self.placements.items() if place.is_listed}
+
+    @property
     def by_rule(self) -> Mapping[ListRule, dict[str, int]]:
-        """The length of the list of each placement, by the rule that they share."""
+        """The length of the list of each listed personal placement, by the rule that they share."""
         lengths: dict[ListRule, dict[str, int]] = {}
-        for name, placement in self.placements.items():
-            lengths.setdefault(placement.rule, {})[name] = placement.length
+        for name, placement in self.listed.items():
+            if placement.answers == PERSONAL:
+                lengths.setdefault(placement.rule, {})[name] = placement.length
         return lengths
+
+    @property
+    def of_history(self) -> Mapping[str, Placement]:
+        """The listed placements that show customers their own items, by name."""
+        return {name: p for name, p in self.listed.items() if p.answers in OF_HISTORY}
 
 
 def require_success(types: tuple[str, ...]) -> tuple[str, ...]:

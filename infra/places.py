@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # below the landing folder
 LANDED_EVENTS, LANDED_ITEMS, LANDED_AGAIN = "events", "items", "replayed"
+LANDED_SERVED, LANDED_STOCK = "served", "stock"
 # in the lake, beside the tables
 CHECKPOINTS = "checkpoints"
 DECISIONS = "decisions"
@@ -40,12 +41,15 @@ SCRATCH = "scratch"  # also of the home
 # in the published store
 LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
 CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
+OVERRIDES, STOCK, TOKENS = "overrides", "stock", "tokens"
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
 QUESTIONS = "questions"
 GATES = "gates"
 # in the home, beside the stores
-MLFLOW, AIRFLOW = "mlflow", "airflow"
+MLFLOW, AIRFLOW, SERVING_HOME = "mlflow", "airflow", "serving"
+UNPACKED, SPOOL = f"{SERVING_HOME}/versions", f"{SERVING_HOME}/spool"
+KNOWN, WORKERS = f"{SERVING_HOME}/known", f"{SERVING_HOME}/metrics"
 
 # files of a run in the reports
 RULES = "rules.json"  # what people had written when the run began
@@ -73,6 +77,8 @@ PLACES = (
     Place("landing", LANDED_EVENTS, "the files of events that the shop delivers", "ids"),
     Place("landing", LANDED_ITEMS, "the files of its catalogue"),
     Place("landing", LANDED_AGAIN, "quarantined rows, mended or not, to be read again", "ids"),
+    Place("landing", LANDED_SERVED, "what servers answered, line by line", "keys"),
+    Place("landing", LANDED_STOCK, "the files of the stock feed, removed once they are taken"),
     Place("lake", EVENTS.name, "clean events, a folder per batch", "keys"),
     Place("lake", QUARANTINE.name, "rows that are not events, as they came", "ids"),
     Place("lake", ITEMS.name, "items as known at the cut of a run"),
@@ -97,12 +103,19 @@ PLACES = (
     Place("published", VERSIONS, "bundles that went live", "keys"),
     Place("published", RETIRED, "marks on versions that the next release deletes"),
     Place("published", CLAIMS, "what earlier Catwalks kept instead of those marks"),
+    Place("published", OVERRIDES, "what curators pin, boost and block: numbered, written once"),
+    Place("published", STOCK, "which items are in stock, as the stock feed says: numbered"),
+    Place("published", TOKENS, "who may ask the server, by hashes of tokens: numbered"),
     Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
     Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),
     Place("home", SCRATCH, "what is deleted when its task ends", "ids"),
+    Place("home", UNPACKED, "what servers of this machine answer from", "keys"),
+    Place("home", SPOOL, "events and answers that are not landed yet", "ids"),
+    Place("home", KNOWN, "who may ask what, as servers knew it last"),
+    Place("home", WORKERS, "counts of the workers of a server"),
     Place("home", MLFLOW, "MLflow's database and files: scores, parameters, pages", "keys"),
     Place("home", AIRFLOW, "Airflow's database, logs and passwords"),
 )

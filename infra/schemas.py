@@ -20,6 +20,7 @@ class Column:
 
 
 KEYS = ("user_key", "visitor_key")  # of a person; an event has at least one
+ADDRESSES = ("url", "picture_url")  # of the shop's own pages
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class Table:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Names of the text columns that may be null: words to read, no ids or keys to compare."""
+        """Names of the text columns that may be null: words to read, no ids, keys or addresses."""
         texts = (name for name, kind in self.kinds.items() if kind == "STRING")
-        return tuple(name for name in texts if name not in (*self.required, *KEYS))
+        return tuple(name for name in texts if name not in (*self.required, *KEYS, *ADDRESSES))
 
     @property
     def described(self) -> tuple[Column, ...]:
@@ -158,15 +159,20 @@ ITEMS = Table(
     price DOUBLE COMMENT 'in the shop currency, one piece',
     has_picture BOOLEAN NOT NULL COMMENT 'without one it is never recommended',
     in_stock BOOLEAN NOT NULL COMMENT 'out of stock it is never recommended',
-    updated_at TIMESTAMP NOT NULL COMMENT 'UTC, when these values became known'
+    updated_at TIMESTAMP NOT NULL COMMENT 'UTC, when these values became known',
+    markets STRING COMMENT 'where it is sold, separated by commas; null: everywhere',
+    url STRING COMMENT 'its page in the shop, also relative',
+    picture_url STRING COMMENT 'its picture, also relative'
     """,
     "One row per item, with its attributes as known at the cut: what models learn from",
+    added=("markets", *ADDRESSES),
 )
 
 CATALOGUE = Table(
     "catalogue",
     ITEMS.ddl,
     "One row per item, with its attributes as known at the end of the window: what is shown",
+    added=ITEMS.added,
 )
 
 INTERACTIONS = Table(

@@ -131,6 +131,18 @@ class Settings(BaseSettings):
     airflow_port: int = Field(8080, ge=1, le=65535, description="Port of the Airflow UI.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
 
+    serving_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address that the server of recommendations binds."
+    )
+    serving_port: int = Field(8090, ge=1, le=65535, description="Its port.")
+    serving_workers: int = Field(1, ge=1, le=64, description="Its processes, about one a core.")
+    serving_queue: int = Field(
+        256, ge=1, description="Requests that a worker answers at once; all beyond get 429."
+    )
+    serving_land_seconds: float = Field(
+        60.0, gt=0, description="Seconds after which its events and its served log are landed."
+    )
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:

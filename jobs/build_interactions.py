@@ -3,7 +3,8 @@
 Grain of `interactions`: one row per user, item and part. Time never leaks: the weights of the
 train part come from events before the cut alone, and `items` holds what was known at the cut.
 `catalogue` holds the same columns as known now, which is what customers may be shown; `history` has
-the pairs of the whole window, as if it were cut at its end: what goes live is fitted on them.
+the pairs of the whole window, as if it were cut at its end: what goes live is fitted on them, and
+they say what each user has bought and looked at.
 `steps` has the events themselves, ordered by visit (`jobs/visits.py`).
 """
 
@@ -42,7 +43,7 @@ from jobs.landing.landing_folder import landed_files
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.parquet_columns import footers
 from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
-from jobs.landing.sources import ItemFeed, load_sources, success_by_source
+from jobs.landing.sources import ItemFeed, item_feeds, load_sources, success_by_source
 from jobs.visits import by_person, steps_of
 from jobs.weights import pairs_of
 
@@ -103,15 +104,15 @@ def cut_of(
 
 
 def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> None:
-    """Write `interactions`, `steps`, `items`, `catalogue` and, for a refit, `history` of a run."""
+    """Write `interactions`, `steps`, `items`, `catalogue` and `history` of a run."""
     settings, placements = storage.settings, placements_of(storage, run)
     window = Times(end - timedelta(days=settings.training_window_days), end, end)
     batches = accepted_batches(read_batches(storage))
     every = read_events(spark, storage, batches, placements.success).transform(inside, window)
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)
-    sources = load_sources(settings.sources).values()
-    rows = (read_items(spark, source.items, settings) for source in sources)
+    feeds = item_feeds(load_sources(settings.sources))
+    rows = (read_items(spark, feed, settings) for feed in feeds)
     items = reduce(DataFrame.unionByName, rows).persist()
     known = items.transform(readable)
     cut = cut_of(storage, placements.home.rule, events, known, window, activity.days)
@@ -128,9 +129,8 @@ def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> Non
     }
     for table, frame in tables.items():
         _write(spark, storage, table, run, frame, facts)
-    if settings.refit:
-        history = events.transform(pairs_of, window, settings.half_life_days)
-        _write(spark, storage, "history", run, history, {**facts, "cut": end})
+    history = events.transform(pairs_of, window, settings.half_life_days)
+    _write(spark, storage, "history", run, history, {**facts, "cut": end})
 
 
 def readable(items: DataFrame) -> DataFrame:

@@ -1,9 +1,11 @@
-"""Writes the winner's top-N lists of every user, scored by Spark's workers in blocks of users.
+"""Writes the lists of every user: the winner's top N, scored in blocks of users, and own items.
 
-Grain: one row per user of the run's interactions and placement of the shop. Left out are, as of the
-run and hold-out included, what `models/placements.yaml` says, and items that are unavailable by
-now, also those that were available at the cut. The manifest of the lists names the manifest of the
-model that made them, by its hash: the same name trained again is another model.
+Grain: one row per user of the run's interactions and personal placement of the shop; placements
+that show customers their own items have a row for each user who has any. Placements that need more
+of a question, such as an item, have no lists. Left out are, as of the run and hold-out included,
+what `models/placements.yaml` says, and items that are unavailable by now, also those that were
+available at the cut. The manifest of the lists names the manifest of the model that made them, by
+its hash: the same name trained again is another model.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from infra.errors import InputError
 from infra.ledger.run_rules import placements_of
 from infra.loading import load_named
-from infra.placements import ListRule
-from infra.schemas import CATALOGUE, INTERACTIONS, RECOMMENDATIONS
+from infra.placements import LOOKED_AT, ListRule, Placement, Placements
+from infra.schemas import CATALOGUE, HISTORY, INTERACTIONS, RECOMMENDATIONS, Table
 from infra.settings import load_settings
 from infra.spark import session as spark_session
 from infra.spark.cluster import ship_folder, shipped_folder
@@ -51,6 +53,37 @@ def _is_left_out(rule: ListRule, as_of: datetime) -> Column:
     if rule.leave_out == "bought":
         return F.col("bought_time") >= F.lit(rule.bought_since(as_of))
     return F.lit(rule.leave_out == "seen")
+
+
+def own_lists(
+    history: DataFrame, placements: Mapping[str, Placement], as_of: datetime
+) -> DataFrame:
+    """Give users their own items, by the placements that show them: rows of `recommendations`.
+
+    What a user has bought (`again`), or looked at and never bought (`looked_at`); not what was sent
+    back. The most wanted comes first, of equal ones the first id, as in a bundle's histories.
+    """
+    shows = (F.when(_is_own(place, as_of), F.lit(name)) for name, place in placements.items())
+    by_placement = history.filter("weight > 0").select(
+        F.explode(F.array_compact(F.array(*shows))).alias("placement"),
+        *("user_key", "item_id", "weight"),
+    )
+    lengths = {name: place.length for name, place in placements.items()}
+    length = F.create_map(*(F.lit(word) for pair in lengths.items() for word in pair))
+    best = Window.partitionBy("placement", "user_key").orderBy(F.desc("weight"), "item_id")
+    first = by_placement.withColumn("_place", F.row_number().over(best)).filter(
+        F.col("_place") <= length[F.col("placement")]
+    )
+    ordered = F.sort_array(F.collect_list(F.struct("_place", "item_id", "weight")))
+    lists = first.groupBy("placement", "user_key").agg(ordered.alias("_best"))
+    columns = {"item_ids": F.col("_best.item_id"), "scores": F.col("_best.weight")}
+    return lists.select("placement", "user_key", *(c.alias(name) for name, c in columns.items()))
+
+
+def _is_own(placement: Placement, as_of: datetime) -> Column:
+    never = F.col("bought_time").isNull()
+    own = never if placement.answers == LOOKED_AT else ~never
+    return own & ~F.coalesce(_is_left_out(placement.rule, as_of), F.lit(False))
 
 
 def top_lists(users: DataFrame, score: Score) -> DataFrame:
@@ -118,38 +151,56 @@ def _load_once(loader: str, folder: str, shown: frozenset[str]) -> Any:
     return load_named(loader)(shipped_folder(folder), np.array(sorted(shown), dtype=np.str_))
 
 
-def shown_now(catalogue: DataFrame) -> frozenset[str]:
-    """Return the items that customers may be shown: they have a picture and are in stock."""
-    rows = catalogue.filter(F.col("has_picture") & F.col("in_stock")).select("item_id")
-    return frozenset(row["item_id"] for row in rows.collect())
+def shown_now(catalogue: DataFrame) -> DataFrame:
+    """Return the ids of items that customers may be shown: with a picture and in stock."""
+    return catalogue.filter(F.col("has_picture") & F.col("in_stock")).select("item_id")
 
 
 def recommend(
     spark: SparkSession, storage: Storage, run: str, model: str, place: str, loader: str
 ) -> None:
     """Write the table `recommendations` of a run with the model that lies at `place`."""
-    lake = storage.lake
+    lake, placements = storage.lake, placements_of(storage, run)
     with storage.scratch() as scratch:
         folder = lake.store.fetch_folder(place, scratch)
         sha256 = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         shipped = ship_folder(spark, folder, scratch)
-        interactions, catalogue = (
-            spark_session.read_table(spark, table, [lake.address(table.name, run)])
-            for table in (INTERACTIONS, CATALOGUE)
-        )
-        placements, shown = placements_of(storage, run), shown_now(catalogue)
-        as_of = in_utc(datetime.fromisoformat(lake.manifest(INTERACTIONS.name, run)["as_of"]))
-        users = left_out_of(interactions, list(placements.by_rule), as_of)
-        score = scorer(loader, shipped, list(placements.by_rule.values()), shown)
+        lists = lists_of(spark, storage, run, placements, loader, shipped)
         address = lake.begin("recommendations", run)
-        top_lists(users, score).write.mode("overwrite").parquet(address)
+        lists.write.mode("overwrite").parquet(address)
         # here: an executor that does its first task asks for the model, whatever the task
         rows = spark.read.parquet(address).count()
     if rows == 0:
         raise InputError("No user got a list.", "Look at the interactions of the run.")
     made = {"model": model, "model_manifest_sha256": sha256, "written_at": datetime.now(UTC)}
     lake.commit("recommendations", run, {"rows": rows, **made})
-    print(f"recommendations: {rows:,} lists of {len(placements.placements)} placements", flush=True)
+    print(f"recommendations: {rows:,} lists of {len(placements.listed)} placements", flush=True)
+
+
+def lists_of(
+    spark: SparkSession,
+    storage: Storage,
+    run: str,
+    placements: Placements,
+    loader: str,
+    folder: str,
+) -> DataFrame:
+    """Return the lists of all listed placements, computed when they are written."""
+
+    def table(name: Table) -> DataFrame:
+        return spark_session.read_table(spark, name, [storage.lake.address(name.name, run)])
+
+    facts = storage.lake.manifest(INTERACTIONS.name, run)
+    as_of = in_utc(datetime.fromisoformat(facts["as_of"]))
+    shown = shown_now(table(CATALOGUE))
+    users = left_out_of(table(INTERACTIONS), list(placements.by_rule), as_of)
+    ids = frozenset(row["item_id"] for row in shown.collect())
+    lists = top_lists(users, scorer(loader, folder, list(placements.by_rule.values()), ids))
+    if not placements.of_history:
+        return lists
+    storage.lake.manifest(HISTORY.name, run)
+    own = table(HISTORY).join(shown, "item_id", "left_semi")
+    return lists.unionByName(own.transform(own_lists, placements.of_history, as_of))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

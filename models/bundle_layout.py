@@ -11,6 +11,7 @@ from infra.stores.object_store import MANIFEST
 
 MODEL, JUDGED, LISTS = "model", "judged", "recommendations"
 CARD, CARD_PAGE, FALLBACK = "card.json", "card.md", "fallback.json"
+BESTSELLERS = "bestsellers.npz"
 LISTS_WRITTEN_AT = "lists_written_at"  # fact of the manifest: says which lists these are
 STRANGER = "nobody-ever-had-this-key"
 

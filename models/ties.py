@@ -72,3 +72,15 @@ def mixed(numbers: Hashes) -> Hashes:
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(MIX[0])
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(MIX[1])
     return numbers ^ (numbers >> np.uint64(31))
+
+
+def mixed_number(number: int) -> int:
+    """Spread one number as `mixed` does, without an array.
+
+    >>> mixed_number(7) == int(mixed(np.array([7], dtype=np.uint64))[0])
+    True
+    """
+    number = (number + STEP) % 2**64
+    number = (number ^ (number >> 30)) * MIX[0] % 2**64
+    number = (number ^ (number >> 27)) * MIX[1] % 2**64
+    return number ^ (number >> 31)

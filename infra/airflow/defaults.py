@@ -42,6 +42,7 @@ class Tag(StrEnum):
     TRAINING = "training"
     RELEASE = "release"
     EXPERIMENT = "experiment"
+    SERVING = "serving"
 
 
 def task_defaults(settings: Settings) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -31,6 +32,7 @@ from infra.records.steps import SECTIONS
 from infra.report.decisions import find_decisions, render_decisions
 from infra.report.experiment import render_experiment
 from infra.report.headline import Ending
+from infra.report.overrides import find_overrides, render_overrides
 from infra.report.page import Around, earlier_runs, render
 from infra.report.quality import (
     AT_A_GLANCE,
@@ -51,6 +53,7 @@ LINKS = (
     Link("All reports", "/"),
     Link("Quality over time", "/quality"),
     Link("Decisions", "/decisions"),
+    Link("Overrides", "/overrides"),
 )
 REPORTING = (DAG, RELEASE_DAG, EXPERIMENT_DAG, ROLL_BACK_DAG)
 REFUSALS = {
@@ -70,6 +73,7 @@ def make_app(storage: Storage | None = None) -> FastAPI:
     app.get("/")(pages.runs)
     app.get("/quality")(pages.quality)
     app.get("/decisions")(pages.decisions)
+    app.get("/overrides")(pages.overrides)
     app.get("/runs/{run}")(pages.run)
     app.get("/dags/{dag_id}/runs/{run_id:path}")(pages.tab)
     app.add_exception_handler(AnyHTTPException, _refused)
@@ -132,6 +136,11 @@ class _Pages:
         page = find_decisions(self._storage, at.strip(), before)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if page.mistake else HTTPStatus.OK
         return _html(request, lambda frame: render_decisions(page, frame), status, form="'self'")
+
+    def overrides(self, request: Request) -> Response:
+        """Show what curators pin, boost and block, and since when."""
+        page = find_overrides(self._storage, datetime.now(UTC))
+        return _html(request, lambda frame: render_overrides(page, frame))
 
     def run(self, request: Request, run: str) -> Response:
         """Show the report of a run that has left a record, or ended without one."""

@@ -2,6 +2,7 @@
 
 python -m infra.demo --simulate MODULE    a simulated shop; `make demo` names the module
 python -m infra.demo --data FOLDER        a shop's own files; see infra/shop/historic_shops.yaml
+    --serve MODULE                        asks this program for a list at the end
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from infra.airflow.report_links import DAG
 from infra.command_line import run_program
 from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import RunProgress
+from infra.demo.request import ask_once
 from infra.demo.summary import is_live, summary
 from infra.errors import AirflowError
 from infra.lake import run_key
@@ -42,7 +44,11 @@ def main() -> int:
         run = _retrain(client, check, delivery, settings)
     storage = Storage(settings)
     print(summary(storage, run_key(run), f"{time.monotonic() - started:.0f} s in all"), flush=True)
-    return 0 if is_live(storage, run_key(run)) else 1
+    if not is_live(storage, run_key(run)):
+        return 1
+    if arguments.serve:
+        print(ask_once(storage, arguments.serve), flush=True)
+    return 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--data", type=Path, help="folder of files, named like their source")
     data.add_argument("--simulate", metavar="MODULE", help="program that simulates a shop")
+    parser.add_argument("--serve", metavar="MODULE", help="program that is asked at the end")
     return parser.parse_args()
 
 

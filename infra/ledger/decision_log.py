@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, Field
 
-from infra.errors import StorageError
 from infra.places import DECISION_LOG
 from infra.records.gates import GATE
 from infra.rules import Strict, parse_json
-from infra.stores.numbered import ATTEMPTS, key, newest, numbers
-from infra.stores.object_store import AlreadyExistsError, ObjectStore
+from infra.stores import numbered
+from infra.stores.numbered import key, numbers
+from infra.stores.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from infra.records.gates import BatchDecision
@@ -59,16 +59,12 @@ def append(store: ObjectStore, decision: Decision) -> None:
     The same decision twice in a row, by a step that ran again, is one entry.
     """
     content = decision.model_dump_json(indent=1).encode()
-    for _ in range(ATTEMPTS):
-        number = newest(store, DECISION_LOG) + 1
-        if number > 1 and store.read(key(DECISION_LOG, number - 1)) == content:
-            return
-        try:
-            store.create(key(DECISION_LOG, number), content)
-        except AlreadyExistsError:
-            continue  # another writer was first with this number
-        return
-    raise StorageError("The decision log is written by many at once.", "Run the step again.")
+
+    def entry(number: int) -> bytes | None:
+        is_there = number > 1 and store.read(key(DECISION_LOG, number - 1)) == content
+        return None if is_there else content
+
+    numbered.append(store, DECISION_LOG, entry)
 
 
 def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int, Decision]]:

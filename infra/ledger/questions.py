@@ -14,13 +14,12 @@ from itertools import takewhile
 
 from pydantic import AwareDatetime
 
-from infra.errors import StorageError
 from infra.ledger.run_records import RunRecords
 from infra.places import QUESTIONS
 from infra.records.release import ApprovalRecord
 from infra.rules import Strict, parse_json
 from infra.storage import Storage
-from infra.stores.numbered import ATTEMPTS, key, newest, numbers
+from infra.stores.numbered import append, key, numbers
 from infra.stores.object_store import AlreadyExistsError
 
 CURE = "Restore it from a backup of the reports."
@@ -56,16 +55,10 @@ def note_question(storage: Storage, run: str, asked_in: str, now: datetime) -> Q
     StorageError
         The list cannot be read or written.
     """
-    for _ in range(ATTEMPTS):
-        number = newest(storage.reports, QUESTIONS) + 1
-        record = QuestionRecord(run=run, asked_in=asked_in, at=now)
-        content = record.model_dump_json(indent=1).encode()
-        try:
-            storage.reports.create(key(QUESTIONS, number), content)
-        except AlreadyExistsError:
-            continue  # another run asked at this moment
-        return record
-    raise StorageError("Many runs ask at once.", "Run the step again.")
+    record = QuestionRecord(run=run, asked_in=asked_in, at=now)
+    content = record.model_dump_json(indent=1).encode()
+    append(storage.reports, QUESTIONS, lambda _: content)
+    return record
 
 
 def questions(storage: Storage) -> Iterator[QuestionRecord]:

@@ -1,6 +1,8 @@
-"""Runs one shop: Airflow that retrains on the schedule, and MLflow's pages. Ctrl-C stops all.
+"""Runs one shop: Airflow that retrains on the schedule, MLflow's pages, and what serves the shop.
 
-CATWALK_HOME=var/my_shop python -m infra.shop.up
+CATWALK_HOME=var/my_shop python -m infra.shop.up --serve MODULE    `make up` names the module
+
+Ctrl-C stops all.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import httpx
 
 from infra.airflow.report_links import DAG
 from infra.command_line import run_program, text_table
+from infra.ledger.tokens import first_token
 from infra.places import MLFLOW
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
@@ -21,6 +24,7 @@ from infra.shop.airflow_home import USERS, may, passwords
 from infra.shop.airflow_server import AirflowServer, client_of, require_free_port
 from infra.shop.historic_shops import ends_at
 from infra.shop_home import open_home
+from infra.storage import Storage
 from infra.waiting import wait_until
 
 TRIGGERER = "Airflow's home page shows the Triggerer in red: none runs, since no task needs one."
@@ -28,7 +32,9 @@ TRIGGERER = "Airflow's home page shows the Triggerer in red: none runs, since no
 
 def main() -> int:
     """Start everything and stay until told to stop."""
-    argparse.ArgumentParser(prog="infra.shop.up", description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(prog="infra.shop.up", description=__doc__.splitlines()[0])
+    parser.add_argument("--serve", metavar="MODULE", help="program that answers the shop's backend")
+    serve = parser.parse_args().serve
     settings = open_home()
     require_free_port(settings.mlflow_port, "CATWALK_MLFLOW_PORT")
     print(f"Starting Airflow and MLflow for {settings.home} ...", flush=True)
@@ -38,6 +44,8 @@ def main() -> int:
         client = client_of(settings)
         client.unpause(DAG)
         print(welcome(settings, _what_next(settings, client)), flush=True)
+        if serve:
+            print(start_serving(server, serve), flush=True)
         return _stay(server)
 
 
@@ -68,6 +76,19 @@ def start_mlflow(server: AirflowServer) -> None:
         return _answers(health)
 
     wait_until(answers, math.inf, 0.2)
+
+
+def start_serving(server: AirflowServer, module: str) -> str:
+    """Start what answers the shop's backend; return where it is, and the first token if it is new.
+
+    The token is made here, since what the server says goes to a log.
+    """
+    settings = server.settings
+    require_free_port(settings.serving_port, "CATWALK_SERVING_PORT")
+    token = first_token(Storage(settings))
+    server.launch("serving", [sys.executable, "-m", module])
+    where = f"  Serving  http://{settings.serving_host}:{settings.serving_port}"
+    return f"{where}\n  Token    {token} (shown this once)" if token else where
 
 
 def welcome(settings: Settings, next_step: str) -> str:

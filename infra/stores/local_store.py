@@ -75,6 +75,14 @@ class LocalStore:
         except OSError as error:
             raise unusable("write", path, error) from error
 
+    def delete(self, key: str) -> None:
+        """See `ObjectStore.delete`."""
+        path = self.path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unusable("delete", path, error) from error
+
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
         return self.path(key).is_file()

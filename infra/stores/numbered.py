@@ -7,8 +7,10 @@ that is missing was deleted by somebody.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
-from infra.stores.object_store import ObjectStore
+from infra.errors import StorageError
+from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 ATTEMPTS = 20  # writers at the same moment; each attempt has one winner
 _NAME = re.compile(r"(\d{10})\.json")
@@ -32,6 +34,40 @@ def numbers(store: ObjectStore, folder: str) -> list[int]:
 def newest(store: ObjectStore, folder: str) -> int:
     """Return the highest number of a folder; 0 if it is empty."""
     return max(numbers(store, folder), default=0)
+
+
+def append(store: ObjectStore, folder: str, make: Callable[[int], bytes | None]) -> int:
+    """Create the next object of a folder, and return its number.
+
+    Parameters
+    ----------
+    make : callable
+        From the number to the content, asked anew for each number that is tried; it may rely on
+        all objects before. None adds nothing, and the number before is returned.
+
+    Raises
+    ------
+    StorageError
+        The storage fails, or many write at once.
+    """
+    for _ in range(ATTEMPTS):
+        number = newest(store, folder) + 1
+        content = make(number)
+        if content is None:
+            return number - 1
+        try:
+            store.create(key(folder, number), content)
+        except AlreadyExistsError:
+            continue  # another writer was first with this number
+        return number
+    raise StorageError(f"Many write to {store.address}/{folder} at once.", "Run the step again.")
+
+
+def after(store: ObjectStore, folder: str, number: int) -> Iterator[tuple[int, bytes]]:
+    """Give the objects above a number with theirs, ascending, each read when it is asked for."""
+    for later in numbers(store, folder):
+        if later > number:
+            yield later, store.read(key(folder, later))
 
 
 def missing(present: list[int]) -> list[int]:

@@ -76,6 +76,9 @@ class ObjectStore(Protocol):
         That holds for equal content too: of two that write the same bytes, one loses.
         """
 
+    def delete(self, key: str) -> None:
+        """Remove one file; nothing happens if it does not exist."""
+
     def exists(self, key: str) -> bool:
         """Tell whether the key has content."""
 

@@ -95,6 +95,10 @@ class S3Store:
             f"{self.address}/{key} is being created and deleted by others.", "Try again later."
         )
 
+    def delete(self, key: str) -> None:
+        """See `ObjectStore.delete`."""
+        self._delete(key, [self._name(key)])
+
     def exists(self, key: str) -> bool:
         """See `ObjectStore.exists`."""
         return self._head(key) is not None

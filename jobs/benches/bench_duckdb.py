@@ -13,8 +13,9 @@ from typing import Any
 
 import duckdb
 
+from infra.person_keys import visitor_secret
 from infra.schemas import EVENT_TYPES, EVENTS, KEYS
-from jobs.cleaning.user_keys import hmac_keys, visitor_secret
+from jobs.cleaning.user_keys import hmac_keys
 from jobs.landing.masking import SIGNS, mask_text
 from jobs.landing.reading import LONGEST_ROW
 from jobs.landing.sources import PERSON_IDS, EventFeed

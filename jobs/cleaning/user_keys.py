@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 from hashlib import sha256
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-_KEY_BYTES = 16  # 128 bits of the HMAC, as RFC 4868 truncates it
-
+from infra.person_keys import KEY_BYTES, visitor_secret
 
 _BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
 
@@ -24,15 +22,6 @@ def visitor_key(visitor_id: Column, spark: SparkSession, secret: str) -> Column:
     return _keyed(visitor_id, spark, visitor_secret(secret))
 
 
-def visitor_secret(secret: str) -> str:
-    """Return the secret that visitors' keys are made under, derived from the shop's (RFC 5869).
-
-    >>> visitor_secret("the shop's") == visitor_secret("another shop's")
-    False
-    """
-    return hmac.digest(b"catwalk visitor_key", secret.encode(), "sha256").hex()
-
-
 def _keyed(shop_id: Column, spark: SparkSession, secret: str) -> Column:
     """Hash an id twice, as HMAC is defined: Spark's own `hmac` looks its algorithm up for each row.
 
@@ -43,7 +32,7 @@ def _keyed(shop_id: Column, spark: SparkSession, secret: str) -> Column:
         for key in hmac_keys(secret)
     )
     inner_hash = F.unhex(F.sha2(F.concat(inner, shop_id.cast("binary")), 256))
-    return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * _KEY_BYTES))
+    return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * KEY_BYTES))
 
 
 def hmac_keys(secret: str) -> tuple[bytes, bytes]:

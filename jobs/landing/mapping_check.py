@@ -31,12 +31,12 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
         of one, or gives another value each time; or a rule is not a condition. The message names
         the file, the source and the key.
     """
-    rules = {
-        "events": ("not_events", source.events.not_events),
-        "items": ("not_items", source.items.not_items),
-    }
-    for kind, (key, conditions) in rules.items():
-        feed: Feed = getattr(source, kind)
+    feeds: list[tuple[str, str, Feed, dict[str, str]]] = [
+        ("events", "not_events", source.events, source.events.not_events)
+    ]
+    if source.items is not None:
+        feeds.append(("items", "not_items", source.items, source.items.not_items))
+    for kind, key, feed, conditions in feeds:
         names = (*feed.fields, reading.FILE)
         empty = spark.createDataFrame([], ", ".join(f"{quoted(name)} STRING" for name in names))
         origin = f"{file}, '{name}', {kind}"

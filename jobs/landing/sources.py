@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,10 +94,13 @@ class ItemFeed(Feed):
 
 
 class Source(Strict):
-    """One shop system that delivers files; `success` where other events count than elsewhere."""
+    """One shop system that delivers files; `success` where other events count than elsewhere.
+
+    `items` is None where it delivers events alone.
+    """
 
     events: EventFeed
-    items: ItemFeed
+    items: ItemFeed | None = None
     success: tuple[str, ...] | None = Field(None, min_length=1)
 
     @field_validator("success")
@@ -133,6 +137,17 @@ def load_sources(names: tuple[str, ...], file: Path = FILE) -> dict[str, Source]
                 f"Add it there, or set CATWALK_SOURCES to some of: {', '.join(sources)}.",
             )
     return {name: sources[name] for name in names}
+
+
+def item_feeds(sources: Mapping[str, Source]) -> list[ItemFeed]:
+    """Return the catalogues of the sources; raise `SettingsError` if none of them has one."""
+    feeds = [source.items for source in sources.values() if source.items is not None]
+    if not feeds:
+        raise SettingsError(
+            f"No source of {', '.join(sources)} has items.",
+            "Add a source to CATWALK_SOURCES that delivers the catalogue.",
+        )
+    return feeds
 
 
 def success_by_source(file: Path = FILE) -> dict[str, tuple[str, ...]]:

@@ -34,6 +34,7 @@ BRANDS = tuple(
     for first in ("Alma", "Berg", "Cielo", "Dune", "Elm", "Fjord")
     for second in ("Atelier", "& Daughters", "Studio", "Nord")
 )
+MARKETS = (*[""] * 8, "AT", "AT,DE")  # by the last digit of the number; most are sold everywhere
 NEW_A_DAY = 0.01  # of the first day's catalogue
 WITHOUT_PICTURE, OUT_OF_STOCK = 0.02, 0.04
 # Stock comes back in about three days, so 4% stay out when this share of the rest runs out a day.
@@ -107,9 +108,9 @@ class Catalogue:
     def _row(self, item: int, first_day: date) -> dict[str, object]:
         category, brand, colour, style = (int(codes[item]) for codes in self.attributes.values())
         word, _ = list(CATEGORIES.values())[category]
-        material = MATERIALS[self._material[item]]
+        material, name = MATERIALS[self._material[item]], f"i{item:06d}"
         return {
-            "item_id": f"i{item:06d}",
+            "item_id": name,
             "title": f"{COLOURS[colour].title()} {material} {STYLES[style]} {word}",
             "brand": BRANDS[brand],
             "category": list(CATEGORIES)[category],
@@ -120,6 +121,9 @@ class Catalogue:
             "in_stock": bool(self.in_stock[item]),
             "listed_at": _midnight(first_day, self._days_since_start(item)),
             "updated_at": _midnight(first_day, int(self._updated_day[item])),
+            "markets": MARKETS[item % len(MARKETS)],
+            "url": f"/items/{name}",
+            "picture_url": f"/pictures/{name}.jpg",
         }
 
     def _days_since_start(self, item: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,24 @@ import numpy as np
 
 from infra.errors import BundleError
 from infra.ledger.run_rules import placements_of
+from infra.placements import Placements
 from infra.places import BUNDLES, bundle_key, trained_of
 from infra.records.release import RefitRecord, VerdictRecord
+from infra.records.serving import Override
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
+from infra.utc import in_utc
 from models.bundle.bundle import load_recommender, todays_model
 from models.bundle.card import card_page, model_card
-from models.bundle.left_out import read_left_out
+from models.bundle.histories import read_histories
+from models.bundle.lists import read_lists
+from models.bundle.published_lists import Publisher, overrides_at, write_published
 from models.bundle.refit_winner import refit_of
 from models.bundle.served_items import ServedItems, read_served_items
 from models.bundle_layout import (
+    BESTSELLERS,
     CARD,
     CARD_PAGE,
     FALLBACK,
@@ -34,6 +41,7 @@ from models.bundle_layout import (
     manifest_sha256,
     version_of,
 )
+from models.recommender import NONE, Recommender
 from models.release.verdict import not_rejected
 from models.training.trained_model import Fit, model_folder, read_fit
 
@@ -61,14 +69,12 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
     made = refit_of(verdict, storage)
     with storage.scratch() as scratch:
         model = _copy_models(made, storage, scratch)
-        written_at = _copy_lists(verdict, storage, model, scratch / LISTS)
-        items = read_served_items(storage, run, as_of_now=made.refitted)
-        items.save(scratch)
-        placements = placements_of(storage, run)
-        read_left_out(storage, run, placements.home.rule, items.ids).save(scratch)
-        _write_fallback(items, placements.longest, scratch)
+        written_at = _lists_written_at(verdict, storage, model)
         fit = read_fit(scratch / MODEL)
-        _write_card(model_card(verdict, made, storage, fit, placements), scratch)
+        overrides = overrides_at(storage, datetime.fromisoformat(written_at))
+        placements = _write_answers(storage, made, fit, overrides, scratch)
+        card = model_card(verdict, made, storage, fit, placements)
+        _write_card(card | {"overrides": [rule.number for rule in overrides]}, scratch)
         manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
         version = version_of(scratch)
         storage.lake.begin(BUNDLES, run)  # a bucket keeps the files of an earlier writing
@@ -112,20 +118,32 @@ def _copy_model(storage: Storage, key: str, sha256: str, target: Path) -> str:
         return manifest_sha256(folder)
 
 
-def _copy_lists(verdict: VerdictRecord, storage: Storage, model: str, target: Path) -> str:
-    """Copy the lists that `model` made, and return when they were written.
-
-    Only the Parquet files; Spark leaves checksums and markers beside them.
-    """
-    table = RECOMMENDATIONS.name
-    facts = storage.lake.manifest(table, verdict.run)
+def _lists_written_at(verdict: VerdictRecord, storage: Storage, model: str) -> str:
+    """Return when the lists of a run were written, which the model with this hash made."""
+    facts = storage.lake.manifest(RECOMMENDATIONS.name, verdict.run)
     _require_made_by(verdict, model, facts)
-    target.mkdir()
-    with storage.scratch() as scratch:
-        folder = storage.lake.store.fetch_folder(f"{table}/{verdict.run}", scratch)
-        for number, file in enumerate(sorted(folder.glob("*.parquet"))):
-            shutil.copyfile(file, target / f"part-{number:05d}.parquet")
     return str(facts["written_at"])
+
+
+def _write_answers(
+    storage: Storage, made: RefitRecord, fit: Fit, overrides: tuple[Override, ...], scratch: Path
+) -> Placements:
+    """Write all that answers come from but the model, which lies in `scratch` already."""
+    items = read_served_items(storage, made.run, as_of_now=made.refitted)
+    placements = placements_of(storage, made.run)
+    histories = read_histories(storage, made.run, items.ids)
+    lists = read_lists(storage, made.run, items.ids, placements)
+    for part in (items, histories, lists):
+        part.save(scratch)
+    model = load_recommender(scratch / MODEL)
+    as_of = in_utc(fit.as_of)
+    publisher = Publisher(model, items, placements, histories, lists, as_of, overrides)
+    with storage.scratch() as fetched:
+        table = f"{RECOMMENDATIONS.name}/{made.run}"
+        source = storage.lake.store.fetch_folder(table, fetched)
+        write_published(publisher, source, scratch / LISTS)
+    _write_bestsellers(model, items, placements.longest, scratch)
+    return placements
 
 
 def _require_made_by(verdict: VerdictRecord, model: str, facts: dict[str, Any]) -> None:
@@ -141,11 +159,18 @@ def _require_made_by(verdict: VerdictRecord, model: str, facts: dict[str, Any]) 
     raise BundleError(fact, "Run recommend_users again.")
 
 
-def _write_fallback(items: ServedItems, k: int, scratch: Path) -> None:
-    """Write what everybody is shown whom the model does not know."""
-    model = todays_model(load_recommender(scratch / MODEL), items)
-    answer = model.recommend(np.array([STRANGER]), k)
-    content = json.dumps({"item_ids": answer.item_ids(0)}, indent=1)
+def _write_bestsellers(recommender: Recommender, items: ServedItems, k: int, scratch: Path) -> None:
+    """Write what everybody is shown whom the model does not know, and how it goes on.
+
+    Items that the model cannot name, as they came after its data, follow in the order of their ids.
+    """
+    model = todays_model(recommender, items)
+    amount = int(items.recommendable.sum())
+    answer = model.recommend(np.array([STRANGER]), max(amount, 1))
+    named = answer.items[0][answer.items[0] != NONE]
+    others = np.setdiff1d(np.flatnonzero(items.recommendable), named)
+    np.savez(scratch / BESTSELLERS, items=np.append(named, others).astype(np.int32))
+    content = json.dumps({"item_ids": answer.item_ids(0)[:k]}, indent=1)
     (scratch / FALLBACK).write_text(content, encoding="utf-8")
 
 

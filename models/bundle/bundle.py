@@ -5,9 +5,10 @@
 | the model, arrays and JSON | `model/` |
 | the model that was scored, if it was fitted again since | `judged/` |
 | the lists of every user, one for each placement | `recommendations/*.parquet` |
-| the list of everybody else | `fallback.json` |
-| the items as known now | `items.npz` |
-| what each user is not shown at `home`, see `left_out.py` | `left_out.npz` |
+| the same lists as arrays, without overrides, see `lists.py` | `lists.npz` |
+| the list of everybody else, and all items in its order | `fallback.json`, `bestsellers.npz` |
+| the items as known now, see `served_items.py` | `items.npz` |
+| what each user did, see `histories.py` | `histories.npz` |
 | where it comes from, what it can and cannot do | `card.json`, and `card.md` to read |
 | sha256 and size of all of them | `_manifest.json` |
 """
@@ -16,15 +17,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from infra.errors import BundleError
+from infra.placements import Placements
+from infra.rules import describe
 from infra.stores.digests import MAX_FILE_BYTES, FolderManifest, verified
-from models.bundle.left_out import LeftOut
+from infra.utc import in_utc
+from models.bundle.histories import Histories
+from models.bundle.lists import Lists
 from models.bundle.served_items import ServedItems
 from models.bundle_layout import CARD, FALLBACK, MODEL
 from models.recommender import ItemIds, Recommendations, Recommender, UserIds
@@ -44,9 +51,8 @@ class Bundle:
         What `models.bundle.card` wrote.
     fallback : tuple of str
         The items for those the model does not know, best first.
-    left_out : LeftOut or None
-        What each user is not shown; None in bundles of earlier versions, which leave out whatever
-        the model knows that a user had.
+    placements : Placements or None
+        As the run kept them; None in bundles that are older than placements.
     """
 
     folder: Path
@@ -56,13 +62,36 @@ class Bundle:
     items: ServedItems
     recommender: Recommender
     fallback: tuple[str, ...]
-    left_out: LeftOut | None
+    placements: Placements | None
+
+    @cached_property
+    def histories(self) -> Histories | None:
+        """What each user did; None in bundles of earlier versions. Raises `BundleError`."""
+        if Histories.FILE not in self.manifest.files:
+            return None
+        return Histories.load(self.folder, len(self.items.ids))
+
+    @cached_property
+    def lists(self) -> Lists | None:
+        """The ready lists; None in bundles of earlier versions. Raises `BundleError`."""
+        if self.placements is None or Lists.FILE not in self.manifest.files:
+            return None
+        rules = [rule.name for rule in self.placements.by_rule]
+        return Lists.load(self.folder, rules, len(self.items.ids))
+
+    @property
+    def as_of(self) -> datetime:
+        """The end of the data, in UTC: from then on the days of `leave_out: bought` count."""
+        return in_utc(datetime.fromisoformat(self.manifest.facts["as_of"]))
 
     def recommend(self, users: UserIds, k: int) -> Recommendations:
-        """Answer as the lists of `home` do; the answers point into the ids of `items`."""
-        if self.left_out is None:
+        """Answer as the lists of `home` do; the answers point into the ids of `items`.
+
+        A bundle of an earlier version leaves out whatever its model knows that a user had.
+        """
+        if self.histories is None or self.placements is None:
             return self._todays.recommend(users, k)
-        seen = self.left_out.of(users)
+        seen = self.histories.left_out(users, self.placements.home.rule, self.as_of)
         return self._todays.recommend(users, k, exclude_seen=False, seen=seen)
 
     @cached_property
@@ -90,18 +119,27 @@ def open_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
     for name in (CARD, FALLBACK, ServedItems.FILE):
         if name not in manifest.files:
             raise BundleError(f"{folder} has no {name}.", "Build the bundle again.")
-    items = ServedItems.load(folder)
-    knows = LeftOut.FILE in manifest.files
+    card = _json(folder / CARD)
     return Bundle(
         folder=folder,
         manifest=manifest,
         model_sha256=manifest.model_sha256(f"{MODEL}/"),
-        card=_json(folder / CARD),
-        items=items,
+        card=card,
+        items=ServedItems.load(folder),
         recommender=load_recommender(folder / MODEL),
         fallback=tuple(_json(folder / FALLBACK).get("item_ids", ())),
-        left_out=LeftOut.load(folder, len(items.ids)) if knows else None,
+        placements=_placements(card, folder) if "placements" in card else None,
     )
+
+
+def _placements(card: dict[str, Any], folder: Path) -> Placements:
+    try:
+        return Placements.model_validate(card["placements"])
+    except ValidationError as error:
+        raise BundleError(
+            f"The placements of {folder / CARD} cannot be read: {describe(error)}",
+            "Build the bundle again.",
+        ) from error
 
 
 def load_recommender(folder: Path) -> Recommender:

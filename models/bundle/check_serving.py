@@ -101,7 +101,7 @@ def check(folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     bundle = open_bundle(folder)
     opened = time.perf_counter() - started
-    users, ready = _ready_lists(folder)
+    users, ready = _ready_lists(bundle)
     k = max(map(len, ready), default=0)
     if k == 0:
         raise BundleError(f"{folder} holds no lists.", "Run recommend_users again.")
@@ -124,8 +124,18 @@ def check(folder: Path) -> dict[str, Any]:
     }
 
 
-def _ready_lists(folder: Path) -> tuple[UserIds, list[list[str]]]:
+def _ready_lists(bundle: Bundle) -> tuple[UserIds, list[list[str]]]:
     """Return the first lists of the bundle for `home`: keys and item ids."""
+    lists, placements = bundle.lists, bundle.placements
+    if lists is None or placements is None:
+        return _written_lists(bundle.folder)
+    rows = lists.items[placements.home.rule.name][:SAMPLE, : placements.home.length]
+    users = np.char.decode(lists.users[:SAMPLE], "utf-8")
+    return users, [bundle.items.ids[row[row != NONE]].tolist() for row in rows]
+
+
+def _written_lists(folder: Path) -> tuple[UserIds, list[list[str]]]:
+    """Return the same of a bundle of an earlier version, from the files that readers read."""
     from pyarrow.compute import equal
     from pyarrow.parquet import ParquetFile  # read_table would import pandas: half the time
 

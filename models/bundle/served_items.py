@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,14 @@ from infra.errors import BundleError
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
 from models.recommender import NONE, ItemIds, positions, texts
-from models.recommenders.model_files import load_arrays
+from models.recommenders.model_files import has_array, load_arrays
 
 AGAIN = "Build the bundle again."
 Texts = NDArray[np.str_]
 Flags = NDArray[np.bool_]
+
+
+LATER = ("has_picture", "markets", "urls", "picture_urls")  # older bundles lack them
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,14 @@ class ServedItems:
         "" where unknown.
     prices : array of float64, shape (n,)
         In the shop's currency; NaN where unknown.
+    has_picture : array of bool, shape (n,)
+        Without one an item is not shown, whatever the stock feed says.
     recommendable, recommendable_at_cut : array of bool, shape (n,)
-        May be shown now; could be shown when the data of the model ended.
+        Has a picture and is in stock: now, and when the data of the model ended.
+    markets : array of str, shape (n,)
+        Where the item is sold, sorted, separated by commas; "" is everywhere.
+    urls, picture_urls : array of str, shape (n,)
+        As the shop gave them; "" where unknown.
     """
 
     FILE: ClassVar[str] = "items.npz"
@@ -45,6 +55,10 @@ class ServedItems:
     prices: NDArray[np.float64]
     recommendable: Flags
     recommendable_at_cut: Flags
+    has_picture: Flags
+    markets: Texts
+    urls: Texts
+    picture_urls: Texts
 
     def save(self, folder: Path) -> None:
         """Write `items.npz`; equal arrays give equal bytes."""
@@ -55,7 +69,8 @@ class ServedItems:
     def load(cls, folder: Path) -> ServedItems:
         """Read `items.npz`; raise `BundleError` if it cannot be, or its lengths differ."""
         file, names = folder / cls.FILE, [field.name for field in fields(cls)]
-        items = cls(**load_arrays(file, names, AGAIN))
+        arrays = load_arrays(file, [name for name in names if name not in LATER], AGAIN)
+        items = cls(**arrays, **_of_later(file, arrays))
         if {getattr(items, name).shape for name in names} != {items.ids.shape}:
             raise BundleError(f"{file} has arrays of unequal length.", AGAIN)
         return items
@@ -77,10 +92,12 @@ def read_served_items(storage: Storage, run: str, *, as_of_now: bool) -> ServedI
         name: np.asarray([value or "" for value in now[column].to_pylist()], dtype=np.str_)
         for name, column in _TEXT_COLUMNS.items()
     }
+    words["markets"] = np.asarray([_sorted(value) for value in words["markets"]], dtype=np.str_)
     return ServedItems(
         ids=ids,
         **words,
         prices=now["price"].to_numpy().astype(np.float64),
+        has_picture=now["has_picture"].to_numpy(),
         recommendable=_shown(now),
         recommendable_at_cut=before[np.where(places == NONE, len(before) - 1, places)],
     )
@@ -91,7 +108,27 @@ _TEXT_COLUMNS = {
     "brands": "brand",
     "categories": "category",
     "colours": "colour",
+    "markets": "markets",
+    "urls": "url",
+    "picture_urls": "picture_url",
 }
+
+
+def _sorted(markets: str) -> str:
+    """Write a list of markets in one way.
+
+    >>> _sorted(" DE,AT,, DE")
+    'AT,DE'
+    """
+    return ",".join(sorted({name.strip() for name in markets.split(",")} - {""}))
+
+
+def _of_later(file: Path, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the arrays that older bundles lack; there what may be shown has a picture."""
+    if has_array(file, LATER[0]):
+        return load_arrays(file, LATER, AGAIN)
+    unknown = np.full(others["ids"].shape, "", dtype="<U1")
+    return {"has_picture": others["recommendable"], **dict.fromkeys(LATER[1:], unknown)}
 
 
 def _shown(rows: object) -> Flags:

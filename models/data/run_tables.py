@@ -31,10 +31,11 @@ from models.recommender import (
 
 PRICE_BANDS = 5  # equal shares of the catalogue, cheapest to dearest
 ATTRIBUTES = ("brand", "category", "colour")
-SINCE_ADDED = {  # every pair was wanted, and nobody noted what was bought
+SINCE_ADDED = {  # every pair was wanted, nobody noted what was bought; items are sold everywhere
     "successes": pa.scalar(1, pa.int32()),
     "purchases": pa.scalar(0, pa.int32()),
     "bought_time": pa.scalar(None, pa.timestamp("us", tz="UTC")),
+    **{name: pa.scalar(None, pa.string()) for name in ITEMS.added},
 }
 
 

@@ -6,6 +6,7 @@ better which. Where lists leave out what was bought, it shows what she looked at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from models.recommender import (
 )
 from models.recommenders.bestsellers import popularity
 from models.recommenders.neighbours import Known, Neighbours, assemble
+from models.recommenders.one_row import Row
 from models.recommenders.top_k import Vectors
 from models.ties import Ties
 
@@ -53,6 +55,14 @@ class OwnItems:
         """
         answers = self.neighbours.recommend(users, k, exclude_seen=exclude_seen)
         return replace(answers, fallback=positions(self.neighbours.users, users) == NONE)
+
+    def row_of_user(self, user: str, k: int, allowed: Known) -> Row | None:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`."""
+        return self.neighbours.row_of_user(user, k, allowed)
+
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`."""
+        return self.neighbours.own_places(user, scores)
 
     def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
         """See `models.recommenders.capabilities.ScoresAll`."""

@@ -7,7 +7,7 @@ learns from steps is given the order of what people did as well.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -161,6 +161,7 @@ def reasons(
     lists: Recommendations,
     titles: Sequence[str],
     sessions: Sessions | None = None,
+    bought: Sequence[Collection[int]] | None = None,
 ) -> list[list[str]]:
     """Say why each place of a list is there: "because you bought X", or "" where nobody can say.
 
@@ -168,15 +169,29 @@ def reasons(
     ----------
     titles : sequence of str, length n_items
         Of the items of `lists.catalogue`; an item with an empty one is named by its id.
+    bought : sequence of collection of int, length n, optional
+        By row, the positions that were bought; whatever else led to a place was looked at.
     """
     if not isinstance(model, GivesReasons):
         return [[""] * lists.items.shape[1] for _ in lists.users]
 
-    def say(place: int) -> str:
+    def say(row: int, place: int) -> str:
+        if place == NONE:
+            return ""
         name = titles[place] or str(lists.catalogue[place])
-        return "" if place == NONE else f"because you bought {name}"
+        return in_words(name, bought=bought is not None and place in bought[row])
 
-    return [[say(place) for place in row] for row in model.because(lists, sessions).tolist()]
+    causes = model.because(lists, sessions).tolist()
+    return [[say(row, place) for place in places] for row, places in enumerate(causes)]
+
+
+def in_words(name: str, *, bought: bool) -> str:
+    """Say that an item led to another.
+
+    >>> in_words("Red coat", bought=True)
+    'because you bought Red coat'
+    """
+    return f"because you {'bought' if bought else 'looked at'} {name}"
 
 
 def one_each(items: ItemIds) -> Sessions:

@@ -5,6 +5,7 @@ Every model whose score is a dot product keeps its result in this form.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from models.recommender import (
 from models.recommenders.bestsellers import bestsellers, popularity, with_strangers
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
+from models.recommenders.one_row import Flags, Row, best_of_all, one_hash, place_of
 from models.recommenders.top_k import Best, Vectors, top_k
 from models.ties import Hashes, Ties, hashes
 
@@ -103,6 +105,44 @@ class Factors:
     def similar_items(self, items: ItemIds, k: int) -> Recommendations:
         """See `models.recommenders.capabilities.FindsSimilar`."""
         return self._alike(items, one_each(items), k)
+
+    def row_of_user(self, user: str, k: int, allowed: Flags) -> Row | None:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`."""
+        row = place_of(self.users, user)
+        if row == NONE:
+            return None
+        scores = self.item_vectors @ self.user_vectors[row]
+        scores[~allowed] = -np.inf
+        return best_of_all(scores, k, one_hash(user), self._hashes)
+
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`: every item has a score."""
+        return 0 if place_of(self.users, user) == NONE else len(scores)
+
+    def row_of_items(self, items: list[int], k: int, allowed: Flags) -> Row | None:
+        """See `models.recommenders.one_row.AnswersItemsAtOnce`."""
+        places = sorted(set(items))
+        lengths = self._inverse_lengths[places]
+        said = int(np.count_nonzero(lengths))
+        if not said:
+            return None
+        mean = lengths @ self._taste[places] / np.float32(said)
+        scores = (self._taste @ mean) * self._inverse_lengths
+        scores[~allowed] = -np.inf
+        tie = one_hash(NOBODY) if len(items) > 1 else int(self._hashes[items[0]])
+        return best_of_all(scores, k, tie, self._hashes)
+
+    @property
+    def _taste(self) -> Vectors:
+        """The item vectors without their biases."""
+        return self.item_vectors[:, : self.item_vectors.shape[1] - self.biases]
+
+    @cached_property
+    def _inverse_lengths(self) -> Vectors:
+        """One over the length of each item's vector, 0 for an item without one."""
+        lengths: Vectors = np.linalg.norm(self._taste, axis=1)
+        inverse: Vectors = np.zeros_like(lengths)
+        return np.divide(1, lengths, out=inverse, where=lengths > 0)
 
     def settled_parameters(self) -> dict[str, int]:
         """See `models.recommenders.capabilities.SettlesParameters`."""

@@ -6,6 +6,7 @@ Source: B. Sarwar et al., Item-based Collaborative Filtering Recommendation Algo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,7 @@ from models.recommender import (
 from models.recommenders.bestsellers import bestsellers, popularity, with_strangers
 from models.recommenders.capabilities import NOBODY, Sessions, baskets, one_each
 from models.recommenders.model_files import load_arrays, require_shapes
+from models.recommenders.one_row import Places, Row, best_of, one_hash, place_of, stretches
 from models.recommenders.top_k import Vectors, top_k_of
 from models.ties import Hashes, Ties, hashes
 
@@ -105,6 +107,35 @@ class Neighbours:
         """See `models.recommenders.capabilities.FindsSimilar`."""
         return self._of_baskets(items, one_each(items), k)
 
+    def row_of_user(self, user: str, k: int, allowed: Known) -> Row | None:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`."""
+        row = place_of(self.users, user)
+        if row == NONE:
+            return None
+        return self._row(*self._history(row), k, allowed, one_hash(user))
+
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`: what fills a row is below 0."""
+        if place_of(self.users, user) == NONE:
+            return 0
+        return sum(score > 0 for score in scores)
+
+    def row_of_items(self, items: list[int], k: int, allowed: Known) -> Row | None:
+        """See `models.recommenders.one_row.AnswersItemsAtOnce`."""
+        had = np.array(sorted(set(items)))
+        tie = one_hash(NOBODY) if len(items) > 1 else int(self._hashes[items[0]])
+        row = self._row(had, np.ones(len(had), dtype=np.float32), k, allowed, tie)
+        return row if len(row.items) else None
+
+    def _row(self, had: Places, says: Vectors, k: int, allowed: Known, tie: int) -> Row:
+        """Rank by summed likeness, in the order of adding that a sparse product has."""
+        entries, lengths = stretches(had, self.similar_starts)
+        scores = np.zeros(len(self.items), dtype=np.float32)
+        adds = np.repeat(says, lengths) * self.similarities[entries]
+        np.add.at(scores, self.neighbour_items[entries], adds)
+        columns = np.flatnonzero((scores > 0) & allowed)
+        return best_of(scores[columns], columns, k, tie, self._hashes)
+
     def _of_baskets(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
         """Answer each basket of items as the history of a user; `asked` names the rows."""
         marks = baskets(self.items, sessions)
@@ -119,8 +150,9 @@ class Neighbours:
             rows = positions(self.users, lists.users)
             had = [self._history(row) for row in rows]
         else:
-            marks = baskets(self.items, sessions)
-            had = [(marks[row].indices, marks[row].data) for row in range(len(sessions))]
+            places = [np.unique(positions(self.items, session)) for session in sessions]
+            named = [row[row != NONE].astype(np.int32) for row in places]
+            had = [(row, np.ones(len(row), dtype=np.float32)) for row in named]
         strongest = [
             self._strongest(*history, shown)
             for history, shown in zip(had, lists.items, strict=True)
@@ -203,7 +235,16 @@ class Neighbours:
         """Return for each shown item the one of `had` that adds most to its score."""
         if not len(had):
             return np.full(len(shown), NONE, dtype=np.int32)
-        adds = self.similar[had][:, shown].toarray() * says[:, None]
+        entries, lengths = stretches(had, self.similar_starts)
+        column = np.full(len(self.items) + 1, NONE)
+        column[shown] = np.arange(len(shown))  # position -1 writes the last entry, which is no item
+        columns, rows = (
+            column[self.neighbour_items[entries]],
+            np.repeat(np.arange(len(had)), lengths),
+        )
+        kept = columns != NONE
+        adds = np.zeros((len(had), len(shown)), dtype=np.float32)
+        adds[rows[kept], columns[kept]] = says[rows[kept]] * self.similarities[entries[kept]]
         return np.where(adds.max(axis=0) > 0, had[adds.argmax(axis=0)], NONE).astype(np.int32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from infra.rules import Strict
 from models.recommender import (
+    NONE,
     Interactions,
     ItemFeatures,
     ItemIds,
@@ -19,6 +21,7 @@ from models.recommender import (
 )
 from models.recommenders.bestsellers import popularity
 from models.recommenders.factors import Factors, assemble
+from models.recommenders.one_row import Row, place_of
 from models.recommenders.top_k import Vectors
 from models.ties import Ties
 
@@ -42,6 +45,16 @@ class Bestsellers:
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
         return self.factors.recommend(users, k, exclude_seen=exclude_seen)
+
+    def row_of_user(self, user: str, k: int, allowed: NDArray[np.bool_]) -> Row | None:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`: nothing is a user's own."""
+        if place_of(self.factors.users, user) == NONE:
+            return None
+        return Row(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+    def own_places(self, user: str, scores: Sequence[float]) -> int:
+        """See `models.recommenders.one_row.AnswersUserAtOnce`."""
+        return 0
 
     def scores_of(self, users: UserIds) -> tuple[Vectors, Ties]:
         """See `models.recommenders.capabilities.ScoresAll`."""

@@ -18,6 +18,7 @@ STEPS = [
     "Models",
     "Release",
     "Publishing",
+    "Serving",
     "Reports",
     "Platform",
     "Tests",

@@ -25,6 +25,7 @@ from tests.docs.commands import SHELL, TYPED, blocks, commands, fences
 COMMANDS = commands()
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 TARGETS = dict(re.findall(r"^([a-z][a-z-]*):.*?## (.*)$", MAKEFILE, re.MULTILINE))
+SERVED = "tests/models/serving/test_app.py"
 # What nobody runs here, because it takes minutes, changes the machine or stays until Ctrl-C.
 ELSEWHERE = {
     "make setup": ".ci/run",
@@ -35,6 +36,9 @@ ELSEWHERE = {
     "make setup PYTHON=python3.12": "tests/test_makefile.py",
     "make demo DATA=folder/online_retail": "tests/infra/demo/test_demo.py",
     "make up SHOP=name": "tests/infra/shop/test_airflow_server.py",
+    "CATWALK_HOME=var/name .venv/bin/python -m models.serving.serve": SERVED,
+    "make serve SHOP=name": SERVED,
+    "make serve": SERVED,
     "CATWALK_SOURCES=webshop make up SHOP=webshop": "tests/infra/shop/test_airflow_server.py",
     "make lock UPGRADE=1": "a person, who looks at what changed",
     ".venv/bin/python -m pre_commit install": "a person, once",
@@ -55,7 +59,9 @@ LANGUAGES = {
     "",
     SHELL,
     "csv",
+    "java",
     "python",
+    "scala",
     "text",
     "yaml",
 }  # "" for what a program prints, and for drawings

@@ -341,6 +341,7 @@ def short(first: int, end: int) -> lake.Rows:
 
 
 SCORES = {"down": [5.0, 4.0, 4.0, 2.0, 1.0], "up": [5.0, 4.0, 4.5, 2.0, 1.0]}
+AGAIN, LONG_AGO = top(0, [1], placement="larder"), AS_OF - timedelta(days=60)
 HIDDEN = [item(99, in_stock=False), item(98, has_picture=False)]
 RECOMMENDATIONS: Cases = {
     "wrong_columns": (shown(*same(2)), shown(*same(2), drop="scores")),
@@ -358,6 +359,10 @@ RECOMMENDATIONS: Cases = {
     "left_out_items": (
         shown(*same(2), bought=AS_OF - timedelta(days=30) - SECOND),
         shown(*same(2), bought=AS_OF - timedelta(days=30)),
+    ),
+    "not_own_items": (
+        shown(*same(1), AGAIN, users=1, bought=LONG_AGO),
+        shown(*same(1), AGAIN, users=1),
     ),
     "unknown_placements": (shown(*same(2)), shown(*same(2), top(0, FULL, placement="start"))),
     "repeated_users": (shown(*same(2)), shown(*same(2), top(1, FULL))),
@@ -428,9 +433,11 @@ STEPS: Cases = {
 
 
 def short_lists(folder: Path) -> Path:
-    """Write a placements file of one placement, whose lists have `LENGTH` places."""
+    """Write a placements file of lists of `LENGTH` places: personal ones, and of own items."""
     home = {"answers": "personal", "length": LENGTH, "leave_out": "bought", "within_days": 30}
-    content = {"success": ["purchase"], "placements": {"home": {**home, "why": "a test"}}}
+    larder = {"answers": "again", "length": LENGTH, "leave_out": "nothing"}
+    places = {"home": {**home, "why": "a test"}, "larder": {**larder, "why": "a test"}}
+    content = {"success": ["purchase"], "placements": places}
     file = folder / "placements.yaml"
     file.write_text(json.dumps(content))
     return file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,61 @@ def test_each_placement_leaves_out_what_its_own_rule_says(two_places: Storage) -
     checks = gate(two_places, lists(), bought)
     assert checks["left_out_items"].value == 2
     assert record(two_places).result == "stopped"
+
+
+OWN = {"larder": "again", "mail": "looked_at"}
+
+
+@pytest.fixture
+def own_places(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Return a shop that at two places shows own items, and at one needs to know an item."""
+    rules: dict[str, dict[str, Any]] = {"home": {"answers": "personal"}}
+    rules |= {name: {"answers": answers} for name, answers in OWN.items()}
+    rules["page"] = {"answers": "similar"}
+    placements = {
+        name: {"why": "a test", "length": 5, "leave_out": "nothing", **rule}
+        for name, rule in rules.items()
+    }
+    file = tmp_path / "placements.yaml"
+    file.write_text(json.dumps({"success": ["purchase"], "placements": placements}))
+    monkeypatch.setenv("CATWALK_PLACEMENTS", str(file))
+    return Storage(load_settings())
+
+
+def of_home() -> lake.Rows:
+    return [row for row in lists() if row["placement"] == "home"]
+
+
+def own_pairs() -> lake.Rows:
+    """Return what everybody bought long ago, item 20 to 25, and what one looked at, item 30."""
+    long_ago = AS_OF - timedelta(days=60)
+    bought = [pair(user, 20 + n, bought_time=long_ago) for user in range(USERS) for n in range(6)]
+    return [*bought, pair(3, 30)]
+
+
+def test_lists_of_own_items_may_be_short_or_missing(own_places: Storage) -> None:
+    rows = [top(user, [20], placement="larder") for user in range(USERS)]  # everybody the same
+    checks = gate(own_places, [*of_home(), *rows, top(3, [30], placement="mail")], *own_pairs())
+    assert record(own_places).result == "passed"
+    assert checks["users_share"].value == 1
+    assert checks["distinct_lists_share"].value == pytest.approx(50 / USERS), "as home alone"
+
+
+@pytest.mark.parametrize(
+    ("row", "breaks", "amount"),
+    [
+        (top(3, [30], placement="larder"), "not_own_items", 1),  # looked at, not bought
+        (top(3, [20], placement="mail"), "not_own_items", 1),  # bought
+        (top(3, [47, 48], placement="mail"), "not_own_items", 2),  # never met
+        (top(3, [], placement="mail"), "short_lists", 1),
+        (top(3, range(20, 26), placement="larder"), "short_lists", 1),  # one too many
+        (top(3, [1], placement="page"), "unknown_placements", 1),
+    ],
+)
+def test_what_is_wrong_with_a_list_of_own_items(
+    own_places: Storage, row: dict[str, Any], breaks: str, amount: int
+) -> None:
+    checks = gate(own_places, [*of_home(), row], *own_pairs())
+    assert checks[breaks].value == amount
+    assert checks[breaks].examples[0]["user_key"] == "u3"
+    assert record(own_places).result == ("warned" if breaks == "short_lists" else "stopped")

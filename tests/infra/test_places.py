@@ -15,8 +15,8 @@ from tests.old_home import unpack_old_home
 
 CODE = ("dags", "expectations", "infra", "jobs", "models")
 # Names of tables are in infra/schemas.py, and are the words of gates, steps and columns too; the
-# landing folder has the shop's own names.
-WORDS = {table.name for table in TABLES} | {"airflow", "run=NAME"}
+# landing folder has the shop's own names; `stock` is a role of a token and a rule of the shop too.
+WORDS = {table.name for table in TABLES} | {"airflow", "run=NAME", "stock"}
 NAMES = {place.folder for place in PLACES} - WORDS | {"decisions", "gates", "profiles"}
 # Words that a file uses for something else than a folder.
 ELSEWHERE = {

@@ -19,7 +19,7 @@ from infra.schemas import EVENTS, ITEMS
 from infra.storage import Storage
 from jobs import build_interactions as job
 from jobs.cut import Times, inside, split_at
-from jobs.landing.sources import FILE, success_by_source
+from jobs.landing.sources import FILE, load_sources, success_by_source
 from tests.infra.report.test_report import published
 
 RUN = "run=test"
@@ -66,8 +66,26 @@ def test_items_are_those_known_at_a_time(spark: Any) -> None:
         ("i1", "later", None, None, None, 3.0, True, False, CUT),
         ("i2", "new", None, None, None, 3.0, True, True, CUT + timedelta(days=1)),
     ]
+    rows = [(*row, None, None, None) for row in rows]  # as before there were markets
     known = job.as_known_at(spark.createDataFrame(rows, ddl), CUT).collect()
     assert [(row["item_id"], row["title"]) for row in known] == [("i1", "then")]
+
+
+def test_items_say_where_they_are_sold_and_addresses_are_never_masked(
+    spark: Any, shop: Storage
+) -> None:
+    """The file of a shop that gives neither is read as before."""
+    land_items(shop)
+    told = {"markets": "AT,DE", "url": "/i/0664-123-4567", "picture_url": "/a@b.example.jpg"}
+    row = {"item_id": "i2", "title": "ask a@b.example", "has_picture": True, "in_stock": True}
+    line = json.dumps({**row, **told, "updated_at": "2026-11-01T00:00:00Z"})
+    (Path(shop.landing) / "items/shop/two.jsonl").write_text(line + "\n")
+    feed = load_sources(("shop",))["shop"].items
+    rows = job.read_items(spark, feed, shop.settings).orderBy("item_id").collect()
+    assert [row["reason"] for row in rows] == [None, None]
+    assert [rows[0][name] for name in ITEMS.added] == [None, None, None]
+    assert {name: rows[1][name] for name in ITEMS.added} == told
+    assert (rows[1]["title"], rows[1]["_masked"]) == ("ask <email>", 1)
 
 
 def test_a_source_says_itself_what_a_success_is(

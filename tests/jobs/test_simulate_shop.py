@@ -335,6 +335,8 @@ def test_catalogue_grows_and_changes_by_the_day(shop: Shop) -> None:
     last = days[-1].values()
     assert 0.005 < np.mean([not row["has_picture"] for row in last]) < 0.05
     assert 0.01 < np.mean([not row["in_stock"] for row in last]) < 0.08
+    assert {row["markets"] for row in last} == {"", "AT", "AT,DE"}
+    assert all(row["item_id"] in row["url"] and row["picture_url"] for row in last)
 
 
 def test_only_listed_items_are_looked_at_and_users_arrive_daily(shop: Shop) -> None:

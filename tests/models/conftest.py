@@ -70,6 +70,9 @@ ITEM_TYPES = pa.schema(
         ("has_picture", pa.bool_()),
         ("in_stock", pa.bool_()),
         ("updated_at", pa.timestamp("us", tz="UTC")),
+        ("markets", pa.string()),
+        ("url", pa.string()),
+        ("picture_url", pa.string()),
     ]
 )
 STEP_TYPES = pa.schema(
@@ -129,6 +132,9 @@ def item(name: str, **values: Any) -> Row:
         "has_picture": True,
         "in_stock": True,
         "updated_at": AS_OF - timedelta(days=30),
+        "markets": None,
+        "url": f"/items/{name}",
+        "picture_url": None,
     }
     return {**row, **values}
 

@@ -25,6 +25,7 @@ RUN_ID = "manual__2026-11-24T12:00:00.123456+00:00"
 RUN = run_key(RUN_ID)
 HOSTILE = "</style><script>alert(1)</script>"
 DECISIONS = "/catwalk/decisions"
+OVERRIDES = "/catwalk/overrides"
 RUN_PAGE = f"/catwalk/runs/{RUN}"
 TAB = f"/catwalk/dags/{DAG}/runs/{RUN_ID.replace('+', '%2B')}"
 
@@ -69,7 +70,9 @@ def analyst(pages: TestClient) -> TestClient:
     return pages
 
 
-@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, TAB, f"{TAB}?task=gate_events", DECISIONS])
+@pytest.mark.parametrize(
+    "path", ["/catwalk/", RUN_PAGE, TAB, f"{TAB}?task=gate_events", DECISIONS, OVERRIDES]
+)
 def test_nobody_reads_without_a_login(pages: TestClient, path: str) -> None:
     answer = pages.get(path)
     assert answer.status_code == 401
@@ -151,7 +154,9 @@ def test_a_run_of_another_dag_has_no_report(analyst: TestClient) -> None:
     assert DAG in other.text
 
 
-@pytest.mark.parametrize("path", ["/catwalk/", RUN_PAGE, DECISIONS, "/catwalk/runs/none"])
+@pytest.mark.parametrize(
+    "path", ["/catwalk/", RUN_PAGE, DECISIONS, OVERRIDES, "/catwalk/runs/none"]
+)
 def test_the_policy_lets_nothing_run(analyst: TestClient, path: str) -> None:
     answer = analyst.get(path)
     policy = answer.headers["content-security-policy"]

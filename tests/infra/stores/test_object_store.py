@@ -193,6 +193,16 @@ def test_a_missing_source_destroys_nothing(store: ObjectStore, tmp_path: Path) -
     assert store.read("versions/one/file") == b"x"
 
 
+def test_one_file_is_deleted_and_no_other(store: ObjectStore) -> None:
+    for key in ("some/a.json", "some/a.json.more", "some/a"):
+        store.write(key, b"x")
+    for _ in range(2):
+        store.delete("some/a")
+    assert store.list("") == ["some/a.json", "some/a.json.more"]
+    with pytest.raises(StorageError, match="not plain"):
+        store.delete("some/../a.json")
+
+
 def test_a_deleted_folder_leaves_its_neighbours(store: ObjectStore) -> None:
     for key in ("one/a", "one/deep/b", "one-more/a", "one.json"):
         store.write(f"versions/{key}", b"x")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,20 @@ from infra.stores.object_store import MANIFEST
 from models.bundle.build_bundle import build_bundle
 from models.bundle.bundle import load_recommender, open_bundle
 from models.bundle.check_serving import check, check_serving
+from models.bundle.lists import Lists
 from models.bundle.refit_winner import refit_winner
+from models.bundle.served_items import LATER
+from models.bundle_layout import STRANGER
 from models.evaluation.evaluate import evaluate
 from models.publishing.publish import publish
+from models.recommender import NONE
 from models.release.judge_release import judge_release
 from tests.conftest import REPOSITORY
 from tests.models.conftest import (
     RUN,
     WINNER,
     WriteRun,
+    item,
     prepare_bundle,
     tastes,
     train_otherwise,
@@ -220,11 +226,13 @@ def test_what_a_bundle_holds(folder: Path) -> None:
     names = set(verified(folder).files)
     model = {"fit.json", "neighbours.npz", "parameters.json"}
     assert names == {
+        "bestsellers.npz",
         "card.json",
         "card.md",
         "fallback.json",
+        "histories.npz",
         "items.npz",
-        "left_out.npz",
+        "lists.npz",
         *(f"{place}/{name}" for place in ("model", "judged") for name in model),
         "recommendations/part-00000.parquet",
     }
@@ -255,6 +263,31 @@ def test_items_sold_out_since_the_cut_are_not_served(shop: Storage, write_run: W
     given = bundle.recommend(np.array(["user000", "nobody"]), 3)
     for row in range(2):
         assert len(given.item_ids(row)) == 3 and min(given.item_ids(row)) >= "item010"
+
+
+def test_items_say_where_they_are_sold_and_where_their_page_is(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    pairs, items = tastes()
+    items[0] |= {"markets": " DE,AT,,DE ", "url": None, "picture_url": "/p/0.jpg"}
+    prepare_bundle(shop, write_run(pairs, items))
+    folder = Path(shop.lake.address(bundle_key(RUN)))
+    served = open_bundle(folder).items
+    assert served.markets[:2].tolist() == ["AT,DE", ""]
+    assert served.urls[:2].tolist() == ["", "/items/item001"]
+    assert served.picture_urls[:2].tolist() == ["/p/0.jpg", ""]
+    assert served.has_picture.tolist() == [True] * 39 + [False]
+    assert served.recommendable.tolist() == [True] * 38 + [False] * 2
+
+
+def test_items_of_an_earlier_bundle_are_sold_everywhere(folder: Path) -> None:
+    with np.load(folder / "items.npz") as arrays:
+        before = {name: arrays[name] for name in arrays.files if name not in LATER}
+    np.savez(folder / "items.npz", **before)
+    write_manifest(folder, verified_facts(folder))
+    items = open_bundle(folder).items
+    assert np.array_equal(items.has_picture, items.recommendable)
+    assert not items.markets.any() and not items.urls.any() and not items.picture_urls.any()
 
 
 def test_a_bucket_keeps_no_files_of_before(
@@ -360,9 +393,33 @@ def test_a_fallback_that_strangers_do_not_get(folder: Path) -> None:
 
 
 def test_lists_that_the_model_would_not_give(folder: Path) -> None:
+    lists = open_bundle(folder).lists
+    assert lists is not None
+    for places in lists.items.values():
+        places[:] = NONE
+        places[:, 0] = 0
+    lists.save(folder)
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match="of the ready lists"):
+        check(folder)
+    replace(lists, users=lists.users[:-1]).save(folder)
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match=r"lists\.npz has arrays of unequal length"):
+        check(folder)
+    nobody = {"bought_30": np.zeros((0, 5), np.int32)}, {"bought_30": np.zeros((0, 5), np.float32)}
+    Lists(lists.users[:0], *nobody).save(folder)
+    write_manifest(folder, verified_facts(folder))
+    with pytest.raises(BundleError, match="holds no lists"):
+        check(folder)
+
+
+def test_written_lists_of_an_earlier_bundle_that_the_model_would_not_give(folder: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    (folder / Lists.FILE).unlink()
+    write_manifest(folder, verified_facts(folder))
+    assert check(folder)["agreement"] == 1
     file = folder / "recommendations/part-00000.parquet"
     rows = pq.read_table(file).to_pylist()
     for row in rows:
@@ -371,10 +428,29 @@ def test_lists_that_the_model_would_not_give(folder: Path) -> None:
     write_manifest(folder, verified_facts(folder))
     with pytest.raises(BundleError, match="of the ready lists"):
         check(folder)
-    pq.write_table(pa.Table.from_pylist(rows).slice(0, 0), file)
-    write_manifest(folder, verified_facts(folder))
-    with pytest.raises(BundleError, match="holds no lists"):
-        check(folder)
+
+
+def test_bestsellers_are_every_item_that_may_be_shown_as_strangers_get_them(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    with np.load(folder / "bestsellers.npz") as arrays:
+        places = arrays["items"]
+    assert sorted(places) == np.flatnonzero(bundle.items.recommendable).tolist()
+    ids = bundle.items.ids[places].tolist()
+    assert ids == bundle.recommend(np.array([STRANGER]), len(ids)).item_ids(0)
+    assert list(bundle.fallback) == ids[:10]
+
+
+def test_items_that_came_since_are_the_last_of_the_bestsellers(
+    shop: Storage, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_REFIT", "false")
+    pairs, items = tastes()
+    unfitted = Storage(load_settings())
+    prepare_bundle(unfitted, write_run(pairs, items, [item("a new one"), *items]))
+    bundle = open_bundle(Path(shop.lake.address(bundle_key(RUN))))
+    with np.load(bundle.folder / "bestsellers.npz") as arrays:
+        assert bundle.items.ids[arrays["items"][-1]] == "a new one"
+        assert len(set(arrays["items"])) == int(bundle.items.recommendable.sum())
 
 
 def test_a_model_that_shows_what_it_must_not(folder: Path) -> None:

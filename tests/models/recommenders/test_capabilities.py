@@ -74,7 +74,7 @@ def test_a_reason_names_what_the_user_had(fitted: Recommender) -> None:
     assert len(said) == 2 and {len(row) for row in said} == {K}
     assert set(said[1]) == {""}
     had = {titles[place] for place in TRAIN.weights[0].indices}
-    assert set(said[0]) <= {f"because you bought {title}" for title in had} | {""}
+    assert set(said[0]) <= {f"because you looked at {title}" for title in had} | {""}
     assert isinstance(fitted, GivesReasons) == ("because" in said[0][0])
 
 
@@ -84,11 +84,12 @@ def test_the_strongest_reason_is_given() -> None:
     given = model.recommend(np.array(["a"]), 3)
     assert given.item_ids(0) == ["z", "w"] and given.catalogue.tolist() == list("wxyz")
     titles = ["W", "", "Y", "Z"]
-    expected = ["because you bought x", "because you bought Y", ""]
-    assert reasons(model, given, titles) == [expected]
+    expected = ["because you bought x", "because you looked at Y", ""]
+    bought = [{1}]  # x
+    assert reasons(model, given, titles, bought=bought) == [expected]
     session = [np.array(["y"])]
     again = model.recommend_sessions(session, 1)
-    assert reasons(model, again, titles, session) == [["because you bought Y"]]
+    assert reasons(model, again, titles, session) == [["because you looked at Y"]]
 
 
 def test_worked_examples() -> None:

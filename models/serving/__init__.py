@@ -1,0 +1,1 @@
+"""Answers the shop over HTTP from the version that is live."""

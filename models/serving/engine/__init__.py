@@ -1,0 +1,1 @@
+"""What turns a question into positions and back: people, scopes, the model, reasons."""

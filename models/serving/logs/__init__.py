@@ -1,0 +1,1 @@
+"""What the server writes: the events it accepts and what it answered, on their way to landing."""

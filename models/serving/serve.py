@@ -1,0 +1,117 @@
+"""Serves what is live over HTTP, with as many workers as the settings say; Ctrl-C stops all.
+
+CATWALK_HOME=var/my_shop python -m models.serving.serve
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import sys
+from contextlib import closing, suppress
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.supervisors import Multiprocess
+
+from infra.command_line import run_program
+from infra.errors import StorageError
+from infra.ledger.tokens import first_token
+from infra.settings import Settings
+from infra.shop_home import open_home
+from infra.storage import Storage
+from models.serving.following.remembered import Remembered
+from models.serving.home import known, metrics_folder
+
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_APPLICATION = "models.serving.worker:application"
+_PROTOCOL = "models.serving.api.protocol:ImpatientProtocol"
+
+
+def main() -> int:
+    """Start the workers, and stay until told to stop."""
+    argparse.ArgumentParser(
+        prog="models.serving.serve", description=__doc__.splitlines()[0]
+    ).parse_args()
+    settings = open_home()
+    config = _config(settings)
+    with closing(config.bind_socket()) as socket:  # ends here if another server has the port
+        _prepare_machine(settings)
+        print(_welcome(settings, _first_token(Storage(settings))), flush=True)
+        Multiprocess(config, [socket]).run()
+    return 0
+
+
+def _prepare_machine(settings: Settings) -> None:
+    """Set what the workers inherit: threads of BLAS, where metrics are, how many files are open."""
+    folder = metrics_folder(settings)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    os.environ |= dict.fromkeys(ONE_THREAD, "1")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _first_token(storage: Storage) -> str:
+    """Make the first token; "" where one is valid already, or the storage is away.
+
+    A home that remembers tokens has none to make: a published folder without any is not mounted.
+    """
+    if Remembered(known(storage.settings)).tokens():
+        return ""
+    with suppress(StorageError):  # workers go on with what they remember
+        return first_token(storage)
+    return ""
+
+
+def _welcome(settings: Settings, token: str) -> str:
+    lines = [
+        f"  Serving  http://{settings.serving_host}:{settings.serving_port}",
+        f"  Home     {settings.home}",
+    ]
+    if token:
+        lines += [f"  Token    {token}", "           (shown this once: only its hash is kept)"]
+    return "\n".join(lines)
+
+
+def _config(settings: Settings) -> Config:
+    return Config(
+        _APPLICATION,
+        factory=True,
+        host=settings.serving_host,
+        port=settings.serving_port,
+        workers=settings.serving_workers,
+        loop="uvloop",
+        http=_PROTOCOL,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=LOGGING,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than load balancers keep a connection
+        timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=15,
+    )
+
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"}
+    },
+    "handlers": {"errors": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "catwalk": {"handlers": ["errors"], "level": "INFO", "propagate": False},
+        "uvicorn": {"handlers": ["errors"], "level": "INFO", "propagate": False},
+    },
+}
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))

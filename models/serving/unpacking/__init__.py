@@ -1,0 +1,1 @@
+"""Makes a version of the published folder ready for the servers of one machine."""

@@ -1,0 +1,84 @@
+"""Tokens, overrides and the stock are obeyed from the next look on, and remembered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from infra.ledger.overrides import add_override
+from infra.ledger.stock import change_stock
+from infra.ledger.tokens import new_token, read_tokens, revoke_token
+from infra.records.serving import Ending, Override, StockChange
+from infra.storage import Storage
+from infra.stores.opening import open_store
+from models.serving.following.remembered import Remembered
+from models.serving.following.rules import RulesFollower
+from models.serving.following.state import State
+from models.serving.following.stock_files import StockFiles
+from models.serving.home import known, stock_lock
+from models.serving.metrics import Metrics
+
+NOW = datetime.now(UTC)
+BLOCK = Override(
+    at=NOW,
+    by="a curator",
+    action="block",
+    item_ids=("dress",),
+    since=NOW - timedelta(hours=1),
+    until=NOW + timedelta(hours=1),
+    reason="recalled",
+)
+
+
+def follower(shop: Storage) -> tuple[RulesFollower, State]:
+    state = State()
+    landing = open_store(shop.landing, shop.settings)
+    files = StockFiles(shop, landing, stock_lock(shop.settings))
+    kept = Remembered(known(shop.settings))
+    return RulesFollower(shop, state, kept, files, Metrics()), state
+
+
+def test_what_is_new_counts_from_the_next_look_on(shop: Storage) -> None:
+    follow, state = follower(shop)
+    follow.look()
+    token = new_token(shop, "shop", ("recommend",), "a test").encode()
+    assert state.tokens.find(token) is None
+    add_override(shop, BLOCK)
+    change_stock(shop, StockChange(at=NOW, by="a test", in_stock={"coat": False}))
+    follow.look()
+    found = state.tokens.find(token)
+    assert found
+    assert found.name == "shop"
+    assert [rule.action for rule in state.rules.in_force(NOW)] == ["block"]
+    assert state.rules.in_stock == {"coat": False}
+    (number,) = read_tokens(shop).records
+    revoke_token(shop, Ending(at=NOW, by="a test", ends=number, reason="lost"))
+    before = state.rules
+    follow.look()
+    assert state.tokens.find(token) is None
+    assert state.rules is before  # nothing is computed anew where nothing changed
+
+
+def test_what_was_known_counts_after_a_restart_without_the_storage(shop: Storage) -> None:
+    token = new_token(shop, "shop", ("recommend",), "a test").encode()
+    add_override(shop, BLOCK)
+    change_stock(shop, StockChange(at=NOW, by="a test", in_stock={"coat": False}))
+    follower(shop)[0].look()
+    published = Path(shop.published.address)
+    published.rename(published.with_name("away"))
+    published.write_text("no folder")
+    follow, state = follower(shop)
+    follow.look()
+    assert state.tokens.find(token)
+    assert len(state.rules.in_force(NOW)) == 1
+    assert state.rules.in_stock == {"coat": False}
+
+
+def test_a_damaged_memory_is_no_memory(shop: Storage) -> None:
+    folder = known(shop.settings)
+    folder.mkdir(parents=True)
+    for name in ("tokens.json", "overrides.json", "stock.json", "live.json"):
+        (folder / name).write_text("{")
+    _, state = follower(shop)
+    assert state.rules.in_stock == {}
+    assert Remembered(folder).live() is None
