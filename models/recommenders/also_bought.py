@@ -16,7 +16,8 @@ from scipy.sparse import csr_matrix, diags_array
 
 from infra.rules import Strict
 from models.recommender import Interactions, ItemFeatures, Matrix, require_learnable
-from models.recommenders.neighbours import Neighbours, assemble, nearest
+from models.recommenders.nearest import nearest
+from models.recommenders.neighbours import Neighbours, assemble
 
 BM25_K1, BM25_B = 1.2, 0.75  # Robertson and Zaragoza's own middle values
 

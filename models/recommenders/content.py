@@ -15,7 +15,8 @@ from scipy.sparse import csr_matrix, diags_array, hstack
 
 from infra.rules import Strict
 from models.recommender import Interactions, ItemFeatures, Matrix, require_learnable
-from models.recommenders.neighbours import Neighbours, assemble, nearest
+from models.recommenders.nearest import nearest
+from models.recommenders.neighbours import Neighbours, assemble
 
 WORD = re.compile(r"[^\W_]{2,}")  # letters and digits of any script
 

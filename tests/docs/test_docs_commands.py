@@ -145,7 +145,7 @@ def ingested(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_printed_function_for_user_keys_makes_the_keys_of_the_lake(ingested: Path) -> None:
-    [program] = blocks("use_what_is_published.md")
+    [program, *_] = blocks("use_what_is_published.md")
     scope: dict[str, Callable[[str, str], str]] = {}
     exec(program, scope)  # type: ignore[arg-type]
     key = scope["user_key"](SECRET, "anna")

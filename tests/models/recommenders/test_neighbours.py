@@ -22,7 +22,7 @@ from models.recommenders.also_bought import (
     latest,
 )
 from models.recommenders.content import Content, tf_idf, word_counts
-from models.recommenders.neighbours import nearest
+from models.recommenders.nearest import nearest
 from tests.models.conftest import arrays, interaction, item, tastes
 
 

@@ -20,7 +20,7 @@ from tests.models.serving.bundles import write_bundle
 from tests.models.serving.running import Running, running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def live_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """Return a shop with a version that is live; the environment names it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -45,9 +45,9 @@ def publish_first(shop: Storage) -> PublishRecord:
     return point(shop, record)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(live_shop: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Return the one server of a module of tests."""
+    """Return the one server of all tests that do not stop it."""
     log: Path = tmp_path_factory.mktemp("log") / "serve.log"
     with running(live_shop, log) as server:
         yield server

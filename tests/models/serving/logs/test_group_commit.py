@@ -63,7 +63,8 @@ def test_what_may_wait_is_bounded_and_a_client_that_left_stops_nobody() -> None:
         with pytest.raises(FullError):
             await commit.add(9)
         tasks[0].cancel()
-        await tasks[1]
+        async with asyncio.timeout(10):
+            await tasks[1]
 
     asyncio.run(many())
     assert disk.groups == [[0, 1]]
