@@ -67,11 +67,11 @@ def _indented(content: Any) -> str:
 def _customer(landed: Path) -> str:
     """Return somebody of the last lines that landed; "" where they are not JSON."""
     for file in sorted(landed.glob("*/*.jsonl"), reverse=True):
-        for line in file.read_text(encoding="utf-8").splitlines()[-_LAST_LINES:]:
+        for line in file.read_bytes().splitlines()[-_LAST_LINES:]:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # a fault of the simulation
+                continue  # a fault of the simulation: cut off, or not UTF-8
             if isinstance(event, dict) and isinstance(event.get("user_id"), str):
                 return str(event["user_id"])
     return ""

@@ -16,7 +16,7 @@ def test_a_demo_ends_with_a_request_and_its_answer(shop: Storage) -> None:
     landed = Path(shop.landing) / "events" / "shop"
     landed.mkdir(parents=True)
     (landed / "1.jsonl").write_text('{"user_id": "u000007"}\n')
-    (landed / "2.jsonl").write_text('7\nnot json\n{"visitor_id": "v"}\n')
+    (landed / "2.jsonl").write_bytes(b'7\nnot json\n{"user_id": "\xff\xfe"}\n{"visitor_id": "v"}\n')
     told = ask_once(shop, "models.serving.serve")
     assert "POST /v1/recommendations/home" in told
     assert '"user_id": "u000007"' in told
