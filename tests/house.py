@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGES = ("dags", "jobs", "expectations", "models", "infra")
@@ -23,6 +24,19 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def label(file: Path) -> str:
     """Return a file's path below the repository."""
     return str(file.relative_to(REPOSITORY))
+
+
+def broken(files: Iterable[Path], faults: Callable[[Path], Any]) -> dict[str, Any]:
+    """Return what breaks a rule, by file; one test asks for all files at once.
+
+    Raises
+    ------
+    AssertionError
+        There is no file, so that the rule holds nothing.
+    """
+    every = list(files)
+    assert every, "no file was looked at"
+    return {label(file): found for file in every if (found := faults(file))}
 
 
 @cache

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.house import TESTS, Function, functions, label, parsed
+from tests.house import TESTS, Function, broken, functions, parsed
 
 TEST_FILES = [file for file in TESTS if file.name.startswith("test_")]
 LITERALS = (ast.Tuple, ast.List, ast.Set)
@@ -103,9 +102,8 @@ def hollow(tree: ast.Module) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", TEST_FILES, ids=label)
-def test_no_test_asserts_only_in_a_loop_that_may_be_empty(file: Path) -> None:
-    assert hollow(parsed(file)) == []
+def test_no_test_asserts_only_in_a_loop_that_may_be_empty() -> None:
+    assert broken(TEST_FILES, lambda file: hollow(parsed(file))) == {}
 
 
 @pytest.mark.parametrize(
