@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 import tests.airflow_environment  # noqa: F401 - before anything imports Airflow
 from infra.airflow.report_links import DAG
+from infra.places import MLFLOW
 from infra.settings import load_settings
 from infra.shop.airflow_client import AirflowClient
 from infra.shop.airflow_home import DAGS_FOLDER
@@ -117,6 +119,25 @@ def airflow_database() -> None:
     from airflow.utils import db
 
     db.initdb()
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database of MLflow that holds nothing; making its tables takes seconds."""
+    from mlflow import MlflowClient
+
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture
+def mlflow_shop(shop: Storage, empty_registry: Path) -> Storage:
+    """Return the places of an empty shop, of which MLflow has its tables already."""
+    place = shop.settings.home / MLFLOW
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_registry, place)
+    return shop
 
 
 @pytest.fixture
