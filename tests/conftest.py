@@ -132,12 +132,11 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def mlflow_shop(shop: Storage, empty_registry: Path) -> Storage:
-    """Return the places of an empty shop, of which MLflow has its tables already."""
+def mlflow_tables(shop: Storage, empty_registry: Path) -> None:
+    """Give an empty shop MLflow's tables, as its first use would make them."""
     place = shop.settings.home / MLFLOW
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy(empty_registry, place)
-    return shop
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which tests are about faults: they kill, fill a disk, or need a server of S3 or Airflow.
+"""Which tests are about faults: they kill, soak, fill a disk, or need a server of S3 or Airflow.
 
 They take longest: `make test` leaves them out, `make test-faults` runs them, and `.ci/run` runs
 both. A test is known by what it asks for or by its name, so that nobody has to remember a mark; one

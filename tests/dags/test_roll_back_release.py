@@ -14,9 +14,11 @@ from models.publishing.publish import publish
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables
 from tests.models.test_tracking import aliases
 
+pytestmark = pytest.mark.usefixtures("mlflow_tables")
 FORM = {"version": "previous", "reason": "the front page shows nothing but socks"}
 
 
+@pytest.mark.faults  # an MLflow that is down
 def test_two_tasks_of_which_each_says_one_thing(
     airflow_database: None, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_a_recent_event_is_not_taken_again_and_an_old_id_is(ingested: Storage) -
     assert ingest(ingested, "run=third")["duplicates"] == 0
 
 
+@pytest.mark.faults  # more than memory holds
 def test_repeats_too_many_to_hold_in_memory_are_found_as_well(
     spark: SparkSession, shop: Storage
 ) -> None:
@@ -294,6 +295,7 @@ def test_the_simulator_counts_what_ingestion_finds(spark: object, shop: Storage)
     assert "@" not in kept and "192.0.2." not in kept and "+48" not in kept
 
 
+@pytest.mark.faults  # half a million rows
 @pytest.mark.skipif(not RETAIL.exists(), reason="the Online Retail files are not on this machine")
 def test_online_retail_is_read_as_pandas_reads_it(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,7 @@ from models.candidates import load_candidates
 from models.publishing.publish import publish
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 
+pytestmark = pytest.mark.usefixtures("mlflow_tables")
 NAMES = {candidate.name for candidate in load_candidates()}
 
 

@@ -118,6 +118,7 @@ def test_a_cluster_says_no_more_of_an_error_than_a_task_does(
     assert "anna" not in said.err + said.out and "Traceback" not in said.err
 
 
+@pytest.mark.faults  # starts a JVM of its own
 @pytest.mark.xdist_group(JVM)
 def test_spark_submit_runs_a_job_as_it_is(shop: Storage) -> None:
     folder = Path(shop.landing) / "events/shop"

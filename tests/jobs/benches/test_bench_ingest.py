@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from pyarrow import dataset
 
 from infra.storage import Storage
@@ -16,6 +17,7 @@ from jobs.simulation.options import DEFAULT_FAULTS
 from tests.jobs.shop_files import rows
 
 
+@pytest.mark.faults  # two engines read it all
 def test_both_engines_count_every_kind_of_dirt(spark: object, shop: Storage) -> None:
     first = (datetime.now(UTC) - timedelta(days=3)).date()
     faults = {**DEFAULT_FAULTS, "too_long": 0.0003}

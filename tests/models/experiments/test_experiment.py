@@ -29,6 +29,7 @@ from models.training.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import AS_OF, RUN, WriteRun, save_gate, tastes
 
+pytestmark = pytest.mark.usefixtures("mlflow_tables")
 MINE = "run=manual__2026-11-24T09-00-00"
 HERE = "experiments/manual__2026-11-24T09-00-00"
 FORM: dict[str, Any] = {

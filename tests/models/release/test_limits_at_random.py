@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +190,7 @@ def jumps(space: Space) -> bool:
     return False
 
 
+@pytest.mark.faults  # two thousand of them take half a minute
 @settings(max_examples=2_000, deadline=None)
 @given(
     st.builds(
