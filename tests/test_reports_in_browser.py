@@ -31,6 +31,9 @@ RUN_SCRIPT = """() => {
 BEYOND_ITS_CARD = """() => [...document.querySelectorAll('section .state')].filter(each =>
     each.getBoundingClientRect().right > each.closest('section').getBoundingClientRect().right
 ).map(each => each.innerText)"""
+SQUEEZED = """() => [...document.querySelectorAll('td .state, td .both')].filter(each =>
+    each.checkVisibility() && each.getBoundingClientRect().width < 60
+).map(each => each.innerText)"""
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
 NAMED = {
     *("link", "button", "textbox", "image", "table", "columnheader", "rowheader", "heading"),
@@ -218,6 +221,7 @@ def test_nothing_is_cut_off_on_any_screen(page: Any, shown: Shown) -> None:
         page.evaluate(OPEN_ALL)
         assert page.evaluate(OVERFLOW) == 0, address
         assert page.evaluate(BEYOND_ITS_CARD) == [], address
+        assert page.evaluate(SQUEEZED) == [], address
 
 
 def test_the_strip_of_steps_is_one_line_of_a_wide_screen(page: Any, shown: Shown) -> None:

@@ -51,7 +51,8 @@ def offered(what: Callable[[Storage], tuple[str, ...]]) -> list[str]:
     try:
         settings = load_settings()
         kept = settings.airflow_home / FILE.format(what.__name__)
-        return _kept(kept) or _keep(kept, list(what(Storage(settings))))
+        found = _kept(kept)
+        return _keep(kept, list(what(Storage(settings)))) if found is None else found
     except Exception as error:  # a form is worth less than the DAG that has it
         log.info("Nothing is offered for %s: %s.", what.__name__, type(error).__name__)
         return []

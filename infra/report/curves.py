@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-TALL, SHORT = 240.0, 96.0  # pixels
-MARGIN, EDGE = 14.0, 2.0  # pixels above and below, percent at both sides
+TALL, SHORT = 240.0, 108.0  # pixels
+MARGIN, FOOT, EDGE = 14.0, 26.0, 2.0  # pixels above and below, percent at both sides
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Chart:
     @property
     def lines(self) -> tuple[float, float]:
         """Where `low` and `high` lie."""
-        return self.height - MARGIN, MARGIN
+        return self.height - FOOT, MARGIN
 
 
 def across(place: float, amount: int) -> float:
@@ -86,7 +86,7 @@ def _placed(
 ) -> list[tuple[float, float] | None]:
     def up(value: float) -> float:
         part = (value - low) / (high - low) if high > low else 0.5
-        return round(height - MARGIN - part * (height - 2 * MARGIN), 1)
+        return round(height - FOOT - part * (height - MARGIN - FOOT), 1)
 
     return [
         None if value is None else (across(place, len(values)), up(value))

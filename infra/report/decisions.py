@@ -12,7 +12,7 @@ from infra.ledger.live_pointer import history
 from infra.ledger.who_was_live import decided_by, parse_moment, who_was_live
 from infra.places import DECISION_LOG, LIVE
 from infra.records.release import PublishRecord
-from infra.report.runs import is_run
+from infra.report.runs import is_run, run_title
 from infra.report.standing import left_text, standing_of
 from infra.report.templates import Frame, fill
 from infra.storage import Storage
@@ -102,6 +102,7 @@ def render_decisions(page: DecisionsPage, frame: Frame) -> str:
         "shown": SHOWN,
         "standing": stands,
         "left_text": left_text,
+        "run_title": run_title,
     }
     return fill("decisions.html", frame, page=page, by=decided_by, is_run=is_run, **names)
 

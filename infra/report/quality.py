@@ -32,10 +32,14 @@ class Row:
 
 @dataclass(frozen=True)
 class QualityPage:
-    """The metric that is shown, its curves, and the same as a table, the latest run first."""
+    """The metric that is shown, its curves, and the same as a table, the latest run first.
+
+    `first` are the metrics that the last verdict held to a limit, `others` the rest.
+    """
 
     metric: str
-    metrics: tuple[str, ...]
+    first: tuple[str, ...]
+    others: tuple[str, ...]
     drawn: Chart | None
     rows: tuple[Row, ...]
 
@@ -50,12 +54,13 @@ def quality_page(runs: Sequence[RunSummary], now: Standing, metric: str = "") ->
 
     A metric that no run has measured is as if none was asked for.
     """
-    metrics = _metrics(runs)
+    metrics, limited = _metrics(runs), _limited(runs)
     judged_by = next((run.judged_by for run in reversed(runs) if run.judged_by), "")
     shown = metric if metric in metrics else judged_by
     return QualityPage(
         metric=shown,
-        metrics=metrics,
+        first=tuple(name for name in metrics if name in limited or name == judged_by),
+        others=tuple(name for name in metrics if name not in limited and name != judged_by),
         drawn=draw(runs, now, shown),
         rows=tuple(reversed(list(_rows(runs, now, shown)))),
     )
@@ -97,6 +102,15 @@ def _metrics(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     judged_by = [run.judged_by for run in reversed(runs) if run.judged_by][:1]
     every = {metric for run in runs for score in run.scores or () for metric in score.metrics}
     return tuple(dict.fromkeys([*judged_by, *sorted(every)]))
+
+
+def _limited(runs: Sequence[RunSummary]) -> set[str]:
+    """Return the metrics that the last verdict held to a limit, over all customers."""
+    for run in reversed(runs):
+        parts = [key.split("/") for key in run.traces if key.startswith("release/")]
+        if parts:
+            return {metric for _, metric, part, *_ in parts if not part}
+    return set()
 
 
 def _rows(runs: Sequence[RunSummary], now: Standing, metric: str) -> Iterator[Row]:

@@ -132,13 +132,13 @@ def notes_of(holdout: Holdout, tables: RunTables) -> list[str]:
     had, bare = holdout.amounts, np.flatnonzero(np.diff(tables.items.matrix.indptr) == 0)
     looks, example = had.pairs - had.successes, tables.items.items[bare[0]] if bare.size else ""
     amounts = {
-        f"of {had.pairs} hold-out pairs hold no success, such as looks, and were left out": looks,
-        f"of {had.known} hold-out pairs are repeats and were left out": had.repeats,
+        f"of {had.pairs:,} hold-out pairs hold no success, such as looks, and were left out": looks,
+        f"of {had.known:,} hold-out pairs are repeats and were left out": had.repeats,
         "hold-out users have no history before the cut": had.cold_users,
         "hold-out items were unknown at the cut": had.unknown_items,
         f"items have no attributes, such as {example}": len(bare),
     }
-    return [f"{count} {what}." for what, count in amounts.items() if count]
+    return [f"{count:,} {what}." for what, count in amounts.items() if count]
 
 
 def within(wanted: Matrix, others: Matrix) -> Matrix:

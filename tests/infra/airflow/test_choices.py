@@ -22,6 +22,11 @@ def asked(storage: Storage) -> tuple[str, ...]:
     return ("batch=shop-000012",)
 
 
+def nothing(storage: Storage) -> tuple[str, ...]:
+    """Offer nothing, and count how often that was found out."""
+    return asked(storage)[:0]
+
+
 def test_versions_that_were_live_before_the_latest_first(shop: Storage) -> None:
     write_past(shop)
     assert earlier_versions(shop) == ("v2",)
@@ -37,6 +42,13 @@ def test_the_store_is_asked_once_a_minute(shop: Storage) -> None:
     os.utime(kept, (past, past))
     assert offered(asked) == ["batch=shop-000012"]
     assert len(shop.reports.list("asked")) == 2
+
+
+def test_that_nothing_waits_is_found_out_once_a_minute_too(shop: Storage) -> None:
+    """It is the usual case, and every task reads the file of its DAG."""
+    shop.settings.airflow_home.mkdir(parents=True)
+    assert offered(nothing) == offered(nothing) == []
+    assert len(shop.reports.list("asked")) == 1
 
 
 def test_nothing_is_kept_where_airflow_has_no_home(shop: Storage) -> None:

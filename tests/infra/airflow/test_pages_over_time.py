@@ -9,13 +9,14 @@ from fastapi.testclient import TestClient
 
 from infra.airflow import pages as airflow_pages
 from infra.airflow.report_links import EXPERIMENT_DAG, ROLL_BACK_DAG
+from infra.ledger.live_pointer import point
 from infra.ledger.record_files import RecordFiles
 from infra.places import COMPARISON, TRACKED
 from infra.records.evaluation import ExperimentRecord
 from infra.storage import Storage
 from tests.infra.airflow.test_pages import analyst, pages, web  # noqa: F401 - fixtures
 from tests.infra.report.past import ASKED_IN, WHY, write_past
-from tests.infra.report.test_report import EVALUATION, seen
+from tests.infra.report.test_report import EVALUATION, published, seen
 from tests.infra.report.test_report_history import run_at
 
 LEFT = f"Version v2 was rolled back on 24 Nov 2026, 13:30 UTC by anna: {WHY}"
@@ -39,7 +40,7 @@ def test_reports_say_what_is_live_since_when_and_by_whom(reader: TestClient) -> 
     page = reader.get("/catwalk/").text
     now = seen(page.split('aria-labelledby="now-title"')[1].split("</section>")[0])
     assert "lightfm, version v1, since 24 Nov 2026, 13:30 UTC" in now
-    assert f"people went back to it (anna: {WHY})" in now
+    assert f"gone back to by anna: {WHY}" in now
     assert "NDCG@10 of the last runs" in now
     assert 'class="judged"' in page and 'class="limit"' in page and 'class="stopped"' in page
     assert 'class="tag">live<' in row_of(page, 0)
@@ -60,6 +61,26 @@ def test_nothing_changed_is_said_where_a_run_read_nothing_new(reader: TestClient
     assert said in row_of(page, 2) and said not in row_of(page, 1)
     assert said in reader.get(f"/catwalk/runs/{run_at(2)}").text
     assert said not in reader.get(f"/catwalk/runs/{run_at(1)}").text
+
+
+def test_a_release_that_no_person_decided_is_said_to_be_one(
+    analyst: TestClient,  # noqa: F811
+    shop: Storage,
+) -> None:
+    point(shop, published())
+    text = seen(analyst.get("/catwalk/").text)
+    assert "released without a person: no threshold of models/release.yaml was missed." in text
+
+
+def test_the_metrics_that_have_limits_come_first_and_others_are_folded(reader: TestClient) -> None:
+    page = reader.get("/catwalk/quality").text
+    limited, folded = page.split("<details", 1)
+    folded = folded.split("</details>")[0]
+    assert "?metric=ndcg_at_10" in limited and "?metric=user_coverage" not in limited
+    assert "?metric=user_coverage" in folded and "2 other metrics" in folded
+    assert " open" not in folded.split(">")[0]
+    chosen = reader.get("/catwalk/quality?metric=user_coverage").text
+    assert "<details open>" in chosen, "what is chosen is in sight"
 
 
 def test_quality_over_time_has_every_run_as_a_curve_and_as_numbers(reader: TestClient) -> None:
