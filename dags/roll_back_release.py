@@ -41,8 +41,9 @@ from infra.airflow.defaults import (
         type="string",
         minLength=1,
         title="To which version",
-        description="previous is the last release that nobody rolled back from. The field offers "
-        f"the versions that were live before; the page Decisions says more. {ASKS_FOR_A_USER}",
+        description="previous is the last release that nobody rolled back from. Clear the field, "
+        "and it offers the versions that were live before; the page Decisions says more. "
+        f"{ASKS_FOR_A_USER}",
         **among(["previous", *offered(earlier_versions)]),
     ),
     reason=Param(

@@ -35,7 +35,8 @@ def results(judgements: Sequence[Judgement]) -> str:
     if unjudged:
         were = "was" if len(unjudged) == 1 else "were"
         parts.append(f"{len(unjudged)} {were} not judged ({_names(unjudged)})")
-    return ", and ".join([", ".join(parts[:-1]), parts[-1]])
+    *first, last = parts
+    return f"{', '.join(first)}, and {last}" if first else last
 
 
 def judgement_texts(judgement: Judgement) -> tuple[str, str]:

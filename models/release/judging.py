@@ -268,4 +268,4 @@ def could_see(candidate: str, contest: Contest) -> str:
     drop = least_drop(margin, live) if margin else math.inf
     if not drop < 1:
         return f"{users}: not even the loss of everything would have shown."
-    return f"{users}: a drop of {math.ceil(100 * drop)}% or more would have shown."
+    return f"{users}: a drop of {max(1, math.ceil(100 * drop))}% or more would have shown."

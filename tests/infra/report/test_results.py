@@ -56,6 +56,16 @@ verdicts = st.lists(st.sampled_from(METRICS), min_size=1, unique=True).flatmap(
 )
 
 
+def test_the_count_of_thresholds_is_a_sentence() -> None:
+    missed = {"result": "missed", "outcome": "review"}
+    unsure = {"result": "cannot tell", "outcome": "review"}
+    met, slow = judgement("ndcg_at_10"), judgement("training_minutes", **missed)
+    assert results((met, slow)) == "missed 1 of 2 thresholds (Training minutes)"
+    assert results((slow,)) == "missed 1 of 1 threshold (Training minutes)"
+    both = results((met, slow, judgement("auc", **unsure)))
+    assert both == "missed 1 of 3 thresholds (Training minutes), and nobody can tell of AUC"
+
+
 def page_of(judgements: tuple[Judgement, ...]) -> str:
     outcomes = {judgement.outcome for judgement in judgements}
     worst = next(out for out in ("reject", "review", "release") if out in outcomes)

@@ -200,6 +200,8 @@ def test_the_page_says_what_the_hold_out_could_have_seen() -> None:
     drop = 2.8 * (other - values["champion"]).std(ddof=1) / users**0.5 / values["champion"].mean()
     [note] = ruled({**values, "hybrid": other}).notes
     assert note == f"703 customers: a drop of {np.ceil(100 * drop):.0f}% or more would have shown."
+    [alike] = ruled({**values, "hybrid": values["champion"] + 1e-9}).notes
+    assert alike == "703 customers: a drop of 1% or more would have shown.", "0% is none"
     [first] = ruled({"popularity": POOR, "hybrid": GOOD}).notes
     assert first == "2,000 customers: nothing to compare with, so no drop would have shown."
 
