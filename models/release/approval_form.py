@@ -69,6 +69,8 @@ def _worth(verdict: VerdictRecord, evaluation: EvaluationRecord | None) -> str:
         return f"{here}; what is live could not be scored beside it."
     findings = {(of.metric, of.against): of.finding for of in mine.comparisons}
     finding = findings.get((metric, CHAMPION), "cannot tell")
+    if value == live:
+        return f"{here}, and what is live has the same."
     words = {"better": "it is better", "worse": "it is worse"}.get(finding, "chance can explain it")
     return f"{here}, what is live has {live_text}: {words}."
 

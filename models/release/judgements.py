@@ -140,7 +140,7 @@ class Subject:
         value = beside(self.value, bounds, unit_of(self.metric))
         number = "was not measured" if self.value is None else f"is {value}"
         subject = f"{self.metric} of {self.part}" if self.part else self.metric
-        reason = sentence.reason.format(limit=limit, **facts)
+        reason = sentence.reason.format(limit=limit, **facts).replace("must be not", "must not be")
         joint = ", " if sentence.result == "met" else "; "
         return Judgement(
             metric=self.metric,

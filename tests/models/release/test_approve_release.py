@@ -323,6 +323,12 @@ def test_the_form_says_what_is_live(champion: str | None, scores: Any, said: str
     assert said in form(verdict(champion=champion), evaluation(*scores))
 
 
+def test_the_form_says_where_nothing_differs_for_customers() -> None:
+    live = score("champion", metrics=score("candidate").metrics)
+    text = form(verdict(champion="version1"), evaluation(score("candidate"), live))
+    assert "**For customers:** NDCG@10 is 0.2, and what is live has the same." in text
+
+
 def test_no_text_of_data_is_markup() -> None:
     shown = form(
         verdict(

@@ -9,6 +9,7 @@ import pytest
 from infra.records.evaluation import Anchor, Comparison, EvaluationRecord, Score, Slice
 from infra.records.release import Judgement
 from models.release.contest import Contest
+from models.release.judgements import Subject
 from models.release.limits import hold_to_limits
 from models.release.thresholds import Doubt, ReleaseRules, Threshold
 from models.release.verdict import outcome_of
@@ -304,6 +305,11 @@ def test_what_exists_only_beside_a_live_model_is_not_missed_before_there_is_one(
 
     assert (result(NOTHING_LIVE), result(0.2)) == ("not judged", "missed")
     assert (result(0.2, list_overlap_vs_live=0.2)) == "met"
+
+
+def test_a_limit_that_says_not_reads_well() -> None:
+    judged = Subject("auc", 0.4, "why", "review").hold("not surely below the champion", None, False)
+    assert judged.reason == "auc is 0.4; it must not be surely below the champion."
 
 
 def test_the_reasons_read_well() -> None:
