@@ -79,11 +79,16 @@ class Spool:
         self._number += 1
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{self._process}-{self._number:06d}"
         aside = self._folder / f".{stamp}"
-        self._file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        aside.rename(self._folder / f"{stamp}{_ENDING}")
-        _sync(self._folder)
-        self._opened = time.monotonic()
+        file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            aside.rename(self._folder / f"{stamp}{_ENDING}")
+            _sync(self._folder)
+        except OSError:
+            os.close(file)  # what is written under a name that is not found would never land
+            aside.unlink(missing_ok=True)
+            raise
+        self._file, self._opened = file, time.monotonic()
 
 
 def process_name() -> str:

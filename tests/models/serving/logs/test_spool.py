@@ -145,3 +145,21 @@ def test_a_piece_that_cannot_be_cut_off_spoils_no_other_line(
     files.close()
     land(tmp_path / "spool", landing, "here")
     assert sorted(lines(landing)) == [b"next", b"ref"]
+
+
+def test_a_file_that_gets_no_name_takes_no_line(
+    tmp_path: Path, landing: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    files = Spool(tmp_path / "spool", process_name())
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", broken)
+        with pytest.raises(OSError, match="No space"):
+            files.append(b"refused\n")
+    files.append(b"next\n")
+    files.close()
+    land(tmp_path / "spool", landing, "here")
+    assert lines(landing) == [b"next"]
+    assert list((tmp_path / "spool").iterdir()) == []
