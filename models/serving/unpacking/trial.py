@@ -48,10 +48,10 @@ def try_version(folder: Path) -> None:
 
 
 def _questions(version: Version, placement: str, users: list[str], item: str) -> Iterator[Question]:
-    category = str(version.items.categories[version.bestsellers[0]])
-    within = version.placements.placements[placement].within
+    scope = _some_category(version) if version.placements.placements[placement].within else ""
+    if scope is None:
+        return  # nobody can ask for a category of this version
     for user in ["", *users]:
-        scope = category if within else ""
         yield Question(placement, user_key=user, item_ids=(item,), category=scope, explain=True)
         yield Question(placement, user_key=user, session_items=(item,), category=scope)
 
@@ -66,6 +66,12 @@ def _some_item(version: Version) -> str:
     if not len(version.bestsellers):
         raise BundleError(f"{version.name} has nothing that may be shown.", CURE)
     return str(version.items.ids[version.bestsellers[-1]])
+
+
+def _some_category(version: Version) -> str | None:
+    """Return the category of what sells best of the items that have one; None if none has."""
+    categories = version.items.categories[version.bestsellers]
+    return next((str(name) for name in categories[categories != ""]), None)
 
 
 def _ready(version: Version, user: str) -> list[str]:

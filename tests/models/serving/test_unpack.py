@@ -106,6 +106,19 @@ def test_a_version_that_answers_wrongly_is_refused(shop: Storage, bundle: Path) 
     assert names(shop) == [module.LOCK]
 
 
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_a_best_seller_without_a_category_is_no_reason_to_refuse(
+    shop: Storage, tmp_path: Path, all_of_them: bool
+) -> None:
+    folder = some_bundle(shop, tmp_path / "bundle")
+    items = dict(np.load(folder / "items.npz"))
+    items["categories"][... if all_of_them else np.load(folder / BESTSELLERS)["items"][0]] = ""
+    np.savez(folder / "items.npz", **items)
+    write_manifest(folder, json.loads((folder / MANIFEST).read_bytes())["facts"])
+    version = publish(shop, folder)
+    assert unpack(shop, version).name == version
+
+
 def test_too_little_room_is_said_before_anything_is_written(
     shop: Storage, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
