@@ -27,7 +27,7 @@ from models.bundle.histories import read_histories
 from models.bundle.lists import read_lists
 from models.bundle.published_lists import Publisher, overrides_at, write_published
 from models.bundle.refit_winner import refit_of
-from models.bundle.served_items import ServedItems, read_served_items
+from models.bundle.served_items import read_served_items
 from models.bundle_layout import (
     BESTSELLERS,
     CARD,
@@ -41,7 +41,7 @@ from models.bundle_layout import (
     manifest_sha256,
     version_of,
 )
-from models.recommender import NONE, Recommender
+from models.recommender import NONE
 from models.release.verdict import not_rejected
 from models.training.trained_model import Fit, model_folder, read_fit
 
@@ -142,7 +142,7 @@ def _write_answers(
         table = f"{RECOMMENDATIONS.name}/{made.run}"
         source = storage.lake.store.fetch_folder(table, fetched)
         write_published(publisher, source, scratch / LISTS)
-    _write_bestsellers(model, items, placements.longest, scratch)
+    _write_bestsellers(publisher, scratch)
     return placements
 
 
@@ -159,18 +159,18 @@ def _require_made_by(verdict: VerdictRecord, model: str, facts: dict[str, Any]) 
     raise BundleError(fact, "Run recommend_users again.")
 
 
-def _write_bestsellers(recommender: Recommender, items: ServedItems, k: int, scratch: Path) -> None:
+def _write_bestsellers(publisher: Publisher, scratch: Path) -> None:
     """Write what everybody is shown whom the model does not know, and how it goes on.
 
     Items that the model cannot name, as they came after its data, follow in the order of their ids.
     """
-    model = todays_model(recommender, items)
+    items = publisher.items
     amount = int(items.recommendable.sum())
-    answer = model.recommend(np.array([STRANGER]), max(amount, 1))
+    answer = todays_model(publisher.model, items).recommend(np.array([STRANGER]), max(amount, 1))
     named = answer.items[0][answer.items[0] != NONE]
     others = np.setdiff1d(np.flatnonzero(items.recommendable), named)
     np.savez(scratch / BESTSELLERS, items=np.append(named, others).astype(np.int32))
-    content = json.dumps({"item_ids": answer.item_ids(0)[:k]}, indent=1)
+    content = json.dumps({"item_ids": publisher.fallback(named.tolist())}, indent=1)
     (scratch / FALLBACK).write_text(content, encoding="utf-8")
 
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from infra.ledger.overrides import read_overrides, standing
-from infra.placements import PERSONAL, Placement, Placements
+from infra.placements import HOME, PERSONAL, Placement, Placements
 from infra.records.serving import Override
 from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from models.bundle.histories import Histories
 from models.bundle.lists import Lists
 from models.bundle.served_items import ServedItems
-from models.merchandising.arrange import CANDIDATES, Arranged, Ranked, arrange
+from models.merchandising.arrange import CANDIDATES, NO_SCORE, Arranged, Ranked, arrange
 from models.merchandising.assortment import Assortment
 from models.merchandising.scope import Scope, Stock, scope_of
 from models.recommender import NONE, Recommender, UserIds
@@ -72,6 +72,12 @@ class Publisher:
             for name in self.placements.listed
             if any(rule.concerns(name) for rule in self.overrides)
         ]
+
+    def fallback(self, bestsellers: list[int]) -> list[str]:
+        """Return the list of everybody else: what sells best, by the overrides of `home`."""
+        best = Ranked("bestseller", bestsellers, [NO_SCORE] * len(bestsellers))
+        found = arrange([best], self._scope(HOME), self.placements.longest)
+        return [str(self.items.ids[item]) for item in found.items]
 
     def arranged(self, rows: pa.Table) -> pa.Table:
         """Return the rows of one file, those of the concerned placements after the others."""

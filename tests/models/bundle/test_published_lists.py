@@ -107,6 +107,9 @@ def test_what_is_blocked_pinned_and_boosted_is_so_in_published_lists_and_answers
         assert ids == given, user
         plain = answer(version, NO_RULES, asked, AS_OF).item_ids
         assert before[user] == plain[: len(before[user])]
+    stranger = Question(placement="home", k=version.placements.longest)
+    expected = answer(version, ShopRules(tuple(rules), {}), stranger, AS_OF).item_ids
+    assert json.loads((folder / "fallback.json").read_bytes())["item_ids"] == expected
     assert check(folder)["agreement"] == 1, "what is looked up has no overrides"
     assert json.loads((folder / "card.json").read_bytes())["overrides"] == [1, 2, 3, 4]
 
