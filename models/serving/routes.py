@@ -38,6 +38,12 @@ _NO_VERSION = ProblemError(
     "Publish one; /health/ready says when it answers.",
     {b"retry-after": b"5"},
 )
+_NO_RULES = ProblemError(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "It is not known here yet what is blocked and what is sold out.",
+    "Try again; the log of the server says why it cannot read that.",
+    {b"retry-after": b"5"},
+)
 _NO_PLACEMENT = ProblemError(
     HTTPStatus.NOT_FOUND,
     "There is no placement of this name.",
@@ -106,7 +112,9 @@ class Routes:
     async def recommend(self, request: Request) -> Bytes:
         """Answer what to show in a placement, and note what was answered."""
         began, state = perf_counter(), self._state
-        version = _answering(state)
+        version, rules = _answering(state), state.rules
+        if rules is None:
+            raise _NO_RULES
         ask = _ASK.read(request)
         question = self._question(request.path_params["placement"], ask)
         place = version.placements.placements.get(question.placement)
@@ -116,7 +124,7 @@ class Routes:
             raise _NO_ITEM
         now = wire.utc_now()
         try:
-            given = answer(version, state.rules, question, now)
+            given = answer(version, rules, question, now)
         except InputError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, error.fact, error.cure) from None
         self._metrics.answered(question.placement, given.sources, question.k or place.length)
@@ -140,10 +148,8 @@ class Routes:
             )
         )
         shown = _with_reasons(items, given) if question.explain else items
-        rules = given.applied_rules
-        return Bytes(
-            _encode(wire.Shown(request_id, question.placement, given.version, rules, shown))
-        )
+        told = (request_id, question.placement, given.version, given.applied_rules, shown)
+        return Bytes(_encode(wire.Shown(*told)))
 
     def _question(self, placement: str, ask: wire.Ask) -> Question:
         return Question(
@@ -198,14 +204,14 @@ class Routes:
         return self._health(HTTPStatus.OK)
 
     async def is_ready(self, request: Request) -> Bytes:
-        """Tell whether a version answers."""
-        ready = self._state.version is not None
+        """Tell whether questions are answered."""
+        ready = self._state.is_ready
         return self._health(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _health(self, status: HTTPStatus) -> Bytes:
         state = self._state
         health = wire.Health(
-            status="ok" if state.version else "not ready",
+            status="ok" if state.is_ready else "not ready",
             version=state.version.name if state.version else "",
             behind_s=round(state.behind, 1),
             refused=state.refused,

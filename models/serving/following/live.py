@@ -21,6 +21,7 @@ from infra.errors import BundleError, CatwalkError, InputError
 from infra.ledger.live_pointer import live
 from infra.records.release import PublishRecord
 from infra.storage import Storage
+from models.merchandising.shop_rules import NO_RULES
 from models.serving.answering import answer
 from models.serving.following.looks import Looks, require_records
 from models.serving.following.remembered import Remembered
@@ -129,9 +130,8 @@ def _unpack(storage: Storage, version: str) -> None:
 
 def _tried(folder: Path, state: State) -> Version:
     """Open a version and ask it for each of its placements."""
-    version = Version.open(folder)
-    now = datetime.now(UTC)
+    version, rules, now = Version.open(folder), state.rules or NO_RULES, datetime.now(UTC)
     for placement in version.placements.placements:
         with suppress(InputError):  # it needs a category
-            answer(version, state.rules, Question(placement=placement), now)
+            answer(version, rules, Question(placement=placement), now)
     return version

@@ -42,6 +42,7 @@ class Looks:
             if what not in self._failing:
                 _log.error("Cannot follow the %s: %s", what, error)
             self._failing.add(what)
+            self._metrics.last_look.labels(what)  # 0 if it never worked: an alert sees that too
             return False
         if what in self._failing:
             _log.warning("Can follow the %s again.", what)

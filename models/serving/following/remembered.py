@@ -56,22 +56,22 @@ class Remembered:
         """Keep who may ask, by hashes."""
         self._write("tokens.json", KeptTokens(tokens=tokens).model_dump_json().encode())
 
-    def overrides(self) -> tuple[Override, ...]:
-        """Return what curators wanted."""
+    def overrides(self) -> tuple[Override, ...] | None:
+        """Return what curators wanted; None if nobody knows."""
         kept = self._read("overrides.json", KeptOverrides)
-        return kept.overrides if kept else ()
+        return kept.overrides if kept else None
 
     def keep_overrides(self, overrides: tuple[Override, ...]) -> None:
         """Keep what curators want."""
         self._write("overrides.json", KeptOverrides(overrides=overrides).model_dump_json().encode())
 
-    def in_stock(self) -> dict[str, bool]:
-        """Return the stock."""
+    def in_stock(self) -> dict[str, bool] | None:
+        """Return the stock; None if nobody knows."""
         try:
             content = (self._folder / "stock.json").read_bytes()
             return msgspec.json.decode(content, type=dict[str, bool])
         except (OSError, msgspec.DecodeError):
-            return {}
+            return None
 
     def keep_stock(self, in_stock: Mapping[str, bool]) -> None:
         """Keep the stock; by msgspec, since it may be large."""

@@ -35,8 +35,9 @@ class RulesFollower:
         self._tokens: Known[Token] | None = None
         self._overrides: Known[Override] | None = None
         self._stock, self._is_kept, self._keep_again = NOTHING, True, 0.0
+        self._wanted, self._in_stock = kept.overrides(), kept.in_stock()
         state.tokens = TokenBook(kept.tokens())
-        state.rules = ShopRules(kept.overrides(), kept.in_stock())
+        self._obey()
 
     @property
     def stock(self) -> Stock:
@@ -64,26 +65,31 @@ class RulesFollower:
         if known is self._overrides:
             return
         require_records(known.last, self._kept.overrides(), OVERRIDES)
-        self._overrides, wanted = known, standing(known, datetime.now(UTC))
-        self._obey(ShopRules(wanted, self._state.rules.in_stock))
-        self._kept.keep_overrides(wanted)
+        self._overrides, self._wanted = known, standing(known, datetime.now(UTC))
+        self._obey()
+        self._kept.keep_overrides(self._wanted)
 
     def _look_at_stock_files(self) -> None:
         self._files.take(self._stock, datetime.now(UTC))
 
     def _look_at_stock(self) -> None:
         stock = read_stock(self._storage, self._stock)
-        if stock is not self._stock:
-            self._stock = stock
-            self._obey(ShopRules(self._state.rules.overrides, stock.in_stock))
+        if stock is not self._stock or self._in_stock is None:
+            self._stock, self._in_stock = stock, stock.in_stock
+            self._obey()
             self._is_kept = False
         if not self._is_kept and time.monotonic() >= self._keep_again:
             self._kept.keep_stock(stock.in_stock)
             self._is_kept, self._keep_again = True, time.monotonic() + STOCK_KEPT_SECONDS
 
-    def _obey(self, rules: ShopRules) -> None:
-        """Let them count from the next request on, which does not wait until they are looked up."""
-        version = self._state.version
+    def _obey(self) -> None:
+        """Let the rules count from the next request on, which does not wait for looking them up.
+
+        While one of them was never read nobody knows what may be shown, and nothing is answered.
+        """
+        if self._wanted is None or self._in_stock is None:
+            return
+        rules, version = ShopRules(self._wanted, self._in_stock), self._state.version
         if version:
             version.frames.prepare(rules)
         self._state.rules = rules

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from infra.records.release import PublishRecord
-from models.merchandising.shop_rules import NO_RULES, ShopRules
+from models.merchandising.shop_rules import ShopRules
 from models.serving.api.guard import TokenBook
 from models.serving.version import Version
 
@@ -17,6 +17,8 @@ class State:
 
     Attributes
     ----------
+    rules : ShopRules or None
+        None before what may be shown is known; until then nothing is answered.
     version, pointer : Version or None, PublishRecord or None
         What answers, and since when it is live; None before the first.
     refused : str
@@ -26,11 +28,16 @@ class State:
     """
 
     tokens: TokenBook = field(default_factory=TokenBook)
-    rules: ShopRules = NO_RULES
+    rules: ShopRules | None = None
     version: Version | None = None
     pointer: PublishRecord | None = None
     refused: str = ""
     looked: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether questions are answered."""
+        return self.version is not None and self.rules is not None
 
     @property
     def behind(self) -> float:

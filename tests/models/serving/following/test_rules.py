@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from infra.ledger.overrides import add_override
 from infra.ledger.stock import change_stock
 from infra.ledger.tokens import new_token, read_tokens, revoke_token
 from infra.records.serving import Ending, Override, StockChange
 from infra.storage import Storage
 from infra.stores.opening import open_store
+from models.merchandising.shop_rules import NO_RULES
 from models.serving.following.remembered import Remembered
 from models.serving.following.rules import RulesFollower
 from models.serving.following.state import State
@@ -30,12 +33,12 @@ BLOCK = Override(
 )
 
 
-def follower(shop: Storage) -> tuple[RulesFollower, State]:
+def follower(shop: Storage, metrics: Metrics | None = None) -> tuple[RulesFollower, State]:
     state = State()
     landing = open_store(shop.landing, shop.settings)
     files = StockFiles(shop, landing, stock_lock(shop.settings))
     kept = Remembered(known(shop.settings))
-    return RulesFollower(shop, state, kept, files, Metrics()), state
+    return RulesFollower(shop, state, kept, files, metrics or Metrics()), state
 
 
 def test_what_is_new_counts_from_the_next_look_on(shop: Storage) -> None:
@@ -49,6 +52,7 @@ def test_what_is_new_counts_from_the_next_look_on(shop: Storage) -> None:
     found = state.tokens.find(token)
     assert found
     assert found.name == "shop"
+    assert state.rules
     assert [rule.action for rule in state.rules.in_force(NOW)] == ["block"]
     assert state.rules.in_stock == {"coat": False}
     (number,) = read_tokens(shop).records
@@ -70,6 +74,7 @@ def test_what_was_known_counts_after_a_restart_without_the_storage(shop: Storage
     follow, state = follower(shop)
     follow.look()
     assert state.tokens.find(token)
+    assert state.rules
     assert len(state.rules.in_force(NOW)) == 1
     assert state.rules.in_stock == {"coat": False}
 
@@ -80,5 +85,28 @@ def test_a_damaged_memory_is_no_memory(shop: Storage) -> None:
     for name in ("tokens.json", "overrides.json", "stock.json", "live.json"):
         (folder / name).write_text("{")
     _, state = follower(shop)
-    assert state.rules.in_stock == {}
+    assert state.rules is None
     assert Remembered(folder).live() is None
+
+
+@pytest.mark.parametrize("unread", ["overrides", "stock"])
+def test_nothing_counts_before_all_that_hides_items_was_read(shop: Storage, unread: str) -> None:
+    add_override(shop, BLOCK)
+    change_stock(shop, StockChange(at=NOW, by="a test", in_stock={"coat": False}))
+    record = Path(shop.published.address) / unread / "0000000001.json"
+    content, metrics = record.read_bytes(), Metrics()
+    record.write_text("{")
+    follow, state = follower(shop, metrics)
+    follow.look()
+    assert state.rules is None
+    age = "catwalk_last_look_timestamp_seconds"
+    assert metrics.registry.get_sample_value(age, {"what": unread}) == 0  # an alert sees that
+    record.write_bytes(content)
+    follow.look()
+    assert state.rules
+    assert state.rules.in_stock == {"coat": False} and len(state.rules.in_force(NOW)) == 1
+
+
+def test_that_nothing_is_wanted_and_sold_out_is_remembered_too(shop: Storage) -> None:
+    follower(shop)[0].look()
+    assert follower(shop)[1].rules == NO_RULES
