@@ -127,7 +127,7 @@ class Guard:
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         if route.role != "nobody":
             scope[TOKEN] = await self._checked(headers.get(b"authorization", b""), route)
-        if scope["method"] in ("POST", "PUT"):
+        if scope["method"] in ("POST", "PUT") and route.role != "nobody":
             scope[BODY] = await _body(headers.get(b"content-length", b""), receive)
         answered.began = perf_counter()
         await self._app(scope, receive, answered)

@@ -122,6 +122,16 @@ def test_a_body_is_bounded_also_if_it_does_not_say_its_length() -> None:
     assert len(sent) < 70  # nobody reads what is too much
 
 
+def test_nobody_waits_for_a_body_that_comes_without_a_token() -> None:
+    async def send(path: str) -> httpx.Response:
+        async with client(text="") as anybody:
+            return await anybody.post(path, content=slow_body(5))
+
+    for path in ("/", "/health/live", "/openapi.json"):
+        assert asyncio.run(send(path)).content == b"nothing"
+    assert asyncio.run(send(ASK)).status_code == httpx.codes.UNAUTHORIZED
+
+
 def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
 
