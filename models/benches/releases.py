@@ -81,11 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for row in shop["rows"]
     ]
     stopped = [share for shop in replayed for share in shop["stopped"]]
-    print(
-        text_table(
-            ("shop", "release", "customers", "n", "unasked", "asked", "rejected"), _cells(rows)
-        )
-    )
+    print(text_table(HEADER, _cells(rows)))
     print(json.dumps(figures(rows, stopped)))
     return 0
 
