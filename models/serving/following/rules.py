@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from infra.ledger.ended_records import Known
@@ -35,7 +36,8 @@ class RulesFollower:
         self._tokens: Known[Token] | None = None
         self._overrides: Known[Override] | None = None
         self._stock, self._is_kept, self._keep_again = NOTHING, True, 0.0
-        self._wanted, self._in_stock = kept.overrides(), kept.in_stock()
+        self._wanted = kept.overrides()
+        self._in_stock: Mapping[str, bool] | None = kept.in_stock()
         state.tokens = TokenBook(kept.tokens())
         self._obey()
 

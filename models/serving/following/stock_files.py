@@ -2,7 +2,7 @@
 
 A file is removed once it is taken, and a file with an error is left as it is and said in the log.
 A shop writes it under a name that begins with a dot and renames it: what does not end with the end
-of a line is taken for unfinished.
+of a line is taken for unfinished, and said too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from infra.ledger.stock import Stock, change_stock
 from infra.places import LANDED_STOCK
 from infra.records.serving import StockChange
 from infra.storage import Storage
-from infra.stores.object_store import ObjectStore
+from infra.stores.object_store import ObjectStore, read_if_there
 from models.serving.api.wire import ItemStock
 
 _WORDS = {"true": True, "false": False, "1": True, "0": False}
@@ -35,7 +36,7 @@ class StockFiles:
 
     def __init__(self, storage: Storage, landing: ObjectStore, lock: Path) -> None:
         self._storage, self._landing, self._lock = storage, landing, lock
-        self._bad: dict[str, int] = {}  # files with an error, by their size
+        self._bad: dict[str, bytes] = {}  # files with an error, and hashes of what they hold
 
     def take(self, known: Stock, now: datetime) -> None:
         """Write what new files say.
@@ -55,13 +56,16 @@ class StockFiles:
                 self._take(name, known, now)
 
     def _take(self, name: str, known: Stock, now: datetime) -> None:
-        content = self._landing.read(name)
-        if not content.endswith(b"\n") or self._bad.get(name) == len(content):
+        content = read_if_there(self._landing, name)
+        if content is None:
+            return  # another server took it
+        digest = sha256(content).digest()
+        if self._bad.get(name) == digest:
             return
         try:
             news = parse_stock(name, content)
         except InputError as error:
-            self._bad[name] = len(content)
+            self._bad[name] = digest
             _log.error("%s", error)
             return
         if news:
@@ -75,8 +79,13 @@ def parse_stock(name: str, content: bytes) -> dict[str, bool]:
     Raises
     ------
     InputError
-        A line is not as it should be; it is named, not repeated.
+        A line is not as it should be, or the last one has no end; none is repeated.
     """
+    if not content.endswith(b"\n"):
+        raise InputError(
+            f"landing/{name} does not end with the end of a line, so it is taken for unfinished.",
+            "End each line, also the last one; nothing of it was taken.",
+        )
     rows = _csv_rows(content) if name.endswith(".csv") else _json_rows(content)
     news: dict[str, bool] = {}
     try:
