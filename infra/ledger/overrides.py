@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from infra.errors import InputError
 from infra.ledger.ended_records import Known, add, end, read_on
 from infra.places import OVERRIDES
 from infra.records.serving import Ending, Override
@@ -41,4 +42,9 @@ def end_override(storage: Storage, ending: Ending) -> Ending:
     InputError
         There is no such override, or it is over already.
     """
-    return end(storage.published, OVERRIDES, read_overrides(storage), ending)
+    known = read_overrides(storage)
+    override = known.records.get(ending.ends)
+    if override and override.is_over(ending.at):
+        fact = f"Override {ending.ends} ended by itself at {override.until:%Y-%m-%d %H:%M} UTC."
+        raise InputError(fact, "Nothing is to be done.")
+    return end(storage.published, OVERRIDES, known, ending)

@@ -48,12 +48,6 @@ def test_who_is_ended_early_ends_then(shop: Storage) -> None:
     assert (known.endings[1].by, known.endings[1].number, known.last) == ("max", 2, 2)
 
 
-def test_an_ending_never_lengthens(shop: Storage) -> None:
-    add_override(shop, override())
-    end_override(shop, ending(1, NOON + 2 * HOUR))
-    assert standing(read_overrides(shop), NOON + HOUR) == ()
-
-
 @pytest.mark.parametrize(("number", "says"), [(1, "max ended 1"), (2, "no record 2"), (9, "9")])
 def test_only_what_is_there_and_not_ended_can_be_ended(
     shop: Storage, number: int, says: str
@@ -62,6 +56,14 @@ def test_only_what_is_there_and_not_ended_can_be_ended(
     end_override(shop, ending(1))
     with pytest.raises(InputError, match=says):
         end_override(shop, ending(number))
+
+
+def test_what_ended_by_itself_is_not_ended_again(shop: Storage) -> None:
+    over = add_override(shop, override())
+    with pytest.raises(InputError, match="ended by itself"):
+        end_override(shop, ending(1, over.until))
+    assert not read_overrides(shop).endings
+    assert standing(read_overrides(shop), over.until) == ()
 
 
 def test_a_server_reads_only_what_is_new(shop: Storage) -> None:
