@@ -75,7 +75,8 @@ class LiveFollower:
             _unpack(self._storage, record.version)
         except CatwalkError as error:
             self._refuse(record, str(error))
-        else:
+            return
+        if live(self._storage) == record:  # or it was rolled back while it was unpacked
             self._swap(record)
 
     def _swap(self, record: PublishRecord) -> None:

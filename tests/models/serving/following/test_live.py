@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +63,29 @@ def test_a_version_that_was_changed_is_refused_and_said(
     point_back(shop, first)
     follow.look()
     assert state.refused == ""
+
+
+def test_what_is_rolled_back_while_it_is_unpacked_never_answers(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish_first(shop)
+    follow, state, metrics = follower(shop)
+    follow.look()
+    second, run = publish_another(shop, "second"), subprocess.run
+
+    def slow(*command: Any, **options: Any) -> Any:
+        point_back(shop, first)
+        return run(*command, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "run", slow)
+        follow.look()
+    assert unpacked(shop.settings, second.version).is_dir()
+    assert answering(state) == first.version
+    follow.look()
+    assert state.pointer
+    assert (answering(state), state.pointer.number) == (first.version, 3)
+    assert metrics.registry.get_sample_value("catwalk_swaps_total") == 2
 
 
 def test_a_version_that_is_gone_and_a_pointer_that_is_damaged_change_nothing(
