@@ -237,6 +237,23 @@ def test_an_override_and_a_token_count_within_ten_seconds_under_load(own: Runnin
         eventually(is_shown)  # it ends by itself
 
 
+def test_the_stock_is_obeyed_within_five_seconds_under_load(own: Running) -> None:
+    item = own.ask("home", k=1)["items"][0]["item_id"]
+
+    def are_showing() -> set[bool]:
+        """Ask so often that both workers answer."""
+        clients = [own.client_with(own.token) for _ in range(8)]
+        answers = [client.post("/v1/recommendations/home", json={}).json() for client in clients]
+        return {any(place["item_id"] == item for place in answer["items"]) for answer in answers}
+
+    with load(own, threads=2) as asking:
+        for in_stock in (False, True):
+            news = {"items": [{"item_id": item, "in_stock": in_stock}]}
+            assert own.client.put("/v1/stock", json=news).status_code == httpx.codes.OK
+            assert eventually(lambda wanted={in_stock}: are_showing() == wanted) < 5
+    assert set(asking.statuses) == {200}
+
+
 def test_a_client_that_says_nothing_is_left(own: Running) -> None:
     import socket
 
