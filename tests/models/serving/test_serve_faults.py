@@ -53,6 +53,7 @@ class Load:
         self.seconds: list[float] = []
         self.versions: set[str] = set()
         self.accepted: list[str] = []
+        self.answered: dict[str, float] = {}  # when which request was
         self.broken = 0
 
     def run(self, thread: int) -> None:
@@ -75,6 +76,7 @@ class Load:
         self.statuses.append(answer.status_code)
         if answer.status_code == httpx.codes.OK:
             self.versions.add(answer.json()["version"])
+            self.answered[answer.json()["request_id"]] = time.monotonic()
 
     def _send(self, client: httpx.Client, name: str) -> None:
         event = {"event_id": name, "event_type": "view", "item_id": "item001", "user_id": "u"}
@@ -113,18 +115,24 @@ def landed_ids(server: Running) -> list[str]:
 def test_no_accepted_event_is_lost_when_all_is_killed(own: Running) -> None:
     chance = random.Random(7)
     accepted: list[str] = []
+    answered: set[str] = set()
     for _ in range(3):
         with load(own) as asking:
             eventually(lambda asking=asking: len(asking.accepted) > 20)
-            time.sleep(chance.random())
+            time.sleep(1 + chance.random())
+            last_second = time.monotonic() - 1
             own.kill()
         accepted += asking.accepted
+        answered |= {name for name, at in asking.answered.items() if at < last_second}
         own.start()
         own.wait_ready()
     eventually(lambda: set(accepted) <= set(landed_ids(own)))
     own.stop()
     ids = landed_ids(own)
     assert len(accepted) > 60
+    assert len(answered) > 20
+    served = "\n".join(own.landed("served"))
+    assert not [name for name in answered if name not in served]  # of what was answered before
     assert sorted(set(ids)) == sorted(ids)  # nothing landed twice
     assert len(own.landed("events/rest")) - len(ids) <= 6  # cut-off lines: one a worker and kill
     assert not list(Path(own.shop.settings.home).glob("serving/spool/*/*.jsonl"))
