@@ -46,8 +46,6 @@ class Scope:
     open : array of bool, shape (n,)
         Has a picture, was in stock when the version was built or is again, and is sold in the
         market and category.
-    narrow : bool
-        Market and category leave something out.
     sold_out : frozenset of int
     blocked : mapping of int to str
         The rule by item.
@@ -58,7 +56,6 @@ class Scope:
     """
 
     open: Flags
-    narrow: bool = False
     sold_out: frozenset[int] = frozenset()
     blocked: Mapping[int, str] | None = None
     pins: tuple[Pin, ...] = ()
@@ -81,7 +78,7 @@ class Scope:
 
     def only(self, allowed: Flags) -> Scope:
         """Return the scope without all other items."""
-        return replace(self, open=self.open & allowed, narrow=True)
+        return replace(self, open=self.open & allowed)
 
 
 def stock_of(items: Assortment, in_stock: Mapping[str, bool]) -> Stock:
@@ -114,16 +111,14 @@ def scope_of(
         Those in force, in the order of their numbers: of two pins to a place, the newer gets it.
     """
     chosen = [rule for rule in overrides if rule.concerns(placement, market, category)]
-    every = items.shown
+    allowed = items.shown
     if stock.back:
-        every = items.shown.copy()
-        every[list(stock.back)] = True
-    allowed = every
+        allowed = items.shown.copy()
+        allowed[list(stock.back)] = True
     for part in (items.sold_in(market), items.in_category(category)):
         allowed = allowed if part is None else allowed & part
     return Scope(
         open=allowed,
-        narrow=bool((every != allowed).any()),
         sold_out=stock.sold_out,
         blocked=_items_of(items, chosen, "block"),
         pins=tuple(_pins(items, chosen)),

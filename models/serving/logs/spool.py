@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.errors import StorageError
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 FULL_BYTES = 16 * 1024**2
@@ -135,15 +134,6 @@ def _abandoned(file: Path) -> Iterator[bytes | None]:
         yield None
     finally:
         os.close(number)
-
-
-def land_all(folder: Path, landing: ObjectStore, below: str) -> StorageError | None:
-    """Land what can be landed; return the error of the landing folder in place of raising it."""
-    try:
-        land(folder, landing, below)
-    except StorageError as error:
-        return error
-    return None
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -29,14 +29,14 @@ def test_a_list_without_rules_stays_as_it_is() -> None:
 def test_what_is_blocked_sold_out_or_out_of_scope_goes_and_is_named() -> None:
     open_ = EVERYTHING.copy()
     open_[3] = False
-    scope = Scope(open_, True, frozenset({2}), {1: "block:7", 9: "block:8"})
+    scope = Scope(open_, frozenset({2}), {1: "block:7", 9: "block:8"})
     found = arrange([ranked(1, 2, 3, 4), ranked(5, source="bestseller")], scope, 2)
     assert found.items == [4, 5] and found.sources == ["personal", "bestseller"]
     assert found.rules == {"block:7", "stock", "scope"}
 
 
 def test_block_comes_before_stock_and_both_before_a_pin_and_a_boost() -> None:
-    both = Scope(EVERYTHING, False, frozenset({1}), {1: "block:7"})
+    both = Scope(EVERYTHING, frozenset({1}), {1: "block:7"})
     assert arrange([ranked(1, 2)], both, 2).rules == {"block:7"}
     for hidden in ({"blocked": {1: "block:7"}}, {"sold_out": frozenset({1})}):
         scope = Scope(EVERYTHING, pins=(Pin(0, 1, "pin:3"),), boosted={1: "boost:4"}, **hidden)

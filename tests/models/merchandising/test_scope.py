@@ -59,7 +59,6 @@ def test_market_and_category_leave_nothing_else(
 ) -> None:
     found = scope(market=market, category=category)
     assert named(found.open) == allowed
-    assert found.narrow == (len(allowed) < 3)
 
 
 def test_a_shop_without_markets_sells_everything_everywhere() -> None:
