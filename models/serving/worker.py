@@ -12,7 +12,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from multiprocessing import parent_process
+from operator import itemgetter
 
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
@@ -125,11 +127,9 @@ class Worker:
         land(self._spools / LANDED_SERVED, self._landing, LANDED_SERVED)
 
     def _change_stock(self, changes: Sequence[StockItem]) -> None:
-        """Write what several requests say as one record for each token."""
-        by_token: dict[str, dict[str, bool]] = {}
-        for name, news in changes:
-            by_token.setdefault(name, {}).update(news)
-        for name, news in by_token.items():
+        """Write what requests of one token in a row say as one record; the last one counts."""
+        for name, requests in groupby(changes, key=itemgetter(0)):
+            news = {item: is_in for _, said in requests for item, is_in in said.items()}
             change = StockChange(at=datetime.now(UTC), by=name, in_stock=news)
             change_stock(self._storage, change, self._rules.stock)
 
