@@ -163,7 +163,7 @@ def test_an_approval_is_the_only_way(retrain: Callable[[str], Approvals]) -> Non
 def _asks_with_all_that_matters(approvals: Approvals) -> None:
     form = approvals.wait_for_the_question()
     assert form["subject"] == "Release also_bought?"
-    assert "training\\_minutes" in form["body"] and "at most 0" in form["body"]
+    assert "Training minutes" in form["body"] and "at most 0" in form["body"]
     assert "Nothing is live yet" in form["body"]
     link = f"/dags/{RELEASE_DAG}/runs/{quote(approvals.asking, safe='')}/plugin/catwalk-report"
     assert link in form["body"]
