@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from infra.errors import StorageError
 from infra.places import STOCK
 from infra.records.serving import StockChange
 from infra.rules import parse_json
@@ -70,12 +71,15 @@ def change_stock(storage: Storage, change: StockChange, known: Stock = NOTHING) 
     Raises
     ------
     StorageError
-        The storage fails, or many write at once.
+        The storage fails, or many write at once, or records are gone that the caller read before:
+        so it looks where a disk is not mounted.
     """
     before = known
 
     def content(number: int) -> bytes | None:
         nonlocal before
+        if number <= known.last:
+            raise StorageError(f"{storage.published.address}/{STOCK} lost its records.", CURE)
         before = read_stock(storage, before)
         news = {item: is_in for item, is_in in change.in_stock.items() if _is_new(item, is_in)}
         if not news:

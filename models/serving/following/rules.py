@@ -10,7 +10,7 @@ from infra.ledger.ended_records import Known
 from infra.ledger.overrides import read_overrides, standing
 from infra.ledger.stock import NOTHING, Stock, read_stock
 from infra.ledger.tokens import read_tokens, valid_tokens
-from infra.places import OVERRIDES, TOKENS
+from infra.places import OVERRIDES, STOCK, TOKENS
 from infra.records.serving import Override, Token
 from infra.storage import Storage
 from models.merchandising.shop_rules import ShopRules
@@ -43,15 +43,16 @@ class RulesFollower:
 
     @property
     def stock(self) -> Stock:
-        """What is known of the stock."""
+        """What is known of the stock; raises `StorageError` where it was known and is not there."""
+        require_records(self._stock.last, self._in_stock, STOCK)
         return self._stock
 
     def look(self) -> None:
         """Look once at everything; what fails stays as it was."""
         self._looks.take(TOKENS, self._look_at_tokens)
         self._looks.take(OVERRIDES, self._look_at_overrides)
+        self._looks.take(STOCK, self._look_at_stock)
         self._looks.take("stock files", self._look_at_stock_files)
-        self._looks.take("stock", self._look_at_stock)
 
     def _look_at_tokens(self) -> None:
         known = read_tokens(self._storage, self._tokens)
@@ -72,7 +73,7 @@ class RulesFollower:
         self._kept.keep_overrides(self._wanted)
 
     def _look_at_stock_files(self) -> None:
-        self._files.take(self._stock, datetime.now(UTC))
+        self._files.take(self.stock, datetime.now(UTC))
 
     def _look_at_stock(self) -> None:
         stock = read_stock(self._storage, self._stock)

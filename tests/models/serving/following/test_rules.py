@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.errors import StorageError
 from infra.ledger.overrides import add_override
 from infra.ledger.stock import change_stock
 from infra.ledger.tokens import new_token, read_tokens, revoke_token
@@ -110,3 +111,30 @@ def test_nothing_counts_before_all_that_hides_items_was_read(shop: Storage, unre
 def test_that_nothing_is_wanted_and_sold_out_is_remembered_too(shop: Storage) -> None:
     follower(shop)[0].look()
     assert follower(shop)[1].rules == NO_RULES
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_no_news_of_the_stock_are_lost_in_a_folder_that_is_not_mounted(
+    shop: Storage, restarted: bool
+) -> None:
+    change_stock(shop, StockChange(at=NOW, by="a test", in_stock={"coat": False}))
+    follow, state = follower(shop)
+    follow.look()
+    published = Path(shop.published.address)
+    published.rename(published.with_name("away"))
+    published.mkdir()
+    if restarted:
+        follow, state = follower(shop)
+    file = Path(shop.landing) / "stock" / "1.csv"
+    file.parent.mkdir()
+    file.write_text("item_id,in_stock\nhat,false\n")
+    follow.look()
+    assert file.exists() and not any(published.iterdir())
+    with pytest.raises(StorageError):
+        change_stock(shop, StockChange(at=NOW, by="a", in_stock={"hat": False}), follow.stock)
+    published.rmdir()
+    published.with_name("away").rename(published)
+    for _ in range(2):
+        follow.look()
+    assert state.rules
+    assert state.rules.in_stock == {"coat": False, "hat": False}
