@@ -218,7 +218,7 @@ def test_the_storage_goes_away_and_comes_back(own: Running) -> None:
     published.unlink()
     away.rename(published)
     eventually(lambda: own.client.get("/health/ready").json()["behind_s"] < 3)
-    assert own.client.put("/v1/stock", json=sold_out).status_code == httpx.codes.OK
+    eventually(lambda: own.client.put("/v1/stock", json=sold_out).status_code == httpx.codes.OK)
     assert "Cannot follow the live pointer" in own.said()
 
 
