@@ -16,6 +16,15 @@ def visitor_secret(secret: str) -> str:
     return hmac.digest(b"catwalk visitor_key", secret.encode(), "sha256").hex()
 
 
+def fingerprint(secret: str) -> str:
+    """Return what tells apart the secrets that keys are made under, and tells nothing of them.
+
+    >>> fingerprint("the shop's") == fingerprint("another shop's")
+    False
+    """
+    return hmac.digest(b"catwalk fingerprint", secret.encode(), "sha256")[:KEY_BYTES].hex()
+
+
 class PersonKeys:
     """Turns ids into keys: HMAC-SHA256 (RFC 2104), its first 128 bits in hex; "" of ""."""
 

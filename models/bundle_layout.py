@@ -13,6 +13,7 @@ MODEL, JUDGED, LISTS = "model", "judged", "recommendations"
 CARD, CARD_PAGE, FALLBACK = "card.json", "card.md", "fallback.json"
 BESTSELLERS = "bestsellers.npz"
 LISTS_WRITTEN_AT = "lists_written_at"  # fact of the manifest: says which lists these are
+KEYS = "keys"  # fact of the manifest: the fingerprint of the secret of its keys
 STRANGER = "nobody-ever-had-this-key"
 
 

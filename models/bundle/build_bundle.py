@@ -12,6 +12,7 @@ import numpy as np
 
 from infra.errors import BundleError
 from infra.ledger.run_rules import placements_of
+from infra.person_keys import fingerprint
 from infra.placements import Placements
 from infra.places import BUNDLES, bundle_key, trained_of
 from infra.records.release import RefitRecord, VerdictRecord
@@ -34,6 +35,7 @@ from models.bundle_layout import (
     CARD_PAGE,
     FALLBACK,
     JUDGED,
+    KEYS,
     LISTS,
     LISTS_WRITTEN_AT,
     MODEL,
@@ -75,7 +77,8 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
         placements = _write_answers(storage, made, fit, overrides, scratch)
         card = model_card(verdict, made, storage, fit, placements)
         _write_card(card | {"overrides": [rule.number for rule in overrides]}, scratch)
-        manifest = write_manifest(scratch, {**_facts(fit), LISTS_WRITTEN_AT: written_at})
+        own = {KEYS: _keys(storage), LISTS_WRITTEN_AT: written_at}
+        manifest = write_manifest(scratch, {**_facts(fit), **own})
         version = version_of(scratch)
         storage.lake.begin(BUNDLES, run)  # a bucket keeps the files of an earlier writing
         storage.lake.store.put_folder(scratch, bundle_key(run))
@@ -90,6 +93,10 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
 def _facts(fit: Fit) -> dict[str, str]:
     times = {name: getattr(fit, name).isoformat() for name in ("as_of", "cut")}
     return {"run": fit.run, "candidate": fit.candidate, **times}
+
+
+def _keys(storage: Storage) -> str:
+    return fingerprint(storage.settings.user_key_secret.get_secret_value())
 
 
 def _copy_models(made: RefitRecord, storage: Storage, scratch: Path) -> str:

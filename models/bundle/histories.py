@@ -23,6 +23,7 @@ from infra.schemas import HISTORY
 from infra.storage import Storage
 from models.recommender import NONE, ItemIds, Matrix, UserIds, positions
 from models.recommenders.model_files import load_arrays
+from models.recommenders.one_row import place_of
 
 if TYPE_CHECKING:  # a server that opens histories needs no Arrow
     import pyarrow as pa
@@ -70,38 +71,31 @@ class Histories:
         rows = self._pairs[self._rows_of(users)]
         hidden = rows
         if rule.leave_out == "bought":
-            hidden = _at_or_after(rows, floor(rule.bought_since(as_of).timestamp()))
+            hidden = _at_or_after(rows, _since(rule, as_of))
         ones = np.ones(hidden.nnz, dtype=np.int8)
         return csr_matrix((ones, hidden.indices, hidden.indptr), shape=hidden.shape)
 
-    def own(self, user: str, answers: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return what a user has bought (`again`), or looked at and never bought (`looked_at`).
-
-        What was sent back is neither.
-
-        Returns
-        -------
-        items, weights : arrays of shape (p,)
-            The most wanted first; empty for a user who is not there.
-        """
-        row = int(self._rows_of(np.array([user]))[0])
-        first, last = self._starts_of_all[row : row + 2]
-        is_bought = self.bought_at[first:last] > 0
-        wanted = self.weights[first:last] > 0
-        chosen = wanted & (~is_bought if answers == LOOKED_AT else is_bought)
-        return self.items[first:last][chosen], self.weights[first:last][chosen]
+    def of(self, key: str) -> History:
+        """Return the history of one user, empty for strangers."""
+        row = place_of(self.users, key.encode()) if key else NONE
+        part = slice(0, 0) if row == NONE else slice(self.starts[row], self.starts[row + 1])
+        return History(self.items[part], self.weights[part], self.bought_at[part])
 
     def save(self, folder: Path) -> None:
         """Write `histories.npz`; equal arrays give equal bytes."""
         np.savez(folder / self.FILE, **{name: getattr(self, name) for name in NAMES})
 
     @classmethod
+    def open(cls, folder: Path, n_items: int) -> Histories:
+        """Read `histories.npz`, whose entries were looked at before; raise `BundleError` if not."""
+        return cls(**load_arrays(folder / cls.FILE, NAMES, REBUILD), n_items=n_items)
+
+    @classmethod
     def load(cls, folder: Path, n_items: int) -> Histories:
         """Read `histories.npz`; raise `BundleError` if it cannot be, or does not fit the items."""
-        file = folder / cls.FILE
-        histories = cls(**load_arrays(file, NAMES, REBUILD), n_items=n_items)
+        histories = cls.open(folder, n_items)
         if not histories._fits():
-            raise BundleError(f"{file} does not fit the items of its bundle.", REBUILD)
+            raise BundleError(f"{folder / cls.FILE} does not fit the items of its bundle.", REBUILD)
         return histories
 
     def _fits(self) -> bool:
@@ -130,6 +124,45 @@ class Histories:
         """When what was bought, plus 1 as no zero may be stored, shape (n + 1, n_items)."""
         shape = (len(self.users) + 1, self.n_items)
         return csr_matrix((self.bought_at + 1, self.items, self._starts_of_all), shape=shape)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one user did: arrays as in `Histories`."""
+
+    items: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    bought_at: NDArray[np.int64]
+
+    def left_out(self, rule: ListRule, as_of: datetime) -> list[int]:
+        """Return the items that a rule leaves out as of the end of the bundle's data."""
+        if rule.leave_out == "nothing" or not len(self.items):
+            return []
+        if rule.leave_out == "seen":
+            return list(self.items.tolist())
+        return list(self.items[self.bought_at >= _since(rule, as_of)].tolist())
+
+    def own(self, answers: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return what the user has bought (`again`), or looked at and never bought (`looked_at`).
+
+        What was sent back is neither.
+
+        Returns
+        -------
+        items, weights : arrays of shape (p,)
+            The most wanted first.
+        """
+        is_bought = self.bought_at > 0
+        chosen = (self.weights > 0) & (~is_bought if answers == LOOKED_AT else is_bought)
+        return self.items[chosen], self.weights[chosen]
+
+    def has_bought(self, item: int) -> bool:
+        """Tell whether an item was ever bought."""
+        return bool((self.bought_at[self.items == item] > 0).any())
+
+
+def _since(rule: ListRule, as_of: datetime) -> int:
+    return floor(rule.bought_since(as_of).timestamp())
 
 
 def _at_or_after(rows: Matrix, since: int) -> Matrix:

@@ -16,6 +16,7 @@ from infra.schemas import RECOMMENDATIONS
 from infra.storage import Storage
 from models.recommender import NONE, ItemIds
 from models.recommenders.model_files import load_arrays
+from models.recommenders.one_row import place_of
 
 if TYPE_CHECKING:  # a server that opens lists needs no Arrow
     import pyarrow as pa
@@ -53,16 +54,20 @@ class Lists:
         np.savez(folder / self.FILE, allow_pickle=False, users=self.users, **arrays)
 
     @classmethod
-    def load(cls, folder: Path, rules: Collection[str], n_items: int) -> Lists:
-        """Read the lists of some rules; raise `BundleError` if they do not fit the items."""
-        file = folder / cls.FILE
+    def open(cls, folder: Path, rules: Collection[str]) -> Lists:
+        """Read the lists of some rules, which were looked at before; raise `BundleError` if not."""
         names = [f"{kind}_{rule}" for kind in ("items", "scores") for rule in rules]
-        arrays = load_arrays(file, ["users", *names], REBUILD)
-        lists = cls(
+        arrays = load_arrays(folder / cls.FILE, ["users", *names], REBUILD)
+        return cls(
             arrays["users"],
             {rule: arrays[f"items_{rule}"] for rule in rules},
             {rule: arrays[f"scores_{rule}"] for rule in rules},
         )
+
+    @classmethod
+    def load(cls, folder: Path, rules: Collection[str], n_items: int) -> Lists:
+        """Read the lists of some rules; raise `BundleError` if they do not fit the items."""
+        file, lists = folder / cls.FILE, cls.open(folder, rules)
         for rule in rules:
             items = lists.items[rule]
             is_shaped = items.ndim == 2 and len(items) == len(lists.users)
@@ -71,6 +76,20 @@ class Lists:
             if ((items < NONE) | (items >= n_items)).any():
                 raise BundleError(f"{file} does not fit the items of its bundle.", REBUILD)
         return lists
+
+    def row(self, key: str) -> int:
+        """Return the row of a user; -1 for strangers."""
+        return place_of(self.users, key.encode())
+
+    def of(self, row: int, rule: ListRule) -> tuple[list[int], list[float]] | None:
+        """Return the list of a row, without empty places; None where none obeys this rule."""
+        name = rule.name
+        if name not in self.items:
+            return None
+        places, scores = self.items[name][row].tolist(), self.scores[name][row].tolist()
+        while places and places[-1] == NONE:
+            del places[-1], scores[-1]
+        return places, scores
 
 
 def read_lists(storage: Storage, run: str, items: ItemIds, placements: Placements) -> Lists:

@@ -129,7 +129,7 @@ class Publisher:
         """Give each user's own items, without what the placement leaves out."""
         hidden = self.histories.left_out(users, place.rule, self.as_of)
         for row, user in enumerate(users):
-            items, weights = self.histories.own(str(user), place.answers)
+            items, weights = self.histories.of(str(user)).own(place.answers)
             is_kept = ~np.isin(items, hidden[row].indices)
             yield [_ranked(items[is_kept], weights[is_kept])]
 

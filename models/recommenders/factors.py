@@ -132,6 +132,33 @@ class Factors:
         tie = one_hash(NOBODY) if len(items) > 1 else int(self._hashes[items[0]])
         return best_of_all(scores, k, tie, self._hashes)
 
+    def because(
+        self, lists: Recommendations, sessions: Sessions | None = None
+    ) -> NDArray[np.int32]:
+        """See `capabilities.GivesReasons`: the item that is most like the one that is shown."""
+        if sessions is None:
+            had = [self._seen(row) for row in positions(self.users, lists.users)]
+        else:
+            places = [np.unique(positions(self.items, session)) for session in sessions]
+            had = [row[row != NONE] for row in places]
+        causes = [self._most_like(*pair) for pair in zip(had, lists.items, strict=True)]
+        found = np.array(causes, dtype=np.int32).reshape(lists.items.shape)
+        return np.where(lists.own, found, NONE).astype(np.int32)
+
+    def _seen(self, row: int) -> NDArray[np.int32]:
+        if row == NONE:
+            return self.seen_items[:0]
+        return self.seen_items[self.seen_starts[row] : self.seen_starts[row + 1]]
+
+    def _most_like(self, had: NDArray[np.int32], shown: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return for each shown item the one of `had`, not itself, with the highest cosine."""
+        if not len(had):
+            return np.full(len(shown), NONE, dtype=np.int32)
+        units = self._taste[had] * self._inverse_lengths[had, None]
+        cosines = self._taste[shown] @ units.T  # their own lengths change no order
+        cosines[shown[:, None] == had] = 0
+        return np.where(cosines.max(axis=1) > 0, had[cosines.argmax(axis=1)], NONE)
+
     @property
     def _taste(self) -> Vectors:
         """The item vectors without their biases."""

@@ -80,11 +80,11 @@ def _together(asked: Asked) -> Iterator[Ranked]:
 
 
 def _again(asked: Asked) -> Iterator[Ranked]:
-    yield _own(asked, "again", ever=True)
+    yield _own(asked, "again")
 
 
 def _looked_at(asked: Asked) -> Iterator[Ranked]:
-    yield _own(asked, "personal", ever=False)
+    yield _own(asked, "personal")
 
 
 _FIRST: dict[str, Callable[[Asked], Iterator[Ranked]]] = {
@@ -96,9 +96,10 @@ _FIRST: dict[str, Callable[[Asked], Iterator[Ranked]]] = {
 }
 
 
-def _own(asked: Asked, source: str, *, ever: bool) -> Ranked:
+def _own(asked: Asked, source: str) -> Ranked:
     """Return what the customer bought, or only looked at, without what is left out."""
-    items, scores = asked.history.bought(ever=ever)
+    own = asked.history.own(asked.place.answers)
+    items, scores = own[0].tolist(), own[1].tolist()
     left_out = set(asked.left_out)
     kept = [place for place, item in enumerate(items) if item not in left_out]
     return Ranked(source, [items[place] for place in kept], [scores[place] for place in kept])

@@ -63,25 +63,29 @@ class Metrics:
         self.last_look = gauge(
             "last_look_timestamp_seconds", "When the published folder last answered.", "what"
         )
-        self._request = cache(self._requests.labels)
         self._second = cache(self._seconds.labels)
-        self._item = cache(self._items.labels)
-        self._answer = cache(self._answers.labels)
+        self._counted: Counts[tuple[Counter, str, str]] = Counts()
 
     def requested(self, route: str, status: int, seconds: float) -> None:
-        """Count a request that is answered."""
-        self._request(route, status).inc()
+        """Count a request that is answered; on the event loop."""
+        self._counted[self._requests, route, str(status)] += 1
         self._second(route).observe(seconds)
 
     def answered(self, placement: str, sources: Sequence[str], wanted: int) -> None:
-        """Count a list and its items."""
+        """Count a list and its items; on the event loop."""
         filling = "full" if len(sources) >= wanted else "short" if sources else "empty"
-        self._answer(placement, filling).inc()
+        self._counted[self._answers, placement, filling] += 1
         for source, number in Counts(sources).items():
-            self._item(placement, source).inc(number)
+            self._counted[self._items, placement, source] += number
+
+    def add_up(self) -> None:
+        """Write what was counted; on the event loop, once a second: each write takes its time."""
+        for (metric, *labels), number in self._counted.items():
+            metric.labels(*labels).inc(number)
+        self._counted.clear()
 
     def page(self) -> bytes:
-        """Return all values in Prometheus's text format."""
+        """Return all values, but for what was not added up, in Prometheus's text format."""
         if self._folder is None:
             return generate_latest(self.registry)
         forget_dead_workers(self._folder)

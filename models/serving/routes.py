@@ -220,6 +220,7 @@ class Routes:
 
     async def show_metrics(self, request: Request) -> Bytes:
         """Give Prometheus what it reads; files of all workers are read in a thread."""
+        self._metrics.add_up()
         content = await asyncio.get_running_loop().run_in_executor(None, self._metrics.page)
         return Bytes(content, b"text/plain; version=0.0.4; charset=utf-8")
 

@@ -16,13 +16,13 @@ from infra.errors import BundleError
 from infra.placements import Placements
 from infra.rules import describe
 from infra.stores.object_store import MANIFEST
-from models.bundle.histories import REBUILD
+from models.bundle.histories import REBUILD, Histories
+from models.bundle.lists import Lists
 from models.bundle.served_items import ServedItems
 from models.bundle_layout import BESTSELLERS, CARD, MODEL, version_of
 from models.merchandising.assortment import Assortment, Flags
 from models.recommenders.model_files import load_arrays
 from models.serving.engine.frames import Frames
-from models.serving.engine.people import KnownHistories, ReadyLists
 from models.serving.engine.scorer import Scorer
 from models.training.trained_model import read_model
 
@@ -51,8 +51,8 @@ class Version:
     items : ServedItems
     assortment : Assortment
         The same items as the rules of the shop see them.
-    lists : ReadyLists
-    histories : KnownHistories
+    lists : Lists
+    histories : Histories
     bestsellers : array of int32
         Every item that may be shown, as strangers are answered.
     scorer : Scorer
@@ -66,8 +66,8 @@ class Version:
     placements: Placements
     items: ServedItems
     assortment: Assortment
-    lists: ReadyLists
-    histories: KnownHistories
+    lists: Lists
+    histories: Histories
     bestsellers: NDArray[np.int32]
     scorer: Scorer
     frames: Frames = field(repr=False)
@@ -95,7 +95,7 @@ class Version:
         placements = placements_of(folder)
         items = ServedItems.load(folder)
         bestsellers = load_arrays(folder / BESTSELLERS, ["items"], REBUILD)["items"]
-        listed = list(placements.by_rule)
+        listed = [rule.name for rule in placements.by_rule]
         scorer = Scorer(read_model(folder / MODEL)[0], items.ids)
         assortment = assortment_of(items)
         return cls(
@@ -105,8 +105,8 @@ class Version:
             placements=placements,
             items=items,
             assortment=assortment,
-            lists=ReadyLists.load(folder, listed),
-            histories=KnownHistories.load(folder),
+            lists=Lists.open(folder, listed),
+            histories=Histories.open(folder, len(items.ids)),
             bestsellers=bestsellers,
             scorer=scorer,
             frames=Frames(assortment, scorer, bestsellers),

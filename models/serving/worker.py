@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -44,7 +45,9 @@ from models.serving.metrics import Metrics
 from models.serving.routes import Routes, StockItem
 
 LAND_EVERY_SECONDS = 2.0
+ADD_UP_SECONDS = 1.0
 FIRST_LOOK_SECONDS = 10.0  # a large version takes longer; until then it is told as not ready
+REMEMBERED_SECONDS = 2.0
 MOST_WAITING = 256  # requests whose events or stock wait for a disk
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SWITCH_SECONDS = 0.001  # for which a thread may hold up the answers
@@ -68,11 +71,11 @@ class Worker:
         self._rules = rules.RulesFollower(storage, self.state, kept, files, metrics)
         self._live = live.LiveFollower(storage, self.state, kept, metrics)
         self._storage = storage
-        self._threads = (
+        self._following = (
             Repeated("following rules", self._rules.look, rules.EVERY_SECONDS),
             Repeated("following live", self._live.look, live.EVERY_SECONDS),
-            Repeated("landing", self._land, LAND_EVERY_SECONDS),
         )
+        self._threads = (*self._following, Repeated("landing", self._land, LAND_EVERY_SECONDS))
 
     def routes(self) -> Routes:
         """Return the routes of this worker."""
@@ -97,17 +100,28 @@ class Worker:
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(None, self._wait_first)
+            adding_up = asyncio.create_task(self._add_up())
             yield
+            adding_up.cancel()
         finally:
+            self.metrics.add_up()
             await loop.run_in_executor(None, self._stop)
 
-    def _wait_first(self) -> None:
-        """Let a worker that remembers nothing answer when it knows something, not seconds before.
+    async def _add_up(self) -> None:
+        while True:
+            await asyncio.sleep(ADD_UP_SECONDS)
+            self.metrics.add_up()
 
-        Others of the same server may answer already, and share its port.
+    def _wait_first(self) -> None:
+        """Let a worker answer when it knows what counts now, not seconds before.
+
+        Others of the same server may answer already, and share its port. One that remembers a
+        version waits less: its storage may be away.
         """
-        for thread in self._threads:
-            thread.wait_first(FIRST_LOOK_SECONDS)
+        seconds = REMEMBERED_SECONDS if self.state.version else FIRST_LOOK_SECONDS
+        ends = time.monotonic() + seconds
+        for thread in self._following:
+            thread.wait_first(max(0.0, ends - time.monotonic()))
 
     def _stop(self) -> None:
         for thread in self._threads:

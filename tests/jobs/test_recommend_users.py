@@ -150,7 +150,7 @@ def own_lists_of_the_bundle(
     wanted: dict[tuple[str, str], list[str]] = {}
     for name, rule in own.items():
         for user in histories.users.astype(str):
-            places, weights = histories.own(user, rule["answers"])
+            places, weights = histories.of(user).own(rule["answers"])
             assert (np.diff(weights) <= 0).all() and (weights > 0).all()
             hidden = ListRule(rule["leave_out"], rule.get("within_days", 0))
             left_out = histories.left_out(np.array([user]), hidden, AS_OF).indices

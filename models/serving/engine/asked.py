@@ -8,11 +8,11 @@ from functools import cached_property
 
 from infra.errors import InputError
 from infra.placements import Placement
+from models.bundle.histories import History
 from models.merchandising.arrange import CANDIDATES
 from models.merchandising.shop_rules import ShopRules
 from models.recommender import NONE
 from models.serving.engine.frames import Frame
-from models.serving.engine.people import History
 from models.serving.question import Question
 from models.serving.version import Version
 

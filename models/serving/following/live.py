@@ -28,6 +28,7 @@ from models.serving.following.remembered import Remembered
 from models.serving.following.state import State
 from models.serving.home import unpacked
 from models.serving.metrics import Metrics
+from models.serving.own_keys import require_own_keys
 from models.serving.question import Question
 from models.serving.version import Version
 
@@ -81,7 +82,9 @@ class LiveFollower:
 
     def _swap(self, record: PublishRecord) -> None:
         try:
-            version = _tried(unpacked(self._storage.settings, record.version), self._state)
+            folder = unpacked(self._storage.settings, record.version)
+            require_own_keys(folder, self._storage.settings)
+            version = _tried(folder, self._state)
         except Exception as error:  # whatever it is, what answered before goes on
             self._refuse(record, f"{type(error).__name__}: {error}")
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import subprocess
 import threading
 import time
 import uuid
@@ -294,18 +293,6 @@ def test_unfinished_files_are_not_listed(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     folder_of(tmp_path, seen=b"", **{".half.0a1b": b"", ".half__x": b""})
     assert store.list("") == ["seen"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder with room for 1 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "catwalk-test", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:

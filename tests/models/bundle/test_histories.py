@@ -82,6 +82,8 @@ def test_what_a_rule_leaves_out_of_the_lists_of_users(rule: ListRule, histories:
     rows = histories.left_out(ASKED, rule, AS_OF)
     assert rows.shape == (5, 3)
     assert [sorted(ITEMS[rows[n].indices]) for n in range(5)] == LEFT_OUT[rule]
+    one_by_one = [histories.of(user).left_out(rule, AS_OF) for user in ASKED.tolist()]
+    assert [sorted(ITEMS[places]) for places in one_by_one] == LEFT_OUT[rule]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_what_is_a_users_own(
     histories: Histories, user: str, again: list[object], looked_at: list[object]
 ) -> None:
     for answers, wanted in (("again", again), ("looked_at", looked_at)):
-        places, weights = histories.own(user, answers)
+        places, weights = histories.of(user).own(answers)
         assert list(zip(ITEMS[places], weights, strict=True)) == wanted
 
 

@@ -16,6 +16,7 @@ from models.recommenders.capabilities import (
     recommend_sessions,
     similar_items,
 )
+from models.recommenders.factors import Factors
 from tests.models.conftest import arrays, everyone, interaction, item, tastes
 
 K = 6
@@ -90,6 +91,27 @@ def test_the_strongest_reason_is_given() -> None:
     session = [np.array(["y"])]
     again = model.recommend_sessions(session, 1)
     assert reasons(model, again, titles, session) == [["because you looked at Y"]]
+
+
+def test_of_vectors_the_most_alike_is_the_reason_and_never_the_item_itself() -> None:
+    vectors = np.array([[1, 0, 9], [9, 8, 0], [0, 5, 0], [-1, -1, 0]], dtype=np.float32)
+    model = Factors(
+        users=np.array(["a"]),
+        items=np.array(list("wxyz")),
+        user_vectors=np.ones((1, 3), dtype=np.float32),
+        item_vectors=vectors,
+        popularity=np.ones(4, dtype=np.float32),
+        recommendable=np.ones(4, dtype=np.bool_),
+        seen_starts=np.array([0, 2]),
+        seen_items=np.array([0, 2], dtype=np.int32),
+        biases=1,
+    )
+    given = model.recommend(np.array(["a"]), 4, exclude_seen=False)
+    said = dict(zip(given.item_ids(0), reasons(model, given, list("WXYZ"))[0], strict=True))
+    assert said == {"w": "", "x": "because you looked at W", "y": "", "z": ""}
+    visit = [np.array(["y", "nothing"])]
+    about = reasons(model, model.recommend_sessions(visit, 1), list("WXYZ"), visit)
+    assert about == [["because you looked at Y"]]
 
 
 def test_worked_examples() -> None:

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from infra.person_keys import fingerprint
 from infra.placements import ListRule
 from infra.stores.digests import write_manifest
 from models.bundle.served_items import ServedItems
-from models.bundle_layout import BESTSELLERS, CARD, MODEL
+from models.bundle_layout import BESTSELLERS, CARD, KEYS, MODEL
 from models.candidates import Candidate
 from models.recommender import Interactions, Recommender
 from models.recommenders.todays_model import TodaysModel
 from models.training.trained_model import FIT, Fit
+from tests.conftest import SECRET
 from tests.models.conftest import AS_OF, RUN, Row
 
 LONGEST = 10
@@ -52,7 +54,8 @@ def write_bundle(
     why = {name: {"length": LONGEST, "why": "w", **entry} for name, entry in placements.items()}
     card = {"placements": {"success": ["purchase"], "placements": why}}
     (folder / CARD).write_text(json.dumps(card))
-    write_manifest(folder, {"as_of": AS_OF.isoformat(), "cut": AS_OF.isoformat(), "run": RUN})
+    facts = {"as_of": AS_OF.isoformat(), "cut": AS_OF.isoformat(), "run": RUN}
+    write_manifest(folder, {**facts, KEYS: fingerprint(SECRET)})
     return folder
 
 

@@ -83,7 +83,7 @@ class Running:
         return [
             child
             for child in psutil.Process(self.process.pid).children()
-            if runs(child) and "spawn_main" in " ".join(child.cmdline())
+            if runs(child) and "resource_tracker" not in " ".join(child.cmdline())
         ]
 
     def kill(self) -> None:
@@ -141,7 +141,9 @@ def eventually(is_so: Callable[[], bool], seconds: float = SOON) -> float:
     return time.monotonic() - began
 
 
-def publish_another(shop: Storage, note: str, broken: bool = False) -> PublishRecord:
+def publish_another(
+    shop: Storage, note: str, broken: bool = False, **other_facts: str
+) -> PublishRecord:
     """Put a copy of what is live, with another card, live as a version of its own."""
     before = live(shop)
     assert before is not None
@@ -150,7 +152,7 @@ def publish_another(shop: Storage, note: str, broken: bool = False) -> PublishRe
         _copy(shop.published.fetch_folder(version_key(before.version), scratch), copy)
         facts, card = verified(copy).facts, copy / CARD
         card.write_text(card.read_text().replace("{", f'{{"note": "{note}",', 1))
-        write_manifest(copy, facts)
+        write_manifest(copy, facts | other_facts)
         version, sha256 = version_of(copy), manifest_sha256(copy)
         if broken:
             card.write_text("{}")

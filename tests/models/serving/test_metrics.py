@@ -23,6 +23,7 @@ def test_lists_are_counted_by_what_fills_them() -> None:
     metrics.answered("home", ["personal", "personal", "bestseller"], 3)
     metrics.answered("home", ["personal"], 3)
     metrics.answered("home", [], 3)
+    metrics.add_up()
     value = metrics.registry.get_sample_value
     for filling in ("full", "short", "empty"):
         labels = {"placement": "home", "filling": filling}

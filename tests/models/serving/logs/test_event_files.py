@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.storage import Storage
 from models.serving.api.wire import Event, Events, EventType
-from models.serving.logs.event_files import event_lines
+from models.serving.logs.event_files import LANDED, event_lines
+from tests.jobs.shop_files import FIRST, ago, ingest, land, rows
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVENT = {
@@ -66,3 +70,27 @@ def test_a_line_is_accepted_again_as_the_same_event(event: Event) -> None:
     assert lines.count(b"\n") == 1  # one event, one line, whatever its texts hold
     again, _ = event_lines(Events([msgspec.Raw(lines)]), b"secret", NOW)
     assert again == lines
+
+
+def test_what_is_accepted_is_ingested_once_and_a_line_that_was_cut_off_is_quarantined(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_SOURCES", "shop,rest")
+    mine = {**EVENT, "event_id": "mine", "request_id": "r-1", "placement": "home", "market": "AT"}
+    bought = {**EVENT, "event_type": "purchase", "quantity": 2, "unit_price": 9.5}
+    sent = [mine, {**bought, "currency": "EUR"}, {**EVENT, "visitor_id": "browser"}]
+    raw = Events([msgspec.Raw(json.dumps({**each, "event_time": ago(4)})) for each in sent])
+    lines, refused = event_lines(raw, b"secret", datetime.now(UTC))
+    assert refused == []
+    landed = Path(shop.landing) / LANDED
+    landed.mkdir(parents=True)
+    (landed / "1.jsonl").write_bytes(lines)
+    (landed / "2.jsonl").write_bytes(lines + lines[: lines.index(b",")])  # sent again, then killed
+    land(shop, FIRST[:1])
+    facts = ingest(shop)
+    assert (facts["read"], facts["clean"], facts["duplicates"]) == (8, 4, 3)
+    [cut_off] = rows(shop, "quarantine")
+    assert cut_off["source"] == "rest"
+    by_id = {row["event_id"]: row for row in rows(shop, "events")}
+    assert len(by_id) == 4
+    assert by_id["mine"]["request_id"] == "r-1"
