@@ -64,6 +64,10 @@ class Bench:
             nothing.append(least.load.rps)
             facts |= {f"{name}_rps": top.load.rps, f"{name}_p99_ms": half.p99_ms}
             print(_told(name, least, top, half), flush=True)
+            if name == "home":  # the same questions as often: what is left is the machine's own
+                alone = self._at_half(f"{noop.address}{PATH}/home", bodies, top.load)
+                facts["noop_p99_ms"] = alone.p99_ms
+                print(f"no-ops as often: 99 of 100 within {alone.p99_ms:.1f} ms", flush=True)
         return {"noop_rps": median(nothing), **facts}
 
     def events(self, server: Server) -> float:

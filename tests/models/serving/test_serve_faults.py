@@ -23,6 +23,7 @@ from infra.ledger.overrides import add_override
 from infra.ledger.tokens import new_token
 from infra.records.serving import Override
 from infra.storage import Storage
+from models.benches.serving_processes import own_mb
 from tests.models.serving.running import (
     Running,
     eventually,
@@ -110,6 +111,10 @@ def landed_ids(server: Running) -> list[str]:
         except ValueError:
             continue
     return ids
+
+
+def test_workers_share_what_they_import_until_they_write_to_it(own: Running) -> None:
+    assert max(own_mb(worker.pid) for worker in own.workers()) < 40  # 55 if each imports by itself
 
 
 def test_no_accepted_event_is_lost_when_all_is_killed(own: Running) -> None:
