@@ -22,7 +22,7 @@ from uvicorn.supervisors import Multiprocess
 
 from infra.command_line import run_program
 from infra.errors import StorageError
-from infra.ledger.tokens import first_token
+from infra.ledger.tokens import first_token, read_tokens
 from infra.settings import Settings
 from infra.shop_home import open_home
 from infra.storage import Storage
@@ -85,14 +85,13 @@ def _forget_signals() -> None:
 
 
 def _first_token(storage: Storage) -> str:
-    """Make the first token; "" where one is valid already, or the storage is away.
+    """Make a token where none is valid; "" where one is, or the storage is away.
 
-    A home that remembers tokens has none to make: a published folder without any is not mounted.
+    A folder without any record of a token, though this home remembers some, is not mounted.
     """
-    if Remembered(known(storage.settings)).tokens():
-        return ""
     with suppress(StorageError):  # workers go on with what they remember
-        return first_token(storage)
+        if read_tokens(storage).last or not Remembered(known(storage.settings)).tokens():
+            return first_token(storage)
     return ""
 
 
