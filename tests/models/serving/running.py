@@ -103,9 +103,12 @@ class Running:
         return self.log.read_text(encoding="utf-8")
 
     def landed(self, folder: str) -> list[str]:
-        """Return the lines of the files that it landed."""
+        """Return the lines of the files that it landed; their texts may hold ends of U+2028."""
         files = sorted((Path(self.shop.landing) / folder).glob("*.jsonl"))
-        return [line for file in files for line in file.read_text("utf-8").splitlines()]
+        texts = (file.read_text("utf-8") for file in files)
+        return [
+            line for text in texts for line in text.split("\n") if line
+        ]  # a text may hold U+2028
 
     def _status(self, path: str) -> int:
         try:
