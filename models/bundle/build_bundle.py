@@ -23,7 +23,7 @@ from infra.stores.digests import write_manifest
 from infra.stores.object_store import MANIFEST
 from infra.utc import in_utc
 from models.bundle.bundle import load_recommender, todays_model
-from models.bundle.card import card_page, model_card
+from models.bundle.card import IN_FORCE, card_page, model_card
 from models.bundle.histories import read_histories
 from models.bundle.lists import read_lists
 from models.bundle.published_lists import Publisher, overrides_at, write_published
@@ -76,7 +76,7 @@ def build_bundle(storage: Storage, run: str) -> dict[str, int | str]:
         overrides = overrides_at(storage, datetime.fromisoformat(written_at))
         placements = _write_answers(storage, made, fit, overrides, scratch)
         card = model_card(verdict, made, storage, fit, placements)
-        _write_card(card | {"overrides": [rule.number for rule in overrides]}, scratch)
+        _write_card(card | {IN_FORCE: [rule.number for rule in overrides]}, scratch)
         own = {KEYS: _keys(storage), LISTS_WRITTEN_AT: written_at}
         manifest = write_manifest(scratch, {**_facts(fit), **own})
         version = version_of(scratch)

@@ -18,6 +18,7 @@ from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.training.trained_model import Fit
 
+IN_FORCE = "overrides"  # of the card: the numbers of those that the published lists obey
 READ = (
     "The numbers were measured on what users took after the cut, which the scored model never saw.",
     "ndcg_at_10 is 1 if the first ten places hold what a user took next, in the best order.",

@@ -28,6 +28,7 @@ from infra.settings import Settings
 from infra.storage import Storage
 from infra.stores.object_store import MANIFEST
 from models.bundle.bundle import Bundle, open_bundle
+from models.bundle.card import IN_FORCE
 from models.bundle_layout import LISTS, STRANGER, manifest_sha256
 from models.recommender import NONE, Recommendations, UserIds, positions
 from models.training.peak_memory import peak_memory_mb
@@ -112,7 +113,7 @@ def check(folder: Path) -> dict[str, Any]:
     _ask(bundle, users[:1], 1)
     if personal.fallback.all() or not stranger.fallback.all() or not stranger.item_ids(0):
         raise BundleError(f"{folder} does not tell known users from strangers.", "Train again.")
-    if not bundle.card.get("overrides") and list(bundle.fallback[:k]) != stranger.item_ids(0):
+    if not bundle.card.get(IN_FORCE) and list(bundle.fallback[:k]) != stranger.item_ids(0):
         raise BundleError(f"The fallback of {folder} is not what strangers get.", "Build it again.")
     return {
         "users": len(users),

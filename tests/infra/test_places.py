@@ -21,7 +21,7 @@ NAMES = {place.folder for place in PLACES} - WORDS | {"decisions", "gates", "pro
 # Words that a file uses for something else than a folder.
 ELSEWHERE = {
     ("infra/report/page.py", "gates"),  # what the template calls the gates
-    ("models/bundle/build_bundle.py", "overrides"),  # what the card calls those in force
+    ("models/bundle/card.py", "overrides"),  # what the card calls those in force
     ("infra/demo/pictures.py", "decisions"),  # a picture
     ("infra/report/quality.py", "live"),  # the style of a curve
     ("jobs/replay_quarantine.py", "replayed"),  # a column of what it prints
