@@ -75,7 +75,11 @@ class Worker:
             Repeated("following rules", self._rules.look, rules.EVERY_SECONDS),
             Repeated("following live", self._live.look, live.EVERY_SECONDS),
         )
-        self._threads = (*self._following, Repeated("landing", self._land, LAND_EVERY_SECONDS))
+        self._threads = (
+            *self._following,
+            Repeated("following stock files", self._rules.look_at_files, rules.EVERY_SECONDS),
+            Repeated("landing", self._land, LAND_EVERY_SECONDS),
+        )
 
     def routes(self) -> Routes:
         """Return the routes of this worker."""

@@ -48,10 +48,13 @@ class RulesFollower:
         return self._stock
 
     def look(self) -> None:
-        """Look once at everything; what fails stays as it was."""
+        """Look once at all records; what fails stays as it was."""
         self._looks.take(TOKENS, self._look_at_tokens)
         self._looks.take(OVERRIDES, self._look_at_overrides)
         self._looks.take(STOCK, self._look_at_stock)
+
+    def look_at_files(self) -> None:
+        """Look once at the files of the stock feed; a thread of its own, as landing may hang."""
         self._looks.take("stock files", self._look_at_stock_files)
 
     def _look_at_tokens(self) -> None:

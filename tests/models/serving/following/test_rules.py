@@ -129,6 +129,7 @@ def test_no_news_of_the_stock_are_lost_in_a_folder_that_is_not_mounted(
     file.parent.mkdir()
     file.write_text("item_id,in_stock\nhat,false\n")
     follow.look()
+    follow.look_at_files()
     assert file.exists() and not any(published.iterdir())
     with pytest.raises(StorageError):
         change_stock(shop, StockChange(at=NOW, by="a", in_stock={"hat": False}), follow.stock)
@@ -136,5 +137,7 @@ def test_no_news_of_the_stock_are_lost_in_a_folder_that_is_not_mounted(
     published.with_name("away").rename(published)
     for _ in range(2):
         follow.look()
+        follow.look_at_files()
+    follow.look()
     assert state.rules
     assert state.rules.in_stock == {"coat": False, "hat": False}
