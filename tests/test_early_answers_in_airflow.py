@@ -15,6 +15,7 @@ from infra.waiting import wait_until
 from tests.early_questions import DAG_FILE, DAG_ID, DIGEST
 
 QUESTIONS = 20
+UNSURE = ("does not answer", "Database error")  # SQLite was locked for too long
 OPEN = f"/dags/{DAG_ID}/dagRuns/~/hitlDetails?response_received=false&limit=50"
 
 
@@ -51,7 +52,7 @@ def is_over(airflow: AirflowClient) -> bool:
 class Answers:
     """Somebody who answers whatever is open, and tries again if told so.
 
-    `runs` are those whose answer was taken, `perhaps` those of which a busy Airflow said nothing.
+    `runs` are those whose answer was taken, `perhaps` those of which a busy Airflow did not say.
     """
 
     def __init__(self, person: AirflowClient) -> None:
@@ -76,8 +77,8 @@ class Answers:
         try:
             self._person._call("PATCH", path, sent)
         except AirflowError as error:
-            silent = "does not answer" in str(error)
-            assert silent or "409" in str(error), error
-            self.perhaps |= {run} if silent else set()
+            unsure = any(words in str(error) for words in UNSURE)
+            assert unsure or "409" in str(error), error
+            self.perhaps |= {run} if unsure else set()
             return
         self.runs.append(run)
