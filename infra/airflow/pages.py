@@ -38,6 +38,7 @@ from infra.report.quality import (
     AT_A_GLANCE,
     SHOWN,
     glance,
+    last_judged_by,
     quality_page,
     recent_runs,
     render_quality,
@@ -113,7 +114,7 @@ class _Pages:
         return Top(
             now=now,
             drawn=glance(runs, now),
-            metric=quality_page(runs, now).metric,
+            metric=last_judged_by(runs),
             waits=waits,
             stopped=waiting_batches(self._storage),
         )

@@ -42,7 +42,7 @@ def history(storage: Storage) -> Iterator[PublishRecord]:
         yield _read(storage, number)
 
 
-def standing(storage: Storage) -> Iterator[PublishRecord]:
+def not_rolled_back(storage: Storage) -> Iterator[PublishRecord]:
     """Give the pointers to what nobody has rolled back from since, the newest first."""
     out = set[str]()
     for pointer in history(storage):

@@ -54,8 +54,7 @@ def quality_page(runs: Sequence[RunSummary], now: Standing, metric: str = "") ->
 
     A metric that no run has measured is as if none was asked for.
     """
-    metrics, limited = _metrics(runs), _limited(runs)
-    judged_by = next((run.judged_by for run in reversed(runs) if run.judged_by), "")
+    metrics, limited, judged_by = _metrics(runs), _limited(runs), last_judged_by(runs)
     shown = metric if metric in metrics else judged_by
     return QualityPage(
         metric=shown,
@@ -66,11 +65,15 @@ def quality_page(runs: Sequence[RunSummary], now: Standing, metric: str = "") ->
     )
 
 
+def last_judged_by(runs: Sequence[RunSummary]) -> str:
+    """Return the metric that the last run was judged by; "" where none was judged."""
+    return next((run.judged_by for run in reversed(runs) if run.judged_by), "")
+
+
 def draw(
-    runs: Sequence[RunSummary], now: Standing, metric: str = "", height: float = TALL
+    runs: Sequence[RunSummary], now: Standing, metric: str, height: float = TALL
 ) -> Chart | None:
     """Draw one metric over runs, the oldest first; None where no run has measured it."""
-    metric = metric or next((run.judged_by for run in reversed(runs) if run.judged_by), "")
     names = sorted({score.name for run in runs for score in _others(run)})
     series = [
         *((name, "other", [_of(run, _named(name), metric) for run in runs]) for name in names),
@@ -83,7 +86,7 @@ def draw(
 
 def glance(runs: Sequence[RunSummary], now: Standing) -> Chart | None:
     """Draw the last runs small, as they stand on top of the list."""
-    return draw(runs, now, height=SHORT)
+    return draw(runs, now, last_judged_by(runs), SHORT)
 
 
 def render_quality(page: QualityPage, frame: Frame) -> str:
@@ -99,9 +102,8 @@ def _summary(store: ObjectStore, run: str, *, over: bool = False) -> RunSummary:
 
 def _metrics(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     """Return all metrics of these runs, first what the last was judged by, then by name."""
-    judged_by = [run.judged_by for run in reversed(runs) if run.judged_by][:1]
     every = {metric for run in runs for score in run.scores or () for metric in score.metrics}
-    return tuple(dict.fromkeys([*judged_by, *sorted(every)]))
+    return tuple(dict.fromkeys(filter(None, [last_judged_by(runs), *sorted(every)])))
 
 
 def _limited(runs: Sequence[RunSummary]) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from infra.errors import CatwalkError, SettingsError
-from infra.ledger.live_pointer import standing
+from infra.ledger.live_pointer import not_rolled_back
 from infra.places import version_key
 from infra.records.release import LiveRecipe, PublishRecord
 from infra.records.run_rules import AnchorPlan
@@ -45,7 +45,7 @@ def plan_anchor(
 def _wanted(storage: Storage, then: datetime) -> Iterator[PublishRecord]:
     """Give the pointers whose recipe may be the anchor, the most wanted first."""
     since, before = list[PublishRecord](), None
-    for pointer in standing(storage):
+    for pointer in not_rolled_back(storage):
         if pointer.at <= then:
             before = pointer
             break

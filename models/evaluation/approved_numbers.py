@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.errors import CatwalkError
-from infra.ledger.live_pointer import standing
+from infra.ledger.live_pointer import not_rolled_back
 from infra.records.evaluation import Score
 from infra.storage import Storage
 from models.evaluation.noise_history import candidates_scored
@@ -27,7 +27,7 @@ def approved_scores(storage: Storage) -> tuple[Score, ...]:
         approved = next(
             (
                 pointer
-                for pointer in standing(storage)
+                for pointer in not_rolled_back(storage)
                 if pointer.action == "release" and pointer.decided is not None
             ),
             None,
