@@ -21,7 +21,17 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from infra.airflow.defaults import Counts, Owner, Run, Tag, dag_by_hand, form, step, triggered_by
+from infra.airflow.defaults import (
+    Counts,
+    Owner,
+    Run,
+    Tag,
+    dag_by_hand,
+    form,
+    reason_field,
+    step,
+    triggered_by,
+)
 
 TIME: dict[str, Any] = {"type": ["null", "string"], "format": "date-time"}
 TEXT: dict[str, Any] = {"type": ["null", "string"], "maxLength": 200}
@@ -46,7 +56,7 @@ NUMBER: dict[str, Any] = {"type": ["null", "integer"], "minimum": 1}
     since=Param(None, **TIME, title="From", description="In UTC; empty: now"),
     until=Param(None, **TIME, title="Until", description="In UTC; required, but not to end one"),
     override=Param(None, **NUMBER, title="Override to end", description="Its number"),
-    reason=Param(type="string", minLength=3, maxLength=1000, title="Reason"),
+    reason=reason_field(),
 )
 def curate_placement() -> None:
     """Wire one record."""

@@ -26,6 +26,7 @@ from infra.airflow.defaults import (
     among,
     dag_by_hand,
     form,
+    reason_field,
     step,
     triggered_by,
 )
@@ -54,12 +55,7 @@ WAITING = offered(waiting_batches)
         title="Decision",
         description="It counts for good. The rows stay in the lake either way.",
     ),
-    reason=Param(
-        type="string",
-        minLength=1,
-        title="Reason",
-        description="Why, in a sentence. It is kept beside your name, and others will ask.",
-    ),
+    reason=reason_field(),
 )
 def resolve_batch() -> None:
     """Wire one decision."""

@@ -27,6 +27,7 @@ from infra.airflow.defaults import (
     among,
     dag_by_hand,
     form,
+    reason_field,
     step,
     step_of,
     triggered_by,
@@ -46,12 +47,7 @@ from infra.airflow.defaults import (
         f"{ASKS_FOR_A_USER}",
         **among(["previous", *offered(earlier_versions)]),
     ),
-    reason=Param(
-        type="string",
-        minLength=3,
-        title="Reason",
-        description="Why, in a sentence. It is kept beside your name, for good.",
-    ),
+    reason=reason_field(),
 )
 def roll_back_release() -> None:
     """Wire one roll-back."""

@@ -132,6 +132,17 @@ def among(choices: Sequence[str], *, fill: bool = False) -> dict[str, Any]:
     return {"examples": list(choices), **default} if choices else {}
 
 
+def reason_field() -> Param:
+    """Return the field for the reason of a decision; a new one each, as Airflow fills it in."""
+    return Param(
+        type="string",
+        minLength=3,
+        maxLength=1000,
+        title="Reason",
+        description="Why, in a sentence. It is kept beside your name, for good.",
+    )
+
+
 def form() -> Counts:
     """Return what was filled into the form of the run of the task that calls this."""
     return dict(get_current_context()["params"])
