@@ -1,8 +1,8 @@
 """Checks rows of measures against a gate's limits, with a suite of Great Expectations.
 
 Great Expectations can fail open: an unknown expectation is dropped with a log line, an empty suite
-succeeds, and nulls pass a range. So every measure is also expected to be there, and the number of
-results is held against the number of rules.
+succeeds, and nulls pass a range. So a row that lacks a measure breaks its rule, each rule must have
+an answer, and each answer must have counted all rows and all that lack the measure.
 """
 
 from __future__ import annotations
@@ -127,38 +127,40 @@ def _validate(profiles: Sequence[Profile], limits: Mapping[str, Limit]) -> dict[
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    expectations: list[gxe.Expectation] = []
-    for name, limit in limits.items():
-        note: dict[str, Any] = {"severity": limit.severity, "notes": limit.why}
-        expectations.append(gxe.ExpectColumnValuesToNotBeNull(column=name, **note))
-        expectations.append(
-            gxe.ExpectColumnValuesToBeBetween(
-                column=name, min_value=limit.min, max_value=limit.max, **note
-            )
+    expectations = [
+        gxe.ExpectColumnValuesToBeBetween(
+            column=name,
+            min_value=limit.min,
+            max_value=limit.max,
+            severity=limit.severity,  # type: ignore[arg-type] # a text is taken
+            notes=limit.why,
         )
+        for name, limit in limits.items()
+    ]
     # all at once: adding a single one to a suite in a context saves the whole suite
     suite = context.suites.add(gx.ExpectationSuite("gate", expectations=expectations))
     rows = pd.DataFrame([dict(profile.values) for profile in profiles], dtype="float64")
     asset = context.data_sources.add_pandas("profile").add_dataframe_asset("profile")
     batch = asset.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": rows})
     answer = batch.validate(suite, result_format={"result_format": "COMPLETE"})
-    return _by_measure(answer.results, limits, len(profiles))
+    missing = {name: set(rows.index[rows[name].isna()]) for name in limits}
+    return _by_measure(answer.results, missing, len(rows))
 
 
 def _by_measure(
-    results: Sequence[Any], limits: Mapping[str, Limit], rows: int
+    results: Sequence[Any], missing: Mapping[str, set[int]], rows: int
 ) -> dict[str, set[int]]:
-    broken: dict[str, set[int]] = {name: set() for name in limits}
-    answers = dict.fromkeys(limits, 0)
+    """Return the rows of each measure that are outside or missing, which its range passes over."""
+    broken: dict[str, set[int]] = {}
     for result in results:
         name, details = result.expectation_config.kwargs["column"], result.result
-        is_whole = details.get("element_count") == rows
+        counts = (details.get("element_count"), details.get("missing_count"))
         at = details.get("unexpected_index_list")
-        if is_whole and at is not None and bool(result.success) == (not at):
-            broken[name] |= set(at)
-            answers[name] += 1
-    short = [name for name, times in answers.items() if times != 2]
-    if short or not answers or not rows:
+        is_whole = counts == (rows, len(missing[name])) and at is not None
+        if is_whole and bool(result.success) == (not at):
+            broken[name] = {*at, *missing[name]}
+    short = [name for name in missing if name not in broken]
+    if short or not broken or not rows:
         raise GateError(
             f"Great Expectations left {', '.join(short) or 'an empty suite'} unanswered.",
             "Nothing passes unanswered; look at its log lines above.",

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from infra.lake import run_key
 from infra.ledger.batches import decide, read_batches
@@ -132,4 +133,6 @@ def test_a_person_decides_by_the_form_and_is_named(airflow_database: None, shop:
         "dag_test",  # whom Airflow names for a run of its own test
         "delivered again",
     )
-    assert str(resolve_batch().test(run_conf={**form, "reason": " "}).state) == "failed"
+    assert str(resolve_batch().test(run_conf={**form, "reason": "   "}).state) == "failed"
+    with pytest.raises(ParamValidationError, match="reason"):  # Airflow takes no such form
+        resolve_batch().test(run_conf={**form, "reason": ""})
