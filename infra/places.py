@@ -42,6 +42,7 @@ SCRATCH = "scratch"  # also of the home
 LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
 CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
 OVERRIDES, STOCK, TOKENS = "overrides", "stock", "tokens"
+AB_TESTS = "ab_tests"  # also in the reports: the verdicts
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
 QUESTIONS = "questions"
@@ -105,9 +106,11 @@ PLACES = (
     Place("published", CLAIMS, "what earlier Catwalks kept instead of those marks"),
     Place("published", OVERRIDES, "what curators pin, boost and block: numbered, written once"),
     Place("published", STOCK, "which items are in stock, as the stock feed says: numbered"),
+    Place("published", AB_TESTS, "the A/B tests, their phases and what was decided: numbered"),
     Place("published", TOKENS, "who may ask the server, by hashes of tokens: numbered"),
     Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
+    Place("reports", AB_TESTS, "the verdict of each day on each A/B test"),
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
     Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),

@@ -224,4 +224,28 @@ RECOMMENDATIONS = Table(
     "One row per user and placement",
 )
 
+TEST_UNITS = Table(
+    "test_units",
+    """
+    unit_key STRING NOT NULL COMMENT 'the user_key or visitor_key, as the test says',
+    arm STRING NOT NULL COMMENT 'control or treatment: of the first answer',
+    arms INT NOT NULL COMMENT 'arms it was answered by; more than one is a fault',
+    first_exposed TIMESTAMP NOT NULL COMMENT 'UTC, of its first answer in this phase',
+    is_mature BOOLEAN NOT NULL COMMENT 'all days it is watched for are over and complete',
+    requests BIGINT NOT NULL COMMENT 'answers in the placements of the test, while it is watched',
+    impressions BIGINT NOT NULL COMMENT 'items of these answers that were seen',
+    clicks BIGINT NOT NULL COMMENT 'those of them that were clicked',
+    orders BIGINT NOT NULL COMMENT 'all its orders while it is watched, recommended or not',
+    units BIGINT NOT NULL COMMENT 'pieces bought',
+    gross_revenue DOUBLE NOT NULL COMMENT 'of these pieces, in the currency of the shop',
+    returned_revenue DOUBLE NOT NULL COMMENT 'of the pieces sent back',
+    orders_before BIGINT NOT NULL COMMENT 'the same of the 28 days before its first exposure',
+    units_before BIGINT NOT NULL COMMENT 'see orders_before',
+    gross_revenue_before DOUBLE NOT NULL COMMENT 'see orders_before',
+    returned_revenue_before DOUBLE NOT NULL COMMENT 'see orders_before'
+    """,
+    "One row per exposed unit of a phase of an A/B test, zeros included",
+    "test=NUMBER-PHASE",
+)
+
 TABLES = (EVENTS, QUARANTINE, ITEMS, CATALOGUE, INTERACTIONS, HISTORY, STEPS, RECOMMENDATIONS)
