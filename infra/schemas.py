@@ -111,11 +111,13 @@ EVENTS = Table(
     unit_price DOUBLE COMMENT 'in currency, one piece',
     currency STRING COMMENT 'ISO 4217',
     rating INT COMMENT '1 to 5',
-    market STRING COMMENT 'country or branch of the shop, in its own words'
+    market STRING COMMENT 'country or branch of the shop, in its own words',
+    order_id STRING COMMENT 'of a purchase: what was bought at once, a number of the shop',
+    position INT COMMENT 'of the item in the list it was shown in, from 1'
     """,
     "One row per event that the shop delivered, however often it came",
     "batch=SOURCE-N",
-    added=("visitor_key", "market"),
+    added=("visitor_key", "market", "order_id", "position"),
 )
 
 QUARANTINE = Table(

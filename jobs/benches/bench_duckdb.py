@@ -22,7 +22,12 @@ from jobs.landing.sources import PERSON_IDS, EventFeed
 
 THREADS = 2
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)"
-_NUMBERS = {"quantity": "INTEGER", "unit_price": "DOUBLE", "rating": "INTEGER"}
+_NUMBERS = {
+    "quantity": "INTEGER",
+    "unit_price": "DOUBLE",
+    "rating": "INTEGER",
+    "position": "INTEGER",
+}
 _REQUIRED = ("event_id", "event_type", "event_time", "item_id")
 
 

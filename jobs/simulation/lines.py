@@ -17,6 +17,7 @@ from jobs.simulation.sessions import PLACEMENTS, Block, Events, Ints
 
 EVENT, SESSION, REQUEST, FAULTY = range(4)  # spaces of numbers that never meet
 _TYPE = tuple(f'","event_type":"{name}","event_time":"' for name in EVENT_TYPES)
+_PURCHASE = EVENT_TYPES.index("purchase")
 _SECOND = tuple(
     f"T{hour:02d}:{minute:02d}:{second:02d}."
     for hour in range(24)
@@ -58,7 +59,8 @@ class EventLines:
         """Return one JSON text per event, in the order of the block."""
         events = block.events
         seconds, milliseconds = np.divmod(events.at, 1_000)
-        sessions = self._sessions(block)
+        keys = self.numbering.texts(SESSION, len(block.users))
+        sessions = self._sessions(block, keys)
         rows = zip(
             self.numbering.texts(EVENT, len(events)),
             events.code.tolist(),
@@ -66,7 +68,7 @@ class EventLines:
             milliseconds.tolist(),
             events.who.tolist(),
             events.item.tolist(),
-            self._tails(events),
+            self._tails(events, keys),
             strict=True,
         )
         today, items = day.isoformat(), self._items
@@ -76,14 +78,16 @@ class EventLines:
             for key, code, second, milli, who, item, tail in rows
         ]
 
-    def _sessions(self, block: Block) -> list[str]:
+    def _sessions(self, block: Block, keys: list[str]) -> list[str]:
         """Return the fields of the person and the session of each session of the block."""
-        keys = self.numbering.texts(SESSION, len(block.users))
         pairs = zip(self._identities.fields(block.users), keys, strict=True)
         return [f'",{person},"session_id":"s{key}' for person, key in pairs]
 
-    def _tails(self, events: Events) -> list[str]:
-        """Return the fields that only some types of event have; most rows have none."""
+    def _tails(self, events: Events, sessions: list[str]) -> list[str]:
+        """Return the fields that only some types of event have; most rows have none.
+
+        What is bought in one session is one order.
+        """
         tails: NDArray[np.object_] = np.full(len(events), "", dtype=object)
         shown = np.flatnonzero(events.request >= 0)
         tails[shown] = self._requests(events.request[shown], events.placement[shown])
@@ -92,6 +96,8 @@ class EventLines:
             f',"quantity":{quantity},"unit_price":{cents / 100},"currency":"EUR"'
             for quantity, cents in _pairs(events.quantity[sold], events.cents[sold])
         ]
+        for row in np.flatnonzero(events.code == _PURCHASE).tolist():
+            tails[row] += f',"order_id":"o{sessions[events.who[row]]}"'
         rated = np.flatnonzero(events.rating > 0)
         tails[rated] = [f',"rating":{stars}' for stars in events.rating[rated].tolist()]
         return tails.tolist()  # type: ignore[no-any-return]

@@ -124,7 +124,7 @@ def volume(*counts: int) -> tuple[Put, ...]:
 
 
 EVENTS: Cases = {
-    "wrong_columns": (batch(drop="visitor_key market"), batch(drop="placement")),
+    "wrong_columns": (batch(drop="visitor_key market order_id position"), batch(drop="placement")),
     "rows": (batch(good=1), batch(good=0, rows_read=1)),
     **{
         f"{column}_missing_share": missing(column)

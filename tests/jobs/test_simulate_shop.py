@@ -29,6 +29,7 @@ REQUIRED = ("event_id", "event_type", "event_time", "item_id")
 KNOWN = {
     *(*REQUIRED, "user_id", "visitor_id", "market"),
     *("session_id", "placement", "request_id", "quantity", "unit_price", "currency", "rating"),
+    "order_id",
 }
 PERSONAL = re.compile(r"@|\+48 \d|192\.0\.2\.\d")
 Shop = tuple[Path, Truth]
@@ -295,6 +296,16 @@ def test_fields_are_there_exactly_when_they_apply(shop: Shop) -> None:
         assert (sold <= set(row)) == (kind in ("cart", "purchase", "return"))
         assert ("rating" in row) == (kind == "rating")
         assert "request_id" in row or kind not in ("impression", "click")
+
+
+def test_what_a_session_buys_is_an_order(shop: Shop) -> None:
+    rows = list(_good_rows(shop[0]))
+    bought = [row for row in rows if row["event_type"] == "purchase"]
+    orders = {row["session_id"]: row["order_id"] for row in bought}
+    assert len(bought) > len(orders) > 10
+    assert len(set(orders.values())) == len(orders)
+    assert all(orders[row["session_id"]] == row["order_id"] for row in bought)
+    assert not any("order_id" in row for row in rows if row["event_type"] != "purchase")
 
 
 def test_purchases_follow_a_cart_and_clicks_an_impression(shop: Shop) -> None:

@@ -100,6 +100,11 @@ class Event(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     currency: Annotated[Word, Meta(description="ISO 4217")] = ""
     rating: Annotated[int, Meta(ge=1, le=5)] | UnsetType = UNSET
     market: Word = ""
+    order_id: Annotated[Id, Meta(description="of a purchase: the order that the item is in")] = ""
+    position: (
+        Annotated[int, Meta(ge=1, le=1000, description="of the item in the list it was shown in")]
+        | UnsetType
+    ) = UNSET
 
 
 class Events(Struct, frozen=True, forbid_unknown_fields=True):

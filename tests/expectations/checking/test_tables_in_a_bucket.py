@@ -49,7 +49,9 @@ def test_a_gate_measures_tables_in_the_bucket_of_the_settings(
 
 
 def test_columns_that_came_later_are_null_in_an_old_batch(shop: Storage, s3: S3Server) -> None:
-    lake.put_batch(shop, "batch=shop-000000", lake.events(3), drop="visitor_key market")
+    lake.put_batch(
+        shop, "batch=shop-000000", lake.events(3), drop="visitor_key market order_id position"
+    )
     for place in (shop, copied(shop, "s3", s3.endpoint)):
         with open_reader(place) as reader, reader.open({"events": "batch=shop-000000"}) as opened:
             assert opened.wrong_columns({"events": EVENTS}) == []
