@@ -62,9 +62,10 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "release": {"evaluation"},
         "bundle": {"release", "training", "evaluation", "merchandising"},
         "publishing": {"bundle"},
+        "ab_tests": {"publishing"},
         "experiments": {"evaluation", "training", "tracking"},
         "serving": {"bundle", "merchandising"},
-        "benches": {"bundle", "release", "experiments", "publishing", "serving"},
+        "benches": {"bundle", "release", "experiments", "publishing", "serving", "ab_tests"},
     },
     "infra": {
         ROOT: {"stores"},

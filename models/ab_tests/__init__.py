@@ -1,0 +1,1 @@
+"""A/B tests of published versions on real customers: how they are planned, judged and decided."""
