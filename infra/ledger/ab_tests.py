@@ -102,6 +102,12 @@ def read_ab_tests(storage: Storage, known: KnownTests | None = None) -> KnownTes
     return known if last == known.last else KnownTests(last, tests)
 
 
+def versions_under_test(storage: Storage) -> set[str]:
+    """Return the versions that tests which run are answered by; raises as `read_ab_tests`."""
+    tests = (state.test for state in read_ab_tests(storage).running())
+    return {arm.version for test in tests for arm in (test.control, test.treatment)}
+
+
 def add_ab_record(storage: Storage, make: Callable[[KnownTests], Record]) -> Record:
     """Write the start of a test, a change of phase or a decision; return it with its number.
 

@@ -1,9 +1,9 @@
 """Deletes old versions: never one that is live, was live before it, or may still be read.
 
-Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means, and
-all that were replaced within `keep_version_hours`: a reader may have looked at the pointer then and
-be copying still. A version that was never live, left by a publisher that died, goes after the same
-time.
+Kept are the last `keep_versions` that were live, the one that a roll-back to `previous` means,
+those of A/B tests that run, and all that were replaced within `keep_version_hours`: a reader may
+have looked at the pointer then and be copying still. A version that was never live, left by a
+publisher that died, goes after the same time.
 A version that need not stay is marked first and deleted after the next release; see
 `models.publishing.retired_versions`. Deleting can be killed anywhere: the manifest goes first, and
 the next call goes on. What to keep is asked anew before each deletion.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from infra.ledger.ab_tests import versions_under_test
 from infra.ledger.live_pointer import before_live, history, live
 from infra.places import LIVE, VERSIONS, version_key
 from infra.storage import Storage
@@ -61,7 +62,9 @@ def kept(storage: Storage, now: datetime) -> set[str]:
     """Return the versions that must stay at a moment."""
     latest = live(storage)
     before = before_live(storage, latest) if latest else None
-    return _last(storage, _grace(storage, now)) | ({before.version} if before else set())
+    under_test = versions_under_test(storage)
+    lately = _last(storage, _grace(storage, now))
+    return lately | under_test | ({before.version} if before else set())
 
 
 def _grace(storage: Storage, now: datetime) -> datetime:

@@ -111,45 +111,47 @@ class Routes:
 
     async def recommend(self, request: Request) -> Bytes:
         """Answer what to show in a placement, and note what was answered."""
-        began, state = perf_counter(), self._state
-        version, rules = _answering(state), state.rules
+        began, live, rules = perf_counter(), _answering(self._state), self._state.rules
         if rules is None:
             raise _NO_RULES
         ask = _ASK.read(request)
         question = self._question(request.path_params["placement"], ask)
-        place = version.placements.placements.get(question.placement)
+        chosen = self._state.choose(
+            live, question.placement, question.user_key, question.visitor_key
+        )
+        place = chosen.version.placements.placements.get(question.placement)
         if place is None:
             raise _NO_PLACEMENT
         if place.answers == "similar" and not ask.item_ids:
             raise _NO_ITEM
         now = wire.utc_now()
         try:
-            given = answer(version, rules, question, now)
+            given = answer(chosen.version, rules, question, now)
         except InputError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, error.fact, error.cure) from None
-        self._metrics.answered(question.placement, given.sources, question.k or place.length)
-        request_id = str(uuid.uuid4())
-        items = _items(given)
-        self._served.note(
-            ServedLine(
-                request_id=request_id,
-                at=now,
-                process=self._served.process,
-                sequence=self._served.next_number(),
-                placement=question.placement,
-                version=given.version,
-                ms=round(1000 * (perf_counter() - began), 3),
-                items=items,
-                applied_rules=given.applied_rules,
-                user_key=question.user_key,
-                visitor_key=question.visitor_key,
-                market=question.market,
-                category=question.category,
-            )
+        asked, items = question.k or place.length, _items(given)
+        self._metrics.answered(question.placement, given.sources, asked)
+        line = ServedLine(
+            request_id=str(uuid.uuid4()),
+            at=now,
+            process=self._served.process,
+            sequence=self._served.next_number(),
+            placement=question.placement,
+            version=given.version,
+            ms=round(1000 * (perf_counter() - began), 3),
+            items=items,
+            applied_rules=given.applied_rules,
+            user_key=question.user_key,
+            visitor_key=question.visitor_key,
+            market=question.market,
+            category=question.category,
+            asked=asked,
+            test=chosen.test,
+            phase=chosen.phase,
+            arm=chosen.arm,
         )
-        shown = _with_reasons(items, given) if question.explain else items
-        told = (request_id, question.placement, given.version, given.applied_rules, shown)
-        return Bytes(_encode(wire.Shown(*told)))
+        self._served.note(line)
+        return Bytes(_encode(_shown(line, given)))
 
     def _question(self, placement: str, ask: wire.Ask) -> Question:
         return Question(
@@ -237,6 +239,19 @@ def _items(given: Answer) -> list[wire.ShownItem]:
         wire.ShownItem(item_id, position, score, source)  # type: ignore[arg-type] # the engine's words
         for position, (item_id, score, source) in enumerate(rows, 1)
     ]
+
+
+def _shown(line: ServedLine, given: Answer) -> wire.Shown:
+    """Return the answer that a line of the served log tells of."""
+    return wire.Shown(
+        line.request_id,
+        line.placement,
+        line.version,
+        line.applied_rules,
+        line.items if given.reasons is None else _with_reasons(line.items, given),
+        line.test,
+        line.arm,
+    )
 
 
 def _with_reasons(items: list[wire.ShownItem], given: Answer) -> list[wire.ShownItem]:

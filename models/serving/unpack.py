@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from infra.errors import BundleError, CatwalkError, StorageError
+from infra.ledger.ab_tests import versions_under_test
 from infra.ledger.live_pointer import before_live, live
 from infra.places import version_key
 from infra.settings import load_settings
@@ -119,13 +120,17 @@ def _remove_asides(folder: Path) -> None:
 
 
 def _remove_old(storage: Storage, target: Path) -> None:
-    """Keep this version, what is live, and what was live before it; open files stay readable."""
+    """Keep this version, what is live, what was live before it, and what is under test.
+
+    Files that are open stay readable.
+    """
     try:
         now = live(storage)
         before = before_live(storage, now) if now else None
+        under_test = versions_under_test(storage)
     except CatwalkError:
         return  # another time, when the published folder answers
-    kept = {target.name, *(record.version for record in (now, before) if record)}
+    kept = {target.name, *under_test, *(record.version for record in (now, before) if record)}
     for folder in target.parent.glob("[!.]*"):
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

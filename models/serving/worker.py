@@ -31,7 +31,7 @@ from infra.stores.opening import open_store
 from models.serving import home
 from models.serving.api.guard import App, Guard
 from models.serving.app import make_app
-from models.serving.following import live, rules
+from models.serving.following import ab_tests, live, rules
 from models.serving.following.looks import Looks, Repeated
 from models.serving.following.remembered import Remembered
 from models.serving.following.state import State
@@ -70,10 +70,12 @@ class Worker:
         files = StockFiles(storage, self._landing, home.stock_lock(settings))
         self._rules = rules.RulesFollower(storage, self.state, kept, files, metrics)
         self._live = live.LiveFollower(storage, self.state, kept, metrics)
+        self._tests = ab_tests.TestsFollower(storage, self.state, kept, metrics)
         self._storage = storage
         self._following = (
             Repeated("following rules", self._rules.look, rules.EVERY_SECONDS),
             Repeated("following live", self._live.look, live.EVERY_SECONDS),
+            Repeated("following A/B tests", self._tests.look, ab_tests.EVERY_SECONDS),
         )
         self._threads = (
             *self._following,
@@ -98,6 +100,7 @@ class Worker:
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
         """Follow and write as long as the application runs."""
         self._live.start()
+        self._tests.start()
         self._served.start()
         for thread in self._threads:
             thread.start()

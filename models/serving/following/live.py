@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
-import subprocess
-import sys
 import time
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
 
-import models
-from infra.errors import BundleError, CatwalkError, InputError
+from infra.errors import CatwalkError
 from infra.ledger.live_pointer import live
 from infra.records.release import PublishRecord
 from infra.storage import Storage
-from models.merchandising.shop_rules import NO_RULES
-from models.serving.answering import answer
 from models.serving.following.looks import Looks, require_records
+from models.serving.following.opening import open_tried, unpack
 from models.serving.following.remembered import Remembered
 from models.serving.following.state import State
 from models.serving.home import unpacked
 from models.serving.metrics import Metrics
-from models.serving.own_keys import require_own_keys
-from models.serving.question import Question
-from models.serving.version import Version
 
 EVERY_SECONDS = 2.0
 AGAIN_SECONDS = 30.0  # a version that does not answer is tried again then
-UNPACK_SECONDS = 900.0
-_NICENESS = 10  # of unpacking, so that answers come first
-_CURE = "Look at the version, or publish another one; what answered before goes on."
 _log = logging.getLogger("catwalk")
 
 
@@ -73,7 +59,7 @@ class LiveFollower:
 
     def _follow(self, record: PublishRecord) -> None:
         try:
-            _unpack(self._storage, record.version)
+            unpack(self._storage, record.version)
         except CatwalkError as error:
             self._refuse(record, str(error))
             return
@@ -82,9 +68,7 @@ class LiveFollower:
 
     def _swap(self, record: PublishRecord) -> None:
         try:
-            folder = unpacked(self._storage.settings, record.version)
-            require_own_keys(folder, self._storage.settings)
-            version = _tried(folder, self._state)
+            version = open_tried(self._storage, record.version, self._state.rules)
         except Exception as error:  # whatever it is, what answered before goes on
             self._refuse(record, f"{type(error).__name__}: {error}")
             return
@@ -103,39 +87,3 @@ class LiveFollower:
         self._state.refused = record.version
         self._try_again = time.monotonic() + AGAIN_SECONDS
         self._metrics.refused.inc()
-
-
-def _unpack(storage: Storage, version: str) -> None:
-    """Let another process fetch, check, unpack and try a version, unless that was done.
-
-    Raises
-    ------
-    BundleError
-        It did not.
-    """
-    if unpacked(storage.settings, version).is_dir():
-        return
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "models.serving.unpack", version],
-            capture_output=True,
-            text=True,
-            timeout=UNPACK_SECONDS,
-            cwd=Path(models.__file__).parent.parent,
-            preexec_fn=lambda: os.nice(_NICENESS),
-        )
-    except subprocess.TimeoutExpired as error:
-        fact = f"Unpacking {version} took more than {UNPACK_SECONDS:.0f} s."
-        raise BundleError(fact, _CURE) from error
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}."]
-        raise BundleError(f"{version} could not be unpacked: {lines[-1]}", _CURE)
-
-
-def _tried(folder: Path, state: State) -> Version:
-    """Open a version and ask it for each of its placements."""
-    version, rules, now = Version.open(folder), state.rules or NO_RULES, datetime.now(UTC)
-    for placement in version.placements.placements:
-        with suppress(InputError):  # it needs a category
-            answer(version, rules, Question(placement=placement), now)
-    return version

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from infra.errors import StorageError
+from infra.ledger.ab_tests import TestState
+from infra.records.ab_tests import AbTest, PhaseChange
 from infra.records.release import PublishRecord
 from infra.records.serving import Override, Token
 from infra.rules import Strict, parse_json
@@ -28,6 +30,13 @@ class KeptOverrides(Strict):
     """What curators wanted."""
 
     overrides: tuple[Override, ...] = ()
+
+
+class KeptTests(Strict):
+    """Which A/B tests ran: as they were planned, and each change of phase."""
+
+    tests: tuple[AbTest, ...] = ()
+    changes: tuple[PhaseChange, ...] = ()
 
 
 class Remembered:
@@ -64,6 +73,20 @@ class Remembered:
     def keep_overrides(self, overrides: tuple[Override, ...]) -> None:
         """Keep what curators want."""
         self._write("overrides.json", KeptOverrides(overrides=overrides).model_dump_json().encode())
+
+    def ab_tests(self) -> tuple[TestState, ...]:
+        """Return the A/B tests that ran."""
+        kept = self._read("ab_tests.json", KeptTests) or KeptTests()
+        return tuple(
+            TestState(test, tuple(each for each in kept.changes if each.changes == test.number))
+            for test in kept.tests
+        )
+
+    def keep_ab_tests(self, tests: Sequence[TestState]) -> None:
+        """Keep the A/B tests that run."""
+        changes = tuple(change for test in tests for change in test.changes)
+        kept = KeptTests(tests=tuple(test.test for test in tests), changes=changes)
+        self._write("ab_tests.json", kept.model_dump_json().encode())
 
     def in_stock(self) -> dict[str, bool] | None:
         """Return the stock; None if nobody knows."""

@@ -95,7 +95,7 @@ class RulesFollower:
         """
         if self._wanted is None or self._in_stock is None:
             return
-        rules, version = ShopRules(self._wanted, self._in_stock), self._state.version
-        if version:
+        rules = ShopRules(self._wanted, self._in_stock)
+        for version in self._state.versions():
             version.frames.prepare(rules)
         self._state.rules = rules

@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ServedLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One answer; `items` is as it was answered, without reasons."""
+    """One answer; `items` is as it was answered, without reasons, `asked` how many were wanted."""
 
     request_id: str
     at: datetime
@@ -37,7 +37,9 @@ class ServedLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     visitor_key: str = ""
     market: str = ""
     category: str = ""
+    asked: int = 0
     test: str = ""
+    phase: int = 0
     arm: str = ""
 
 
