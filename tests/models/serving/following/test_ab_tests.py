@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from infra.ledger.ab_tests import add_ab_record
 from infra.ledger.live_pointer import point
-from infra.places import version_key
 from infra.records.ab_tests import AbTest, PhaseChange
 from infra.records.release import PublishRecord, Withdrawn
 from infra.storage import Storage
@@ -136,11 +136,15 @@ def test_versions_under_test_are_kept(shop: Storage) -> None:
     live, other = two_versions(shop)
     test = start(shop, live.version, other.version)
     unpack(shop, other.version)
-    later = [publish_another(shop, f"later {number}") for number in range(4)]
+    later = [
+        publish_another(shop, f"later {number}")
+        for number in range(2 + shop.settings.keep_versions)
+    ]
     unpack(shop, later[-1].version)
     assert unpacked(shop.settings, other.version).is_dir()
-    assert {live.version, other.version} <= kept(shop, later[-1].at)
+    next_year = later[-1].at + timedelta(days=365)
+    assert {live.version, other.version} <= kept(shop, next_year)
     add_ab_record(shop, lambda _: decision(test.number))
     unpack(shop, later[-1].version)
     assert not unpacked(shop.settings, other.version).is_dir()
-    assert shop.published.exists(f"{version_key(other.version)}/card.json")
+    assert not {live.version, other.version} & kept(shop, next_year)
