@@ -19,6 +19,7 @@ STEPS = [
     "Release",
     "Publishing",
     "Serving",
+    "A/B tests",
     "Reports",
     "Platform",
     "Tests",
