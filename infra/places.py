@@ -19,6 +19,7 @@ from infra.schemas import (
     ITEMS,
     QUARANTINE,
     RECOMMENDATIONS,
+    SERVED,
     STEPS,
 )
 
@@ -88,6 +89,7 @@ PLACES = (
     Place("lake", HISTORY.name, "weighted pairs of the whole window", "keys"),
     Place("lake", STEPS.name, "every event of the window, in order of persons and visits", "keys"),
     Place("lake", RECOMMENDATIONS.name, "the list of every user", "keys"),
+    Place("lake", SERVED.name, "what servers answered, a folder per batch", "keys"),
     Place("lake", CHECKPOINTS, "what Spark has read, a folder per source"),
     Place("lake", DECISIONS_OF_PEOPLE, "what a person decided on a batch"),
     Place("lake", DECISIONS_OF_GATE, "what the events gate decided on a batch"),

@@ -226,6 +226,30 @@ RECOMMENDATIONS = Table(
     "One row per user and placement",
 )
 
+SERVED = Table(
+    "served",
+    """
+    request_id STRING NOT NULL COMMENT 'of the answer; events bring it back',
+    served_at TIMESTAMP NOT NULL COMMENT 'UTC',
+    process STRING NOT NULL COMMENT 'the worker that answered',
+    sequence BIGINT NOT NULL COMMENT 'its answers are numbered from 1: a missing number is a gap',
+    placement STRING NOT NULL COMMENT 'where on the page',
+    version STRING NOT NULL COMMENT 'the published version that answered',
+    item_ids ARRAY<STRING> NOT NULL COMMENT 'as answered, best first',
+    sources ARRAY<STRING> NOT NULL COMMENT 'where each item came from',
+    asked INT NOT NULL COMMENT 'items that were wanted; 0: not known',
+    user_key STRING COMMENT 'see events',
+    visitor_key STRING COMMENT 'see events',
+    market STRING COMMENT 'that was asked for',
+    category STRING COMMENT 'that was asked for',
+    test STRING COMMENT 'the name of the A/B test that the answer is part of',
+    phase INT COMMENT 'of the test, from 1',
+    arm STRING COMMENT 'control or treatment'
+    """,
+    "One row per answer of the server, however often its line landed",
+    "batch=served_log-N",
+)
+
 TEST_UNITS = Table(
     "test_units",
     """
@@ -250,4 +274,14 @@ TEST_UNITS = Table(
     "test=NUMBER-PHASE",
 )
 
-TABLES = (EVENTS, QUARANTINE, ITEMS, CATALOGUE, INTERACTIONS, HISTORY, STEPS, RECOMMENDATIONS)
+TABLES = (
+    EVENTS,
+    QUARANTINE,
+    ITEMS,
+    CATALOGUE,
+    INTERACTIONS,
+    HISTORY,
+    STEPS,
+    RECOMMENDATIONS,
+    SERVED,
+)

@@ -42,10 +42,11 @@ MAY_USE = {
 ROOMS: dict[str, dict[str, set[str]]] = {
     "dags": {ROOT: set()},
     "jobs": {
-        ROOT: {"batches", "simulation"},
+        ROOT: {"batches", "simulation", "marts"},
         "batches": {"cleaning"},
         "cleaning": {"landing"},
         "landing": set(),
+        "marts": {"landing"},
         "simulation": set(),
         "benches": {ROOT, "batches", "simulation"},
     },

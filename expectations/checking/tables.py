@@ -26,6 +26,7 @@ _KINDS = {
     "STRING": "string",
     "TIMESTAMP": "timestamp",
     "INT": "int32",
+    "BIGINT": "int64",
     "DOUBLE": "double",
     "FLOAT": "float",
     "BOOLEAN": "bool",
