@@ -35,9 +35,9 @@ class Decision(Strict):
     ----------
     what : str
         Kind: the verdict on a run, a person's answer to a review, a person's choice of another
-        candidate, or a decision on a batch of events.
+        candidate, a decision on a batch of events, or what became of an A/B test.
     about : str
-        The run or the batch.
+        The run, the batch or the test.
     by : str
         A person, or the file whose rules decided.
     facts : dict of str to str
@@ -45,7 +45,7 @@ class Decision(Strict):
     """
 
     at: AwareDatetime
-    what: Literal["verdict", "approval", "choice", "batch"]
+    what: Literal["verdict", "approval", "choice", "batch", "ab_test"]
     about: str
     outcome: str
     by: str

@@ -19,7 +19,13 @@ from infra.storage import Storage
 from infra.stores.numbered import missing, numbers
 
 SHOWN = 25  # entries on one page; each is one object to read
-KINDS = {"verdict": "Verdict", "approval": "Review", "choice": "Choice", "batch": "Batch"}
+KINDS = {
+    "verdict": "Verdict",
+    "approval": "Review",
+    "choice": "Choice",
+    "batch": "Batch",
+    "ab_test": "A/B test",
+}
 TONES = {
     "release": "good",
     "approved": "good",

@@ -159,7 +159,9 @@ def sample_ratio(n: tuple[int, int], shares: tuple[float, float]) -> float:
 def cap_of(values: Floats) -> float:
     """Return what values are capped at, from the units of both arms; infinite of no buyers."""
     spent = values[values != 0]
-    return float(np.quantile(spent, CAPPED_ABOVE)) if len(spent) else math.inf
+    if not len(spent):
+        return math.inf
+    return float(np.quantile(spent, CAPPED_ABOVE, method="lower"))  # of few: the second largest
 
 
 def _ratio(arm: Moments, column: str, by: str) -> tuple[float, Floats]:

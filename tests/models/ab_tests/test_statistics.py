@@ -128,6 +128,7 @@ def test_the_cap_is_a_quantile_of_those_who_spent() -> None:
     spent = np.arange(1.0, 1_002.0)
     assert cap_of(np.concatenate([spent, np.zeros(9_000)])) == 1_000
     assert cap_of(np.zeros(5)) == math.inf
+    assert cap_of(np.array([0, 7, 9, 1e9])) == 9, "also of few, so that one order decides nothing"
 
 
 def test_intervals_hold_the_truth_and_always_valid_ones_on_every_day() -> None:
