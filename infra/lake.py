@@ -36,7 +36,16 @@ def inputs_id(written: Mapping[str, str]) -> str:
 
 def run_key(run_id: str) -> str:
     """Turn an Airflow run id into a name that is safe in any path: `run=manual__2026-11-24...`."""
-    return "run=" + re.sub(r"[^0-9A-Za-z_.-]", "-", run_id)
+    return "run=" + _safe(run_id)
+
+
+def arm_key(run_id: str) -> str:
+    """Name what is made for the treatment of an A/B test, by the run that starts the test."""
+    return "arm=" + _safe(run_id)
+
+
+def _safe(run_id: str) -> str:
+    return re.sub(r"[^0-9A-Za-z_.-]", "-", run_id)
 
 
 def batch_key(source: str, number: int) -> str:

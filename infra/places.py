@@ -58,6 +58,7 @@ RULES = "rules.json"  # what people had written when the run began
 INGEST, EVALUATION, VERDICT = "ingest.json", "evaluation.json", "verdict.json"
 APPROVAL, REFIT, SERVING = "approval.json", "refit.json", "serving.json"
 PUBLISHED, SUMMARY, PAGE = "published.json", "summary.json", "index.html"
+AB_TEST_PLAN = "ab_test_plan.json"  # of the treatment of an A/B test
 TRACKED = "mlflow.json"  # which runs MLflow has of it
 # files of an experiment, in the lake and in the reports
 PLAN, COMPARISON = "plan.json", "comparison.json"
@@ -111,6 +112,7 @@ PLACES = (
     Place("published", AB_TESTS, "the A/B tests, their phases and what was decided: numbered"),
     Place("published", TOKENS, "who may ask the server, by hashes of tokens: numbered"),
     Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
+    Place("reports", "arm=NAME", "the plan and the records of the treatment of an A/B test"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
     Place("reports", AB_TESTS, "the verdict of each day on each A/B test"),
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from infra.errors import CatwalkError
 from infra.ledger.batches import read_batches, stopped_batches
-from infra.ledger.live_pointer import history
+from infra.ledger.live_pointer import history, live
+from infra.ledger.run_records import RunRecords
+from infra.ledger.run_rules import placements_of
 from infra.report.runs import all_runs
 from infra.settings import load_settings
 from infra.storage import Storage
@@ -44,6 +46,22 @@ def earlier_versions(storage: Storage) -> tuple[str, ...]:
 def latest_runs(storage: Storage) -> tuple[str, ...]:
     """Return the last retrainings, the latest first; raises `StorageError`."""
     return tuple(all_runs(storage.reports)[:OFFERED])
+
+
+def other_candidates(storage: Storage) -> tuple[str, ...]:
+    """Return what can be tested against what is live: the other candidates of its run."""
+    pointer = live(storage)
+    verdict = RunRecords(storage, pointer.run).load_verdict() if pointer else None
+    if pointer is None or verdict is None:
+        return ()
+    fit = (each.name for each in verdict.candidates if each.outcome != "reject")
+    return tuple(name for name in fit if name != pointer.candidate)
+
+
+def live_placements(storage: Storage) -> tuple[str, ...]:
+    """Return the placements of the run that made what is live."""
+    pointer = live(storage)
+    return tuple(placements_of(storage, pointer.run).placements) if pointer else ()
 
 
 def offered(what: Callable[[Storage], tuple[str, ...]]) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from infra.lake import run_key
+from infra.lake import arm_key, run_key
 
 DAG = "retrain_recommender"
 RELEASE_DAG = "release_candidate"  # its runs are about a run of the other
 EXPERIMENT_DAG, ROLL_BACK_DAG = "experiment", "roll_back_release"
+AB_TEST_DAG = "start_ab_test"
 BASE = "/catwalk"
 NAV_ROUTE = "catwalk-reports"
 RUN_ROUTE = "catwalk-report"
@@ -31,10 +32,13 @@ def report_address(dag: str, run_id: str) -> str:
 
 
 def run_about(dag: str, run_id: str, form: Mapping[str, Any]) -> str:
-    """Return the folder of the retraining that a run of a DAG is about, as `run_key` makes them.
+    """Return the folder that a run of a DAG is about, as `run_key` makes those of retrainings.
 
-    `release_candidate` is told it by its form: as the reports name it, or as Airflow does.
+    `release_candidate` is told it by its form: as the reports name it, or as Airflow does. What
+    `start_ab_test` makes is no run of its own, so it lies in a folder `arm=`.
     """
+    if dag == AB_TEST_DAG:
+        return arm_key(run_id)
     if dag != RELEASE_DAG:
         return run_key(run_id)
     named = str(form.get("run") or "").strip()

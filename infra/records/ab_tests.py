@@ -6,7 +6,7 @@ the same. A number of 0 means not written yet: the ledger gives the number.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -115,6 +115,11 @@ class AbTest(Strict):
     planned_units: int = Field(ge=1)
     phase: Phase
     reason: str = ""
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it."""
+        arms = {"control": self.control.version, "treatment": self.treatment.version}
+        return {"number": self.number, "name": self.name, **arms, "units": self.planned_units}
 
 
 class PhaseChange(Strict):

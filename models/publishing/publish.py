@@ -9,20 +9,16 @@ it is live; see `models.publishing.retired_versions`.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-from infra.errors import BundleError, PublishError, StorageError
 from infra.ledger.live_pointer import live, lost, next_time, point
 from infra.ledger.run_records import RunRecords
-from infra.places import version_key
 from infra.records.release import Approval, ApprovalRecord, LearntFrom, PublishRecord, VerdictRecord
 from infra.schemas import INTERACTIONS
 from infra.storage import Storage
-from infra.stores.digests import verified
 from infra.stores.object_store import AlreadyExistsError
-from models.bundle_layout import manifest_sha256
 from models.publishing.evidence import Built, Evidence, read_evidence
 from models.publishing.publishable import refusals
+from models.publishing.uploads import upload
 from models.release.verdict import no_verdict
 
 
@@ -46,11 +42,11 @@ def publish(storage: Storage, run: str) -> PublishRecord:
         if evidence.unrecorded is not None:
             pointer = release = evidence.unrecorded
         elif evidence.standing is not None:
-            _upload(storage, built.folder, evidence.standing)  # its copy may have been harmed
+            _upload(storage, built, evidence.standing)  # its copy may have been harmed
             pointer, release = evidence.standing, evidence.released or evidence.standing
         else:
             pointer = _next_pointer(verdict, built, evidence)
-            _upload(storage, built.folder, pointer)
+            _upload(storage, built, pointer)
             pointer = release = _point(storage, pointer)
     RunRecords(storage, run).save_published(release)
     return pointer
@@ -103,24 +99,8 @@ def _decided(approval: ApprovalRecord | None) -> Approval | None:
     return Approval(by=approval.by, at=approval.at, why=approval.why)
 
 
-def _upload(storage: Storage, folder: Path, record: PublishRecord) -> None:
-    """Copy the bundle unless a whole copy is there, and read it back: nobody else checks it."""
-    if not _is_whole(storage, record):
-        storage.published.fill_folder(folder, version_key(record.version))
-        if not _is_whole(storage, record):
-            raise PublishError(
-                f"Version {record.version} differs from its bundle.", "Publish again."
-            )
-
-
-def _is_whole(storage: Storage, record: PublishRecord) -> bool:
-    with storage.scratch() as scratch:
-        try:
-            copy = storage.published.fetch_folder(version_key(record.version), scratch)
-            verified(copy)
-        except (StorageError, BundleError):
-            return False
-        return manifest_sha256(copy) == record.manifest_sha256
+def _upload(storage: Storage, built: Built, record: PublishRecord) -> None:
+    upload(storage, built.folder, record.version, record.manifest_sha256)
 
 
 def _point(storage: Storage, record: PublishRecord) -> PublishRecord:

@@ -36,7 +36,7 @@ def _refusals(evidence: Evidence) -> Iterator[CatwalkError]:
         yield rejection
     for name in GATES:
         if name not in LATER_GATES or evidence.has_steps:
-            yield from _gate(name, evidence)
+            yield from gate_refusals(name, evidence)
     if verdict is None or rejection is not None:
         return
     yield from _evaluation(verdict, evidence)
@@ -53,6 +53,16 @@ def _bundle(verdict: VerdictRecord, built: Built, evidence: Evidence) -> Iterato
     if evidence.refit is not None:
         yield from _model(verdict, built, evidence.refit)
         yield from _tables_of_model(built, evidence.refit, evidence)
+    yield from lists_refusals(built, evidence)
+    unapproved = approval_refusal(
+        verdict, evidence.approval, evidence.approvers, built.manifest_sha256
+    )
+    if unapproved is not None:
+        yield unapproved
+
+
+def lists_refusals(built: Built, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Give what is against the lists of a bundle, and whether it was seen to answer."""
     yield from _lists(built, evidence)
     served = evidence.serving
     if served is None or (served.run, served.manifest_sha256) != (
@@ -63,14 +73,9 @@ def _bundle(verdict: VerdictRecord, built: Built, evidence: Evidence) -> Iterato
             f"The bundle of {evidence.run} was never seen to answer, or was built again since.",
             "Run check_serving first.",
         )
-    unapproved = approval_refusal(
-        verdict, evidence.approval, evidence.approvers, built.manifest_sha256
-    )
-    if unapproved is not None:
-        yield unapproved
 
 
-def _gate(name: str, evidence: Evidence) -> Iterator[CatwalkError]:
+def gate_refusals(name: str, evidence: Evidence) -> Iterator[CatwalkError]:
     """Refuse data that its gate stopped or never saw: the colour of a task can be changed by hand.
 
     A gate counts for the table that it looked at, not for one that was written again since.
@@ -190,6 +195,11 @@ def _next_pointer(
             f"{verdict.champion or 'nothing'}.",
             "Run evaluate again, and all that follows, against what is live now.",
         )
+    yield from version_refusals(built, evidence)
+
+
+def version_refusals(built: Built, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Refuse a version that was deleted, and a model that a person rolled back from."""
     if evidence.retired:
         yield PublishError(
             f"Version {built.version} was deleted, or is being deleted.",
