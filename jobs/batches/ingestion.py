@@ -41,6 +41,8 @@ def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, 
     batches = BatchReader(storage)
     read = books.files_read(books.manifests(batches, source).values())
     sizes = landed_files(spark, feed, storage.landing)
+    if not sizes:
+        return
     new = {file: size for file, size in sizes.items() if file not in read}
     require_readable(new, feed, storage.settings)
     _forget_a_checkpoint_that_planned_nothing(storage.lake, source)

@@ -22,8 +22,8 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
     Raises
     ------
     InputError
-        No file below the landing folder matches, a folder lies where a file is expected, or one
-        has a name of Parquet's own, of which Spark would read no row.
+        No file below the landing folder matches where the feed needs one, a folder lies where a
+        file is expected, or one has a name of Parquet's own, of which Spark would read no row.
     """
     pattern = f"{landing}/{feed.files}"
     files = {
@@ -31,10 +31,11 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
         for file, size in matches(spark, pattern).items()
         if size == FOLDER or not _hidden(file)  # Spark reads the files of a hidden folder
     }
-    if not files:
+    if not files and not feed.may_be_empty:
         raise InputError(
             f"No file matches {pattern}.",
-            "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml.",
+            "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml; "
+            "`may_be_empty: true` there lets a source wait for its first file.",
         )
     for file, size in files.items():
         if size == FOLDER:

@@ -32,6 +32,7 @@ class Feed(Strict):
     time_zone: str
     fields: tuple[str, ...] = Field(min_length=1)
     columns: dict[str, str]
+    may_be_empty: bool = False
 
     @field_validator("time_zone")
     @classmethod

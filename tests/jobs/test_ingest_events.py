@@ -242,6 +242,18 @@ def test_an_empty_landing_folder_is_an_error(spark: object, shop: Storage) -> No
         ingest_events.main(["--run", RUN])
 
 
+def test_a_source_may_wait_for_its_first_file(
+    spark: SparkSession, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATWALK_SOURCES", "shop,rest")
+    land(shop, [event()])
+    ingest(shop)
+    assert shop.lake.partitions("events") == ["batch=shop-000000"]
+    land(shop, [event(event_id="by rest")], source="rest")
+    ingest(shop)
+    assert shop.lake.partitions("events") == ["batch=rest-000000", "batch=shop-000000"]
+
+
 def test_an_unknown_source_is_an_error(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ _TOLD = {
     HTTPStatus.TOO_MANY_REQUESTS: "More came than can be answered; Retry-After says when.",
     HTTPStatus.SERVICE_UNAVAILABLE: "No version answers yet, or a disk refuses.",
 }
+_FAILED = "The server failed, or the method is not one of this path; the body says which."
 _READING = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -64,6 +65,7 @@ class Operation:
             "responses": {
                 str(int(self.status)): {"description": "Done.", "content": _content(self.gives)},
                 **{str(int(error)): _problem(error) for error in self.errors},
+                "default": _problem_of(_FAILED),
             },
         }
         if self.takes:
@@ -175,8 +177,12 @@ def _content(shape: str) -> dict[str, Any]:
 
 
 def _problem(status: HTTPStatus) -> dict[str, Any]:
+    return _problem_of(_TOLD[status])
+
+
+def _problem_of(description: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ProblemBody"}
-    return {"description": _TOLD[status], "content": {MEDIA.decode(): {"schema": schema}}}
+    return {"description": description, "content": {MEDIA.decode(): {"schema": schema}}}
 
 
 def _schemas() -> dict[str, Any]:
