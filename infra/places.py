@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra.mart_schemas import (
+    CUSTOMERS_DAILY,
+    EXPOSURES,
+    KPI_DAILY,
+    PERSON_DAYS,
+    SALES,
+    SERVED,
+    TEST_UNITS,
+)
 from infra.schemas import (
     CATALOGUE,
     EVENTS,
@@ -19,7 +28,6 @@ from infra.schemas import (
     ITEMS,
     QUARANTINE,
     RECOMMENDATIONS,
-    SERVED,
     STEPS,
 )
 
@@ -38,6 +46,7 @@ INDEX = "index"
 REPLAYS = "replays"
 CANDIDATES, REFITS, BUNDLES, EXPERIMENTS = "candidates", "refits", "bundles", "experiments"
 EVALUATIONS = "evaluations"
+MARTS = "marts"
 SCRATCH = "scratch"  # also of the home
 # in the published store
 LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
@@ -91,6 +100,13 @@ PLACES = (
     Place("lake", STEPS.name, "every event of the window, in order of persons and visits", "keys"),
     Place("lake", RECOMMENDATIONS.name, "the list of every user", "keys"),
     Place("lake", SERVED.name, "what servers answered, a folder per batch", "keys"),
+    Place("lake", EXPOSURES.name, "every item that was answered, and what followed", "keys"),
+    Place("lake", KPI_DAILY.name, "what lists are worth, by day: counts"),
+    Place("lake", SALES.name, "purchases and returns, by day", "keys"),
+    Place("lake", PERSON_DAYS.name, "who came when, by day", "keys"),
+    Place("lake", CUSTOMERS_DAILY.name, "who comes again, by day: counts"),
+    Place("lake", TEST_UNITS.name, "what the units of A/B tests did", "keys"),
+    Place("lake", MARTS, "which build of each day and each test counts: numbered"),
     Place("lake", CHECKPOINTS, "what Spark has read, a folder per source"),
     Place("lake", DECISIONS_OF_PEOPLE, "what a person decided on a batch"),
     Place("lake", DECISIONS_OF_GATE, "what the events gate decided on a batch"),

@@ -1,87 +1,18 @@
-"""Defines the columns of every table, once, as DDL text that Spark and people can read."""
+"""Defines the columns of every table, once, as DDL text that Spark and people can read.
+
+Those of the served log and of the marts are in `infra/mart_schemas.py`.
+"""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from enum import StrEnum
 
-_COLUMN = re.compile(r"(\w+) (\S+?)( NOT NULL)?(?: COMMENT '(.*)')?,?")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, its Spark type, whether it may be null, its unit and meaning."""
-
-    name: str
-    kind: str
-    nullable: bool
-    about: str
-
-
-KEYS = ("user_key", "visitor_key")  # of a person; an event has at least one
-ADDRESSES = ("url", "picture_url")  # of the shop's own pages
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of the lake.
-
-    Attributes
-    ----------
-    name : str
-        The name its job, its gate and its tests share.
-    ddl : str
-        Spark DDL; Parquet forgets NOT NULL, so `required` is checked by readers.
-    grain : str
-        What one row is, in words.
-    partition : str
-        How its folders in the lake are called: by the batch that was ingested, or by the run.
-    added : tuple of str
-        Columns that came later: files of earlier versions lack them, and they read as null there.
-    """
-
-    name: str
-    ddl: str
-    grain: str = ""
-    partition: str = "run=R"
-    added: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names in order."""
-        return tuple(line.split()[0] for line in self._lines())
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Names of the columns that are never null."""
-        return tuple(line.split()[0] for line in self._lines() if "NOT NULL" in line)
-
-    @property
-    def kinds(self) -> dict[str, str]:
-        """Type of each column, by name."""
-        pairs = (line.split()[:2] for line in self._lines())
-        return {words[0]: words[1] for words in pairs}
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Names of the text columns that may be null: words to read, no ids, keys or addresses."""
-        texts = (name for name, kind in self.kinds.items() if kind == "STRING")
-        return tuple(name for name in texts if name not in (*self.required, *KEYS, *ADDRESSES))
-
-    @property
-    def described(self) -> tuple[Column, ...]:
-        """Every column in order, with what its comment says."""
-        matches = (_COLUMN.fullmatch(line) for line in self._lines())
-        return tuple(
-            Column(match[1], match[2], nullable=not match[3], about=match[4] or "")
-            for match in matches
-            if match
-        )
-
-    def _lines(self) -> list[str]:
-        return [line.strip() for line in self.ddl.strip().splitlines()]
-
+from infra.mart_schemas import MARTS, SERVED
+from infra.mart_schemas import TEST_UNITS as TEST_UNITS
+from infra.table import ADDRESSES
+from infra.table import KEYS as KEYS
+from infra.table import Column as Column
+from infra.table import Table as Table
 
 EVENT_TYPES = (
     "impression",
@@ -226,54 +157,6 @@ RECOMMENDATIONS = Table(
     "One row per user and placement",
 )
 
-SERVED = Table(
-    "served",
-    """
-    request_id STRING NOT NULL COMMENT 'of the answer; events bring it back',
-    served_at TIMESTAMP NOT NULL COMMENT 'UTC',
-    process STRING NOT NULL COMMENT 'the worker that answered',
-    sequence BIGINT NOT NULL COMMENT 'its answers are numbered from 1: a missing number is a gap',
-    placement STRING NOT NULL COMMENT 'where on the page',
-    version STRING NOT NULL COMMENT 'the published version that answered',
-    item_ids ARRAY<STRING> NOT NULL COMMENT 'as answered, best first',
-    sources ARRAY<STRING> NOT NULL COMMENT 'where each item came from',
-    asked INT NOT NULL COMMENT 'items that were wanted; 0: not known',
-    user_key STRING COMMENT 'see events',
-    visitor_key STRING COMMENT 'see events',
-    market STRING COMMENT 'that was asked for',
-    category STRING COMMENT 'that was asked for',
-    test STRING COMMENT 'the name of the A/B test that the answer is part of',
-    phase INT COMMENT 'of the test, from 1',
-    arm STRING COMMENT 'control or treatment'
-    """,
-    "One row per answer of the server, however often its line landed",
-    "batch=served_log-N",
-)
-
-TEST_UNITS = Table(
-    "test_units",
-    """
-    unit_key STRING NOT NULL COMMENT 'the user_key or visitor_key, as the test says',
-    arm STRING NOT NULL COMMENT 'control or treatment: of the first answer',
-    arms INT NOT NULL COMMENT 'arms it was answered by; more than one is a fault',
-    first_exposed TIMESTAMP NOT NULL COMMENT 'UTC, of its first answer in this phase',
-    is_mature BOOLEAN NOT NULL COMMENT 'all days it is watched for are over and complete',
-    requests BIGINT NOT NULL COMMENT 'answers in the placements of the test, while it is watched',
-    impressions BIGINT NOT NULL COMMENT 'items of these answers that were seen',
-    clicks BIGINT NOT NULL COMMENT 'those of them that were clicked',
-    orders BIGINT NOT NULL COMMENT 'all its orders while it is watched, recommended or not',
-    units BIGINT NOT NULL COMMENT 'pieces bought',
-    gross_revenue DOUBLE NOT NULL COMMENT 'of these pieces, in the currency of the shop',
-    returned_revenue DOUBLE NOT NULL COMMENT 'of the pieces sent back',
-    orders_before BIGINT NOT NULL COMMENT 'the same of the 28 days before its first exposure',
-    units_before BIGINT NOT NULL COMMENT 'see orders_before',
-    gross_revenue_before DOUBLE NOT NULL COMMENT 'see orders_before',
-    returned_revenue_before DOUBLE NOT NULL COMMENT 'see orders_before'
-    """,
-    "One row per exposed unit of a phase of an A/B test, zeros included",
-    "test=NUMBER-PHASE",
-)
-
 TABLES = (
     EVENTS,
     QUARANTINE,
@@ -284,4 +167,5 @@ TABLES = (
     STEPS,
     RECOMMENDATIONS,
     SERVED,
+    *MARTS,
 )

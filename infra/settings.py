@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     most_events_per_day: int = Field(
         1000, ge=1, description="Beyond this a user is a crawler, and left out of the data."
     )
+    attribution_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24,
+        description="Hours after a click in which carts and purchases are credited to its list.",
+    )
     half_life_days: float = Field(30.0, gt=0, description="Age at which an event counts half.")
     placements: Path = Field(
         Path("models/placements.yaml"),

@@ -25,6 +25,7 @@ _LONGEST = 64  # letters of an example's value: ids fit, texts do not
 _KINDS = {
     "STRING": "string",
     "TIMESTAMP": "timestamp",
+    "DATE": "date32[day]",
     "INT": "int32",
     "BIGINT": "int64",
     "DOUBLE": "double",
@@ -33,6 +34,8 @@ _KINDS = {
     "BINARY": "binary",
     "ARRAY<STRING>": "list<string>",
     "ARRAY<FLOAT>": "list<float>",
+    "MAP<STRING,DOUBLE>": "map<string, double>",
+    "MAP<STRING,BIGINT>": "map<string, int64>",
 }
 
 

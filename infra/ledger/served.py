@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.mart_schemas import SERVED
 from infra.places import INDEX
-from infra.schemas import SERVED
 from infra.storage import Storage
 from infra.stores.copies import CopiedFolder
 from infra.stores.object_store import MANIFEST

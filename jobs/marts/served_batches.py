@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 
 from infra.lake import batch_key
 from infra.ledger.served import SOURCE, Manifests, served_manifests
+from infra.mart_schemas import SERVED
 from infra.places import LANDED_SERVED
-from infra.schemas import QUARANTINE, SERVED, Table
+from infra.schemas import QUARANTINE, Table
 from infra.settings import Settings
 from infra.spark import session as spark_session
 from infra.spark.kept_rows import drop_kept, keep

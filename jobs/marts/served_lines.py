@@ -7,7 +7,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from infra.schemas import SERVED, Reason
+from infra.mart_schemas import SERVED
+from infra.schemas import Reason
 
 REASON, RAW, FILE = "reason", "raw", "file"
 _CORRUPT = "_corrupt"

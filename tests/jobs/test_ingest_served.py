@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from infra.errors import StorageError
 from infra.ledger.served import DayOfLog, days_of_log, served_manifests
-from infra.schemas import SERVED
+from infra.mart_schemas import SERVED
 from infra.storage import Storage
 from jobs import ingest_served
 from jobs.marts.served_batches import portions

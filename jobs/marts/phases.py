@@ -1,0 +1,97 @@
+"""Builds `test_units`: of each phase of an A/B test whose units may still change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from infra.ledger.ab_tests import KnownTests
+from infra.mart_schemas import EXPOSURES, PERSON_DAYS, SALES, TEST_UNITS
+from infra.records.marts import build_of
+from infra.spark.kept_rows import keep
+from jobs.marts.batched import Batched
+from jobs.marts.layout import Build
+from jobs.marts.people import crawlers_of, without_crawlers
+from jobs.marts.units import (
+    BEFORE_DAYS,
+    PhaseOfTest,
+    Sources,
+    facts_of,
+    main_currency,
+    phases_of,
+    units_of,
+)
+
+
+def build_units(
+    build: Build, batched: Batched, tests: KnownTests, changed: Collection[date], until: datetime
+) -> None:
+    """Write the units of every phase that is new, not yet mature, or touched by other days."""
+    frames: dict[str, DataFrame] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    for state in tests.tests.values():
+        for phase in phases_of(state):
+            if not _may_change(build, phase, changed):
+                continue
+            made = _units(build, batched, phase, until)
+            if made is not None:
+                frames[phase.of], facts[phase.of] = made
+    if frames:
+        rows = reduce(DataFrame.unionByName, frames.values())
+        build.write(TEST_UNITS, rows, frames, ("unit_key",), tests=facts)
+
+
+def _may_change(build: Build, phase: PhaseOfTest, changed: Collection[date]) -> bool:
+    before = build.partitions.get(TEST_UNITS.name, {}).get(phase.of)
+    if before is None:
+        return True
+    noted = build.storage.lake.manifest(TEST_UNITS.name, build_of(before))["tests"][phase.of]
+    first, last = (date.fromisoformat(noted[end]) for end in ("first_day", "last_day"))
+    return not noted["is_final"] or any(first <= day <= last for day in changed)
+
+
+def _units(
+    build: Build, batched: Batched, phase: PhaseOfTest, until: datetime
+) -> tuple[DataFrame, dict[str, Any]] | None:
+    """Return the units of a phase and the facts beside them; None before its first answer."""
+    since = phase.since.date()
+    served = {day for day in _days(build, EXPOSURES.name) if day >= since}
+    if not served:
+        return None
+    seen = {day for day in _days(build, PERSON_DAYS.name) if day >= since}
+    crawlers = crawlers_of(build.read(PERSON_DAYS, seen))
+    every = without_crawlers(batched.answers(served), crawlers, "served_at")
+    answers = every.transform(_of_phase, phase)
+    first = since - timedelta(days=BEFORE_DAYS)
+    sales = build.read(SALES, [day for day in _days(build, SALES.name) if day >= first])
+    exposures = build.read(EXPOSURES, served).transform(_of_phase, phase)
+    currency = main_currency(sales)
+    sources = Sources(answers, exposures, sales, crawlers)
+    units = keep(units_of(phase, sources, until, currency))
+    count = units.agg(F.count("*"), F.count_if("is_mature"), F.max("first_exposed")).collect()[0]
+    if not count[0]:
+        return None
+    last = count[2].date() + timedelta(days=phase.mature_days)
+    noted = {
+        "units": count[0],
+        "is_final": count[0] == count[1] and until.date() > last,
+        "first_day": first.isoformat(),
+        "last_day": last.isoformat(),
+        "known_until": until,
+        "currency": currency,
+        **facts_of(answers),
+    }
+    return units, noted
+
+
+def _of_phase(rows: DataFrame, phase: PhaseOfTest) -> DataFrame:
+    return rows.filter((F.col("test") == phase.name) & (F.col("phase") == phase.phase))
+
+
+def _days(build: Build, table: str) -> set[date]:
+    return {date.fromisoformat(name) for name in build.partitions.get(table, {})}
