@@ -1,4 +1,4 @@
-"""What the forms of the DAGs offer: batches that wait, versions to go back to, runs.
+"""What the forms of the DAGs offer: batches that wait, versions to go back to, runs, A/B tests.
 
 Airflow reads a DAG's file every few seconds, and what its form offers with it. So what was found is
 kept in the home for a minute. Whatever goes wrong, a form offers nothing and takes any text.
@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from infra.errors import CatwalkError
+from infra.ledger.ab_tests import read_ab_tests
+from infra.ledger.ab_verdicts import offer_of
 from infra.ledger.batches import read_batches, stopped_batches
 from infra.ledger.live_pointer import history, live
 from infra.ledger.run_records import RunRecords
@@ -62,6 +64,11 @@ def live_placements(storage: Storage) -> tuple[str, ...]:
     """Return the placements of the run that made what is live."""
     pointer = live(storage)
     return tuple(placements_of(storage, pointer.run).placements) if pointer else ()
+
+
+def running_tests(storage: Storage) -> tuple[str, ...]:
+    """Return the running A/B tests, each with its newest verdict; raises `StorageError`."""
+    return tuple(offer_of(storage, state.test.name) for state in read_ab_tests(storage).running())
 
 
 def offered(what: Callable[[Storage], tuple[str, ...]]) -> list[str]:

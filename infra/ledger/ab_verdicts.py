@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from infra.errors import CatwalkError
 from infra.places import AB_TESTS
 from infra.records.ab_verdicts import AbVerdict
 from infra.rules import parse_json
 from infra.storage import Storage
 
 CURE = "Run judge_ab_tests again."
+SHOWN = 12  # letters of the hash of a verdict that a form shows
+NONE_YET = "-"  # in their place, before the first verdict
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.json")
 
 
@@ -53,6 +56,17 @@ def ab_verdicts(storage: Storage, name: str, before: date | None = None) -> Iter
             content = storage.reports.read(key)
             verdict = parse_json(content, AbVerdict, f"The verdict {key}", CURE)
             yield KeptVerdict(verdict, hashlib.sha256(content).hexdigest())
+
+
+def offer_of(storage: Storage, name: str) -> str:
+    """Return a test with its newest verdict, as a form offers it: `NAME HASH: headline`."""
+    try:
+        kept = latest_ab_verdict(storage, name)
+    except CatwalkError as error:
+        return f"{name} {NONE_YET}: {error.fact}"
+    if kept is None:
+        return f"{name} {NONE_YET}: no verdict yet."
+    return f"{name} {kept.sha256[:SHOWN]}: {kept.verdict.headline}"
 
 
 def _key(name: str, day: str) -> str:

@@ -57,7 +57,7 @@ def who_was_live(storage: Storage, moment: datetime, now: datetime) -> list[tupl
             after = record
             continue
         then = then or record
-        if record.version == then.version and record.action == "release":
+        if record.version == then.version and record.is_release:
             released = record
             break
     asked = ("Asked", f"{moment:{FORMAT}}")
@@ -125,7 +125,9 @@ def _facts(then: PublishRecord, released: PublishRecord | None) -> Iterator[tupl
 def _until(after: PublishRecord | None) -> str:
     if after is None:
         return "now: it is live"
-    how = "rolled back" if after.action == "roll_back" else "replaced by a release"
+    how = {"roll_back": "rolled back", "ship": f"by the A/B test {after.ab_test}"}.get(
+        after.action, "replaced by a release"
+    )
     return f"{after.at:{FORMAT}}, {how}: {after.version} by {decided_by(after)}"
 
 

@@ -125,22 +125,16 @@ class VerdictRecord(Strict):
         """The other candidates that a person who is asked may choose: all their limits are met."""
         if self.outcome != "review" or self.chosen is not None:
             return ()
-        return tuple(
-            candidate
-            for candidate in self.candidates
-            if candidate.outcome == "release" and candidate.name != self.candidate
-        )
+        others = (each for each in self.candidates if each.name != self.candidate)
+        return tuple(candidate for candidate in others if candidate.outcome == "release")
 
     @property
     def waiting(self) -> tuple[CandidateVerdict, ...]:
         """The best candidate, if it waits for a person while another goes live; else nothing."""
         if self.outcome != "release" or self.chosen is not None:
             return ()
-        return tuple(
-            candidate
-            for candidate in self.candidates
-            if candidate.name == self.best != self.candidate and candidate.outcome == "review"
-        )
+        best = (each for each in self.candidates if each.name == self.best != self.candidate)
+        return tuple(candidate for candidate in best if candidate.outcome == "review")
 
     @property
     def thresholds(self) -> ThresholdsFile:
@@ -275,7 +269,7 @@ class PublishRecord(Strict):
     In a roll-back, `run` and what follows from it are the version's own, and `asked_in` is the run
     that rolled back. Every pointer repeats for the next which versions may not go live again
     without a person, `withdrawn`, and which runs have rolled back so far, `roll_backs`. `recipe`
-    outlives the files of the version; pointers of an earlier Catwalk have none.
+    outlives the files of the version; earlier pointers have none. `ab_test` shipped its treatment.
     """
 
     run: str
@@ -285,15 +279,21 @@ class PublishRecord(Strict):
     manifest_sha256: str
     candidate: str
     previous: str | None = None
-    action: Literal["release", "roll_back"] = "release"
+    action: Literal["release", "roll_back", "ship"] = "release"
     arrays_sha256: str = ""
     data: LearntFrom | None = None
     recipe: LiveRecipe | None = None
     thresholds: ThresholdsFile | None = None
     decided: Approval | None = None
     asked_in: str = ""
+    ab_test: str = ""
     withdrawn: tuple[Withdrawn, ...] = ()
     roll_backs: tuple[str, ...] = ()
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it went forward: released, or shipped."""
+        return self.action != "roll_back"
 
     def counts(self) -> dict[str, Any]:
         """Return what Airflow shows of it."""

@@ -171,7 +171,7 @@ def _marks(runs: Sequence[RunSummary], now: Standing) -> Iterator[Mark]:
         if run.ending == "stopped":
             yield Mark("stopped", across(place, len(runs)), f"{run_title(run.run)}: {run.word}")
     for pointer in now.pointers:
-        if pointer.action == "release" and pointer.run in places:
+        if pointer.is_release and pointer.run in places:
             x = across(places[pointer.run], len(runs))
             yield Mark("released", x, f"{pointer.version} went live")
     for left in (left for each in now.left.values() for left in each):

@@ -59,7 +59,7 @@ class Standing:
                 pointer
                 for pointer in self.pointers
                 if self.live and pointer.version == self.live.version
-                if pointer.action == "release"
+                if pointer.is_release
             ),
             None,
         )

@@ -50,9 +50,7 @@ def _wanted(storage: Storage, then: datetime) -> Iterator[PublishRecord]:
             before = pointer
             break
         since.append(pointer)
-    approved = [
-        pointer for pointer in since if pointer.action == "release" and pointer.decided is not None
-    ]
+    approved = [pointer for pointer in since if pointer.is_release and pointer.decided is not None]
     if before is not None:
         yield before
     yield from approved[:1]

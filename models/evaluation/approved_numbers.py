@@ -28,7 +28,7 @@ def approved_scores(storage: Storage) -> tuple[Score, ...]:
             (
                 pointer
                 for pointer in not_rolled_back(storage)
-                if pointer.action == "release" and pointer.decided is not None
+                if pointer.is_release and pointer.decided is not None
             ),
             None,
         )

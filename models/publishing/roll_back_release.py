@@ -58,7 +58,7 @@ def roll_back_release(
     wanted = _wanted(storage, version, now)
     target, later = _target_and_later(storage, wanted)
     left: list[PublishRecord | Withdrawn] = [*later, *_withdrawn_before(storage, now)]
-    _require_good(storage, target)
+    require_good(storage, target)
     decided = Approval(by=by, at=datetime.now(UTC), why=why.strip())
     return _point(storage, _moved_back(now, target, left, decided, asked_in))
 
@@ -125,16 +125,23 @@ def _target_and_later(storage: Storage, wanted: str) -> tuple[PublishRecord, lis
     for record in history(storage):
         if record.version == wanted:
             target = target or record
-            if record.action == "release":
+            if record.is_release:
                 break
-        elif record.action == "release":
+        elif record.is_release:
             later.append(record)
     if target is None:
         raise InputError(f"The version '{wanted}' was never live.", CURE)
     return target, later
 
 
-def _require_good(storage: Storage, target: PublishRecord) -> None:
+def require_good(storage: Storage, target: PublishRecord) -> None:
+    """Refuse a version that is gone, is not what its pointer says, or does not answer.
+
+    Raises
+    ------
+    BundleError, PublishError
+        Why, in one sentence.
+    """
     name = f"Version {target.version}"
     if is_retired(storage, target.version):  # after what is live was read
         raise PublishError(f"{name} was deleted, or is being deleted.", CURE)
@@ -154,7 +161,7 @@ def _require_good(storage: Storage, target: PublishRecord) -> None:
 
 def _withdrawn_before(storage: Storage, now: PublishRecord) -> list[Withdrawn]:
     """Return what is live if it was withdrawn until a roll-back put it there: it will be again."""
-    if now.action == "release":
+    if now.is_release:
         return []
     before = next((record for record in history(storage) if record.number < now.number), now)
     return [out for out in before.withdrawn if out.version == now.version]
