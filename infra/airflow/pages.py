@@ -7,22 +7,21 @@ login cookie of Airflow can be read by scripts.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
-from starlette.exceptions import HTTPException as AnyHTTPException
+from fastapi.responses import RedirectResponse
 
+from infra.airflow.business_pages import add_business_pages
 from infra.airflow.choices import waiting_batches
-from infra.airflow.report_links import BASE, DAG, EXPERIMENT_DAG, RELEASE_DAG, ROLL_BACK_DAG
+from infra.airflow.html_answers import answer_errors, html, message
+from infra.airflow.report_links import DAG, EXPERIMENT_DAG, RELEASE_DAG, ROLL_BACK_DAG
 from infra.airflow.run_states import retraining_of, runs_over
-from infra.errors import CatwalkError, StorageError
+from infra.errors import StorageError
 from infra.lake import run_key
 from infra.ledger.questions import waiting_question
 from infra.ledger.record_files import RecordFiles
@@ -46,40 +45,26 @@ from infra.report.quality import (
 from infra.report.runs import Top, find_runs, is_run, render_runs
 from infra.report.snapshot import take_snapshot
 from infra.report.standing import Standing, left_text, roll_back_words, standing
-from infra.report.templates import Frame, Link, fill
 from infra.settings import load_settings
 from infra.storage import Storage
 
-LINKS = (
-    Link("All reports", "/"),
-    Link("Quality over time", "/quality"),
-    Link("Decisions", "/decisions"),
-    Link("Overrides", "/overrides"),
-)
 REPORTING = (DAG, RELEASE_DAG, EXPERIMENT_DAG, ROLL_BACK_DAG)
-REFUSALS = {
-    401: ("Please log in", "Log in to Airflow, then open this page again."),
-    403: ("Not for you", "Your user may not read this DAG. Ask whoever runs this Airflow."),
-    404: ("No such report", "No run of this name has left a record."),
-}
-UNKNOWN = ("This address is not understood", "Go back to all reports.")
-Page = Callable[[Frame], str]
 
 
 def make_app(storage: Storage | None = None) -> FastAPI:
     """Build the pages; each, also one added later, first checks who is logged in."""
     may_read = Depends(requires_access_dag("GET", param_dag_id=DAG))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[may_read])
-    pages = _Pages(storage or Storage(load_settings()))
+    storage = storage or Storage(load_settings())
+    pages = _Pages(storage)
     app.get("/")(pages.runs)
     app.get("/quality")(pages.quality)
     app.get("/decisions")(pages.decisions)
     app.get("/overrides")(pages.overrides)
     app.get("/runs/{run}")(pages.run)
     app.get("/dags/{dag_id}/runs/{run_id:path}")(pages.tab)
-    app.add_exception_handler(AnyHTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _refused)
-    app.add_exception_handler(CatwalkError, _failed)
+    add_business_pages(app, storage)
+    answer_errors(app)
     return app
 
 
@@ -102,7 +87,7 @@ class _Pages:
         died = [run for run, state in over.items() if state == "failed"]
         page = find_runs(self._reports, verdict, after, over, died)
         top = self._top(over, whole=not (after or verdict))
-        return _html(request, lambda frame: render_runs(page, frame, verdict, after, top))
+        return html(request, lambda frame: render_runs(page, frame, verdict, after, top))
 
     def _top(self, over: Mapping[str, str], *, whole: bool) -> Top:
         """Return what stands on top of the first page; on the others, what waits for a person."""
@@ -125,7 +110,7 @@ class _Pages:
         """Show what the last runs have measured."""
         runs = recent_runs(self._reports, runs_over(), SHOWN)
         page = quality_page(runs, standing(self._storage), metric)
-        return _html(request, lambda frame: render_quality(page, frame))
+        return html(request, lambda frame: render_quality(page, frame))
 
     def decisions(
         self,
@@ -136,12 +121,12 @@ class _Pages:
         """Show who decided what, and what was live at a time one may ask for."""
         page = find_decisions(self._storage, at.strip(), before)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if page.mistake else HTTPStatus.OK
-        return _html(request, lambda frame: render_decisions(page, frame), status, form="'self'")
+        return html(request, lambda frame: render_decisions(page, frame), status, form="'self'")
 
     def overrides(self, request: Request) -> Response:
         """Show what curators pin, boost and block, and since when."""
         page = find_overrides(self._storage, datetime.now(UTC))
-        return _html(request, lambda frame: render_overrides(page, frame))
+        return html(request, lambda frame: render_overrides(page, frame))
 
     def run(self, request: Request, run: str) -> Response:
         """Show the report of a run that has left a record, or ended without one."""
@@ -157,8 +142,8 @@ class _Pages:
         if dag_id in (EXPERIMENT_DAG, ROLL_BACK_DAG):
             return self._of_other(request, dag_id, run)
         if dag_id not in (DAG, RELEASE_DAG):
-            message = ("No report", f"Only runs of {', '.join(REPORTING)} leave a report.")
-            return _html(request, _message(*message))
+            only = f"Only runs of {', '.join(REPORTING)} leave a report."
+            return html(request, message("No report", only))
         if not is_run(run):
             raise HTTPException(404)
         return self._report(request, run)
@@ -166,13 +151,13 @@ class _Pages:
     def _of_other(self, request: Request, dag_id: str, run: str) -> Response:
         """Show what an experiment found, or what a roll-back moved."""
         if dag_id == ROLL_BACK_DAG:
-            return _html(request, _message(*roll_back_words(standing(self._storage), run)))
+            return html(request, message(*roll_back_words(standing(self._storage), run)))
         files = RecordFiles(self._reports, f"{EXPERIMENTS}/{run.removeprefix('run=')}")
         record = files.read(COMPARISON, ExperimentRecord) if is_run(run) else None
         if record is None:
-            message = ("Nothing compared yet", "compare_variants, the last task, writes this page.")
-            return _html(request, _message(*message))
-        return _html(request, lambda frame: render_experiment(record, frame))
+            yet = "compare_variants, the last task, writes this page."
+            return html(request, message("Nothing compared yet", yet))
+        return html(request, lambda frame: render_experiment(record, frame))
 
     def _in_mlflow(self, files: RecordFiles) -> tuple[tuple[str, str], ...]:
         """Return the pages that MLflow has of a run's models; none where it was not tracked."""
@@ -191,37 +176,4 @@ class _Pages:
         earlier = earlier_runs(self._reports, run)
         left = standing(self._storage).left.get(run, ())
         around = Around(tuple(map(left_text, left)), self._in_mlflow(files))
-        return _html(request, lambda frame: render(snapshot, earlier, frame, around))
-
-
-def _html(request: Request, page: Page, status: int = 200, form: str = "'none'") -> HTMLResponse:
-    """Answer with a page under a policy that lets nothing in but the page's own styles.
-
-    `form` is where a form of the page may be sent.
-    """
-    nonce = secrets.token_urlsafe(16)
-    headers = {
-        "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"script-src 'none'; base-uri 'none'; form-action {form}; "
-        "frame-ancestors 'self'",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-        "Cache-Control": "no-store",
-    }
-    base = str(request.scope.get("root_path", ""))
-    frame = Frame(base, nonce, LINKS, base.removesuffix(BASE))
-    return HTMLResponse(page(frame), status, headers)
-
-
-def _message(heading: str, sentence: str) -> Page:
-    return lambda frame: fill("message.html", frame, heading=heading, sentence=sentence)
-
-
-def _refused(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, AnyHTTPException) else 422
-    return _html(request, _message(*REFUSALS.get(status, UNKNOWN)), status)
-
-
-def _failed(request: Request, error: Exception) -> Response:
-    fact = error.fact if isinstance(error, CatwalkError) else ""
-    return _html(request, _message("The reports cannot be read", fact), 503)
+        return html(request, lambda frame: render(snapshot, earlier, frame, around))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from infra.errors import InputError, StorageError
@@ -56,6 +56,16 @@ class TestState:
     def phase_since(self) -> datetime:
         """When that phase began."""
         return self.changes[-1].at if self.changes else self.test.at
+
+    @property
+    def exposed_until(self) -> datetime:
+        """From when on newly exposed units do not count."""
+        return self.phase_since + timedelta(days=self.test.days)
+
+    @property
+    def horizon(self) -> datetime:
+        """When all units of that phase have been watched for as long as planned."""
+        return self.exposed_until + timedelta(days=self.test.mature_days)
 
     @property
     def ended(self) -> AbDecision | None:

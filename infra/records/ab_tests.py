@@ -20,6 +20,13 @@ Bucket = Annotated[int, Field(ge=0, le=BUCKETS)]
 Range = tuple[Bucket, Bucket]  # from the first on, and before the second
 Metric = Literal["conversion", "revenue", "orders", "units", "ctr"]  # more is better
 Decided = Literal["ship", "keep", "go on"]
+METRIC_NAMES: dict[Metric, str] = {
+    "conversion": "the share of customers who buy",
+    "revenue": "revenue per customer",
+    "orders": "the number of orders per customer",
+    "units": "the number of pieces per customer",
+    "ctr": "the share of seen items that are clicked",
+}
 
 
 class Phase(Strict):

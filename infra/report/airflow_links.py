@@ -8,6 +8,7 @@ from infra.records.release import ApprovalRecord
 
 RELEASE_DAG, ASKS = "release_candidate", "approve_release"
 RESOLVE = "/dags/resolve_batch"
+START_AB_TEST, DECIDE_AB_TEST = "/dags/start_ab_test", "/dags/decide_ab_test"
 
 
 def answer_link(record: ApprovalRecord) -> str:

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from infra.records.ab_tests import AbTest
+from infra.records.ab_tests import METRIC_NAMES, AbTest
 from infra.records.ab_verdicts import AbVerdict, MetricVerdict
-
-NAMES = {
-    "conversion": "the share of customers who buy",
-    "revenue": "revenue per customer",
-    "orders": "the number of orders per customer",
-    "units": "the number of pieces per customer",
-    "ctr": "the share of seen items that are clicked",
-}
 
 
 def headline(verdict: AbVerdict, test: AbTest) -> str:
@@ -51,7 +43,7 @@ def difference_of(metric: MetricVerdict) -> str:
     ...     low=0.011, high=0.07, harm_high=None, finding="better"))
     'the share of customers who buy is 4.0% higher (between 1.1% higher and 7.0% higher)'
     """
-    name = NAMES[metric.metric]
+    name = METRIC_NAMES[metric.metric]
     if metric.relative is None or metric.low is None or metric.high is None:
         return f"{name} cannot be compared: too few have bought or clicked"
     between = f"between {_share(metric.low)} and {_share(metric.high)}"
@@ -72,7 +64,7 @@ def _lost(verdict: AbVerdict, finding: str) -> str:
 def _open(verdict: AbVerdict) -> str:
     """Name the guardrails of which nobody can say that they hold."""
     unsure = [
-        f" Perhaps {NAMES[metric.metric]} fell by more than the {metric.margin:.1%} that may be."
+        f" Perhaps {METRIC_NAMES[metric.metric]} fell by more than the {metric.margin:.1%} allowed."
         for metric in verdict.metrics
         if metric.role == "guardrail" and metric.finding == "cannot tell"
     ]

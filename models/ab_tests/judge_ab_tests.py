@@ -18,7 +18,7 @@ from infra.rules import describe
 from infra.schemas import TEST_UNITS
 from infra.storage import Storage
 from models.ab_tests.unit_totals import read_units, units_key
-from models.ab_tests.verdict import exposed_until, judge_ab_test
+from models.ab_tests.verdict import judge_ab_test
 
 JUDGE = "judge_ab_tests"
 
@@ -61,7 +61,7 @@ def judge_ab_tests(storage: Storage, as_of: datetime) -> Judged:
 
 def _judged(storage: Storage, state: TestState, as_of: datetime) -> AbVerdict:
     partition = units_key(state)
-    totals = read_units(storage, partition, exposed_until(state))
+    totals = read_units(storage, partition, state.exposed_until)
     return judge_ab_test(state, totals, _health(storage, partition), as_of)
 
 

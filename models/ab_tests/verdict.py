@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from infra.ledger.ab_tests import TestState
@@ -18,16 +18,6 @@ from models.ab_tests.unit_totals import ARMS, MEASURES, UnitTotals
 Role = Literal["primary", "guardrail", "shown"]
 
 
-def horizon_of(state: TestState) -> datetime:
-    """Return when all units of the current phase have been watched for as long as planned."""
-    return exposed_until(state) + timedelta(days=state.test.mature_days)
-
-
-def exposed_until(state: TestState) -> datetime:
-    """Return from when on newly exposed units do not count."""
-    return state.phase_since + timedelta(days=state.test.days)
-
-
 def judge_ab_test(
     state: TestState, totals: UnitTotals, health: TestHealth, as_of: datetime
 ) -> AbVerdict:
@@ -39,7 +29,7 @@ def judge_ab_test(
     worse or a guardrail surely below. A horizon whose last days are not complete is not reached.
     """
     checks = check_health(state, totals, health)
-    over = as_of >= horizon_of(state) and not _immature(totals)
+    over = as_of >= state.horizon and not _immature(totals)
     metrics = tuple(_metrics(state, totals, over))
     outcome = _outcome(metrics, checks, over)
     verdict = AbVerdict(
@@ -49,7 +39,7 @@ def judge_ab_test(
         day=as_of.date(),
         as_of=as_of,
         written_at=totals.written_at,
-        horizon=horizon_of(state),
+        horizon=state.horizon,
         outcome=outcome,
         headline="",
         units={arm: totals.exposed[arm].n for arm in ARMS},

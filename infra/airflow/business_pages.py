@@ -1,0 +1,43 @@
+"""The pages about customers: A/B tests. A page is made from records when somebody looks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import FastAPI, Query, Request, Response
+
+from infra.airflow.html_answers import csv_file, html, message
+from infra.report.ab_test import ab_test_csv, find_ab_test, render_ab_test
+from infra.report.ab_tests import find_ab_tests, render_ab_tests
+from infra.storage import Storage
+
+Format = Annotated[Literal["html", "csv"], Query(alias="format")]
+
+
+def add_business_pages(app: FastAPI, storage: Storage) -> None:
+    """Add the pages to an application that checks who is logged in."""
+    pages = _BusinessPages(storage)
+    app.get("/ab-tests")(pages.ab_tests)
+    app.get("/ab-tests/{name}")(pages.ab_test)
+
+
+class _BusinessPages:
+    """The pages, a method for each."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def ab_tests(self, request: Request) -> Response:
+        """Show all A/B tests."""
+        page = find_ab_tests(self._storage, datetime.now(UTC))
+        return html(request, lambda frame: render_ab_tests(page, frame))
+
+    def ab_test(self, request: Request, name: str, as_file: Format = "html") -> Response:
+        """Show what is known of a test, or give its numbers by day."""
+        page = find_ab_test(self._storage, name, datetime.now(UTC))
+        if page is None:
+            return html(request, message("No such A/B test", "The page A/B tests lists all."), 404)
+        if as_file == "csv":
+            return csv_file(f"ab-test-{page.test.name}", ab_test_csv(page))
+        return html(request, lambda frame: render_ab_test(page, frame))
