@@ -27,6 +27,7 @@ from infra.shop_home import open_home
 from infra.storage import Storage
 from models.candidates import candidates_of
 from models.evaluation.values import UserValues, load_values
+from models.release.ab_tested import binding_then
 from models.release.columns import NAME as COLUMNS
 from models.release.judge_release import NOBODY
 from models.release.judging import judge
@@ -103,9 +104,8 @@ def replay(storage: Storage, run: str, rules: ReleaseRules) -> Replay:
         baselines = frozenset(
             candidate.name for candidate in candidates_of(storage, run) if candidate.baseline
         )
-        ruling = judge(
-            evaluation, _values(storage, evaluation), rules, _columns(verdict), baselines
-        )
+        values, tested = _values(storage, evaluation), binding_then(verdict)
+        ruling = judge(evaluation, values, rules, _columns(verdict), baselines, tested)
     except CatwalkError as error:
         return replace(before, error=error.fact)
     reasons = tuple(

@@ -19,6 +19,7 @@ from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import candidates_of
 from models.evaluation.values import load_values
+from models.release.ab_tested import ab_tested
 from models.release.columns import columns_of, columns_of_version, judge_columns
 from models.release.judging import judge
 from models.release.thresholds import parse_thresholds
@@ -64,7 +65,8 @@ def _verdict(storage: Storage, run: str) -> VerdictRecord:
     baselines = frozenset(
         candidate.name for candidate in candidates_of(storage, run) if candidate.baseline
     )
-    ruling = judge(evaluation, load_values(storage, evaluation), rules, held, baselines)
+    values, tested = load_values(storage, evaluation), ab_tested(storage)
+    ruling = judge(evaluation, values, rules, held, baselines, tested)
     return VerdictRecord(
         run=run,
         at=datetime.now(UTC),

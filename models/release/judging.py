@@ -1,8 +1,9 @@
 """Judges a run by its candidates: a pure function of the evaluation, its values and the rules.
 
-The run is judged by its best candidate by quality. A rejected one leaves its place to the next
-best; one that needs a person makes the whole run need a person, who may choose another one that
-meets every limit. What is doubtful about the run as a whole needs a person whoever is best.
+The run is judged by the candidate that was shipped after an A/B test, else by the best by quality.
+A rejected one leaves its place to the next best; one that needs a person makes the whole run need a
+person, who may choose another one that meets every limit. What is doubtful about the run as a whole
+needs a person whoever is best.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from infra.report.units import unit_of, written
 from models.evaluation.compare import CHAMPION
 from models.evaluation.values import UserValues
 from models.metrics.confidence import least_drop
+from models.release.ab_tested import NOTHING_BINDS, Binding
 from models.release.contest import Contest
 from models.release.judgements import CUT_SHORT, NOT_SCORED, Subject
 from models.release.limits import hold_to_limits, jumps, poor_live
@@ -105,6 +107,7 @@ def judge(
     rules: ReleaseRules,
     held: tuple[Judgement, ...] = (),
     baselines: frozenset[str] = frozenset(),
+    tested: Binding = NOTHING_BINDS,
 ) -> Ruling:
     """Judge every candidate that is no baseline, and decide which one goes on, and how.
 
@@ -116,6 +119,8 @@ def judge(
         Further doubts about the run as a whole: about the columns of its tables.
     baselines : frozenset of str
         Names of baselines, where the record is too old to say which they are.
+    tested : Binding
+        What was decided on A/B tests.
 
     Raises
     ------
@@ -126,10 +131,8 @@ def judge(
     if not contest.releasable:
         raise ReleaseError(f"{evaluation.run} scored no releasable candidate.", "Evaluate again.")
     ranked = sorted(contest.releasable, key=contest.quality, reverse=True)
-    candidates = tuple(_judged(score, contest, rules) for score in ranked)
-    best = next(
-        (candidate for candidate in candidates if candidate.outcome != "reject"), candidates[0]
-    )
+    candidates = tuple(tested.hold(_judged(score, contest, rules)) for score in ranked)
+    best = tested.best_of(candidates)
     doubts = (*_doubts(contest, rules), *held)
     leaks = [leak for score in ranked for leak in _leaks(score, contest, rules)]
     sure = all(leak.approved for leak in leaks) and all(doubt.passed for doubt in doubts)
@@ -146,6 +149,7 @@ def judge(
         candidates=candidates,
         best=best.name,
         notes=(
+            *tested.notes(best, candidates, evaluation.judged_by),
             *_notes(goes_on, best, contest),
             *(leak.seen for leak in others if leak.approved),
         ),
