@@ -16,6 +16,7 @@ from infra.report.templates import Frame, Link, fill
 
 LINKS = (
     Link("All reports", "/"),
+    Link("Business", "/business"),
     Link("A/B tests", "/ab-tests"),
     Link("Quality over time", "/quality"),
     Link("Decisions", "/decisions"),
