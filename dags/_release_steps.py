@@ -8,12 +8,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from infra.airflow.defaults import Counts, Owner, Run, step, step_of
 from infra.airflow.other_runs import begin_anew
 from infra.airflow.report_links import DAG, RELEASE_DAG
+from infra.airflow.spark_pool import SPARK_POOL
 from infra.ledger.run_records import RunRecords
 
 ENGINEERING, SCIENCE, PRODUCT = Owner.DATA_ENGINEERING, Owner.DATA_SCIENCE, Owner.PRODUCT
 
 
-@step(ENGINEERING)
+@step(ENGINEERING, pool=SPARK_POOL)
 def recommend_users(run: Run, winner: Counts) -> Counts:
     """List the winner's recommendations for every user."""
     from infra.spark.submit import submit

@@ -31,10 +31,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from dags._release_steps import bundle_of_winner, end_question, make_live
+from infra.airflow.assets import EVENTS_ACCEPTED
 from infra.airflow.defaults import Counts, Owner, Run, Tag, step, step_of, task_defaults
 from infra.airflow.notify import ReportNotifier
 from infra.airflow.other_runs import trigger
 from infra.airflow.report_links import RELEASE_DAG, report_address
+from infra.airflow.spark_pool import SPARK_POOL
 from infra.settings import load_settings
 
 SETTINGS = load_settings()
@@ -43,7 +45,7 @@ TOLD = [ReportNotifier()]
 ONE_IS_TRAINED = "all_done_min_one_success"  # the anchor may fail, no candidate
 
 
-@step(ENGINEERING)
+@step(ENGINEERING, pool=SPARK_POOL)
 def ingest_events(run: Run) -> Counts:
     """Read what landed."""
     from infra.leftovers import remove_leftovers
@@ -56,7 +58,7 @@ def ingest_events(run: Run) -> Counts:
     return books.counts(run.storage, run.key)
 
 
-@step(ENGINEERING)
+@step(ENGINEERING, outlets=[EVENTS_ACCEPTED])
 def gate_events(run: Run) -> Counts:
     """Check every new batch, as of the time of the run."""
     from expectations.events import gate_events
@@ -64,7 +66,7 @@ def gate_events(run: Run) -> Counts:
     return gate_events(run.storage, run.key, run.as_of).counts()
 
 
-@step(ENGINEERING)
+@step(ENGINEERING, pool=SPARK_POOL)
 def build_interactions(run: Run) -> Counts:
     """Weigh the accepted events, as of the time of the run."""
     from infra.spark.submit import submit

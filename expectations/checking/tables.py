@@ -178,6 +178,8 @@ def _kind(type_: DataType) -> str:
 
     if types.is_timestamp(type_):
         return "timestamp"
+    if types.is_map(type_):
+        return f"map<{type_.key_type}, {type_.item_type}>"
     return f"list<{type_.value_type}>" if types.is_list(type_) else str(type_)
 
 

@@ -43,6 +43,7 @@ class Tag(StrEnum):
     RELEASE = "release"
     EXPERIMENT = "experiment"
     SERVING = "serving"
+    BUSINESS = "business"
 
 
 def task_defaults(settings: Settings) -> dict[str, Any]:

@@ -41,6 +41,17 @@ def served_manifests(storage: Storage) -> dict[str, dict[str, Any]]:
     return dict(sorted(named.items()))
 
 
+def counts(storage: Storage, run: str) -> dict[str, Any]:
+    """Return what a run read of the log, and what the log lacks by now."""
+    manifests = served_manifests(storage)
+    own = [manifest for manifest in manifests.values() if manifest["run"] == run]
+    names = ("rows", "repeats")
+    broken = sum(sum(manifest["quarantined"].values()) for manifest in own)
+    missing = sum(day.missing for day in days_of_log(manifests).values())
+    read = {name: sum(manifest[name] for manifest in own) for name in names}
+    return {"batches": len(own), **read, "broken": broken, "missing_in_all": missing}
+
+
 def days_of_log(manifests: Manifests) -> dict[str, DayOfLog]:
     """Return what the log has of each day; a gap at midnight belongs to the later day."""
     answers: dict[str, int] = defaultdict(int)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from pydantic import AwareDatetime, Field
 
@@ -39,6 +40,14 @@ class MartsRecord(Strict):
     def partition(self, table: str, name: str) -> str:
         """Return the folder of a day or a test below its table; raise `KeyError` without one."""
         return partition_of(self.partitions[table][name], name)
+
+    def counts(self) -> dict[str, Any]:
+        """Return what Airflow shows of it: how many days of each table this build made."""
+        made = {
+            table: sum(build == self.number for build in names.values())
+            for table, names in self.partitions.items()
+        }
+        return {"build": self.number, "known_until": self.known_until.isoformat(), **made}
 
 
 def build_of(number: int) -> str:

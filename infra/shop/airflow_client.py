@@ -71,6 +71,17 @@ class AirflowClient:
             raise AirflowError(f"Airflow has no DAG {dag}.", self._import_errors())
         self._call("PATCH", f"/dags/{dag}?update_mask=is_paused", {"is_paused": False})
 
+    def ensure_pool(self, pool: str, slots: int, about: str) -> None:
+        """Make a pool; one that is there stays as it is, also with other slots."""
+        if self.pool_slots(pool) is None:
+            body = {"name": pool, "slots": slots, "description": about, "include_deferred": False}
+            self._call("POST", "/pools", body)
+
+    def pool_slots(self, pool: str) -> int | None:
+        """Return how many slots a pool has; None if there is no such pool."""
+        found = self._call("GET", f"/pools?limit=100&pool_name_pattern={quote(pool, safe='')}")
+        return {each["name"]: int(each["slots"]) for each in found["pools"]}.get(pool)
+
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
         """Start a run and return its id."""
         answer = self._call("POST", f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})

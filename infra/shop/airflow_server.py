@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from infra.airflow.spark_pool import ABOUT, SPARK_POOL, SPARK_SLOTS
 from infra.errors import AirflowError
 from infra.settings import Settings
 from infra.shop.airflow_client import AirflowClient
@@ -108,6 +109,7 @@ class AirflowServer:
         for name, arguments in PARTS.items():
             self.launch(name, _airflow(*arguments))
         self._wait_until_healthy()
+        client_of(self.settings).ensure_pool(SPARK_POOL, SPARK_SLOTS, ABOUT)
 
     def _migrate(self) -> None:
         """Bring the database to this version of Airflow; skipped (8 s) where that was done.

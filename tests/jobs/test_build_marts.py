@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from expectations.marts import gate_marts
+from infra.errors import GateError
 from infra.ledger.marts import built_by, latest, mart, show, units_of_test
+from infra.ledger.run_records import RunRecords
 from infra.ledger.served import days_of_log, served_manifests
 from infra.mart_schemas import MARTS
 from infra.records.marts import MartsRecord
@@ -215,6 +218,17 @@ def test_built_anew_from_the_clean_tables_every_byte_is_the_same(world: World) -
 def test_the_gap_of_the_log_is_counted(world: World) -> None:
     days = days_of_log(served_manifests(world.shop))
     assert [(day.answers, day.missing) for day in days.values()] == [(4, 0), (2, 1)]
+
+
+def test_the_gate_finds_nothing_but_the_gap(world: World) -> None:
+    """A third of the answers of the 21st never arrived, as the world is so small."""
+    with pytest.raises(GateError, match="worst of these days"):
+        gate_marts(world.shop, "run=anew")
+    record = RunRecords(world.shop, "run=anew").load_gate("marts")
+    assert record is not None
+    failed = {check.name for check in record.checks if check.failed}
+    assert failed == {"missing_share", "missing_share_of_a_day"}
+    assert not [check for check in record.checks if check.not_judged]
 
 
 def test_old_folders_stay_for_readers_of_the_build_before_and_go_then(world: World) -> None:
