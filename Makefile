@@ -12,7 +12,7 @@ ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-gate bench-release check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-gate bench-release bench-loop-rates check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench-release: setup ## How often a release is decided rightly: many replayed, w
 	@CATWALK_HOME=$(CURDIR)/var/bench_release $(run) models.benches.releases $(if $(PAIRS),--pairs $(PAIRS)) $(if $(DATA),--data "$(DATA)") \
 		--simulate jobs.simulate_shop:main --ingest jobs.ingest_events:main \
 		--gate expectations.events:gate_events --build jobs.build_interactions:main
+
+bench-loop-rates: $(ready) ## How often A/B tests are judged rightly: 2,000 simulated ones whose truth is known; REPETITIONS=100 for a quick one
+	@$(run) models.benches.loop_rates $(if $(REPETITIONS),--repetitions $(REPETITIONS))
 
 check-release: $(ready) ## Check models/release.yaml and replay it on the last runs; RUNS=20 takes more
 	@$(run) models.release.check_release $(if $(RUNS),--runs $(RUNS))

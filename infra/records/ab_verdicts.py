@@ -16,23 +16,27 @@ ByArm = dict[ArmName, int]
 
 
 class TestHealth(Strict):
-    """What went wrong while a phase was served, by arm, as the manifest of its units says.
+    """What went wrong while a phase was served.
 
     Attributes
     ----------
     answers : dict of str to int
-        Answers of the arm in the served log, in the placements of the test.
+        By arm, its answers in the served log.
     other_versions : dict of str to int
         Those of them that another version than the arm's own gave.
     missing : dict of str to int
-        Answers of the arm that are not in the log, as the sequence numbers say.
+        By arm, answers that are not in the log; empty where nobody can say of which arm they were.
+    in_log, lost : int
+        All answers of these days in the log, whatever they were for, and how many are not in it.
     """
 
     __test__ = False  # no test of pytest
 
     answers: ByArm
     other_versions: ByArm
-    missing: ByArm
+    missing: ByArm = Field(default_factory=dict)
+    in_log: int = 0
+    lost: int = 0
 
 
 class HealthCheck(Strict):
@@ -83,8 +87,8 @@ class AbVerdict(Strict):
         The number of the test and of its phase.
     day, as_of : date, datetime
         When it was judged.
-    written_at : str
-        When the units it counts were written.
+    known_until : str
+        All that happened before it is counted.
     horizon : datetime
         The verdict follows then, and only harm may stop the test before.
     units, mature : dict of str to int
@@ -100,7 +104,7 @@ class AbVerdict(Strict):
     phase: int = Field(ge=1)
     day: date
     as_of: AwareDatetime
-    written_at: str = ""
+    known_until: str = ""
     horizon: AwareDatetime
     outcome: AbOutcome
     headline: str

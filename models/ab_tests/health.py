@@ -67,12 +67,15 @@ def _versions(state: TestState, health: TestHealth) -> HealthCheck:
     return HealthCheck(name="versions", passed=not wrong, sentence=f"{said[0].upper()}{said[1:]}.")
 
 
+def _share(lost: int, present: int) -> float:
+    return lost / (lost + present) if lost else 0.0
+
+
 def _missing(health: TestHealth) -> HealthCheck:
     """Hold the answers that are not in the log to a share, and to equal shares in both arms."""
     missing = [health.missing.get(arm, 0) for arm in ARMS]
     present = [health.answers.get(arm, 0) for arm in ARMS]
-    every = sum(missing) + sum(present)
-    share = sum(missing) / every if every else 0.0
+    share = max(_share(sum(missing), sum(present)), _share(health.lost, health.in_log))
     differs = False
     if sum(missing) and all(m + p for m, p in zip(missing, present, strict=True)) and sum(present):
         chance = chi2_contingency([missing, present], correction=False).pvalue

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-
-from pydantic import ValidationError
 
 from infra.errors import CatwalkError, StorageError
 from infra.ledger import decision_log
 from infra.ledger.ab_tests import TestState, read_ab_tests
 from infra.ledger.ab_verdicts import latest_ab_verdict, save_ab_verdict
 from infra.ledger.decision_log import Decision
+from infra.ledger.marts import latest, units_of_test
+from infra.ledger.served import days_of_log, served_manifests
+from infra.mart_schemas import TEST_UNITS
 from infra.records.ab_verdicts import AbVerdict, TestHealth
-from infra.rules import describe
-from infra.schemas import TEST_UNITS
 from infra.storage import Storage
-from models.ab_tests.unit_totals import read_units, units_key
+from models.ab_tests.unit_totals import ARMS, read_units
 from models.ab_tests.verdict import judge_ab_test
 
 JUDGE = "judge_ab_tests"
@@ -45,9 +44,10 @@ def judge_ab_tests(storage: Storage, as_of: datetime) -> Judged:
         A test cannot be judged; all others are judged before.
     """
     verdicts, waiting, errors = list[AbVerdict](), list[str](), list[CatwalkError]()
-    there = set(storage.lake.partitions(TEST_UNITS.name))
+    build = latest(storage)
+    there = build.partitions.get(TEST_UNITS.name, {}) if build else {}
     for state in read_ab_tests(storage).running():
-        if units_key(state) not in there:
+        if f"{state.test.number}-{state.phase_number}" not in there:
             waiting.append(state.test.name)
             continue
         try:
@@ -60,21 +60,37 @@ def judge_ab_tests(storage: Storage, as_of: datetime) -> Judged:
 
 
 def _judged(storage: Storage, state: TestState, as_of: datetime) -> AbVerdict:
-    partition = units_key(state)
-    totals = read_units(storage, partition, state.exposed_until)
-    return judge_ab_test(state, totals, _health(storage, partition), as_of)
+    units, facts = units_of_test(storage, state.test.number, state.phase_number)
+    totals = read_units(units, state.exposed_until)
+    totals = replace(totals, known_until=str(facts.get("known_until", "")))
+    return judge_ab_test(state, totals, _health(storage, state, facts, as_of), as_of)
 
 
-def _health(storage: Storage, partition: str) -> TestHealth:
-    """Return what the units' writer has counted of the answers; a test without it is not judged."""
-    facts = storage.lake.manifest(TEST_UNITS.name, partition)
-    try:
-        return TestHealth.model_validate({n: facts.get(n) for n in TestHealth.model_fields})
-    except ValidationError as error:
+def _health(
+    storage: Storage, state: TestState, facts: dict[str, Any], as_of: datetime
+) -> TestHealth:
+    """Return how a phase was served; a test of which nobody counted the answers is not judged."""
+    versions: dict[str, dict[str, int]] | None = facts.get("answers_by_version")
+    if versions is None:
         raise StorageError(
-            f"{TEST_UNITS.name}/{partition} does not say how it was served: {describe(error)}",
+            f"The units of '{state.test.name}' do not say which versions answered.",
             "Run measure_business again.",
-        ) from error
+        )
+    own = {"control": state.test.control.version, "treatment": state.test.treatment.version}
+    by_arm = {arm: versions.get(arm, {}) for arm in ARMS}
+    days = days_of_log(served_manifests(storage))
+    first, last = (at.date().isoformat() for at in (state.phase_since, as_of))
+    log = [counted for day, counted in days.items() if first <= day <= last]
+    return TestHealth(
+        answers={arm: sum(counts.values()) for arm, counts in by_arm.items()},
+        other_versions={
+            arm: sum(n for version, n in counts.items() if version != own[arm])
+            for arm, counts in by_arm.items()
+        },
+        missing=facts.get("missing") or {},
+        in_log=sum(counted.answers for counted in log),
+        lost=sum(counted.missing for counted in log),
+    )
 
 
 def _keep(storage: Storage, verdict: AbVerdict) -> AbVerdict:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, t
 
 ALPHA = 0.05
+_MOST_POWER = 700.0
 CAPPED_ABOVE = 0.999  # quantile of the units that are not zero
 Floats = NDArray[np.float64]
 
@@ -126,7 +127,7 @@ class Compared:
         return self._around(math.sqrt(width))
 
     def _around(self, errors: float) -> tuple[float, float]:
-        low, high = ((1 + self.relative) * math.exp(s * errors * self.error) - 1 for s in (-1, 1))
+        low, high = ((1 + self.relative) * _exp(s * errors * self.error) - 1 for s in (-1, 1))
         return low, high
 
 
@@ -162,6 +163,11 @@ def cap_of(values: Floats) -> float:
     if not len(spent):
         return math.inf
     return float(np.quantile(spent, CAPPED_ABOVE, method="lower"))  # of few: the second largest
+
+
+def _exp(power: float) -> float:
+    """Return e to a power; infinite where a number has no room for it: two units, one purchase."""
+    return math.exp(power) if power < _MOST_POWER else math.inf
 
 
 def _ratio(arm: Moments, column: str, by: str) -> tuple[float, Floats]:

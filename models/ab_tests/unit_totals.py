@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.ledger.ab_tests import TestState
 from infra.records.ab_tests import ArmName, Metric
-from infra.schemas import TEST_UNITS
-from infra.storage import Storage
 from models.ab_tests.statistics import Measure, Moments, cap_of, moments_of
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 ARMS: tuple[ArmName, ArmName] = ("control", "treatment")
 MEASURES: dict[Metric, Measure] = {
@@ -49,41 +49,37 @@ class UnitTotals:
         Of those of them whose days are over and complete.
     in_two_arms : int
         Units that were answered by more than one arm.
-    written_at : str
-        When the units were written.
+    known_until : str
+        All that happened before it is counted.
     """
 
     exposed: Totals
     mature: Totals
     in_two_arms: int
-    written_at: str = ""
+    known_until: str = ""
 
 
-def units_key(state: TestState) -> str:
-    """Return the partition of the units of the current phase of a test."""
-    return f"test={state.test.number}-{state.phase_number}"
-
-
-def read_units(storage: Storage, partition: str, until: datetime) -> UnitTotals:
-    """Read a partition twice, in batches: first what revenue is capped at, then the totals.
+def read_units(units: Dataset, until: datetime) -> UnitTotals:
+    """Read units twice, in batches: first what revenue is capped at, then the totals.
 
     Parameters
     ----------
     until : datetime
         Units that are first exposed from then on do not count.
-
-    Raises
-    ------
-    StorageError
-        The partition was never finished.
     """
-    facts = storage.lake.manifest(TEST_UNITS.name, partition)
-    dataset = storage.lake.finished_dataset(TEST_UNITS.name, partition)
 
     def batches() -> Iterator[Columns]:
-        for batch in dataset.to_batches(columns=list(READ), batch_size=ROWS):
+        for batch in units.to_batches(columns=list(READ), batch_size=ROWS):
             yield _counted(batch, until)
 
+    return totals_of(batches)
+
+
+def totals_of(batches: Callable[[], Iterator[Columns]]) -> UnitTotals:
+    """Return the totals of units, whose columns are given twice: `COLUMNS`, arm, arms, is_mature.
+
+    Revenue comes as it is, and is capped here.
+    """
     caps = _caps(batches())
     empty = moments_of(COLUMNS, np.zeros((0, len(COLUMNS))))
     totals: dict[Which, Totals] = {w: dict.fromkeys(ARMS, empty) for w in ("exposed", "mature")}
@@ -95,9 +91,7 @@ def read_units(storage: Storage, partition: str, until: datetime) -> UnitTotals:
             values = _capped(columns, caps[which])
             for arm in ARMS:
                 sums[arm] = sums[arm] + moments_of(COLUMNS, values[rows & (columns["arm"] == arm)])
-    return UnitTotals(
-        **totals, in_two_arms=in_two_arms, written_at=str(facts.get("written_at", ""))
-    )
+    return UnitTotals(totals["exposed"], totals["mature"], in_two_arms)
 
 
 def _counted(batch: Any, until: datetime) -> Columns:

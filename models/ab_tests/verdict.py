@@ -38,7 +38,7 @@ def judge_ab_test(
         phase=state.phase_number,
         day=as_of.date(),
         as_of=as_of,
-        written_at=totals.written_at,
+        known_until=totals.known_until,
         horizon=state.horizon,
         outcome=outcome,
         headline="",

@@ -148,7 +148,7 @@ def test_nothing_ships_without_a_verdict_at_the_horizon(
     if facts == "too early":
         judged(shop, both(4_000, 0.05, 0.08), EARLY)
     if facts == "void":
-        judged(shop, both(4_000, 0.05, 0.08), other_versions={"control": 3, "treatment": 0})
+        judged(shop, both(4_000, 0.05, 0.08), answers_by_version={"control": {"other": 3}})
     with pytest.raises(InputError, match="has no verdict to ship by"):
         decide(shop, "ship")
     now = live(shop)

@@ -18,7 +18,7 @@ from infra.storage import Storage
 from models.ab_tests import headline
 from models.ab_tests.judge_ab_tests import judge_ab_tests
 from tests.infra.ledger.test_ab_tests import NOON, ab_test, decision, phase
-from tests.models.ab_tests.units_of_a_test import HEALTHY, Row, land_units, shoppers
+from tests.models.ab_tests.units_of_a_test import HEALTHY, Row, land_log, land_units, shoppers
 
 OVER = NOON + timedelta(days=21)
 EARLY = NOON + timedelta(days=10)
@@ -122,9 +122,10 @@ def test_no_difference_is_no_verdict(shop: Storage) -> None:
          {}, "52.00% where 50.00% were configured"),
         ("two arms", [*both(980, 0.02, 0.09), *both(20, 0.02, 0.09, arms=2)], {}, "40 of 2,000"),
         ("versions", both(1_000, 0.02, 0.09),
-         {"other_versions": {"control": 0, "treatment": 7}}, "Treatment gave 7 answers by another"),
+         {"answers_by_version": {"control": {"v1": 9_000}, "treatment": {"v2": 8_000, "v1": 7}}},
+         "Treatment gave 7 answers by another version than v2"),
         ("missing answers", both(1_000, 0.02, 0.09),
-         {"missing": {"control": 60, "treatment": 60}}, "0.60% of the answers"),
+         {"missing": {"control": 61, "treatment": 61}}, "0.61% of the answers"),
         ("missing answers", both(1_000, 0.02, 0.09),
          {"missing": {"control": 5, "treatment": 60}}, "differ between the arms: 5 and 60"),
     ],
@@ -138,6 +139,18 @@ def test_a_test_that_was_not_served_as_planned_is_void(
     assert [check.name for check in verdict.health if not check.passed] == [name]
     assert verdict.headline.startswith("Void, so its numbers say nothing.")
     assert said in verdict.headline
+
+
+def test_a_log_that_lost_answers_in_these_days_makes_it_void(shop: Storage) -> None:
+    started(shop)
+    land_log(shop, "2026-11-23", 900, 100)
+    assert judged(shop, both(1_000, 0.02, 0.09)).outcome == "ship", "the day before it began"
+    land_log(shop, "2026-11-24", 9_960, 40)
+    assert judged(shop, both(1_000, 0.02, 0.09)).outcome == "ship"
+    land_log(shop, "2026-11-25", 9_930, 70)
+    void = judged(shop, both(1_000, 0.02, 0.09))
+    assert (void.outcome, void.known_until) == ("void", HEALTHY["known_until"])
+    assert "0.70% of the answers are missing in the served log; 0.5% may be." in void.headline
 
 
 def test_a_healthy_test_passes_every_check(shop: Storage) -> None:
@@ -154,10 +167,10 @@ def test_a_healthy_test_passes_every_check(shop: Storage) -> None:
 
 def test_units_that_do_not_say_how_they_were_served_are_not_judged(shop: Storage) -> None:
     started(shop, name="first-one")
-    land_units(shop, read_ab_tests(shop).running()[-1], [], **dict.fromkeys(HEALTHY))
+    land_units(shop, read_ab_tests(shop).running()[-1], [], answers_by_version=None)
     started(shop, name="second-one")
     land_units(shop, read_ab_tests(shop).running()[-1], both(100, 0.1, 0.1))
-    with pytest.raises(StorageError, match="test=1-1 does not say how it was served"):
+    with pytest.raises(StorageError, match="'first-one' do not say which versions"):
         judge_ab_tests(shop, OVER)
     assert latest_ab_verdict(shop, "first-one") is None
     assert latest_ab_verdict(shop, "second-one") is not None, "the other one is judged"

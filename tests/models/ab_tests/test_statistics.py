@@ -124,6 +124,16 @@ def test_what_nobody_can_tell_has_no_interval() -> None:
             assert all(map(math.isnan, compare(*arms, measure).interval()))
 
 
+def test_of_two_units_almost_everything_may_be_true() -> None:
+    control, treatment = (
+        moments_of(("buys",), np.array([[1.0], [0.0]]) * scale) for scale in (1.0, 3.0)
+    )
+    compared = compare(control, treatment, Measure("buys"))
+    assert compared.always_valid(10**9) == (-1, math.inf)
+    low, high = compared.interval()
+    assert -1 <= low < 0 < high
+
+
 def test_the_cap_is_a_quantile_of_those_who_spent() -> None:
     spent = np.arange(1.0, 1_002.0)
     assert cap_of(np.concatenate([spent, np.zeros(9_000)])) == 1_000

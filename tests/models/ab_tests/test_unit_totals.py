@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from infra.errors import StorageError
 from infra.ledger.ab_tests import TestState, add_ab_record, read_ab_tests
+from infra.ledger.marts import units_of_test
 from infra.storage import Storage
 from models.ab_tests import unit_totals
 from models.ab_tests.statistics import cap_of
-from models.ab_tests.unit_totals import COLUMNS, read_units, units_key
+from models.ab_tests.unit_totals import COLUMNS, UnitTotals, read_units
 from tests.infra.ledger.test_ab_tests import NOON, ab_test
 from tests.models.ab_tests.units_of_a_test import land_units, shoppers
 
@@ -25,6 +25,11 @@ def state(shop: Storage) -> TestState:
     """Start a test."""
     add_ab_record(shop, lambda _: ab_test())
     return read_ab_tests(shop).running()[0]
+
+
+def units_read(shop: Storage, until: datetime) -> UnitTotals:
+    units, _ = units_of_test(shop, 1, 1)
+    return read_units(units, until)
 
 
 def test_totals_are_those_of_the_whole_table(
@@ -39,7 +44,7 @@ def test_totals_are_those_of_the_whole_table(
     for row in rows[:3]:
         row["arms"] = 2
     land_units(shop, state, rows)
-    totals = read_units(shop, units_key(state), FOR_EVER)
+    totals = units_read(shop, FOR_EVER)
     assert totals.in_two_arms == 3
     for which, kept in (("exposed", rows), ("mature", [row for row in rows if row["is_mature"]])):
         for arm, moments in getattr(totals, which).items():
@@ -74,7 +79,7 @@ def test_the_largest_order_is_capped_in_both_arms_alike(shop: Storage, state: Te
     rows = shoppers("control", 2_000, 1.0) + shoppers("treatment", 2_000, 1.0)
     rows[0]["gross_revenue"] = rows[0]["gross_revenue_before"] = 1e9
     land_units(shop, state, rows)
-    totals = read_units(shop, units_key(state), FOR_EVER)
+    totals = units_read(shop, FOR_EVER)
     place, before = COLUMNS.index("revenue"), COLUMNS.index("revenue_before")
     assert totals.mature["control"].mean[place] < 50
     assert totals.mature["control"].mean[before] < 50
@@ -82,14 +87,9 @@ def test_the_largest_order_is_capped_in_both_arms_alike(shop: Storage, state: Te
 
 def test_who_comes_after_the_days_does_not_count(shop: Storage, state: TestState) -> None:
     land_units(shop, state, shoppers("control", 130, 0.2))
-    early = read_units(shop, units_key(state), NOON + timedelta(days=6.5))
+    early = units_read(shop, NOON + timedelta(days=6.5))
     assert 0 < early.exposed["control"].n < 130
     assert early.exposed["treatment"].n == early.mature["treatment"].n == 0
     land_units(shop, state, shoppers("control", 2, 0.2, first_exposed=NOON))
-    exactly = read_units(shop, units_key(state), NOON)
+    exactly = units_read(shop, NOON)
     assert exactly.exposed["control"].n == 0
-
-
-def test_units_that_were_never_finished_are_an_error(shop: Storage, state: TestState) -> None:
-    with pytest.raises(StorageError, match="not finished"):
-        read_units(shop, units_key(state), FOR_EVER)

@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.ledger.ab_tests import TestState
-from infra.schemas import TEST_UNITS
+from infra.ledger.marts import latest, show
+from infra.mart_schemas import SERVED, TEST_UNITS
+from infra.records.marts import MartsRecord, build_of, partition_of
 from infra.storage import Storage
-from models.ab_tests.unit_totals import units_key
 from tests.infra.ledger.test_ab_tests import NOON
 
 Row = dict[str, Any]
 COUNTS = ("requests", "impressions", "clicks", "orders", "units", "orders_before", "units_before")
 MONEY = [f"{kind}_revenue{end}" for kind in ("gross", "returned") for end in ("", "_before")]
 HEALTHY = {
-    "answers": {"control": 10_000, "treatment": 10_000},
-    "other_versions": {"control": 0, "treatment": 0},
-    "missing": {"control": 3, "treatment": 4},
+    "known_until": "2026-12-20T00:00:00+00:00",
+    "answers_by_version": {"control": {"v1": 10_000}, "treatment": {"v2": 10_000}},
 }
 
 
@@ -58,8 +58,9 @@ def shoppers(
 
 
 def land_units(shop: Storage, state: TestState, rows: list[Row], **facts: Any) -> None:
-    """Write the units of the current phase of a test, and what the marts say of its health."""
-    address = shop.lake.begin(TEST_UNITS.name, units_key(state))
+    """Write the units of the current phase of a test as a build of the marts, and show it."""
+    before, name = latest(shop), f"{state.test.number}-{state.phase_number}"
+    number = before.number + 1 if before else 1
     schema = pa.schema(
         [
             ("unit_key", pa.string()),
@@ -67,17 +68,28 @@ def land_units(shop: Storage, state: TestState, rows: list[Row], **facts: Any) -
             ("arms", pa.int32()),
             ("first_exposed", pa.timestamp("us", tz="UTC")),
             ("is_mature", pa.bool_()),
-            *((name, pa.int64()) for name in COUNTS),
-            *((name, pa.float64()) for name in MONEY),
+            *((column, pa.int64()) for column in COUNTS),
+            *((column, pa.float64()) for column in MONEY),
         ]
     )
     files, root = shop.lake.store.arrow_files()
-    folder = f"{root}/{TEST_UNITS.name}/{units_key(state)}"
+    folder = f"{root}/{TEST_UNITS.name}/{partition_of(number, name)}"
     files.create_dir(folder, recursive=True)
     table = pa.Table.from_pylist(rows, schema=schema)
     half = table.num_rows // 2  # two files, as Spark writes several
-    for number, part in enumerate((table.slice(0, half), table.slice(half))):
-        pq.write_table(part, f"{folder}/part-{number}.parquet", filesystem=files)
-    assert address.endswith(units_key(state))
-    said = {"rows": len(rows), "written_at": "2026-12-20T00:00:00+00:00", **HEALTHY, **facts}
-    shop.lake.commit(TEST_UNITS.name, units_key(state), said)
+    for part, content in enumerate((table.slice(0, half), table.slice(half))):
+        pq.write_table(content, f"{folder}/part-{part}.parquet", filesystem=files)
+    own = {"control": state.test.control.version, "treatment": state.test.treatment.version}
+    said = {**HEALTHY, "answers_by_version": {arm: {own[arm]: 10_000} for arm in own}, **facts}
+    shop.lake.commit(TEST_UNITS.name, build_of(number), {"tests": {name: said}})
+    shown = before.partitions.get(TEST_UNITS.name, {}) if before else {}
+    show(shop, MartsRecord(
+        number=number, at=NOON, run="run=marts", known_until=NOON, final_until={}, events={},
+        served={}, partitions={TEST_UNITS.name: {**shown, name: number}},
+    ))  # fmt: skip
+
+
+def land_log(shop: Storage, day: str, answers: int, missing: int) -> None:
+    """Write the books of a batch of the served log, of one worker that lost some answers."""
+    span = {"process": "w1", "day": day, "first": 1, "last": answers + missing, "rows": answers}
+    shop.lake.commit(SERVED.name, "batch=served_log-000001", {"processes": [span], "rows": answers})
