@@ -22,6 +22,7 @@ from infra.records.ab_tests import Arm
 from infra.records.release import CandidateVerdict, VerdictRecord
 from infra.rules import Strict
 from infra.storage import Storage
+from models.ab_tests.measured_today import measured_today
 from models.ab_tests.phases import first_phase
 from models.ab_tests.plan import plan, today_by_word
 from models.ab_tests.wish import Wish
@@ -89,7 +90,8 @@ def plan_ab_test(storage: Storage, arm: str, wish: Wish) -> PlanRecord:
             f"It has {', '.join(places)}.",
         )
     needed = plan(
-        today_by_word(wish.primary, wish.units_a_day, wish.mean),
+        measured_today(storage, known, wish.placements, wish.unit, wish.primary)
+        or today_by_word(wish.primary, wish.units_a_day, wish.mean),
         wish.primary,
         wish.least_effect,
         wish.days,

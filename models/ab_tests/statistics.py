@@ -147,6 +147,11 @@ def compare(control: Moments, treatment: Moments, measure: Measure) -> Compared:
     return Compared(a, b, b / a - 1, math.sqrt(total), freedom, both.n)
 
 
+def unit_spread(arm: Moments, measure: Measure) -> tuple[float, float]:
+    """Return the value of an arm, and the variance of one unit."""
+    return _less_before(arm, measure, 0.0, 0.0)
+
+
 def sample_ratio(n: tuple[int, int], shares: tuple[float, float]) -> float:
     """Return the probability of units so far from the configured shares, or further, by chance."""
     total = sum(n)

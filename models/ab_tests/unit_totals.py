@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.records.ab_tests import ArmName, Metric
+from infra.utc import in_utc
 from models.ab_tests.statistics import Measure, Moments, cap_of, moments_of
 
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ class UnitTotals:
         Units that were answered by more than one arm.
     known_until : str
         All that happened before it is counted.
+    last_exposed : datetime or None
+        When the last unit came; None without units.
     """
 
     exposed: Totals
     mature: Totals
     in_two_arms: int
     known_until: str = ""
+    last_exposed: datetime | None = None
 
 
 def read_units(units: Dataset, until: datetime) -> UnitTotals:
@@ -72,7 +76,20 @@ def read_units(units: Dataset, until: datetime) -> UnitTotals:
         for batch in units.to_batches(columns=list(READ), batch_size=ROWS):
             yield _counted(batch, until)
 
-    return totals_of(batches)
+    return replace(totals_of(batches), last_exposed=_last_exposed(units, until))
+
+
+def _last_exposed(units: Dataset, until: datetime) -> datetime | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    newest: datetime | None = None
+    for batch in units.to_batches(columns=["first_exposed"], batch_size=ROWS):
+        times = batch.column(0)
+        last = pc.max(times.filter(pc.less(times, pa.scalar(until, type=times.type)))).as_py()
+        if last is not None:
+            newest = max(in_utc(last), newest or in_utc(last))
+    return newest
 
 
 def totals_of(batches: Callable[[], Iterator[Columns]]) -> UnitTotals:

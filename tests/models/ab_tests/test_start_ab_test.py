@@ -175,7 +175,7 @@ def test_nobody_is_shown_what_did_not_pass(shop: Storage, against: str) -> None:
 
 def build_again(shop: Storage) -> None:
     """Give the lists another time, so that the bundle is another one than was seen to answer."""
-    write_lists(shop, ARM, OTHER, known_until=AS_OF + timedelta(seconds=1))
+    write_lists(shop, ARM, OTHER, written_at=AS_OF + timedelta(seconds=1))
     build_bundle(shop, ARM)
 
 
