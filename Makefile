@@ -6,6 +6,7 @@ DATA ?=
 SHOP ?= $(if $(DATA),$(notdir $(patsubst %/,%,$(DATA))),simulated)
 PYTHON ?=
 export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
+export CATWALK_SHOW_LISTS_BY ?= models.serving.show_lists:ListsOnShow
 run := .venv/bin/python -m
 serving := models.serving.serve
 ready := .venv/.ready

@@ -55,7 +55,7 @@ OVERRIDES, STOCK, TOKENS = "overrides", "stock", "tokens"
 AB_TESTS = "ab_tests"  # also in the reports: the verdicts
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
-QUESTIONS = "questions"
+QUESTIONS, LOOKS = "questions", "looks"
 GATES = "gates"
 # in the home, beside the stores
 MLFLOW, AIRFLOW, SERVING_HOME = "mlflow", "airflow", "serving"
@@ -132,6 +132,7 @@ PLACES = (
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
     Place("reports", AB_TESTS, "the verdict of each day on each A/B test"),
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
+    Place("reports", LOOKS, "who looked at the lists of a person, and when: numbered", "keys"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
     Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),
     Place("home", SCRATCH, "what is deleted when its task ends", "ids"),

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
         ge=1,
         description="Most landing files read as one batch; each is listed and opened.",
     )
+    show_lists_by: str = Field(
+        "",
+        description="What answers for the page What customers see, as package.module:Name.",
+    )
     time_zone: str = Field("UTC", description="Zone of the shop; pages show its time beside UTC.")
     schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,28 +18,36 @@ LINKS = (
     Link("All reports", "/"),
     Link("Business", "/business"),
     Link("A/B tests", "/ab-tests"),
+    Link("What customers see", "/lists"),
     Link("Quality over time", "/quality"),
     Link("Decisions", "/decisions"),
     Link("Overrides", "/overrides"),
 )
 REFUSALS = {
     401: ("Please log in", "Log in to Airflow, then open this page again."),
-    403: ("Not for you", "Your user may not read this DAG. Ask whoever runs this Airflow."),
+    403: ("Not for you", "Your user may not see this page. Ask whoever runs this Airflow."),
     404: ("No such report", "No run of this name has left a record."),
 }
 UNKNOWN = ("This address is not understood", "Go back to all reports.")
 Page = Callable[[Frame], str]
 
 
-def html(request: Request, page: Page, status: int = 200, form: str = "'none'") -> HTMLResponse:
+def html(
+    request: Request,
+    page: Page,
+    status: int = 200,
+    form: str = "'none'",
+    images: Sequence[str] = (),
+) -> HTMLResponse:
     """Answer with a page under a policy that lets nothing in but the page's own styles.
 
-    `form` is where a form of the page may be sent.
+    `form` is where a form of the page may be sent, `images` the origins of its pictures.
     """
     nonce = secrets.token_urlsafe(16)
+    pictures = " ".join(images) or "'none'"
     headers = {
         "Content-Security-Policy": f"default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"script-src 'none'; base-uri 'none'; form-action {form}; "
+        f"img-src {pictures}; script-src 'none'; base-uri 'none'; form-action {form}; "
         "frame-ancestors 'self'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",

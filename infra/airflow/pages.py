@@ -19,6 +19,7 @@ from fastapi.responses import RedirectResponse
 from infra.airflow.business_pages import add_business_pages
 from infra.airflow.choices import waiting_batches
 from infra.airflow.html_answers import answer_errors, html, message
+from infra.airflow.lists_page import add_lists_page
 from infra.airflow.report_links import DAG, EXPERIMENT_DAG, RELEASE_DAG, ROLL_BACK_DAG
 from infra.airflow.run_states import retraining_of, runs_over
 from infra.errors import StorageError
@@ -64,6 +65,7 @@ def make_app(storage: Storage | None = None) -> FastAPI:
     app.get("/runs/{run}")(pages.run)
     app.get("/dags/{dag_id}/runs/{run_id:path}")(pages.tab)
     add_business_pages(app, storage)
+    add_lists_page(app, storage)
     answer_errors(app)
     return app
 

@@ -57,7 +57,11 @@ def kpis_of_lists(currencies: Iterable[str]) -> tuple[Kpi, ...]:
     return (
         Kpi("Answers", "lists that were served", lambda day: day.counts["requests"], PLAIN, 0),
         Kpi("CTR", "of the seen items, those clicked", _ratio("clicks", "impressions"), SHARE, 2),
-        Kpi("Orders", "with an item bought after its click", lambda day: day.counts["orders"]),
+        Kpi(
+            "Orders",
+            "bought after a click; with two lists it counts for both",
+            lambda day: day.counts["orders"],
+        ),
         *revenue,
         Kpi(
             "Short lists", "answers with too few items", _ratio("short_lists", "requests"), SHARE, 2
