@@ -62,7 +62,8 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     learnt = [
         batch for batch in (*before, *new) if _is_learnt_from(now_decided[batch.name], stopped)
     ]
-    checks += _check_sources(storage.settings.sources, learnt, new, limits, as_of)
+    sources = _delivering(storage.settings.sources, batches.values())
+    checks += _check_sources(sources, learnt, new, limits, as_of)
     notes = [no_event(batch) for batch in new if _nothing_new(batch.manifest)]
     since = decided_since(now_decided, run)
     now = datetime.now(UTC)
@@ -160,6 +161,15 @@ def _is_learnt_from(batch: Batch, stopped: Sequence[str]) -> bool:
 
 def _of(partition: str, checks: Iterable[Check]) -> list[Check]:
     return [check for check in checks if check.partition == partition]
+
+
+def _delivering(sources: Sequence[str], batches: Iterable[Batch]) -> list[str]:
+    """Return the sources that ever delivered; all of them if none did.
+
+    Ingestion goes on without files of a source only where jobs/sources.yaml lets it be empty.
+    """
+    known = {batch.manifest["source"] for batch in batches}
+    return [source for source in sources if source in known] or list(sources)
 
 
 def _check_sources(

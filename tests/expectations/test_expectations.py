@@ -449,7 +449,7 @@ def shop_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage
         patch.setenv("CATWALK_HOME", str(tmp_path_factory.mktemp("rules") / "shop"))
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
         patch.setenv("CATWALK_PLACEMENTS", str(short_lists(tmp_path_factory.mktemp("placements"))))
-        patch.setenv("CATWALK_SOURCES", "fresh,stale,stopped,few,many,silent")
+        patch.setenv("CATWALK_SOURCES", "fresh,stale,stopped,few,many")
         settings = load_settings()
         ensure_home(settings)
         yield Storage(settings)
@@ -560,7 +560,6 @@ def test_data_that_just_passes_and_data_that_just_fails(
         ("accepted_batches", "stopped", False),
         ("not_events_share", "few", True),
         ("not_events_share", "many", False),
-        ("not_events_share", "silent", True),
     ],
 )
 def test_a_rule_of_a_source_just_passes_and_just_fails(
