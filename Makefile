@@ -9,11 +9,17 @@ export CATWALK_HOME ?= $(CURDIR)/var/$(SHOP)
 export CATWALK_SHOW_LISTS_BY ?= models.serving.show_lists:ListsOnShow
 run := .venv/bin/python -m
 serving := models.serving.serve
+loop := --simulate jobs.simulate_shop:main --world jobs.simulation.world:world_of --ingest jobs.ingest_events:main \
+	--ingest_served jobs.ingest_served:main --gate_events expectations.events:gate_events --build jobs.build_interactions:main \
+	--gate_items expectations.items:gate_items --gate_interactions expectations.interactions:gate_interactions \
+	--gate_steps expectations.steps:gate_steps --recommend jobs.recommend_users:main \
+	--gate_recommendations expectations.recommendations:gate_recommendations --build_marts jobs.build_marts:main \
+	--gate_marts expectations.marts:gate_marts
 ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-gate bench-release bench-loop-rates check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-gate bench-release bench-loop bench-loop-rates demo-loop check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +83,13 @@ bench-release: setup ## How often a release is decided rightly: many replayed, w
 	@CATWALK_HOME=$(CURDIR)/var/bench_release $(run) models.benches.releases $(if $(PAIRS),--pairs $(PAIRS)) $(if $(DATA),--data "$(DATA)") \
 		--simulate jobs.simulate_shop:main --ingest jobs.ingest_events:main \
 		--gate expectations.events:gate_events --build jobs.build_interactions:main
+
+bench-loop: setup ## The loop, proven: served over HTTP, killed, counted, judged; and 2,000 tests whose truth is known
+	@CATWALK_HOME=$(CURDIR)/var/bench_loop $(run) models.benches.loop $(loop) --needy "those who come for one thing" \
+		--kinds "shoppers,bargain hunters,originals,impatient,regulars" $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+
+demo-loop: setup ## From an empty folder to a shop that is served, tested, measured and decided; then make up SHOP=loop
+	@CATWALK_HOME=$(CURDIR)/var/loop $(run) models.benches.demo_loop $(loop)
 
 bench-loop-rates: $(ready) ## How often A/B tests are judged rightly: 2,000 simulated ones whose truth is known; REPETITIONS=100 for a quick one
 	@$(run) models.benches.loop_rates $(if $(REPETITIONS),--repetitions $(REPETITIONS))

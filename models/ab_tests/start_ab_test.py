@@ -23,13 +23,15 @@ from models.publishing.uploads import upload
 from models.release.verdict import not_rejected
 
 
-def start_ab_test(storage: Storage, arm: str, by: str) -> AbTest:
+def start_ab_test(storage: Storage, arm: str, by: str, now: datetime | None = None) -> AbTest:
     """Start the test that was planned, once, however often it is called.
 
     Parameters
     ----------
     arm : str
         The folder of all that was made for the treatment.
+    now : datetime, optional
+        When it starts, if that is not the time of the machine.
 
     Raises
     ------
@@ -48,30 +50,30 @@ def start_ab_test(storage: Storage, arm: str, by: str) -> AbTest:
         built = _require_sound(read_evidence(storage, arm, scratch))
         _require_live(storage, plan)
         upload(storage, built.folder, built.version, built.manifest_sha256)
-    release = _as_released(storage, arm, verdict, built)
+    release = _as_released(storage, verdict, built, now or datetime.now(UTC))
     RunRecords(storage, arm).save_published(release)
     _require_live(storage, plan)
 
-    return add_ab_record(storage, lambda known: _test(known, plan, built, arm, by))
+    return add_ab_record(storage, lambda known: _test(known, plan, release, by))
 
 
 def _started(known: KnownTests, arm: str) -> AbTest | None:
     return next((state.test for state in known.tests.values() if state.test.run == arm), None)
 
 
-def _test(known: KnownTests, plan: PlanRecord, built: Built, arm: str, by: str) -> AbTest:
+def _test(known: KnownTests, plan: PlanRecord, release: PublishRecord, by: str) -> AbTest:
     wish = plan.wish
     require_new(known, wish.name)
     return AbTest(
-        at=datetime.now(UTC),
+        at=release.at,
         by=by,
-        run=arm,
+        run=release.run,
         name=wish.name,
         hypothesis=wish.hypothesis,
         placements=wish.placements,
         unit=wish.unit,
         control=plan.control,
-        treatment=Arm(version=built.version, candidate=wish.candidate),
+        treatment=Arm(version=release.version, candidate=wish.candidate),
         learnt_from=plan.run,
         primary=wish.primary,
         guardrails=wish.guardrails,
@@ -107,16 +109,18 @@ def _require_live(storage: Storage, plan: PlanRecord) -> None:
         )
 
 
-def _as_released(storage: Storage, arm: str, verdict: VerdictRecord, built: Built) -> PublishRecord:
+def _as_released(
+    storage: Storage, verdict: VerdictRecord, built: Built, now: datetime
+) -> PublishRecord:
     """Return the pointer that would put the treatment live; its number is given if it is shipped.
 
     It stands in the folder of the treatment, and moves nothing.
     """
-    facts = storage.lake.manifest(INTERACTIONS.name, arm)
+    facts = storage.lake.manifest(INTERACTIONS.name, verdict.run)
     window = {name: str(facts.get(name)) for name in ("start", "cut", "as_of")}
     return PublishRecord(
-        run=arm,
-        at=datetime.now(UTC),
+        run=verdict.run,
+        at=now,
         number=0,
         version=built.version,
         manifest_sha256=built.manifest_sha256,

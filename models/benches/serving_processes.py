@@ -76,7 +76,7 @@ class Server:
 @contextmanager
 def serving(home: Path, workers: int = 1) -> Iterator[Server]:
     """Serve what is live in a home."""
-    port = _free_port()
+    port = free_port()
     own = {"CATWALK_SERVING_PORT": str(port), "CATWALK_SERVING_WORKERS": str(workers)}
     settings = {**os.environ, "CATWALK_HOME": str(home), **own}
     with _started(["models.serving.serve"], settings, port) as server:
@@ -87,7 +87,7 @@ def serving(home: Path, workers: int = 1) -> Iterator[Server]:
 @contextmanager
 def doing_nothing() -> Iterator[Server]:
     """Answer every question by the same bytes."""
-    port = _free_port()
+    port = free_port()
     command = ["models.benches.serving_noop", str(port)]
     with _started(command, dict(os.environ), port) as server:
         server.wait("/openapi.json")
@@ -116,7 +116,8 @@ def _workers(pid: int) -> list[psutil.Process]:
     return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

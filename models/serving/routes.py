@@ -21,6 +21,7 @@ from models.serving.api import wire
 from models.serving.api.answers import Bytes
 from models.serving.api.guard import BODY, TOKEN
 from models.serving.api.problems import ProblemError, too_many, unreadable
+from models.serving.clock import Clock, utc_now
 from models.serving.following.state import State
 from models.serving.logs.event_files import event_lines
 from models.serving.logs.group_commit import FullError, GroupCommit
@@ -94,6 +95,7 @@ class Routes:
     event_secret : bytes
         For the ids of events that bring none.
     metrics : Metrics
+    now : Clock
     """
 
     def __init__(
@@ -105,7 +107,9 @@ class Routes:
         stock: GroupCommit[StockItem],
         event_secret: bytes,
         metrics: Metrics,
+        now: Clock = utc_now,
     ) -> None:
+        self._now = now
         self._state, self._keys, self._served, self._metrics = state, keys, served, metrics
         self._events, self._stock, self._event_secret = events, stock, event_secret
 
@@ -124,7 +128,7 @@ class Routes:
             raise _NO_PLACEMENT
         if place.answers == "similar" and not ask.item_ids:
             raise _NO_ITEM
-        now = wire.utc_now()
+        now = self._now()
         try:
             given = answer(chosen.version, rules, question, now)
         except InputError as error:
@@ -170,7 +174,7 @@ class Routes:
     async def take_events(self, request: Request) -> Bytes:
         """Write events to the disk, then say which are accepted."""
         events = _EVENTS.read(request)
-        lines, refused = event_lines(events, self._event_secret, wire.utc_now())
+        lines, refused = event_lines(events, self._event_secret, self._now())
         accepted = len(events.events) - len(refused)
         if lines:
             await _committed(self._events, lines, "The events could not be written.")

@@ -31,6 +31,7 @@ from infra.stores.opening import open_store
 from models.serving import home
 from models.serving.api.guard import App, Guard
 from models.serving.app import make_app
+from models.serving.clock import clock
 from models.serving.following import ab_tests, live, rules
 from models.serving.following.looks import Looks, Repeated
 from models.serving.following.remembered import Remembered
@@ -94,6 +95,7 @@ class Worker:
             GroupCommit(self._change_stock, MOST_WAITING),
             hmac.digest(b"catwalk event_id", secret.encode(), "sha256"),
             self.metrics,
+            clock(),
         )
 
     @asynccontextmanager

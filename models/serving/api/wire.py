@@ -6,7 +6,7 @@ promise to shops.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -190,8 +190,3 @@ def refusal(event: Event, now: datetime) -> str:
     if is_below_zero and event.event_type != "return":
         return "Its quantity is below zero."
     return ""
-
-
-def utc_now() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
