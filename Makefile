@@ -19,7 +19,7 @@ ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-gate bench-release bench-loop bench-loop-rates demo-loop check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-marts bench-gate bench-release bench-loop bench-loop-rates demo-loop check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-needs: $(ready) ## What each candidate needs per user, item and pair: memo
 
 bench-serve: $(ready) ## What the server answers a second over HTTP, beside its framework alone; KIND=factors for the other model
 	@CATWALK_HOME=$(CURDIR)/var/bench_serve $(run) models.benches.serving $(if $(KIND),--kind $(KIND))
+
+bench-marts: $(ready) ## From 10 million exposures to KPIs and units of an A/B test; EVENTS=1000000 for a quick one
+	@CATWALK_HOME=$(CURDIR)/var/bench_marts $(run) jobs.benches.bench_marts $(if $(EVENTS),--events $(EVENTS))
 
 bench-gate: $(ready) ## What the events gate costs on 10 million rows; ROWS=1000000 for a quick one
 	@$(run) expectations.bench_gate $(if $(ROWS),--rows $(ROWS))

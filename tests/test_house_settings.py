@@ -18,7 +18,7 @@ REASONS = {
     "infra/spark/java.py": "JAVA_HOME is Java's own variable",
     "infra/shop/airflow_server.py": "Airflow's processes inherit what we inherited",
     "infra/demo/request.py": "the server that it asks inherits what we inherited",
-    "jobs/benches/bench_ingest.py": "its subprocesses get settings of their own",
+    "jobs/benches/measured_process.py": "its subprocesses get settings of their own",
     "models/benches/quality.py": "a bench has no shop, so it makes up its settings",
     "models/benches/releases.py": "each of its shops gets a home of its own",
     "models/benches/serving_processes.py": "a measured server gets a port of its own",

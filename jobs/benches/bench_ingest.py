@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,10 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from infra.command_line import run_program
-from infra.errors import SparkError
 from infra.settings import load_settings
 from infra.shop_home import ensure_home
 from infra.spark import session as spark_session
@@ -34,6 +29,7 @@ from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import books
 from jobs.benches import bench_duckdb
+from jobs.benches.measured_process import peak_of
 from jobs.landing.sources import load_sources
 from jobs.simulate_shop import SimulationOptions, Truth, simulate
 from jobs.simulation.faults import QUARANTINED
@@ -132,36 +128,11 @@ def _measured(folder: Path, engine: str) -> dict[str, Any]:
         "LANDING": folder / "landing",
         "USER_KEY_SECRET": USER_KEYS_UNDER,
     }
-    environment = {**os.environ, **{f"CATWALK_{name}": str(value) for name, value in own.items()}}
     answer = folder / f"{engine}.json"
     command = [sys.executable, "-m", __spec__.name, "--engine", engine, "--answer", str(answer)]
-    process = subprocess.Popen(command, env=environment)
-    peak = 0
-    sizes: dict[int, int] = {}
-    while process.poll() is None:
-        before, sizes = sizes, _resident(process.pid)
-        peak = max(peak, sum(sizes[process] for process in sizes.keys() & before.keys()))
-        time.sleep(0.1)
-    if process.returncode:
-        raise SparkError(f"The bench of {engine} failed.", "The lines above say why.")
+    peak = peak_of(command, {f"CATWALK_{name}": value for name, value in own.items()})
     outcome: dict[str, Any] = json.loads(answer.read_text())
-    return {**outcome, "peak_gb": peak / 1e9}
-
-
-def _resident(pid: int) -> dict[int, int]:
-    """Return the resident bytes of a process and all its children now, by process id.
-
-    For a moment a child that is just being started is its parent once more: whoever adds up takes
-    those that were there a moment before.
-    """
-    sizes = {}
-    try:
-        top = psutil.Process(pid)
-        for process in (top, *top.children(recursive=True)):
-            sizes[process.pid] = process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass
-    return sizes
+    return {**outcome, "peak_gb": peak}
 
 
 def _run_engine(engine: str, answer: Path) -> None:
