@@ -56,6 +56,7 @@ AB_TESTS = "ab_tests"  # also in the reports: the verdicts
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
 QUESTIONS, LOOKS = "questions", "looks"
+ALARMS = "alarms"
 GATES = "gates"
 # in the home, beside the stores
 MLFLOW, AIRFLOW, SERVING_HOME = "mlflow", "airflow", "serving"
@@ -131,6 +132,7 @@ PLACES = (
     Place("reports", "arm=NAME", "the plan and the records of the treatment of an A/B test"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
     Place("reports", AB_TESTS, "the verdict of each day on each A/B test"),
+    Place("reports", ALARMS, "of which releases people were told that a KPI fell"),
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
     Place("reports", LOOKS, "who looked at the lists of a person, and when: numbered", "keys"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),

@@ -90,19 +90,8 @@ class ReportNotifier(BaseNotifier):
             return
         message = self._message(context, storage)
         self.log.warning("%s %s %s", message.subject, message.sentence, message.link)
-        if self._send(message, settings) and self.daily:
+        if tell(message, settings, self.log) and self.daily:
             note_told(storage, asked_in)
-
-    def _send(self, message: Message, settings: Settings) -> bool:
-        """Tell whether the message went out; a channel that fails does not stop the others."""
-        sent = False
-        for name, send in _channels(settings).items():
-            try:
-                send(message)
-                sent = True
-            except Exception as error:  # its text may hold an address that is secret
-                self.log.error("Telling by %s failed: %s.", name, type(error).__name__)
-        return sent
 
     def _message(self, context: Any, storage: Storage) -> Message:
         run, task = context["dag_run"], self.task or context["ti"].task_id
@@ -113,6 +102,18 @@ class ReportNotifier(BaseNotifier):
             sentence=" ".join(summary.sentence.split()),
             link=report_address(run.dag_id, run.run_id),
         )
+
+
+def tell(message: Message, settings: Settings, log: Any) -> bool:
+    """Tell whether a message went out; a channel that fails does not stop the others."""
+    sent = False
+    for name, send in _channels(settings).items():
+        try:
+            send(message)
+            sent = True
+        except Exception as error:  # its text may hold an address that is secret
+            log.error("Telling by %s failed: %s.", name, type(error).__name__)
+    return sent
 
 
 def _channels(settings: Settings) -> dict[str, Callable[[Message], None]]:

@@ -42,7 +42,7 @@ class TestHealth(Strict):
 class HealthCheck(Strict):
     """One thing that makes a test void; `sentence` says what was seen and what is allowed."""
 
-    name: Literal["sample ratio", "two arms", "versions", "missing answers"]
+    name: Literal["sample ratio", "two arms", "other versions", "missing answers"]
     passed: bool
     sentence: str
 

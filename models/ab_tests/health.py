@@ -64,7 +64,9 @@ def _versions(state: TestState, health: TestHealth) -> HealthCheck:
         if n
     ]
     said = "; ".join(wrong) or "each arm was answered by its own version alone"
-    return HealthCheck(name="versions", passed=not wrong, sentence=f"{said[0].upper()}{said[1:]}.")
+    return HealthCheck(
+        name="other versions", passed=not wrong, sentence=f"{said[0].upper()}{said[1:]}."
+    )
 
 
 def _share(lost: int, present: int) -> float:

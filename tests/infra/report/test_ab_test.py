@@ -43,7 +43,7 @@ def judged(test: AbTest, day: int = 0, **fields: Any) -> AbVerdict:
         "harm_high": 0.4,
         "finding": "too early",
     }
-    names = ("sample ratio", "two arms", "versions", "missing answers")
+    names = ("sample ratio", "two arms", "other versions", "missing answers")
     of = {
         "test": test.number,
         "name": test.name,

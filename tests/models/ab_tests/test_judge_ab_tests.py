@@ -121,7 +121,7 @@ def test_no_difference_is_no_verdict(shop: Storage) -> None:
         ("sample ratio", [*shoppers("control", 9_600, 0.05), *shoppers("treatment", 10_400, 0.09)],
          {}, "52.00% where 50.00% were configured"),
         ("two arms", [*both(980, 0.02, 0.09), *both(20, 0.02, 0.09, arms=2)], {}, "40 of 2,000"),
-        ("versions", both(1_000, 0.02, 0.09),
+        ("other versions", both(1_000, 0.02, 0.09),
          {"answers_by_version": {"control": {"v1": 9_000}, "treatment": {"v2": 8_000, "v1": 7}}},
          "Treatment gave 7 answers by another version than v2"),
         ("missing answers", both(1_000, 0.02, 0.09),
