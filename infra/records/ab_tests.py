@@ -76,6 +76,15 @@ class Arm(Strict):
     candidate: Name
 
 
+class Offline(Strict):
+    """The relative difference of treatment to control on the hold-out, with its 95% interval."""
+
+    metric: str
+    relative: float
+    low: float
+    high: float
+
+
 class AbTest(Strict):
     """How a test was planned, and its first phase.
 
@@ -101,6 +110,8 @@ class AbTest(Strict):
         The smallest relative difference of the primary metric worth knowing.
     planned_units : int
         Of both arms, as the plan says they are needed to tell it.
+    offline : Offline or None
+        What the evaluation of both had said; None where it kept too little.
     """
 
     number: Number = 0
@@ -121,6 +132,7 @@ class AbTest(Strict):
     least_effect: float = Field(gt=0, lt=10)
     planned_units: int = Field(ge=1)
     phase: Phase
+    offline: Offline | None = None
     reason: str = ""
 
     def counts(self) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from infra.ledger.ab_tests import TestState, read_ab_tests
 from infra.ledger.ab_verdicts import KeptVerdict, ab_verdicts, offer_of
 from infra.records.ab_tests import METRIC_NAMES, AbTest, ArmName, Metric
 from infra.records.ab_verdicts import AbVerdict, MetricVerdict
-from infra.report.ab_tests import KnownTest
 from infra.report.airflow_links import DECIDE_AB_TEST
 from infra.report.csv_text import csv_text
 from infra.report.curves import Chart, chart
+from infra.report.differences import percent, range_of
+from infra.report.known_tests import KnownTest
 from infra.report.templates import Frame, fill
 from infra.report.units import PLAIN, SHARE, Unit, exactly, written
 from infra.report.wording import NOTHING, sentence_case
@@ -133,25 +134,6 @@ def render_ab_test(page: AbTestPage, frame: Frame) -> str:
 def ab_test_csv(page: AbTestPage) -> str:
     """Return every number of every verdict on the present phase, a line per day and metric."""
     return csv_text(COLUMNS, _lines(page.verdicts))
-
-
-def percent(value: float | None) -> str:
-    """Write a relative difference with its sign.
-
-    >>> percent(0.0413), percent(-0.002), percent(None)
-    ('+4.1%', '-0.2%', '—')
-    """
-    text = written(value, SHARE)
-    return f"+{text}" if value is not None and value > 0 else text
-
-
-def range_of(low: float | None, high: float | None) -> str:
-    """Write an interval of relative differences.
-
-    >>> range_of(-0.01, 0.07), range_of(None, None)
-    ('-1.0% to +7.0%', '—')
-    """
-    return NOTHING if low is None or high is None else f"{percent(low)} to {percent(high)}"
 
 
 def _of_phase(state: TestState, kept: Iterator[KeptVerdict]) -> list[KeptVerdict]:

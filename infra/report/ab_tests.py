@@ -5,44 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from infra.ledger.ab_tests import TestState, read_ab_tests
-from infra.ledger.ab_verdicts import latest_ab_verdict
+from infra.ledger.ab_tests import read_ab_tests
 from infra.places import AB_TESTS
 from infra.records.ab_tests import METRIC_NAMES
-from infra.records.ab_verdicts import AbOutcome, AbVerdict
 from infra.report.airflow_links import START_AB_TEST
+from infra.report.differences import percent, range_of
+from infra.report.known_tests import KnownTest, known_test
+from infra.report.offline_online import agreement, both_ways
 from infra.report.templates import Frame, fill
 from infra.storage import Storage
 from infra.stores.numbered import missing, numbers
 
 SHOWN = 25  # tests that are over; each has a verdict to read
-OUTCOMES: dict[AbOutcome, tuple[str, str]] = {
-    "void": ("Void", "bad"),
-    "too early": ("Too early to tell", "calm"),
-    "harm": ("Stop: harm", "bad"),
-    "ship": ("Ship the treatment", "good"),
-    "keep": ("Keep the control", "warn"),
-    "cannot tell": ("Nobody can tell", "warn"),
-}
-NOT_JUDGED = ("Not judged yet", "calm")
-
-
-@dataclass(frozen=True)
-class KnownTest:
-    """A test with the newest verdict on its present phase, if it has one."""
-
-    state: TestState
-    verdict: AbVerdict | None
-
-    @property
-    def outcome(self) -> tuple[str, str]:
-        """The verdict in words, and its tone."""
-        return OUTCOMES[self.verdict.outcome] if self.verdict else NOT_JUDGED
-
-    @property
-    def can_be_decided(self) -> bool:
-        """Whether its verdict asks a person to act."""
-        return self.verdict is not None and self.verdict.outcome != "too early"
 
 
 @dataclass(frozen=True)
@@ -91,14 +65,9 @@ def find_ab_tests(storage: Storage, now: datetime) -> AbTestsPage:
     )
 
 
-def known_test(storage: Storage, state: TestState) -> KnownTest:
-    """Return a test with its verdict; one on an earlier phase says nothing about this."""
-    kept = latest_ab_verdict(storage, state.test.name)
-    of_phase = kept is not None and kept.verdict.phase == state.phase_number
-    return KnownTest(state, kept.verdict if kept and of_phase else None)
-
-
 def render_ab_tests(page: AbTestsPage, frame: Frame) -> str:
     """Turn the page into HTML."""
     names = {"metric_names": METRIC_NAMES, "start": START_AB_TEST, "shown": SHOWN}
-    return fill("ab_tests.html", frame, page=page, **names)
+    compared = both_ways((*page.due, *page.over))
+    told = {"compared": compared, "agreement": agreement(compared), "percent": percent}
+    return fill("ab_tests.html", frame, page=page, **names, **told, range_of=range_of)

@@ -15,6 +15,7 @@ from infra.records.ab_tests import AbTest, Arm
 from infra.records.release import LearntFrom, PublishRecord, VerdictRecord
 from infra.schemas import INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage
+from models.ab_tests.offline import offline_difference
 from models.ab_tests.phases import first_phase
 from models.ab_tests.plan_ab_test import PlanRecord, load_plan, require_new
 from models.publishing.evidence import Built, Evidence, read_evidence
@@ -54,7 +55,12 @@ def start_ab_test(storage: Storage, arm: str, by: str, now: datetime | None = No
     RunRecords(storage, arm).save_published(release)
     _require_live(storage, plan)
 
-    return add_ab_record(storage, lambda known: _test(known, plan, release, by))
+    names = (plan.control.candidate, plan.wish.candidate)
+    offline = offline_difference(storage, plan.run, *names)
+    return add_ab_record(
+        storage,
+        lambda known: _test(known, plan, release, by).model_copy(update={"offline": offline}),
+    )
 
 
 def _started(known: KnownTests, arm: str) -> AbTest | None:

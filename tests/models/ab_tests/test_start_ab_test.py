@@ -88,6 +88,10 @@ def test_a_candidate_is_tested_against_what_is_live(shop: Storage) -> None:
         open_bundle(folder)
         fit = read_fit(folder / MODEL)
     assert (fit.candidate, fit.run) == (OTHER, RUN), "both arms have learnt from one run"
+    assert test.offline is not None
+    assert test.offline.metric == "ndcg_at_10"
+    assert test.offline.low <= test.offline.relative <= test.offline.high
+    assert test.offline.relative < 0, "the winner was better offline"
     assert live(shop) == pointer, "nothing of it is live"
     assert all_runs(shop.reports) == runs, "and it is no run of its own"
     as_released = RunRecords(shop, ARM).load_published()

@@ -1,0 +1,64 @@
+"""Changes the shares of a running A/B test: a new phase with a new salt, whose units count anew."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from infra.errors import InputError
+from infra.ledger import decision_log
+from infra.ledger.ab_tests import KnownTests, add_ab_record, read_ab_tests
+from infra.ledger.decision_log import Decision
+from infra.records.ab_tests import PhaseChange
+from infra.storage import Storage
+from models.ab_tests.phases import next_phase
+
+_PERCENT = 100.0
+
+
+def change_ab_test(
+    storage: Storage, test: str, shares: tuple[float, float], by: str, why: str, run: str
+) -> PhaseChange:
+    """Begin the next phase of a test, once for each run of the form.
+
+    Parameters
+    ----------
+    test : str
+        Its name; what follows the first blank does not matter, as the form shows the verdict too.
+    shares : tuple of float
+        In percent: of all units that are in the test, and of these the share of treatment.
+
+    Raises
+    ------
+    InputError
+        There is no such test, it has ended, or the units are not free.
+    """
+    name = test.strip().partition(" ")[0]
+    state = read_ab_tests(storage).named(name)
+    made = next((change for change in state.changes if change.run == run), None)
+    traffic, treatment = (percent / _PERCENT for percent in shares)
+
+    def make(known: KnownTests) -> PhaseChange:
+        now = known.named(name)
+        if now.ended:
+            raise InputError(f"The test '{name}' has ended.", "Start another one.")
+        return PhaseChange(
+            at=datetime.now(UTC),
+            by=by,
+            run=run,
+            changes=now.test.number,
+            phase=next_phase(known, now, traffic, treatment),
+            reason=why,
+        )
+
+    made = made or add_ab_record(storage, make)
+    entry = Decision(
+        at=made.at,
+        what="ab_test",
+        about=name,
+        outcome=f"{traffic:.0%} of the traffic, {treatment:.0%} of it treatment",
+        by=by,
+        why=why,
+        facts={"test": str(made.changes), "record": str(made.number)},
+    )
+    decision_log.append(storage.reports, entry)
+    return made
