@@ -185,6 +185,7 @@ def airflow_shop(tmp_path_factory: pytest.TempPathFactory, told: Inbox) -> Stora
         patch.setenv("CATWALK_USER_KEY_SECRET", SECRET)
         patch.setenv("CATWALK_AIRFLOW_PORT", str(_free_port()))
         patch.setenv("CATWALK_NOTIFY_WEBHOOK", f"http://127.0.0.1:{told.port}")
+        patch.setenv("CATWALK_SHOW_LISTS_BY", "models.serving.show_lists:ListsOnShow")
         patch.setenv("CATWALK_SPARK_JAVA_OPTIONS", QUICK_JAVA)
         settings = load_settings()
     ensure_home(settings)
