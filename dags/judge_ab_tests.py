@@ -1,7 +1,8 @@
 """Judge every running A/B test, each day, from what its customers did.
 
 The verdict of the day lies in the reports (`ab_tests/NAME/DAY.json`): the page A/B tests shows it,
-and the form `decide_ab_test` offers it. Nothing is decided here.
+and the form `decide_ab_test` offers it. Nothing is decided here; people are told of each
+new verdict but `too early`.
 
 | verdict | what it means |
 |---|---|
@@ -38,9 +39,10 @@ def judge_ab_tests() -> None:
 
     @step(Owner.PRODUCT, task_id="judge_ab_tests")
     def judge(run: Run) -> Counts:
+        from infra.airflow.tell_verdict import tell_verdict
         from models.ab_tests.judge_ab_tests import judge_ab_tests
 
-        return judge_ab_tests(run.storage, run.as_of).counts()
+        return judge_ab_tests(run.storage, run.as_of, tell_verdict).counts()
 
     judge()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,8 +36,16 @@ class Judged:
         return {**found, **dict.fromkeys(self.without_units, "no units yet")}
 
 
-def judge_ab_tests(storage: Storage, as_of: datetime) -> Judged:
+def judge_ab_tests(
+    storage: Storage, as_of: datetime, tell: Callable[[AbVerdict], object] = lambda _: None
+) -> Judged:
     """Judge all running tests as of a time; the same time and tables give the same bytes.
+
+    Parameters
+    ----------
+    tell : callable
+        Is given each verdict of a new outcome that asks for a decision, before it is saved: whoever
+        dies in between tells it twice, and never not at all.
 
     Raises
     ------
@@ -51,7 +60,7 @@ def judge_ab_tests(storage: Storage, as_of: datetime) -> Judged:
             waiting.append(state.test.name)
             continue
         try:
-            verdicts.append(_keep(storage, _judged(storage, state, as_of)))
+            verdicts.append(_keep(storage, _judged(storage, state, as_of), tell))
         except CatwalkError as error:
             errors.append(error)
     if errors:
@@ -93,13 +102,14 @@ def _health(
     )
 
 
-def _keep(storage: Storage, verdict: AbVerdict) -> AbVerdict:
+def _keep(storage: Storage, verdict: AbVerdict, tell: Callable[[AbVerdict], object]) -> AbVerdict:
     """Save a verdict; an outcome that is new is an entry of the decision log, written before."""
     before = latest_ab_verdict(storage, verdict.name)
     if verdict.outcome != "too early" and (
         before is None or before.verdict.outcome != verdict.outcome
     ):
         decision_log.append(storage.reports, _entry(verdict))
+        tell(verdict)
     return save_ab_verdict(storage, verdict).verdict
 
 
