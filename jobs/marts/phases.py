@@ -15,7 +15,9 @@ from infra.mart_schemas import EXPOSURES, PERSON_DAYS, SALES, TEST_UNITS
 from infra.records.marts import build_of
 from infra.spark.kept_rows import keep
 from jobs.marts.batched import Batched
+from jobs.marts.days import around
 from jobs.marts.layout import Build
+from jobs.marts.lost_answers import by_arm, lost_answers
 from jobs.marts.people import crawlers_of, without_crawlers
 from jobs.marts.units import (
     BEFORE_DAYS,
@@ -41,18 +43,43 @@ def build_units(
             made = _units(build, batched, phase, until)
             if made is not None:
                 frames[phase.of], facts[phase.of] = made
+                facts[phase.of] |= _lost(build, batched, phase, changed)
     if frames:
         rows = reduce(DataFrame.unionByName, frames.values())
         build.write(TEST_UNITS, rows, frames, ("unit_key",), tests=facts)
 
 
 def _may_change(build: Build, phase: PhaseOfTest, changed: Collection[date]) -> bool:
-    before = build.partitions.get(TEST_UNITS.name, {}).get(phase.of)
-    if before is None:
+    noted = _noted(build, phase)
+    if not noted:
         return True
-    noted = build.storage.lake.manifest(TEST_UNITS.name, build_of(before))["tests"][phase.of]
     first, last = (date.fromisoformat(noted[end]) for end in ("first_day", "last_day"))
     return not noted["is_final"] or any(first <= day <= last for day in changed)
+
+
+def _noted(build: Build, phase: PhaseOfTest) -> dict[str, Any]:
+    """Return what the build before noted of a phase; empty if it had none of it."""
+    before = build.partitions.get(TEST_UNITS.name, {}).get(phase.of)
+    if before is None:
+        return {}
+    tests = build.storage.lake.manifest(TEST_UNITS.name, build_of(before))["tests"]
+    return dict(tests[phase.of])
+
+
+def _lost(
+    build: Build, batched: Batched, phase: PhaseOfTest, changed: Collection[date]
+) -> dict[str, Any]:
+    """Count the answers that the log lacks; days that nothing touched are as counted before."""
+    known: dict[str, dict[str, int]] = _noted(build, phase).get("missing_by_day", {})
+    last = phase.ends.date() if phase.ends else date.max
+    present = {day for day in _days(build, PERSON_DAYS.name) if phase.since.date() <= day <= last}
+    new = {day for day in present if day in changed or day.isoformat() not in known}
+    crawlers = crawlers_of(build.read(PERSON_DAYS, new))
+    events = without_crawlers(batched.events(new), crawlers, "event_time")
+    answers = batched.answers(around(new, 1, 1))
+    names = [day.isoformat() for day in new]
+    counts = {**known, **lost_answers(events, answers, phase, names)}
+    return {"missing_by_day": counts, "missing": by_arm(counts)}
 
 
 def _units(

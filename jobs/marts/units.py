@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from infra.ledger.ab_tests import TestState
 from infra.mart_schemas import TEST_UNITS
+from infra.records.ab_tests import Phase
 from jobs.marts.people import Crawlers
 from jobs.marts.sales import total
 
@@ -27,6 +28,9 @@ class PhaseOfTest:
     unit: str  # user or visitor
     mature_days: int
     since: datetime
+    ends: datetime | None  # by the next phase or a decision
+    placements: tuple[str, ...]
+    record: Phase
 
     @property
     def of(self) -> str:
@@ -53,9 +57,22 @@ def phases_of(state: TestState) -> list[PhaseOfTest]:
     """Return the phases of a test, in order."""
     test = state.test
     begins = [test.at, *(change.at for change in state.changes)]
+    ends = [*begins[1:], state.ended.at if state.ended else None]
+    records = [test.phase, *(change.phase for change in state.changes)]
     return [
-        PhaseOfTest(test.number, test.name, number, test.unit, test.mature_days, at)
-        for number, at in enumerate(begins, 1)
+        PhaseOfTest(
+            test.number,
+            test.name,
+            number,
+            test.unit,
+            test.mature_days,
+            *span,
+            test.placements,
+            record,
+        )
+        for number, (span, record) in enumerate(
+            zip(zip(begins, ends, strict=True), records, strict=True), 1
+        )
     ]
 
 

@@ -13,6 +13,8 @@ from pyspark.sql import SparkSession
 
 from expectations.marts import gate_marts
 from infra.errors import GateError
+from infra.ledger.ab_tests import read_ab_tests
+from infra.ledger.assignment import arm_of
 from infra.ledger.marts import built_by, latest, mart, show, units_of_test
 from infra.ledger.run_records import RunRecords
 from infra.ledger.served import days_of_log, served_manifests
@@ -170,6 +172,10 @@ def test_units_of_a_test_count_all_that_they_buy_zeros_included(world: World) ->
     zeros = {name: value for name, value in rows["vc"].items() if name not in ("arms", "requests")}
     assert not any(value for value in zeros.values() if isinstance(value, int | float))
     assert world.first.facts["answers_by_version"] == {"control": {"v1": 2}, "treatment": {"v2": 2}}
+    lost = arm_of(read_ab_tests(world.shop).tests[1].phase, "va")
+    for built in (world.first, world.late, world.anew):
+        assert built.facts["missing"] == {**{"control": 0, "treatment": 0}, lost: 1}
+        assert built.facts["missing_by_day"]["2026-11-21"] == {lost: 1}
     assert world.first.facts["currency"] == "EUR" and not world.first.facts["is_final"]
 
 
