@@ -197,18 +197,17 @@ class Counts:
 
     def add(self, state: TestState, world: World, effect: float) -> None:
         """Judge a world without an effect and with the planned one; look for harm day by day."""
+        did = {lift: columns_of(world, lift) for lift in (0.0, effect)}
         verdicts = {
-            lift: judge_ab_test(
-                state, totals_of(partial(_once, columns_of(world, lift))), HEALTHY, END
-            )
-            for lift in (0.0, effect)
+            lift: judge_ab_test(state, totals_of(partial(_once, did[lift])), HEALTHY, END)
+            for lift in did
         }
         for lift, verdict in verdicts.items():
             self._cover(verdict, lift)
         self.winners.append(verdicts[0.0].primary.finding != "cannot tell")
         self.void.append(verdicts[0.0].outcome == "void")
         self.found.append(verdicts[effect].primary.finding == "better")
-        self.false_harm.append(harm_day(world, columns_of(world, 0.0)) is not None)
+        self.false_harm.append(harm_day(world, did[0.0]) is not None)
         self.days.append(harm_day(world, columns_of(world, HARM)))
 
     def _cover(self, verdict: AbVerdict, lift: float) -> None:
