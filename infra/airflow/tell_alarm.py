@@ -7,11 +7,11 @@ import logging
 from infra.airflow.notify import Message, tell
 from infra.airflow.report_links import ROLL_BACK_DAG
 from infra.ledger.alarms import alarm_of, note_alarm
-from infra.records.alarms import KpiChange, ReleaseWatch
+from infra.records.alarms import ReleaseWatch
+from infra.report.alarms import fell_text
 from infra.settings import load_settings
 from infra.storage import Storage
 
-NAMES = {"ctr": "clicks per item seen", "orders": "orders per list", "revenue": "revenue per list"}
 log = logging.getLogger(__name__)
 
 
@@ -38,17 +38,9 @@ def alarm_message(watch: ReleaseWatch) -> Message:
     from airflow.sdk.configuration import conf
 
     base = str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
-    fell = "; ".join(map(_fell, watch.fallen))
     return Message(
         subject=f"Catwalk: less is clicked or bought since {watch.version} went live.",
-        sentence=f"Against the same weekdays before, {fell}. Something else may be the reason. "
-        "Nothing was changed: if customers see something wrong, roll back.",
+        sentence=f"Against the same weekdays before, {fell_text(watch)}. Something else may be "
+        "the reason. Nothing was changed: if customers see something wrong, roll back.",
         link=f"{base}/dags/{ROLL_BACK_DAG}",
-    )
-
-
-def _fell(change: KpiChange) -> str:
-    return (
-        f"{NAMES[change.kpi]} fell by {-change.relative:.0%} "
-        f"(between {max(0.0, -change.high):.0%} and {-change.low:.0%})"
     )

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from infra.records.release import ApprovalRecord
 
 RELEASE_DAG, ASKS = "release_candidate", "approve_release"
-RESOLVE = "/dags/resolve_batch"
+RESOLVE, ROLL_BACK = "/dags/resolve_batch", "/dags/roll_back_release"
 START_AB_TEST, DECIDE_AB_TEST = "/dags/start_ab_test", "/dags/decide_ab_test"
 
 

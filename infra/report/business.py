@@ -9,6 +9,9 @@ from typing import Any
 
 from infra.errors import InputError
 from infra.ledger.ab_tests import read_ab_tests
+from infra.records.alarms import ReleaseWatch
+from infra.report.airflow_links import ROLL_BACK
+from infra.report.alarms import alarm_of_live, fell_text
 from infra.report.csv_text import csv_text
 from infra.report.curves import SHORT, Chart, Mark, across, chart
 from infra.report.kpis import (
@@ -80,12 +83,25 @@ class Figure:
 
 @dataclass(frozen=True)
 class BusinessPage:
-    """The content of the page; `rows` are what was asked for, `known` all that was read."""
+    """The content of the page.
+
+    Attributes
+    ----------
+    known : MartRows
+        All that was read.
+    rows : tuple of mapping
+        What was asked for.
+    events : tuple of Event
+        Of the days shown, by day.
+    alarm : ReleaseWatch or None
+        What fell since what is live went live, if people were told so.
+    """
 
     asked: Asked
     known: MartRows
     rows: tuple[Row, ...]
     events: tuple[Event, ...]
+    alarm: ReleaseWatch | None = None
 
     @property
     def currencies(self) -> list[str]:
@@ -129,12 +145,13 @@ def find_business(storage: Storage, asked: Asked) -> BusinessPage | None:
                 f"No list of the {name} '{wanted}' was served in these days.", "Choose another."
             )
     rows = tuple(row for row in known.kpis if asked.wants(row))
-    happened = (*_pointers(standing(storage)), *_tests(storage))
+    now = standing(storage)
+    happened = (*_pointers(now), *_tests(storage))
     events = sorted(
         (event for event in happened if known.first <= event.day <= known.last),
         key=lambda event: event.day,
     )
-    return BusinessPage(asked, known, rows, tuple(events))
+    return BusinessPage(asked, known, rows, tuple(events), alarm_of_live(storage, now))
 
 
 def render_business(page: BusinessPage, frame: Frame) -> str:
@@ -156,6 +173,8 @@ def render_business(page: BusinessPage, frame: Frame) -> str:
         groups=list(_groups(page, final)) if final else [],
         zone=shop_zone().key,
         week=WEEK,
+        fell=fell_text(page.alarm) if page.alarm else "",
+        roll_back=ROLL_BACK,
         currencies=[currency or "no currency" for currency in page.currencies],
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 from infra.errors import InputError, StorageError
 from infra.ledger.ab_tests import add_ab_record
+from infra.ledger.alarms import note_alarm
 from infra.ledger.live_pointer import point
 from infra.places import MARTS
 from infra.report import mart_rows
@@ -24,6 +25,7 @@ from infra.report.business import (
 from infra.report.templates import Frame
 from infra.storage import Storage
 from infra.stores.numbered import key
+from tests.infra.airflow.test_tell_alarm import watch
 from tests.infra.ledger.test_ab_tests import ab_test, decision
 from tests.infra.report.marts_by_hand import SUNDAY, build_by_hand, customers, kpis
 from tests.infra.report.test_ab_test import FRAME, HOSTILE, section, seen
@@ -117,6 +119,20 @@ def test_releases_and_tests_are_marked_on_their_days(shop: Storage) -> None:
     told = seen("</style>" + lists)
     assert "2026-11-21 The A/B test content-first began" in told
     assert "2026-11-23 The A/B test content-first ended: keep" in told and "later" not in told
+
+
+def test_a_fall_since_the_live_release_stands_on_top_with_the_way_back(shop: Storage) -> None:
+    build_by_hand(shop, [kpis()])
+    point(shop, published().model_copy(update={"version": "v8", "number": 1}))
+    point(shop, published().model_copy(update={"version": "v9", "number": 2}))
+    note_alarm(shop, watch(-0.08, number=1))
+    assert 'role="alert"' not in rendered(shop), "it was about another release"
+    note_alarm(shop, watch(-0.08, number=2))
+    page = rendered(shop)
+    assert page.index("orders per list fell by 20% (between 8% and 31%)") < page.index(
+        "asked-title"
+    )
+    assert 'href="/flow/dags/roll_back_release"' in page
 
 
 def test_each_currency_is_a_number_and_nothing_is_converted(shop: Storage) -> None:
