@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from infra.errors import InputError
@@ -103,7 +104,7 @@ class BusinessPage:
     events: tuple[Event, ...]
     alarm: ReleaseWatch | None = None
 
-    @property
+    @cached_property
     def currencies(self) -> list[str]:
         """The currencies of all rows, so that a choice does not change the columns."""
         return currencies_of(self.known.kpis)
@@ -116,7 +117,7 @@ class BusinessPage:
             return None
         return min(known.kpis_final, known.last)
 
-    @property
+    @cached_property
     def kpis(self) -> tuple[Kpi, ...]:
         """What is shown of lists."""
         return kpis_of_lists(self.currencies)
