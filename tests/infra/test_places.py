@@ -25,6 +25,7 @@ ELSEWHERE = {
     ("infra/demo/pictures.py", "decisions"),  # a picture
     ("infra/report/quality.py", "live"),  # the style of a curve
     ("jobs/replay_quarantine.py", "replayed"),  # a column of what it prints
+    ("expectations/marts.py", "marts"),  # the name of the gate
     ("models/tracking.py", "mlflow"),  # a logger
     ("infra/shop/up.py", "mlflow"),  # a module, and the name of its process
 }
