@@ -66,8 +66,10 @@ def show(storage: Storage, record: MartsRecord) -> None:
                 f"Another run was first with build {record.number} of the marts.",
                 "Clear build_marts of this run.",
             ) from None
-    for number in numbers(store, MARTS)[:-KEPT]:
-        store.delete(key(MARTS, number))
+    old = [key(MARTS, number) for number in numbers(store, MARTS)[:-KEPT]]
+    others = {*store.list(f"{MARTS}/built")} - {_built_key(record.run)}
+    for name in (*old, *others):  # builds that were never shown are begun anew
+        store.delete(name)
 
 
 def mart(storage: Storage, table: str, *names: str) -> Dataset:

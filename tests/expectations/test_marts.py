@@ -12,9 +12,10 @@ import pytest
 
 from expectations.marts import MEASURES, gate_marts
 from infra.errors import GateError, StorageError
-from infra.ledger.marts import latest, mart, save_built
+from infra.ledger.marts import KEPT, built_by, latest, mart, save_built, show
 from infra.ledger.run_records import RunRecords
 from infra.mart_schemas import CUSTOMERS_DAILY, EXPOSURES, KPI_DAILY, SERVED, TEST_UNITS
+from infra.places import MARTS as MARTS_FOLDER
 from infra.records.marts import MartsRecord, build_of
 from infra.storage import Storage
 from infra.table import Table
@@ -132,6 +133,17 @@ def test_gaps_of_the_log_are_told_and_too_many_stop(
         assert latest(shop) is None
     else:
         assert gate_marts(shop, RUN).result == result
+
+
+def test_what_earlier_runs_left_does_not_pile_up(shop: Storage) -> None:
+    for number in range(1, KEPT + 3):
+        put(shop, GOOD, number)
+        record = built_by(shop, RUN)
+        save_built(shop, record.model_copy(update={"run": "run=stopped"}))
+        show(shop, record)
+    left = shop.lake.store.list(MARTS_FOLDER)
+    assert len([name for name in left if "/built/" not in name]) == KEPT
+    assert [name for name in left if "/built/" in name] == [f"{MARTS_FOLDER}/built/{RUN}.json"]
 
 
 def test_a_build_that_another_run_overtook_does_not_count(shop: Storage) -> None:
