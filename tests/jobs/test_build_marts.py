@@ -15,6 +15,7 @@ from expectations.marts import gate_marts
 from infra.errors import GateError
 from infra.ledger.ab_tests import read_ab_tests
 from infra.ledger.assignment import arm_of
+from infra.ledger.live_pointer import point
 from infra.ledger.marts import built_by, latest, mart, show, units_of_test
 from infra.ledger.run_records import RunRecords
 from infra.ledger.served import days_of_log, served_manifests
@@ -22,9 +23,12 @@ from infra.mart_schemas import MARTS
 from infra.records.marts import MartsRecord
 from infra.storage import Storage
 from jobs import build_marts
+from models.ab_tests.judge_ab_tests import judge_ab_tests
+from models.publishing.watch_release import watch_release
 from tests.conftest import shop_at
 from tests.jobs.marts import small_world
 from tests.jobs.marts.small_world import NOW, at
+from tests.models.release.test_ab_tested import pointer
 
 Rows = list[dict[str, Any]]
 HOME, CART = ("home", "v1", "content-first", 1, "control", "PL"), ("cart", "v1", *[None] * 3, "PL")
@@ -235,6 +239,19 @@ def test_the_gate_finds_nothing_but_the_gap(world: World) -> None:
     failed = {check.name for check in record.checks if check.failed}
     assert failed == {"missing_share", "missing_share_of_a_day"}
     assert not [check for check in record.checks if check.not_judged]
+
+
+def test_the_verdict_and_the_watch_of_a_release_read_what_was_built(world: World) -> None:
+    """Three units prove nothing, and of five answers of the test one is missing in the log."""
+    point(world.shop, pointer(-5, "content", number=1, version="v1", at=at(19, "12:00")))
+    [verdict] = judge_ab_tests(world.shop, at(23, "00:00")).verdicts
+    units = [row["arm"] for row in world.anew.tables["test_units"]]
+    assert verdict.units == {arm: units.count(arm) for arm in ("control", "treatment")}
+    assert verdict.outcome == "void"
+    [fault] = [check for check in verdict.health if not check.passed]
+    assert fault.sentence.startswith("20.00% of the answers are missing")
+    watch = watch_release(world.shop)
+    assert watch is not None and (watch.version, watch.changes) == ("v1", ())
 
 
 def test_old_folders_stay_for_readers_of_the_build_before_and_go_then(world: World) -> None:
