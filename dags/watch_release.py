@@ -1,9 +1,10 @@
 """Watch the newest release for two weeks, each day: tell people if customers click or buy less.
 
 Clicks per item seen, orders and revenue per list of the live version are held against the same
-weekdays of the four weeks before, complete days alone, lists of A/B tests left out. A fall that
-chance explains in less than one case of a hundred is told to people, once a release, with the way
-to the form `roll_back_release`. Nothing is ever rolled back by itself.
+weekdays of the four weeks before, complete days alone. All lists of those weeks count, also both
+arms of an A/B test. A fall that chance explains in less than one case of a hundred is told to
+people, once a release, with the way to the form `roll_back_release`. Nothing is ever rolled back
+by itself.
 
 A trend, a holiday or a campaign falls and rises too: an A/B test is the only proof of a cause.
 Red: the marts or the pointer could not be read. **Safe to rerun.** Owner: product.

@@ -18,12 +18,12 @@ from models.publishing.same_weekdays import same_weekdays
 
 WATCHED_DAYS = 14
 BEFORE_DAYS = 28
-READ = ("day", "version", "arm", "requests", "impressions", "clicks", "orders", "gross_revenue")
+READ = ("day", "version", "requests", "impressions", "clicks", "orders", "gross_revenue")
 
 
 @dataclass
 class Totals:
-    """What all lists of a day brought, those of A/B tests left out."""
+    """What all lists of a day brought, whichever arm of an A/B test they were for."""
 
     requests: int = 0
     impressions: int = 0
@@ -42,6 +42,9 @@ RATES: dict[WatchedKpi, Callable[[Totals], float]] = {
 
 def watch_release(storage: Storage) -> ReleaseWatch | None:
     """Compare the complete days since the newest release with the same weekdays before.
+
+    Before, all lists count, also those of both arms of an A/B test: customers met them all. Lists
+    outside of a test alone would be those of other customers than the lists after it.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def _rows(storage: Storage, days: Iterable[date]) -> list[dict[str, Any]]:
     if not names:
         return []
     table = mart(storage, KPI_DAILY.name, *names).to_table(columns=list(READ))
-    return [row for row in table.to_pylist() if row["arm"] is None]
+    return list(table.to_pylist())
 
 
 def _main_currency(rows: Iterable[Mapping[str, Any]]) -> str:

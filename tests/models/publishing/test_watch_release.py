@@ -1,4 +1,4 @@
-"""The newest release is held against the days before it, by complete days outside of tests."""
+"""The newest release is held against the days before it, by complete days of all lists."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def days(first: int, last: int) -> list[date]:
 
 
 def world(after: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Return four weeks of v1, a day of both, and a week of v9 with a test beside it."""
+    """Return four weeks of v1, a day of both, and a week of v9 with other versions beside it."""
     rows = [kpis(day, "v1") for day in days(-30, 0)] + [kpis(LIVE, "v9", clicks=9)]
     for day in days(1, 7):
         own = kpis(day, "v9")
         changed = {name: int(own[name] * share) for name, share in (after or {}).items()}
         rows.append({**own, **changed})
-        rows.append(kpis(day, "v9", arm="control", clicks=0, orders=0))
+        rows.append(kpis(day, "v8", arm="treatment", clicks=0, orders=0))
         rows.append(kpis(day, "v0", clicks=0, orders=0))  # a server that is behind
     return rows
 
@@ -91,6 +91,23 @@ def test_what_fell_is_named_and_what_stayed_is_not(shop: Storage) -> None:
     revenue = watch.changes[2]
     assert revenue.relative == pytest.approx(0, abs=0.01), "of the main currency"
     assert not revenue.fell
+
+
+def test_customers_of_a_test_before_the_release_count(shop: Storage) -> None:
+    """Visitors who are not logged in click less, and were no part of the test."""
+    rows = world()
+    for row in [row for row in rows if row["day"] <= LIVE]:
+        halves = {name: row[name] // 2 for name in ("requests", "impressions", "clicks", "orders")}
+        money = [("EUR", row["gross_revenue"][0][1] / 2)]
+        rows.append({**row, **halves, "arm": "control", "gross_revenue": money})
+        row |= {**halves, "clicks": halves["clicks"] // 3, "gross_revenue": money}
+    for row in [row for row in rows if row["day"] > LIVE]:
+        row["clicks"] = row["clicks"] * 2 // 3
+    land(shop, rows, LIVE + timedelta(days=7))
+    watch = watch_release(shop)
+    assert watch is not None
+    assert watch.changes[0].relative == pytest.approx(0, abs=0.01)
+    assert all(change.relative == pytest.approx(0, abs=0.01) for change in watch.changes)
 
 
 def test_days_that_are_not_complete_do_not_count(shop: Storage) -> None:
