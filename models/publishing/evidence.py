@@ -30,6 +30,7 @@ from infra.stores.digests import FolderManifest, verified
 from infra.stores.object_store import MANIFEST
 from models.bundle_layout import JUDGED, MODEL, manifest_sha256, version_of
 from models.publishing.retired_versions import is_retired
+from models.release.ab_tested import ab_tested
 from models.release.verdict import verdict_refusal
 from models.training.trained_model import FIT, read_fit
 
@@ -89,6 +90,9 @@ class Evidence:
     retired : bool
         Whether this version was marked for deletion; read after `live`, as
         `models.publishing.retired_versions` asks.
+    unasked : dict of str to str
+        Candidates that are not released unasked by what A/B tests say now, and why: a test may
+        have been started or decided since the verdict.
     unreadable : tuple of CatwalkError
         Records that are there and cannot be read.
     """
@@ -109,6 +113,7 @@ class Evidence:
     released: PublishRecord | None = None
     own: tuple[PublishRecord, ...] = ()
     retired: bool = False
+    unasked: dict[str, str] = field(default_factory=dict)
     unreadable: tuple[CatwalkError, ...] = ()
 
     @property
@@ -160,6 +165,7 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
         name: tried(partial(storage.lake.manifest, name, run)) for name in (read if goes_on else ())
     }
     built = tried(partial(_built, storage, run, scratch)) if goes_on else None
+    tested = tried(partial(ab_tested, storage)) if goes_on else None
     live, released, own = tried(partial(_pointers, storage, run, built)) or (None, None, ())
     return Evidence(
         run=run,
@@ -178,6 +184,7 @@ def read_evidence(storage: Storage, run: str, scratch: Path) -> Evidence:
         released=released,
         own=own,
         retired=built is not None and bool(tried(partial(is_retired, storage, built.version))),
+        unasked=dict(tested.unasked) if tested else {},
         unreadable=tuple(unreadable),
     )
 

@@ -195,7 +195,23 @@ def _next_pointer(
             f"{verdict.champion or 'nothing'}.",
             "Run evaluate again, and all that follows, against what is live now.",
         )
+    yield from _unasked(verdict, evidence)
     yield from version_refusals(built, evidence)
+
+
+def _unasked(verdict: VerdictRecord, evidence: Evidence) -> Iterator[CatwalkError]:
+    """Refuse what an A/B test holds back since the verdict, unless a person lets it go live.
+
+    That an approval is of this verdict and these bytes is asked elsewhere.
+    """
+    approved = evidence.approval is not None and evidence.approval.answer == "approved"
+    why = evidence.unasked.get(verdict.candidate)
+    if why is not None and verdict.chosen is None and not approved:
+        yield PublishError(
+            f"{verdict.candidate} of {verdict.run} may not go live unasked, by an A/B test since "
+            f"its verdict: {why}",
+            "Run judge_release again, and all that follows: then a person is asked about it.",
+        )
 
 
 def version_refusals(built: Built, evidence: Evidence) -> Iterator[CatwalkError]:

@@ -9,6 +9,7 @@ import pytest
 
 from infra.asking import Answer
 from infra.errors import PublishError
+from infra.ledger.ab_tests import add_ab_record
 from infra.ledger.live_pointer import history, live, next_time, point
 from infra.ledger.run_records import RunRecords
 from infra.records.release import CandidateVerdict, Outcome, PublishRecord
@@ -21,6 +22,7 @@ from models.release.approve_release import ask, record_answer
 from models.release.choose_candidate import choose_candidate
 from models.release.judge_release import judge_release
 from models.release.verdict import outcome_of
+from tests.infra.ledger.test_ab_tests import ab_test, decision
 from tests.models.conftest import (
     RUN,
     WINNER,
@@ -148,3 +150,22 @@ def test_what_another_run_released_is_not_replaced_by_an_old_choice(
     with pytest.raises(PublishError, match=f"newer is live, but {RUN} was judged against nothing"):
         publish(shop, RUN)
     assert live(shop) == newer
+
+
+def test_a_test_that_was_started_or_lost_since_the_verdict_holds_back(
+    shop: Storage, write_run: WriteRun
+) -> None:
+    prepare_bundle(shop, write_run())
+    treatment = {"version": "v2", "candidate": WINNER}
+    control = {"version": "v1", "candidate": MEANWHILE}
+    add_ab_record(shop, lambda _: ab_test(control=control, treatment=treatment))
+    with pytest.raises(PublishError, match="may not go live unasked.*which goes on"):
+        publish(shop, RUN)
+    add_ab_record(shop, lambda _: decision(1))
+    with pytest.raises(PublishError, match="may not go live unasked.*max decided against"):
+        publish(shop, RUN)
+    assert live(shop) is None
+    swapped = ab_test(name="swapped", control=treatment, treatment=control)
+    add_ab_record(shop, lambda _: swapped)
+    add_ab_record(shop, lambda _: decision(3))
+    assert publish(shop, RUN).candidate == WINNER, "another test was won by it"

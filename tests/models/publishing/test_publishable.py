@@ -14,6 +14,7 @@ from infra.lake import inputs_id
 from infra.records.evaluation import EvaluationRecord
 from infra.records.gates import Check, GateRecord
 from infra.records.release import (
+    Approval,
     ApprovalRecord,
     Judgement,
     PublishRecord,
@@ -181,6 +182,11 @@ REFUSED: list[tuple[dict[str, Any], type[CatwalkError], list[str]]] = [
         PublishError,
         ["v2 holds the model of v0, which was rolled back"],
     ),
+    (
+        {"unasked": {"also_bought": "max decided against also_bought."}},
+        PublishError,
+        ["also_bought of run=1 may not go live unasked.*: max decided against also_bought"],
+    ),
     ({"unreadable": (BundleError("It was changed.", "Mend."),)}, BundleError, ["was changed"]),
 ]
 
@@ -195,6 +201,15 @@ def test_each_lack_is_refused_with_its_cure(
         assert type(refusal) is kind and refusal.cure
         with pytest.raises(kind, match=fact):
             raise refusal
+
+
+def test_a_person_lets_go_live_what_a_test_holds_back() -> None:
+    held = replace(GOOD, unasked={"also_bought": "max decided against also_bought."})
+    assert refusals(replace(held, approval=approval("approved"))) == []
+    assert refusals(replace(held, unasked={"content": "it is under test."})) == []
+    chosen = verdict("release", chosen=Approval(by="pm", at=JUDGED, why="it is better"))
+    said = [refusal.fact for refusal in refusals(replace(held, verdict=chosen))]
+    assert not any("unasked" in fact for fact in said)
 
 
 def test_all_is_said_at_once() -> None:
