@@ -24,7 +24,8 @@ from infra.rules import Strict
 from infra.storage import Storage
 from models.ab_tests.measured_today import measured_today
 from models.ab_tests.phases import first_phase
-from models.ab_tests.plan import plan, today_by_word
+from models.ab_tests.plan import Today, plan, today_by_word
+from models.ab_tests.todays_traffic import todays_traffic
 from models.ab_tests.wish import Wish
 
 
@@ -90,8 +91,7 @@ def plan_ab_test(storage: Storage, arm: str, wish: Wish) -> PlanRecord:
             f"It has {', '.join(places)}.",
         )
     needed = plan(
-        measured_today(storage, known, wish.placements, wish.unit, wish.primary)
-        or today_by_word(wish.primary, wish.units_a_day, wish.mean),
+        _today(storage, known, wish),
         wish.primary,
         wish.least_effect,
         wish.days,
@@ -111,6 +111,20 @@ def plan_ab_test(storage: Storage, arm: str, wish: Wish) -> PlanRecord:
     )
     RecordFiles(storage.reports, arm).write(AB_TEST_PLAN, record)
     return record
+
+
+def _today(storage: Storage, known: KnownTests, wish: Wish) -> Today:
+    """Return the traffic to plan with: as the person says, else as it was measured."""
+    if wish.units_a_day is not None and wish.mean is not None:
+        return today_by_word(wish.primary, wish.units_a_day, wish.mean)
+    about = (wish.placements, wish.unit, wish.primary)
+    measured = measured_today(storage, known, *about) or todays_traffic(storage, *about)
+    if measured is None:
+        raise InputError(
+            f"Nobody has measured how many customers come to {', '.join(wish.placements)}.",
+            "Write customers a day and the metric today into the form.",
+        )
+    return measured
 
 
 def load_plan(storage: Storage, arm: str) -> PlanRecord:

@@ -24,8 +24,9 @@ class Wish(Strict):
         Which candidate of the run that made the live version is the treatment.
     traffic, treatment_share : float
         The share of all units that are in the test, and that of these which treatment answers.
-    units_a_day, mean : float
-        The traffic of these placements and the primary metric of today, as the person knows them.
+    units_a_day, mean : float or None
+        The traffic of these placements and the primary metric of today, as the person knows them;
+        None to take what was measured.
     reason : str
         Why it shall start although it cannot tell so small an effect; "" if it shall not.
     """
@@ -42,8 +43,8 @@ class Wish(Strict):
     days: int = Field(ge=1, le=90)
     mature_days: int = Field(ge=1, le=28)
     least_effect: float = Field(gt=0, lt=10)
-    units_a_day: float = Field(gt=0)
-    mean: float = Field(gt=0, lt=1)
+    units_a_day: float | None = Field(None, gt=0)
+    mean: float | None = Field(None, gt=0, lt=1)
     reason: str = ""
 
     @model_validator(mode="after")
@@ -54,6 +55,8 @@ class Wish(Strict):
         ):
             if len(set(names)) != len(names):
                 raise ValueError(f"a {what} is named twice")
+        if (self.units_a_day is None) != (self.mean is None):
+            raise ValueError("say both, customers a day and the metric today, or neither")
         if any(guardrail.metric == self.primary for guardrail in self.guardrails):
             raise ValueError("the primary metric is no guardrail of its own")
         return self
@@ -69,7 +72,8 @@ def wish_of(form: Mapping[str, Any]) -> Wish:
     """
     said = {name: form[name] for name in Wish.model_fields if form.get(name) not in (None, "")}
     for name in ("traffic", "treatment_share", "least_effect", "mean"):
-        said[name] = _share(name, form.get(name))
+        if name in said or name != "mean":
+            said[name] = _share(name, form.get(name))
     margins = dict(form.get("guardrails") or {})
     said["guardrails"] = [
         {"metric": metric, "margin": _share(f"guardrails, {metric}", margin)}

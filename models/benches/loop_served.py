@@ -23,6 +23,7 @@ import httpx
 import numpy as np
 import psutil
 
+from infra.errors import InputError
 from infra.ledger.tokens import new_token
 from infra.places import REPOSITORY
 from infra.storage import Storage
@@ -214,9 +215,9 @@ class Life:
             part = events[start : start + 100]
             answer = self._server.client.post("/v1/events", json={"events": part})
             answer.raise_for_status()
-            refused = {each["index"] for each in answer.json()["refused"]}
-            accepted = (event for place, event in enumerate(part) if place not in refused)
-            self.lived.events |= {event["event_id"]: event for event in accepted}
+            if answer.json()["accepted"] != len(part):
+                raise InputError("The server refused an event.", "Read its answer.")
+            self.lived.events |= {event["event_id"]: event for event in part}
 
 
 def _event(kind: str, moment: datetime, facts: Event) -> Event:

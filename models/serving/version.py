@@ -34,7 +34,7 @@ EARLIER = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays: a version is equal to itself alone
 class Version:
     """What is released, ready to answer.
 

@@ -1,7 +1,7 @@
 """Follows the A/B tests: both versions of a test are opened beside what is live, then it counts.
 
-A test that cannot be served whole is not served at all: all its requests get what is live, so no
-arm is at a disadvantage.
+A test that cannot be served whole, or one of whose versions was rolled back from, gets what is live
+in both arms, and the served log says so: it was not served as planned, and its verdict is void.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from infra.ledger.ab_tests import KnownTests, TestState, read_ab_tests
 from infra.ledger.live_pointer import live
 from infra.places import AB_TESTS
 from infra.records.ab_tests import ArmName
+from infra.records.release import PublishRecord
 from infra.storage import Storage
 from models.serving.following.looks import Looks, require_records
 from models.serving.following.opening import open_tried, unpack
 from models.serving.following.remembered import Remembered
-from models.serving.following.state import ServedTest, State
+from models.serving.following.state import Arms, ServedTest, State
 from models.serving.home import unpacked
 from models.serving.metrics import Metrics
 from models.serving.version import Version
@@ -44,9 +45,9 @@ class TestsFollower:
 
     def start(self) -> None:
         """Go on with the tests that ran last, if their versions are on this disk."""
-        self._serve(
-            [test for test in self._kept.ab_tests() if all(map(self._is_here, _versions(test)))]
-        )
+        pointer, known = self._kept.live(), self._kept.ab_tests()
+        here = [test for test in known if all(map(self._is_here, _versions(test)))]
+        self._serve(here, _withdrawn(pointer))
 
     def look(self) -> None:
         """Look once at the tests, and follow them."""
@@ -55,46 +56,50 @@ class TestsFollower:
     def _look(self) -> None:
         known = read_ab_tests(self._storage, self._known)
         require_records(known.last, self._kept.ab_tests(), AB_TESTS)
-        pointer = live(self._storage)
-        withdrawn = {out.version for out in pointer.withdrawn} if pointer else set()
-        running = [test for test in known.running() if not withdrawn & {*_versions(test)}]
-        self._serve(running)
+        self._serve(known.running(), _withdrawn(live(self._storage)))
         if known is not self._known:
             self._known = known
-            self._kept.keep_ab_tests(running)
+            self._kept.keep_ab_tests(known.running())
 
-    def _serve(self, running: Sequence[TestState]) -> None:
-        """Let the worker answer by these tests, as far as their versions can be opened."""
-        before, opened = self._served, dict[int, ServedTest]()
+    def _serve(self, running: Sequence[TestState], withdrawn: set[str]) -> None:
+        """Let the worker answer by these tests, as far as their versions may be and can be."""
+        before, served = self._served, dict[int, ServedTest]()
         for test in running:
-            served = before.get(test.test.number)
-            if served is None or served.state != test:
-                served = self._opened(test)
-            if served:
-                opened[test.test.number] = served
-        if opened == before:
-            return
+            now, number = before.get(test.test.number), test.test.number
+            versions: Arms = now.versions if now else {}
+            if withdrawn & {*_versions(test)}:
+                versions = {}
+            elif not versions:
+                versions = self._opened(test)
+            unchanged = now is not None and (now.state, now.versions) == (test, versions)
+            served[number] = now if now and unchanged else ServedTest(test, versions)
+        if served != before:
+            self._served = served
+            self._put()
+
+    def _put(self) -> None:
+        """Let the tests count from the next request on."""
         by_placement: defaultdict[str, list[ServedTest]] = defaultdict(list)
-        for served in opened.values():
+        for served in self._served.values():
             for placement in served.state.test.placements:
                 by_placement[placement].append(served)
         self._state.tests = {name: tuple(tests) for name, tests in by_placement.items()}
-        self._served = opened
         gc.collect()
         gc.freeze()  # what stays is not looked at again
-        _log.warning("A/B tests that answer: %s.", ", ".join(map(_name, running)) or "none")
+        names = [each.state.test.name for each in self._served.values() if each.versions]
+        _log.warning("A/B tests that answer: %s.", ", ".join(names) or "none")
 
-    def _opened(self, test: TestState) -> ServedTest | None:
+    def _opened(self, test: TestState) -> Arms:
         control, treatment = (self._version(name) for name in _versions(test))
         if control is None or treatment is None:
-            return None
+            return {}
         arms: dict[ArmName, Version] = {"control": control, "treatment": treatment}
         for version in arms.values():
             missing = {*test.test.placements} - {*version.placements.placements}
             if missing:
                 self._refuse(version.name, f"it has no placement {', '.join(sorted(missing))}")
-                return None
-        return ServedTest(test, arms)
+                return {}
+        return arms
 
     def _version(self, name: str) -> Version | None:
         """Return a version, of those that answer already or newly opened; None if it cannot be."""
@@ -126,5 +131,6 @@ def _versions(test: TestState) -> tuple[str, str]:
     return test.test.control.version, test.test.treatment.version
 
 
-def _name(test: TestState) -> str:
-    return test.test.name
+def _withdrawn(pointer: PublishRecord | None) -> set[str]:
+    """Return the versions that a person rolled back from."""
+    return {out.version for out in pointer.withdrawn} if pointer else set()

@@ -13,13 +13,15 @@ from models.merchandising.shop_rules import ShopRules
 from models.serving.api.guard import TokenBook
 from models.serving.version import Version
 
+Arms = Mapping[ArmName, Version]
+
 
 @dataclass(frozen=True)
 class ServedTest:
-    """An A/B test whose two versions are open here."""
+    """An A/B test with its two versions, if both are open here; else with none."""
 
     state: TestState
-    versions: Mapping[ArmName, Version]
+    versions: Arms
 
 
 Tests = Mapping[str, tuple[ServedTest, ...]]  # by placement
@@ -72,12 +74,15 @@ class State:
         return time.monotonic() - self.looked
 
     def choose(self, live: Version, placement: str, user_key: str, visitor_key: str) -> Chosen:
-        """Return what answers a request: an arm of a test that it is in, else what is live."""
+        """Return what answers a request: the version of its arm, else what is live.
+
+        A request of a test whose versions are not open is answered by what is live, as its arm.
+        """
         for test in self.tests.get(placement, ()):
             arm = test.state.arm_of(user_key, visitor_key)
             if arm:
                 named = (test.state.test.name, test.state.phase_number, arm)
-                return Chosen(test.versions[arm], *named)
+                return Chosen(test.versions.get(arm, live), *named)
         return Chosen(live)
 
     def versions(self) -> Iterator[Version]:

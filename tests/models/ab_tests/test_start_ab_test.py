@@ -18,7 +18,7 @@ from infra.storage import Storage
 from models.ab_tests.plan_ab_test import plan_ab_test
 from models.ab_tests.prepare_treatment import prepare_treatment
 from models.ab_tests.start_ab_test import start_ab_test
-from models.ab_tests.wish import Wish, wish_of
+from models.ab_tests.wish import wish_of
 from models.bundle.build_bundle import build_bundle
 from models.bundle.bundle import open_bundle
 from models.bundle.refit_winner import refit_winner
@@ -101,28 +101,6 @@ def test_a_candidate_is_tested_against_what_is_live(shop: Storage) -> None:
     assert len(read_ab_tests(shop).tests) == 1
 
 
-def test_a_form_that_cannot_be_used_starts_nothing(shop: Storage) -> None:
-    with pytest.raises(InputError, match="Nothing is live"):
-        plan_ab_test(shop, ARM, wish_of(FORM))
-    released(shop)
-    for wrong, says in (
-        ({"candidate": WINNER}, "tested against itself"),
-        ({"candidate": "nobody"}, "'nobody' is no candidate"),
-        ({"candidate": "popularity"}, "no candidate|was rejected"),
-        ({"placements": ["home", "cellar"]}, "no placement cellar"),
-        ({"placements": ["home", "home"]}, "a placement is named twice"),
-        ({"name": "No Such Name"}, "name"),
-        ({"guardrails": {"conversion": 5}}, "no guardrail of its own"),
-        ({"guardrails": {"revenue": "much"}}, "guardrails, revenue is no number"),
-        ({"guardrails": {"joy": 5}}, "metric"),
-        ({"days": 1, "units_a_day": 10}, "units to see a difference of 10.0%"),
-    ):
-        with pytest.raises(InputError, match=says):
-            plan_ab_test(shop, ARM, wish_of({**FORM, **wrong}))
-    reasoned = {"days": 1, "units_a_day": 10, "reason": "we want to see that it works"}
-    assert plan_ab_test(shop, ARM, wish_of({**FORM, **reasoned})).days_needed > 1
-
-
 def test_what_changed_since_the_plan_stops_the_start(shop: Storage) -> None:
     """Another test took the name, or the traffic; and each is found under the number it takes."""
     released(shop)
@@ -181,22 +159,3 @@ def build_again(shop: Storage) -> None:
     """Give the lists another time, so that the bundle is another one than was seen to answer."""
     write_lists(shop, ARM, OTHER, written_at=AS_OF + timedelta(seconds=1))
     build_bundle(shop, ARM)
-
-
-def test_tables_that_are_gone_or_were_stopped_are_no_ground_for_a_test(shop: Storage) -> None:
-    released(shop)
-    plan_ab_test(shop, ARM, wish_of(FORM))
-    save_gate(shop, RUN, "stopped", "interactions")
-    with pytest.raises(CatwalkError, match="interactions of .* stopped"):
-        prepare_treatment(shop, ARM)
-    save_gate(shop, RUN, gate="interactions")
-    shop.lake.store.delete_folder(f"history/{RUN}")
-    with pytest.raises(InputError, match="after the next release"):
-        prepare_treatment(shop, ARM)
-
-
-def test_the_form_says_percent_and_the_wish_shares() -> None:
-    wish = wish_of({**FORM, "traffic": 20, "least_effect": 2.5, "reason": "  "})
-    assert isinstance(wish, Wish)
-    assert (wish.traffic, wish.least_effect, wish.reason) == (0.2, 0.025, "")
-    assert wish.guardrails[0].margin == 0.05

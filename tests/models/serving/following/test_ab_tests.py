@@ -1,4 +1,4 @@
-"""A/B tests are followed; a test that cannot be served whole is not served at all."""
+"""A/B tests are followed; one that cannot be served whole gets what is live, and says so."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_each_user_is_answered_by_the_version_of_her_arm(shop: Storage) -> None:
     assert set(arms_of(state)) == {(live.version, "")}
 
 
-def test_a_test_with_a_version_that_does_not_answer_is_not_served_and_said(
+def test_a_test_with_a_version_that_does_not_answer_gets_what_is_live_and_says_so(
     shop: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     live, other = two_versions(shop, broken=True)
@@ -92,18 +92,18 @@ def test_a_test_with_a_version_that_does_not_answer_is_not_served_and_said(
     follower, state = follow(shop)
     for _ in range(3):
         follower.look()
-    assert set(arms_of(state)) == {(live.version, "")}
+    assert set(arms_of(state)) == {(live.version, "control"), (live.version, "treatment")}
     said = [line for line in caplog.messages if "no test of it is served" in line]
     assert len(said) == 1
     assert other.version in said[0]
 
 
-def test_a_test_of_a_placement_that_a_version_lacks_is_not_served(shop: Storage) -> None:
+def test_a_test_of_a_placement_that_a_version_lacks_gets_what_is_live(shop: Storage) -> None:
     live, other = two_versions(shop)
     start(shop, live.version, other.version, placements=("home", "cellar"))
     follower, state = follow(shop)
     follower.look()
-    assert set(arms_of(state)) == {(live.version, "")}
+    assert {version for version, _ in arms_of(state)} == {live.version}
 
 
 def test_what_is_rolled_back_from_answers_in_no_arm(shop: Storage) -> None:
@@ -115,7 +115,12 @@ def test_what_is_rolled_back_from_answers_in_no_arm(shop: Storage) -> None:
     out = (Withdrawn(version=other.version, arrays_sha256=""),)
     point(shop, live.model_copy(update={"number": 4, "withdrawn": out}))
     follower.look()
-    assert set(arms_of(state)) == {(live.version, "")}
+    assert set(arms_of(state)) == {(live.version, "control"), (live.version, "treatment")}
+    LiveFollower(shop, state, Remembered(known(shop.settings)), Metrics()).look()
+    assert {version for version, _ in arms_of(follow(shop)[1])} == {live.version}, "nor restarted"
+    point(shop, live.model_copy(update={"number": 5}))
+    follower.look()
+    assert len({version for version, _ in arms_of(state)}) == 2, "the roll-back was undone"
 
 
 def test_a_server_goes_on_with_its_tests_while_the_storage_is_away(shop: Storage) -> None:
