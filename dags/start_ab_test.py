@@ -5,8 +5,8 @@ and tried as a winner is, and published without being live. From the last task o
 the test gets the lists of one arm, always the same, until somebody decides by `decide_ab_test`.
 
 **Send it with `only plan` first**: `plan_ab_test` says how many customers it needs and how long
-that takes at the traffic that was measured, in its return value, and nothing starts. What cannot be told in the days of
-the form is refused, unless the reason says why it shall start all the same.
+that takes at the traffic that was measured, in its return value, and nothing starts. What cannot be
+told in the days of the form is refused, unless the reason says why it shall start all the same.
 
 | task is red | what it means |
 |---|---|
