@@ -6,6 +6,7 @@ The lost line cannot say the arm any more; the assignment can, as in `infra/ledg
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,32 +15,39 @@ from infra.ledger.assignment import LAYER_SALT
 from infra.records.ab_tests import BUCKETS, Phase, Range
 from jobs.marts.units import PhaseOfTest
 
+ANSWERED_WITHIN = 30  # days before a phase: of answers that its events may still name
+
 
 def lost_answers(
-    events: DataFrame, answers: DataFrame, phase: PhaseOfTest, days: Collection[str]
+    events: DataFrame, answers: DataFrame, phase: PhaseOfTest, days: Collection[date]
 ) -> dict[str, dict[str, int]]:
     """Return by day and arm how many requests events name of which there is no line.
+
+    A request counts once, on the day of the first event that names it.
 
     Parameters
     ----------
     events : DataFrame
-        With their `day`, crawlers left out. One without a placement may be about any.
+        Of these days and the day before each, with their `day`, crawlers left out. One without a
+        placement may be about any.
     answers : DataFrame
-        All of the log around these days.
-    days : collection of str
+        All of the log that these events may name.
+    days : collection of date
         All of them are in the answer, also those that lost nothing.
     """
     here = F.coalesce(F.col("placement").isin(*phase.placements), F.lit(True))
     shown = F.col("event_type").isin("impression", "click") & F.col("request_id").isNotNull()
-    named = events.filter(shown & here & (F.col("event_time") >= F.lit(phase.since)))
-    if phase.ends:
-        named = named.filter(F.col("event_time") < F.lit(phase.ends))
     arm = arm_of(phase.record, F.min(phase.key)).alias("arm")
-    requests = named.groupBy("day", "request_id").agg(arm).filter("arm is not null")
-    lost = requests.join(answers.select("request_id"), "request_id", "left_anti")
-    counts: dict[str, dict[str, int]] = {day: {} for day in days}
+    first = F.min("event_time").alias("first"), F.min("day").alias("day")
+    requests = events.filter(shown & here).groupBy("request_id").agg(*first, arm)
+    inside = F.col("day").isin(*days) & (F.col("first") >= F.lit(phase.since))
+    if phase.ends:
+        inside = inside & (F.col("first") < F.lit(phase.ends))
+    named = requests.filter(inside & F.col("arm").isNotNull())
+    lost = named.join(answers.select("request_id"), "request_id", "left_anti")
+    counts: dict[str, dict[str, int]] = {day.isoformat(): {} for day in days}
     for row in lost.groupBy("day", "arm").count().collect():
-        counts.setdefault(row["day"].isoformat(), {})[row["arm"]] = row["count"]
+        counts[row["day"].isoformat()][row["arm"]] = row["count"]
     return counts
 
 

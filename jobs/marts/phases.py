@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -17,7 +17,7 @@ from infra.spark.kept_rows import keep
 from jobs.marts.batched import Batched
 from jobs.marts.days import around
 from jobs.marts.layout import Build
-from jobs.marts.lost_answers import by_arm, lost_answers
+from jobs.marts.lost_answers import ANSWERED_WITHIN, by_arm, lost_answers
 from jobs.marts.people import crawlers_of, without_crawlers
 from jobs.marts.units import (
     BEFORE_DAYS,
@@ -38,7 +38,8 @@ def build_units(
     facts: dict[str, dict[str, Any]] = {}
     for state in tests.tests.values():
         for phase in phases_of(state):
-            if not _may_change(build, phase, changed):
+            ends = phase.ends or state.exposed_until
+            if not may_change(phase, ends, _noted(build, phase), changed, until):
                 continue
             made = _units(build, batched, phase, until)
             if made is not None:
@@ -49,12 +50,33 @@ def build_units(
         build.write(TEST_UNITS, rows, frames, ("unit_key",), tests=facts)
 
 
-def _may_change(build: Build, phase: PhaseOfTest, changed: Collection[date]) -> bool:
-    noted = _noted(build, phase)
-    if not noted:
-        return True
-    first, last = (date.fromisoformat(noted[end]) for end in ("first_day", "last_day"))
-    return not noted["is_final"] or any(first <= day <= last for day in changed)
+def may_change(
+    phase: PhaseOfTest,
+    ends: datetime,
+    noted: Mapping[str, Any],
+    changed: Collection[date],
+    until: datetime,
+) -> bool:
+    """Tell whether a build may find other units of a phase than the build before noted.
+
+    Parameters
+    ----------
+    ends : datetime
+        Until then units may come, also after days without any.
+    noted : mapping
+        Empty if the build before had no unit of it.
+    until : datetime
+        All events before it have arrived.
+    """
+    over = ends + timedelta(days=phase.mature_days)
+    is_final = noted.get("is_final", over < until)
+    last = max(over.date(), date.fromisoformat(noted.get("last_day", "0001-01-01")))
+    return not is_final or any(_first_day(phase) <= day <= last for day in changed)
+
+
+def _first_day(phase: PhaseOfTest) -> date:
+    """Return the first day whose sales count for a unit."""
+    return phase.since.date() - timedelta(days=BEFORE_DAYS)
 
 
 def _noted(build: Build, phase: PhaseOfTest) -> dict[str, Any]:
@@ -73,13 +95,23 @@ def _lost(
     known: dict[str, dict[str, int]] = _noted(build, phase).get("missing_by_day", {})
     last = phase.ends.date() if phase.ends else date.max
     present = {day for day in _days(build, PERSON_DAYS.name) if phase.since.date() <= day <= last}
-    new = {day for day in present if day in changed or day.isoformat() not in known}
-    crawlers = crawlers_of(build.read(PERSON_DAYS, new))
-    events = without_crawlers(batched.events(new), crawlers, "event_time")
-    answers = batched.answers(around(new, 1, 1))
-    names = [day.isoformat() for day in new]
-    counts = {**known, **lost_answers(events, answers, phase, names)}
+    stale = around(changed, 0, 1)  # a day leaves out what the day before it names
+    new = {day for day in present if day in stale or day.isoformat() not in known}
+    near = around(new, 1, 0)
+    crawlers = crawlers_of(build.read(PERSON_DAYS, near))
+    events = without_crawlers(batched.events(near), crawlers, "event_time")
+    answers = batched.answers(_days_of_answers(phase, new))
+    counts = {**known, **lost_answers(events, answers, phase, new)}
     return {"missing_by_day": counts, "missing": by_arm(counts)}
+
+
+def _days_of_answers(phase: PhaseOfTest, days: Collection[date]) -> set[date]:
+    """Return the days whose answers events of these days may name: lists are clicked weeks later.
+
+    A day after each, as clocks of shop and server differ.
+    """
+    first = phase.since.date() - timedelta(days=ANSWERED_WITHIN)
+    return around({max(days)}, (max(days) - first).days, 1) if days else set()
 
 
 def _units(
@@ -94,7 +126,7 @@ def _units(
     crawlers = crawlers_of(build.read(PERSON_DAYS, seen))
     every = without_crawlers(batched.answers(served), crawlers, "served_at")
     answers = every.transform(_of_phase, phase)
-    first = since - timedelta(days=BEFORE_DAYS)
+    first = _first_day(phase)
     sales = build.read(SALES, [day for day in _days(build, SALES.name) if day >= first])
     exposures = build.read(EXPOSURES, served).transform(_of_phase, phase)
     currency = main_currency(sales)

@@ -180,6 +180,7 @@ def test_units_of_a_test_count_all_that_they_buy_zeros_included(world: World) ->
     for built in (world.first, world.late, world.anew):
         assert built.facts["missing"] == {**{"control": 0, "treatment": 0}, lost: 1}
         assert built.facts["missing_by_day"]["2026-11-21"] == {lost: 1}
+        assert built.facts["missing_by_day"]["2026-11-22"] == {}, "it was counted the day before"
     assert world.first.facts["currency"] == "EUR" and not world.first.facts["is_final"]
 
 

@@ -11,8 +11,9 @@
 | r7 | 21st 12:00 | home, v2, treatment | another visitor | a b | nothing |
 
 Anna buys d in the order of b without a click, has bought before the test, and sends a b back on the
-22nd. The visitor logs in as ben before he buys e, and buys another when his click is too old. In
-the late batch: c of r1, clicked and bought on the 20th, and a sign of life a week later.
+22nd, when she clicks on the lost answer again. The visitor logs in as ben before he buys e, and
+buys another when his click is too old. In the late batch: c of r1, clicked and bought on the 20th,
+a click on r1 four days later, and a sign of life a week later.
 """
 
 from __future__ import annotations
@@ -85,11 +86,13 @@ FIRST = events(
     (at(21, "12:01"), "purchase", "e", LOGGED_IN, sale(1, 20.10, "PLN", session_id="s2")),
     (at(21, "12:03"), "purchase", "e", LOGGED_IN, sale(1, 20.10, "PLN", session_id="s3")),
     (at(21, "13:00"), "click", "a", ANNA, of("an answer that never arrived")),
+    (at(22, "09:00"), "click", "a", ANNA, of("an answer that never arrived")),
     (at(22, "10:00"), "return", "b", ANNA, sale(-1, 3.50, "EUR")),
 )
 LATE = events(
     (at(20, "10:20"), "click", "c", ANNA, of("r1")),
     (at(20, "10:30"), "purchase", "c", ANNA, sale(1, 1.0, "EUR", order_id="o1")),
+    (at(24, "10:00"), "click", "a", ANNA, of("r1")),
     (at(28, "01:00"), "view", "q", {"user_key": "carl"}, {}),
 )
 
