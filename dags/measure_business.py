@@ -13,7 +13,8 @@ Nothing here changes what customers see. A build writes new folders alone, and i
 count all at once, so readers never see half of it. **Every task is safe to rerun** at any time.
 Tasks that start Spark share the pool `spark` with those of `retrain_recommender`.
 `anew` builds every day again from the clean tables, to the same bytes: for a mart that was damaged,
-or after a change of `CATWALK_ATTRIBUTION_HOURS` or `CATWALK_MOST_EVENTS_PER_DAY`.
+or after a change of `CATWALK_ATTRIBUTION_HOURS` or `CATWALK_MOST_EVENTS_PER_DAY`. A build does so
+by itself where a batch that the build before counted is gone.
 Owner: data-engineering.
 """
 

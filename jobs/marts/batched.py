@@ -33,7 +33,7 @@ class Batched:
         }
 
     def news(self, before: MartsRecord | None) -> News:
-        """Return all days with rows, and those of batches that are new, rewritten or gone."""
+        """Return all days with rows, and those of batches that are new, rewritten or discarded."""
         events, served = (before.events, before.served) if before else ({}, {})
         manifests = {name: batch.manifest for name, batch in self.all.items()}
         return News(
@@ -42,6 +42,14 @@ class Batched:
             new_events=_days(_changed(manifests, stamps(self.accepted), events)),
             new_served=_days(_changed(self.served, stamps(self.served), served)),
         )
+
+    def gone(self, before: MartsRecord) -> list[str]:
+        """Return the batches that a build was made of and that are there no longer.
+
+        Nobody knows their days any more. No task deletes a batch; people do, to read it anew.
+        """
+        made_of = before.events.keys() | before.served.keys()
+        return sorted(made_of - self.all.keys() - self.served.keys())
 
     def events(self, days: Collection[date]) -> DataFrame:
         """Return the accepted events of some days."""

@@ -50,7 +50,8 @@ def build_marts(
     shown = latest(storage)
     number = 1 + (shown.number if shown else 0)
     _delete_old(storage, number)
-    batched, before = Batched(spark, storage), None if every else shown
+    batched = Batched(spark, storage)
+    before = None if every else to_build_on(shown, batched)
     days = days_to_build(batched.news(before))
     build = Build(spark, storage, before, number)
     until = known_until(as_of, batched.all, storage.settings.sources)
@@ -73,6 +74,14 @@ def build_marts(
     told = (f"{len(getattr(days, part))} days of {part}" for part in Days.__annotations__)
     print(f"marts, build {number}: {', '.join(told)}", flush=True)
     return record
+
+
+def to_build_on(shown: MartsRecord | None, batched: Batched) -> MartsRecord | None:
+    """Return the build that counts; None if it counts what is there no longer."""
+    gone = batched.gone(shown) if shown else []
+    if gone:
+        print(f"marts: all days anew, as these are gone: {', '.join(gone)}", flush=True)
+    return None if gone else shown
 
 
 def build_days(build: Build, batched: Batched, days: Days) -> None:

@@ -34,7 +34,7 @@ class Days:
 
 @dataclass(frozen=True)
 class News:
-    """All days with events and with answers, and those of them in batches that are new or gone."""
+    """All days with events and with answers, and those in batches that changed."""
 
     events: Collection[date]
     served: Collection[date]
