@@ -42,9 +42,15 @@ def save_built(storage: Storage, record: MartsRecord) -> None:
 
 
 def built_by(storage: Storage, run: str) -> MartsRecord:
-    """Return the record that a run built; raise `StorageError` if it built none."""
+    """Return the record that a run built; raise `StorageError` if it built none.
+
+    Once it counts, it is the record that counts.
+    """
     content = read_if_there(storage.lake.store, _built_key(run))
     if content is None:
+        shown = latest(storage)
+        if shown is not None and shown.run == run:
+            return shown
         raise StorageError(f"The run {run} built no marts.", "Run build_marts first.")
     return parse_json(content, MartsRecord, f"The build of {run}", _CURE)
 
@@ -67,8 +73,7 @@ def show(storage: Storage, record: MartsRecord) -> None:
                 "Clear build_marts of this run.",
             ) from None
     old = [key(MARTS, number) for number in numbers(store, MARTS)[:-KEPT]]
-    others = {*store.list(f"{MARTS}/built")} - {_built_key(record.run)}
-    for name in (*old, *others):  # builds that were never shown are begun anew
+    for name in (*old, *store.list(f"{MARTS}/built")):  # what was never shown is begun anew
         store.delete(name)
 
 
