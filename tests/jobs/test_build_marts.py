@@ -12,12 +12,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from expectations.marts import gate_marts
-from infra.errors import GateError
 from infra.ledger.ab_tests import read_ab_tests
 from infra.ledger.assignment import arm_of
 from infra.ledger.live_pointer import point
 from infra.ledger.marts import built_by, latest, mart, show, units_of_test
-from infra.ledger.run_records import RunRecords
 from infra.ledger.served import days_of_log, served_manifests
 from infra.mart_schemas import MARTS
 from infra.records.marts import MartsRecord
@@ -233,10 +231,8 @@ def test_the_gap_of_the_log_is_counted(world: World) -> None:
 
 def test_the_gate_finds_nothing_but_the_gap(world: World) -> None:
     """A third of the answers of the 21st never arrived, as the world is so small."""
-    with pytest.raises(GateError, match="worst of these days"):
-        gate_marts(world.shop, "run=anew")
-    record = RunRecords(world.shop, "run=anew").load_gate("marts")
-    assert record is not None
+    record = gate_marts(world.shop, "run=anew")
+    assert record.result == "warned"
     failed = {check.name for check in record.checks if check.failed}
     assert failed == {"missing_share", "missing_share_of_a_day"}
     assert not [check for check in record.checks if check.not_judged]
