@@ -55,7 +55,7 @@ who-was-live: $(ready) ## Which model was live AT="2026-11-24 14:05" (UTC), on w
 test: setup ## All tests but those of test-faults, two at a time
 	@$(run) pytest -m "not faults" $(two)
 
-test-faults: setup ## The tests that kill, fill a disk, or need a server of S3 or Airflow
+test-faults: setup ## The tests that kill, soak, fill a disk, type what the docs say, or need a server
 	@$(run) pytest -m faults $(two)
 
 soak-ingest: setup ## Kill the ingestion KILLS=30 times at random moments; its tables must not show it

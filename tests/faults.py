@@ -1,4 +1,6 @@
-"""Which tests are about faults: they kill, soak, fill a disk, or need a server of S3 or Airflow.
+"""Which tests are about faults: they kill, soak, fill a disk, or need a server of their own.
+
+Servers are those of S3, Airflow and Catwalk; a copy of the repository counts as one, too.
 
 They take longest: `make test` leaves them out, `make test-faults` runs them, and `.ci/run` runs
 both. A test is known by what it asks for or by its name, so that nobody has to remember a mark; one
@@ -12,7 +14,7 @@ from collections.abc import Iterable
 
 import pytest
 
-FIXTURES = {"s3", "s3_server", "small_disk", "airflow_server"}
+FIXTURES = {"s3", "s3_server", "small_disk", "airflow_server", "server", "clone"}
 KILLS = re.compile(r"(?<![a-z])(kill|kills|killed|soak)(?![a-z])")
 
 

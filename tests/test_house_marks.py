@@ -15,6 +15,8 @@ from tests.faults import fixtures_of, is_about_a_fault
         ("test_publish", "test_a_release", ["shop", "s3_server"], True),
         ("test_object_store", "test_a_full_disk", ["small_disk"], True),
         ("test_whole_run", "test_a_release", ["airflow", "airflow_server"], True),
+        ("test_app", "test_an_answer", ["live_shop", "server"], True),
+        ("test_docs_commands", "test_a_command", ["clone"], True),
         ("test_publish_kills", "test_a_release", [], True),
         ("test_ingest_events_faults", "test_a_release", [], True),
         ("test_publish", "test_killed_at_any_moment", [], True),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from infra.ledger.ab_tests import KnownTests, add_ab_record, read_ab_tests
 from infra.person_keys import PersonKeys
 from infra.storage import Storage
@@ -13,6 +15,7 @@ from tests.models.serving.following.test_ab_tests import start, two_versions
 from tests.models.serving.running import eventually, running
 
 
+@pytest.mark.faults  # a server of its own
 def test_an_arm_is_told_and_noted_over_http(shop: Storage, tmp_path: Path) -> None:
     live, other = two_versions(shop)
     secret = shop.settings.user_key_secret.get_secret_value()
