@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infra.records.ab_tests import Offline
-from infra.records.ab_verdicts import FINAL, MetricVerdict
+from infra.records.ab_verdicts import FINAL, AbVerdict, MetricVerdict
 from infra.report.known_tests import KnownTest
 
 ENOUGH = 10  # tests; below, agreement proves nothing
@@ -14,7 +14,7 @@ ENOUGH = 10  # tests; below, agreement proves nothing
 
 @dataclass(frozen=True)
 class BothWays:
-    """A test that came to its end: the difference offline, and that of its primary metric."""
+    """A test that is over: the difference offline, and that of its primary metric."""
 
     name: str
     offline: Offline
@@ -32,8 +32,16 @@ def both_ways(tests: Iterable[KnownTest]) -> tuple[BothWays, ...]:
     return tuple(
         BothWays(known.state.test.name, known.state.test.offline, known.verdict.primary)
         for known in tests
-        if known.verdict and known.verdict.outcome in FINAL and known.state.test.offline
+        if known.verdict and _is_over(known, known.verdict) and known.state.test.offline
     )
+
+
+def _is_over(known: KnownTest, verdict: AbVerdict) -> bool:
+    """Tell whether a test came to its end, or a person ended it for harm before.
+
+    Without the harmful ones, those would be left out of which the hold-out was most wrong.
+    """
+    return verdict.outcome in FINAL or (verdict.outcome == "harm" and known.state.ended is not None)
 
 
 def agreement(rows: Iterable[BothWays]) -> str:

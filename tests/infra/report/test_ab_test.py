@@ -249,22 +249,26 @@ def test_the_numbers_can_be_taken_along(shop: Storage) -> None:
 
 
 def test_what_the_hold_out_said_stands_beside_what_customers_did(shop: Storage) -> None:
-    """Signs agree or differ, of tests that came to their end alone; few of them prove nothing."""
+    """Signs agree or differ, of tests that came to their end or did harm; few prove nothing."""
     said = {"metric": "ndcg_at_10", "relative": 0.12, "low": 0.04, "high": 0.2}
     for name, relative, outcome in (
         ("agrees", 0.08, "ship"),
         ("differs", -0.03, "keep"),
         ("too-early", 0.5, "too early"),
+        ("harm-goes-on", -0.4, "harm"),
+        ("ended-for-harm", -0.4, "harm"),
     ):
         test = started(shop, name=name, offline=said)
         of = with_metrics(judged(test), {"relative": relative})
         save_ab_verdict(shop, judged(test, 22, outcome=outcome, metrics=of))
+    ended = test.number
+    add_ab_record(shop, lambda _: decision(ended))
     before = started(shop, name="kept-no-values")
     save_ab_verdict(shop, judged(before, 22, outcome="ship"))
     part = section(listed(shop, NOON + 30 * DAY), "offline-title")
     text = " ".join(re.sub(r"<[^>]+>", " ", part).split())
-    assert "In 1 of 2 tests the better one offline was the better online. Below 10 tests" in text
+    assert "In 1 of 3 tests the better one offline was the better online. Below 10 tests" in text
     assert "+12.0% ndcg_at_10, +4.0% to +20.0% +8.0%" in text
     assert len(re.findall(r"\bagree\b", text)) == 1
     assert "differ" in text.partition("differs")[2]
-    assert "too-early" not in text and "kept-no-values" not in text
+    assert "too-early" not in text and "harm-goes-on" not in text and "kept-no-values" not in text
