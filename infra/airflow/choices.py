@@ -68,7 +68,7 @@ def live_placements(storage: Storage) -> tuple[str, ...]:
 
 def running_tests(storage: Storage) -> tuple[str, ...]:
     """Return the running A/B tests, each with its newest verdict; raises `StorageError`."""
-    return tuple(offer_of(storage, state.test.name) for state in read_ab_tests(storage).running())
+    return tuple(offer_of(storage, state) for state in read_ab_tests(storage).running())
 
 
 def offered(what: Callable[[Storage], tuple[str, ...]]) -> list[str]:

@@ -1,4 +1,7 @@
-"""The verdicts on A/B tests in the reports: a file for each test and day."""
+"""The verdicts on A/B tests in the reports: a file for each test and day.
+
+A verdict that somebody decided on is copied under its hash: the file of its day may be rewritten.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from infra.errors import CatwalkError
+from infra.ledger.ab_tests import TestState
 from infra.places import AB_TESTS
 from infra.records.ab_verdicts import AbVerdict
 from infra.rules import parse_json
 from infra.storage import Storage
+from infra.stores.object_store import AlreadyExistsError, read_if_there
 
 CURE = "Run judge_ab_tests again."
 SHOWN = 12  # letters of the hash of a verdict that a form shows
@@ -22,17 +27,22 @@ _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.json")
 
 @dataclass(frozen=True)
 class KeptVerdict:
-    """A verdict, and the hash of its bytes: a decision names the one it was taken on."""
+    """A verdict and its bytes, whose hash a decision names that was taken on it."""
 
     verdict: AbVerdict
-    sha256: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the bytes."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 def save_ab_verdict(storage: Storage, verdict: AbVerdict) -> KeptVerdict:
     """Write the verdict of a day in place of an earlier one of that day."""
     content = verdict.model_dump_json(indent=1).encode()
     storage.reports.write(_key(verdict.name, verdict.day.isoformat()), content)
-    return KeptVerdict(verdict, hashlib.sha256(content).hexdigest())
+    return KeptVerdict(verdict, content)
 
 
 def latest_ab_verdict(storage: Storage, name: str) -> KeptVerdict | None:
@@ -55,18 +65,52 @@ def ab_verdicts(storage: Storage, name: str, before: date | None = None) -> Iter
             key = _key(name, day)
             content = storage.reports.read(key)
             verdict = parse_json(content, AbVerdict, f"The verdict {key}", CURE)
-            yield KeptVerdict(verdict, hashlib.sha256(content).hexdigest())
+            yield KeptVerdict(verdict, content)
 
 
-def offer_of(storage: Storage, name: str) -> str:
-    """Return a test with its newest verdict, as a form offers it: `NAME HASH: headline`."""
+def verdict_of_phase(storage: Storage, state: TestState) -> KeptVerdict | None:
+    """Return the newest verdict on the phase of a test that counts; None before the first.
+
+    One on an earlier phase is about other units. Raises as `latest_ab_verdict`.
+    """
+    kept = latest_ab_verdict(storage, state.test.name)
+    return kept if kept and kept.verdict.phase == state.phase_number else None
+
+
+def keep_decided(storage: Storage, kept: KeptVerdict) -> None:
+    """Keep the bytes of a verdict that a decision is bound to; once is enough."""
     try:
-        kept = latest_ab_verdict(storage, name)
+        storage.reports.create(_key_of_bound(kept.verdict.name, kept.sha256), kept.content)
+    except AlreadyExistsError:
+        return
+
+
+def verdict_decided_on(storage: Storage, name: str, shown: str) -> KeptVerdict | None:
+    """Return the verdict whose hash begins so, of those that were kept for a decision."""
+    for key in storage.reports.list(f"{AB_TESTS}/{name}/decided"):
+        if shown and key.rpartition("/")[2].startswith(shown):
+            content = read_if_there(storage.reports, key)
+            if content is not None:
+                return KeptVerdict(
+                    parse_json(content, AbVerdict, f"The verdict {key}", CURE), content
+                )
+    return None
+
+
+def offer_of(storage: Storage, state: TestState) -> str:
+    """Return a test with its newest verdict, as a form offers it: `NAME HASH: headline`."""
+    name = state.test.name
+    try:
+        kept = verdict_of_phase(storage, state)
     except CatwalkError as error:
         return f"{name} {NONE_YET}: {error.fact}"
     if kept is None:
         return f"{name} {NONE_YET}: no verdict yet."
     return f"{name} {kept.sha256[:SHOWN]}: {kept.verdict.headline}"
+
+
+def _key_of_bound(name: str, sha256: str) -> str:
+    return f"{AB_TESTS}/{name}/decided/{sha256}.json"
 
 
 def _key(name: str, day: str) -> str:

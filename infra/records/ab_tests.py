@@ -20,6 +20,7 @@ Bucket = Annotated[int, Field(ge=0, le=BUCKETS)]
 Range = tuple[Bucket, Bucket]  # from the first on, and before the second
 Metric = Literal["conversion", "revenue", "orders", "units", "ctr"]  # more is better
 Decided = Literal["ship", "keep", "go on"]
+AbOutcome = Literal["void", "too early", "harm", "ship", "keep", "cannot tell"]
 METRIC_NAMES: dict[Metric, str] = {
     "conversion": "the share of customers who buy",
     "revenue": "revenue per customer",
@@ -162,6 +163,8 @@ class AbDecision(Strict):
         The number of the test.
     verdict_sha256 : str
         Of the verdict that the person saw; empty where there was none yet.
+    outcome : str or None
+        What that verdict said; None where there was none, or an earlier Catwalk did not keep it.
     pointer : int
         Of `ship`: the number of the live pointer that followed; 0 otherwise.
     """
@@ -173,5 +176,11 @@ class AbDecision(Strict):
     decides: int = Field(ge=1)
     decision: Decided
     verdict_sha256: str = ""
+    outcome: AbOutcome | None = None
     pointer: int = 0
     reason: Words
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether no numbers stand behind it: the verdict was void, or there was none."""
+        return not self.verdict_sha256 or self.outcome == "void"

@@ -7,10 +7,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from infra.records.ab_tests import ArmName, Metric
+from infra.records.ab_tests import AbOutcome, ArmName, Metric
 from infra.rules import Strict
 
-AbOutcome = Literal["void", "too early", "harm", "ship", "keep", "cannot tell"]
 FINAL: tuple[AbOutcome, ...] = ("ship", "keep", "cannot tell")
 ByArm = dict[ArmName, int]
 

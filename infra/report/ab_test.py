@@ -102,7 +102,7 @@ def find_ab_test(storage: Storage, name: str, now: datetime) -> AbTestPage | Non
     kept = _of_phase(state, islice(ab_verdicts(storage, name), MOST_DAYS))
     newest = kept[0].verdict if kept else None
     verdicts = tuple(each.verdict for each in reversed(kept))
-    return AbTestPage(KnownTest(state, newest), verdicts, offer_of(storage, name))
+    return AbTestPage(KnownTest(state, newest), verdicts, offer_of(storage, state))
 
 
 def render_ab_test(page: AbTestPage, frame: Frame) -> str:

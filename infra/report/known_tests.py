@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infra.ledger.ab_tests import TestState
-from infra.ledger.ab_verdicts import latest_ab_verdict
-from infra.records.ab_verdicts import AbOutcome, AbVerdict
+from infra.ledger.ab_verdicts import verdict_of_phase
+from infra.records.ab_tests import AbOutcome
+from infra.records.ab_verdicts import AbVerdict
 from infra.storage import Storage
 
 OUTCOMES: dict[AbOutcome, tuple[str, str]] = {
@@ -40,6 +41,5 @@ class KnownTest:
 
 def known_test(storage: Storage, state: TestState) -> KnownTest:
     """Return a test with its verdict; one on an earlier phase says nothing about this."""
-    kept = latest_ab_verdict(storage, state.test.name)
-    of_phase = kept is not None and kept.verdict.phase == state.phase_number
-    return KnownTest(state, kept.verdict if kept and of_phase else None)
+    kept = verdict_of_phase(storage, state)
+    return KnownTest(state, kept.verdict if kept else None)

@@ -9,14 +9,22 @@ from pydantic import ValidationError
 from infra.errors import InputError
 from infra.ledger import decision_log
 from infra.ledger.ab_tests import KnownTests, TestState, add_ab_record, read_ab_tests
-from infra.ledger.ab_verdicts import NONE_YET, SHOWN, KeptVerdict, latest_ab_verdict
+from infra.ledger.ab_verdicts import (
+    NONE_YET,
+    SHOWN,
+    KeptVerdict,
+    keep_decided,
+    verdict_decided_on,
+    verdict_of_phase,
+)
 from infra.ledger.decision_log import Decision
+from infra.ledger.live_pointer import live
 from infra.records.ab_tests import AbDecision, AbTest
 from infra.records.ab_verdicts import FINAL
 from infra.records.release import Approval
 from infra.rules import describe
 from infra.storage import Storage
-from models.ab_tests.ship_treatment import ship_treatment
+from models.ab_tests.ship_treatment import ship_treatment, shipped_by
 
 AGAIN = "Open the form again, and decide on what it shows."
 
@@ -45,7 +53,7 @@ def decide_ab_test(
     state = read_ab_tests(storage).named(name)
     already = next((made for made in state.decisions if made.run == run), None)
     if already is None:
-        kept = _verdict_shown(storage, state, shown)
+        kept = _shipped_on(storage, state, run, shown) or _verdict_shown(storage, state, shown)
         made = _decision(state.test, decision, by, why, run, kept)
         already = _decided(storage, state.test, made, kept)
     decision_log.append(storage.reports, _entry(state.test, already))
@@ -58,9 +66,20 @@ def _parted(test: str) -> tuple[str, str]:
     return name, shown.strip()
 
 
+def _shipped_on(storage: Storage, state: TestState, run: str, shown: str) -> KeptVerdict | None:
+    """Return the verdict by which this very run of the form shipped, and died before it said so.
+
+    Whatever was found since, the treatment is live by it.
+    """
+    moved = shipped_by(storage, run)
+    if moved is None or moved != live(storage) or len(shown) < SHOWN:
+        return None
+    return verdict_decided_on(storage, state.test.name, shown)
+
+
 def _verdict_shown(storage: Storage, state: TestState, shown: str) -> KeptVerdict | None:
     """Return the verdict that the form showed; refuse a form that is older than the newest one."""
-    kept = latest_ab_verdict(storage, state.test.name)
+    kept = verdict_of_phase(storage, state)
     newest = kept.sha256 if kept else NONE_YET
     if len(shown) < (SHOWN if kept else 1) or not newest.startswith(shown):
         raise InputError(
@@ -75,7 +94,7 @@ def _decision(
     test: AbTest, decision: str, by: str, why: str, run: str, kept: KeptVerdict | None
 ) -> AbDecision:
     said = {"decides": test.number, "decision": decision, "reason": why.strip()}
-    bound = {"verdict_sha256": kept.sha256 if kept else ""}
+    bound = {"verdict_sha256": kept.sha256, "outcome": kept.verdict.outcome} if kept else {}
     try:
         return AbDecision.model_validate(
             {"at": datetime.now(UTC), "by": by, "run": run, **said, **bound}
@@ -97,6 +116,9 @@ def _decided(
     _require_running(read_ab_tests(storage), test)
     if made.decision == "ship":
         _require_shippable(test, kept)
+    if kept is not None:
+        keep_decided(storage, kept)
+    if made.decision == "ship":
         decided = Approval(by=made.by, at=made.at, why=made.reason)
         pointer = ship_treatment(storage, test, decided, made.run).number
 

@@ -104,10 +104,10 @@ def _health(
 
 def _keep(storage: Storage, verdict: AbVerdict, tell: Callable[[AbVerdict], object]) -> AbVerdict:
     """Save a verdict; an outcome that is new is an entry of the decision log, written before."""
-    before = latest_ab_verdict(storage, verdict.name)
-    if verdict.outcome != "too early" and (
-        before is None or before.verdict.outcome != verdict.outcome
-    ):
+    latest_one = latest_ab_verdict(storage, verdict.name)
+    before = latest_one.verdict if latest_one else None
+    said = (before.phase, before.outcome) if before else None
+    if verdict.outcome != "too early" and said != (verdict.phase, verdict.outcome):
         decision_log.append(storage.reports, _entry(verdict))
         tell(verdict)
     return save_ab_verdict(storage, verdict).verdict

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from infra.ledger.ab_tests import TestState
-from infra.records.ab_tests import Metric
-from infra.records.ab_verdicts import AbOutcome, AbVerdict, HealthCheck, MetricVerdict, TestHealth
+from infra.records.ab_tests import AbOutcome, Metric
+from infra.records.ab_verdicts import AbVerdict, HealthCheck, MetricVerdict, TestHealth
 from models.ab_tests.headline import headline
 from models.ab_tests.health import check_health
 from models.ab_tests.statistics import compare

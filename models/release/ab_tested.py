@@ -2,7 +2,8 @@
 
 What was shipped is preferred to what scores higher offline. What lost a test, or is the treatment
 of one that goes on, is never released unasked. Both end when a person releases otherwise, or
-another test is decided otherwise.
+another test is decided otherwise. A test that ended by a void verdict, or without one,
+says nothing.
 """
 
 from __future__ import annotations
@@ -117,6 +118,8 @@ def followed(known: KnownTests, pointers: Sequence[PublishRecord]) -> Binding:
                 preferred = test = ""
             continue
         state, decision = event
+        if decision.decision == "keep" and decision.says_nothing:
+            continue
         won, lost = state.test.treatment.candidate, state.test.control.candidate
         if decision.decision == "keep":
             won, lost = lost, won

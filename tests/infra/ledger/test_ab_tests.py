@@ -45,6 +45,7 @@ def ab_test(**fields: Any) -> AbTest:
 def decision(number: int, decided: str = "keep") -> AbDecision:
     return AbDecision.model_validate(
         {"at": NOON, "by": "max", "decides": number, "decision": decided, "reason": "it is over"}
+        | {"verdict_sha256": "c" * 64, "outcome": "cannot tell"}
     )
 
 

@@ -11,13 +11,13 @@ import pytest
 from infra.airflow.choices import running_tests
 from infra.errors import BundleError, CatwalkError, InputError
 from infra.ledger.ab_tests import KnownTests, TestState, add_ab_record, read_ab_tests
-from infra.ledger.ab_verdicts import latest_ab_verdict
+from infra.ledger.ab_verdicts import ab_verdicts, latest_ab_verdict, verdict_decided_on
 from infra.ledger.decision_log import entries
 from infra.ledger.live_pointer import before_live, history, live
 from infra.ledger.run_records import RunRecords
 from infra.ledger.who_was_live import who_was_live
 from infra.places import LIVE, version_key
-from infra.records.ab_tests import AbDecision
+from infra.records.ab_tests import AbDecision, PhaseChange
 from infra.records.release import PublishRecord
 from infra.storage import Storage
 from infra.stores.numbered import key
@@ -26,7 +26,7 @@ from models.ab_tests.decide_ab_test import decide_ab_test
 from models.ab_tests.judge_ab_tests import judge_ab_tests
 from models.publishing.publish import publish
 from models.publishing.roll_back_release import roll_back_release
-from tests.infra.ledger.test_ab_tests import ab_test
+from tests.infra.ledger.test_ab_tests import ab_test, phase
 from tests.models.ab_tests.test_judge_ab_tests import EARLY, OVER, both, judged
 from tests.models.ab_tests.units_of_a_test import land_units
 from tests.models.conftest import RUN, WriteRun, prepare_bundle
@@ -126,6 +126,51 @@ def test_a_task_that_died_after_the_pointer_moved_finishes(
     assert live(shop) == now
 
 
+def test_a_task_that_died_is_not_refused_for_a_newer_verdict(
+    shop: Storage, tested: Tested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(shop, both(4_000, 0.05, 0.08))
+    shown, kept = offer(shop), latest_ab_verdict(shop, "content-first")
+
+    def dies(storage: Storage, make: Callable[[KnownTests], AbDecision]) -> AbDecision:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "add_ab_record", dies)
+        with pytest.raises(KeyboardInterrupt):
+            decide(shop, "ship", test=shown)
+    judged(shop, both(3_999, 0.05, 0.08))
+    with pytest.raises(InputError, match="is not the newest verdict"):
+        decide(shop, "ship", "run=another", shown)
+    made = decide(shop, "ship", test=shown)
+    assert kept is not None and (made.verdict_sha256, made.pointer) == (kept.sha256, 2)
+
+
+def test_the_verdict_of_an_earlier_phase_is_none(shop: Storage, tested: Tested) -> None:
+    judged(shop, both(4_000, 0.05, 0.08))
+    old = offer(shop)
+    change = PhaseChange(at=OVER, by="eva", changes=1, phase=phase("b"), reason="more")
+    add_ab_record(shop, lambda _: change)
+    assert offer(shop) == "content-first -: no verdict yet."
+    with pytest.raises(InputError, match="is not the newest verdict .* which is -: none yet"):
+        decide(shop, "ship", test=old)
+    with pytest.raises(InputError, match="has no verdict to ship by: it was never judged"):
+        decide(shop, "ship")
+
+
+def test_what_a_decision_was_taken_on_outlives_the_file_of_its_day(
+    shop: Storage, tested: Tested
+) -> None:
+    judged(shop, both(4_000, 0.05, 0.08))
+    kept = latest_ab_verdict(shop, "content-first")
+    first, again = decide(shop, "go on"), decide(shop, "go on", "run=again")
+    assert kept is not None and first.verdict_sha256 == again.verdict_sha256 == kept.sha256
+    judged(shop, both(3_999, 0.05, 0.08))
+    assert verdict_decided_on(shop, "content-first", kept.sha256) == kept
+    assert latest_ab_verdict(shop, "content-first") != kept
+    assert len(list(ab_verdicts(shop, "content-first"))) == 1, "a copy is no verdict of its own"
+
+
 def test_a_newer_verdict_refuses_the_form(shop: Storage, tested: Tested) -> None:
     judged(shop, both(4_000, 0.05, 0.08))
     old = offer(shop)
@@ -157,6 +202,7 @@ def test_nothing_ships_without_a_verdict_at_the_horizon(
     assert state_of(shop).ended is None
     ended = decide(shop, "keep", "run=keep")
     assert (state_of(shop).ended, ended.pointer) == (ended, 0)
+    assert ended.says_nothing == (facts != "too early")
     assert running_tests(shop) == ()
 
 

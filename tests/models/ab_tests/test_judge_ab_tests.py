@@ -188,6 +188,16 @@ def test_a_new_phase_counts_its_own_units_alone(shop: Storage) -> None:
     assert verdict.horizon == OVER + timedelta(days=21)
 
 
+def test_the_same_outcome_of_another_phase_is_news(shop: Storage) -> None:
+    started(shop)
+    judged(shop, both(2_000, 0.08, 0.03), EARLY)
+    change = PhaseChange(at=EARLY, by="eva", changes=1, phase=phase("b"), reason="more")
+    add_ab_record(shop, lambda _: change)
+    judged(shop, both(2_000, 0.08, 0.03, since=EARLY), EARLY + timedelta(days=9))
+    logged = [(entry.outcome, entry.facts["phase"]) for _, entry in entries(shop.reports)]
+    assert logged == [("harm", "2"), ("harm", "1")]
+
+
 def test_the_verdict_of_a_day_is_written_once_and_a_new_outcome_is_logged(shop: Storage) -> None:
     started(shop)
     judged(shop, both(4_000, 0.05, 0.08), EARLY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -81,6 +82,24 @@ def test_what_lost_or_is_under_test_is_never_released_unasked(decided: str, why:
     )
     alone = ruled(tested, popularity=BASE["popularity"], champion=GOOD, better=BETTER["better"])
     assert (alone.outcome, alone.candidate) == ("review", "better")
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        ({"verdict_sha256": "", "outcome": None}, False),
+        ({"outcome": "void"}, False),
+        ({"outcome": "harm"}, True),
+        ({"outcome": None}, True),  # of an earlier Catwalk, which did not keep what it said
+    ],
+)
+def test_a_test_that_said_nothing_is_lost_by_nobody(change: dict[str, Any], lost: bool) -> None:
+    tests = known("ship", "keep")
+    end = tests.tests[2].decisions[0].model_copy(update=change)
+    tests.tests[2] = replace(tests.tests[2], decisions=(end,))
+    tested = followed(tests, [])
+    assert ("better" in tested.unasked) == lost
+    assert tested.preferred == ("" if lost else "better"), "what was shipped before stays preferred"
 
 
 def test_a_test_of_one_recipe_against_itself_holds_nothing_back() -> None:
