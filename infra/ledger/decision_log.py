@@ -8,6 +8,7 @@ somebody, and readers say so; see `infra.stores.numbered`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, Field
@@ -65,6 +66,19 @@ def append(store: ObjectStore, decision: Decision) -> None:
         return None if is_there else content
 
     numbered.append(store, DECISION_LOG, entry)
+
+
+def append_once(store: ObjectStore, decision: Decision) -> None:
+    """Write an entry unless it is there: for a step that may run again much later.
+
+    Entries are in the order of their times but for less than a day.
+    """
+    for _, entry in entries(store):
+        if entry == decision:
+            return
+        if entry.at < decision.at - timedelta(days=1):
+            break
+    append(store, decision)
 
 
 def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int, Decision]]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from infra.errors import InputError, PublishError
+from infra.ledger import decision_log
 from infra.ledger.ab_tests import KnownTests, add_ab_record, read_ab_tests
+from infra.ledger.decision_log import Decision
 from infra.ledger.live_pointer import live
 from infra.ledger.run_records import RunRecords
-from infra.records.ab_tests import AbTest, Arm
+from infra.records.ab_tests import BUCKETS, AbTest, Arm
 from infra.records.release import LearntFrom, PublishRecord, VerdictRecord
 from infra.schemas import INTERACTIONS, RECOMMENDATIONS
 from infra.storage import Storage
@@ -45,6 +47,7 @@ def start_ab_test(storage: Storage, arm: str, by: str, now: datetime | None = No
     """
     started = _started(read_ab_tests(storage), arm)
     if started is not None:
+        decision_log.append_once(storage.reports, _entry(started))
         return started
     plan, verdict = load_plan(storage, arm), not_rejected(storage, arm)
     with storage.scratch() as scratch:
@@ -57,9 +60,30 @@ def start_ab_test(storage: Storage, arm: str, by: str, now: datetime | None = No
 
     names = (plan.control.candidate, plan.wish.candidate)
     offline = offline_difference(storage, plan.run, *names)
-    return add_ab_record(
+    made = add_ab_record(
         storage,
         lambda known: _test(known, plan, release, by).model_copy(update={"offline": offline}),
+    )
+    decision_log.append_once(storage.reports, _entry(made))
+    return made
+
+
+def _entry(test: AbTest) -> Decision:
+    traffic = (test.phase.layer[1] - test.phase.layer[0]) / BUCKETS
+    return Decision(
+        at=test.at,
+        what="ab_test",
+        about=test.name,
+        outcome="started",
+        by=test.by,
+        why=test.reason or test.hypothesis,
+        facts={
+            "test": str(test.number),
+            "control": test.control.version,
+            "treatment": test.treatment.version,
+            "placements": ", ".join(test.placements),
+            "traffic": f"{traffic:.0%}, {test.phase.shares[1]:.0%} of it treatment",
+        },
     )
 
 

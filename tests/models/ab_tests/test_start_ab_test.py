@@ -9,6 +9,7 @@ import pytest
 
 from infra.errors import CatwalkError, InputError
 from infra.ledger.ab_tests import add_ab_record, read_ab_tests
+from infra.ledger.decision_log import append, entries
 from infra.ledger.live_pointer import live, point
 from infra.ledger.run_records import RunRecords
 from infra.places import version_key
@@ -97,7 +98,17 @@ def test_a_candidate_is_tested_against_what_is_live(shop: Storage) -> None:
     as_released = RunRecords(shop, ARM).load_published()
     assert as_released is not None
     assert as_released.version == test.treatment.version
+    logged = [entry for _, entry in entries(shop.reports) if entry.what == "ab_test"]
+    [entry] = logged
+    assert (entry.about, entry.outcome, entry.by) == ("content-first", "started", "eva")
+    assert entry.facts == {
+        "test": "1", "control": control, "treatment": test.treatment.version,
+        "placements": "home", "traffic": "100%, 50% of it treatment",
+    }  # fmt: skip
+    append(shop.reports, entry.model_copy(update={"about": "another"}))
     assert start_ab_test(shop, ARM, "eva") == test, "a run starts one test"
+    again = [entry.about for _, entry in entries(shop.reports) if entry.what == "ab_test"]
+    assert again == ["another", "content-first"], "and is one entry"
     assert len(read_ab_tests(shop).tests) == 1
 
 
