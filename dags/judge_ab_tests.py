@@ -2,7 +2,7 @@
 
 The verdict of the day lies in the reports (`ab_tests/NAME/DAY.json`): the page A/B tests shows it,
 and the form `decide_ab_test` offers it. Nothing is decided here; people are told of each
-new verdict but `too early`.
+new verdict but `too early`, and again the next day where no channel took the message.
 
 | verdict | what it means |
 |---|---|

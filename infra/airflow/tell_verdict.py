@@ -13,10 +13,15 @@ log = logging.getLogger(__name__)
 
 
 def tell_verdict(verdict: AbVerdict) -> bool:
-    """Tell whether a channel took the verdict; it is in the log in any case."""
+    """Tell whether people were told of the verdict; it is in the log in any case.
+
+    Where no channel took it, the next day tries again; without any channel the log is all there is.
+    """
     message = verdict_message(verdict)
     log.warning("%s %s %s", message.subject, message.sentence, message.link)
-    return tell(message, load_settings(), log)
+    settings = load_settings()
+    silent = not settings.notify_email and not settings.notify_webhook.get_secret_value()
+    return tell(message, settings, log) or silent
 
 
 def verdict_message(verdict: AbVerdict) -> Message:

@@ -14,12 +14,13 @@ from datetime import date
 from infra.errors import CatwalkError
 from infra.ledger.ab_tests import TestState
 from infra.places import AB_TESTS
-from infra.records.ab_verdicts import AbVerdict
+from infra.records.ab_verdicts import AbVerdict, ToldVerdict
 from infra.rules import parse_json
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError, read_if_there
 
 CURE = "Run judge_ab_tests again."
+TELL_AGAIN = "Delete it: people are then told once more."
 SHOWN = 12  # letters of the hash of a verdict that a form shows
 NONE_YET = "-"  # in their place, before the first verdict
 _DAY = re.compile(r"(\d{4}-\d{2}-\d{2})\.json")
@@ -97,6 +98,22 @@ def verdict_decided_on(storage: Storage, name: str, shown: str) -> KeptVerdict |
     return None
 
 
+def is_told(storage: Storage, verdict: AbVerdict) -> bool:
+    """Whether people were told last of a verdict of this phase and outcome."""
+    key = _key_of_told(verdict.name)
+    content = read_if_there(storage.reports, key)
+    if content is None:
+        return False
+    told = parse_json(content, ToldVerdict, f"The note {key}", TELL_AGAIN)
+    return (told.phase, told.outcome) == (verdict.phase, verdict.outcome)
+
+
+def note_told_verdict(storage: Storage, verdict: AbVerdict) -> None:
+    """Note that people were told of a verdict."""
+    told = ToldVerdict(phase=verdict.phase, outcome=verdict.outcome)
+    storage.reports.write(_key_of_told(verdict.name), told.model_dump_json(indent=1).encode())
+
+
 def offer_of(storage: Storage, state: TestState) -> str:
     """Return a test with its newest verdict, as a form offers it: `NAME HASH: headline`."""
     name = state.test.name
@@ -107,6 +124,10 @@ def offer_of(storage: Storage, state: TestState) -> str:
     if kept is None:
         return f"{name} {NONE_YET}: no verdict yet."
     return f"{name} {kept.sha256[:SHOWN]}: {kept.verdict.headline}"
+
+
+def _key_of_told(name: str) -> str:
+    return f"{AB_TESTS}/{name}/told.json"
 
 
 def _key_of_bound(name: str, sha256: str) -> str:

@@ -14,6 +14,13 @@ FINAL: tuple[AbOutcome, ...] = ("ship", "keep", "cannot tell")
 ByArm = dict[ArmName, int]
 
 
+class ToldVerdict(Strict):
+    """The newest verdict on a test that people were told of."""
+
+    phase: int = Field(ge=1)
+    outcome: AbOutcome
+
+
 class TestHealth(Strict):
     """What went wrong while a phase was served.
 

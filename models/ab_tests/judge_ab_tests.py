@@ -10,7 +10,12 @@ from typing import Any
 from infra.errors import CatwalkError, StorageError
 from infra.ledger import decision_log
 from infra.ledger.ab_tests import TestState, read_ab_tests
-from infra.ledger.ab_verdicts import latest_ab_verdict, save_ab_verdict
+from infra.ledger.ab_verdicts import (
+    is_told,
+    latest_ab_verdict,
+    note_told_verdict,
+    save_ab_verdict,
+)
 from infra.ledger.decision_log import Decision
 from infra.ledger.marts import latest, units_of_test
 from infra.ledger.served import days_of_log, served_manifests
@@ -37,15 +42,15 @@ class Judged:
 
 
 def judge_ab_tests(
-    storage: Storage, as_of: datetime, tell: Callable[[AbVerdict], object] = lambda _: None
+    storage: Storage, as_of: datetime, tell: Callable[[AbVerdict], bool] = lambda _: False
 ) -> Judged:
     """Judge all running tests as of a time; the same time and tables give the same bytes.
 
     Parameters
     ----------
     tell : callable
-        Is given each verdict of a new outcome that asks for a decision, before it is saved: whoever
-        dies in between tells it twice, and never not at all.
+        Is given each verdict of a new outcome that asks for a decision, and says whether people
+        were told; where they were not, it is given it again by the next call.
 
     Raises
     ------
@@ -102,14 +107,15 @@ def _health(
     )
 
 
-def _keep(storage: Storage, verdict: AbVerdict, tell: Callable[[AbVerdict], object]) -> AbVerdict:
+def _keep(storage: Storage, verdict: AbVerdict, tell: Callable[[AbVerdict], bool]) -> AbVerdict:
     """Save a verdict; an outcome that is new is an entry of the decision log, written before."""
     latest_one = latest_ab_verdict(storage, verdict.name)
     before = latest_one.verdict if latest_one else None
     said = (before.phase, before.outcome) if before else None
     if verdict.outcome != "too early" and said != (verdict.phase, verdict.outcome):
         decision_log.append(storage.reports, _entry(verdict))
-        tell(verdict)
+    if verdict.outcome != "too early" and not is_told(storage, verdict) and tell(verdict):
+        note_told_verdict(storage, verdict)
     return save_ab_verdict(storage, verdict).verdict
 
 

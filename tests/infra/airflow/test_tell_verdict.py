@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from infra.airflow.tell_verdict import tell_verdict
 from infra.storage import Storage
 from models.ab_tests.judge_ab_tests import judge_ab_tests
@@ -22,3 +24,17 @@ def test_a_new_verdict_is_told_once(shop: Storage, webhook: Inbox) -> None:
     [text] = [sent["text"] for sent in webhook.received]
     assert "A/B test content-first: ship." in text
     assert found.verdicts[0].headline in text and "/dags/decide_ab_test" in text
+
+
+def test_a_verdict_that_no_channel_took_is_told_the_next_day(
+    shop: Storage, webhook: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(shop)
+    with monkeypatch.context() as patch:
+        patch.setenv("CATWALK_NOTIFY_WEBHOOK", "http://127.0.0.1:9/nobody")
+        judged(shop, both(2_000, 0.05, 0.09))
+        judge_ab_tests(shop, OVER, tell_verdict)
+    for days in (1, 2):
+        judge_ab_tests(shop, OVER + timedelta(days=days), tell_verdict)
+    [text] = [sent["text"] for sent in webhook.received]
+    assert "A/B test content-first: ship." in text
