@@ -100,12 +100,12 @@ def _lost(
     near = around(new, 1, 0)
     crawlers = crawlers_of(build.read(PERSON_DAYS, near))
     events = without_crawlers(batched.events(near), crawlers, "event_time")
-    answers = batched.answers(_days_of_answers(phase, new))
+    answers = batched.answers(days_of_answers(phase, new))
     counts = {**known, **lost_answers(events, answers, phase, new)}
     return {"missing_by_day": counts, "missing": by_arm(counts)}
 
 
-def _days_of_answers(phase: PhaseOfTest, days: Collection[date]) -> set[date]:
+def days_of_answers(phase: PhaseOfTest, days: Collection[date]) -> set[date]:
     """Return the days whose answers events of these days may name: lists are clicked weeks later.
 
     A day after each, as clocks of shop and server differ.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from infra.ledger.ab_tests import TestState
-from jobs.marts.phases import may_change
+from jobs.marts.phases import days_of_answers, may_change
 from jobs.marts.units import phases_of
 from tests.infra.ledger.test_ab_tests import ab_test
 
@@ -48,3 +48,11 @@ def test_a_phase_that_is_over_without_a_unit_is_not_read_again() -> None:
     assert changes({}, [], until=22), "its last unit would be watched until now"
     assert not changes({}, [], until=23)
     assert changes({}, [date(2026, 11, 5)], until=23), "late answers, or all days anew"
+
+
+def test_a_click_is_held_against_the_log_of_weeks() -> None:
+    """One of the 13th may be on a list of the 1st, or on one of the month before the test."""
+    days = days_of_answers(PHASE, [date(2026, 11, 13)])
+    assert (min(days), max(days)) == (date(2026, 10, 2), date(2026, 11, 14))
+    assert len(days) == (max(days) - min(days)) // timedelta(days=1) + 1
+    assert days_of_answers(PHASE, []) == set()
