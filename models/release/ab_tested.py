@@ -78,6 +78,13 @@ class Binding:
                 f"shipped after the A/B test '{self.test}'."
             )
 
+    def place_of(self, best: CandidateVerdict, metric: str) -> str:
+        """Say why a run is judged by its best candidate."""
+        if best.name != self.preferred:
+            return f"has the highest {metric}"
+        test = f"the A/B test '{self.test}'" if self.test else "an A/B test"
+        return f"was shipped after {test}"
+
     @staticmethod
     def highest(ranked: Sequence[CandidateVerdict]) -> CandidateVerdict:
         """Return the candidate that a run is judged by where nobody prefers one."""

@@ -150,7 +150,7 @@ def judge(
         best=best.name,
         notes=(
             *tested.notes(best, candidates, evaluation.judged_by),
-            *_notes(goes_on, best, contest),
+            *_notes(goes_on, best, contest, tested),
             *(leak.seen for leak in others if leak.approved),
         ),
     )
@@ -235,14 +235,17 @@ def _meanwhile(
     )
 
 
-def _notes(goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest) -> Iterator[str]:
+def _notes(
+    goes_on: CandidateVerdict, best: CandidateVerdict, contest: Contest, tested: Binding
+) -> Iterator[str]:
     """Say what the hold-out could have seen, which candidate waits, and what is wrong with live."""
     yield could_see(goes_on.name, contest)
     yield from _short_of(contest.evaluation)
     metric = contest.evaluation.judged_by
     if goes_on.name != best.name:
         yield (
-            f"{best.name} has the highest {metric} and waits, as nobody can tell: {best.reason} "
+            f"{best.name} {tested.place_of(best, metric)} and waits, as nobody can tell: "
+            f"{best.reason} "
             f"{goes_on.name}, the recipe that is live, {goes_on.reason}. It goes on meanwhile."
         )
     poor = poor_live(contest, metric)

@@ -80,6 +80,7 @@ def test_what_lost_or_is_under_test_is_never_released_unasked(decided: str, why:
     assert (ruling.outcome, ruling.candidate, ruling.best) == ("release", "hybrid", "better"), (
         "the recipe that is live goes on meanwhile"
     )
+    assert "better has the highest ndcg_at_10 and waits" in " ".join(ruling.notes)
     alone = ruled(tested, popularity=BASE["popularity"], champion=GOOD, better=BETTER["better"])
     assert (alone.outcome, alone.candidate) == ("review", "better")
 
@@ -127,6 +128,16 @@ def test_a_person_says_otherwise_by_a_release_or_a_roll_back(
     assert (preferred.preferred == "") == over
     before = followed(known("keep"), [pointer(0.5, "better", **fields)])
     assert "better" in before.unasked, "it was decided after that"
+
+
+def test_what_was_shipped_and_waits_is_not_called_the_highest() -> None:
+    tested = Binding("better", "test-1", {"better": "better is in the A/B test 'test-2'."})
+    lower = {**BETTER, "highest": np.minimum(1.0, GOOD * 1.4)}
+    ruling = ruled(tested, **lower)
+    assert (ruling.best, ruling.candidate) == ("better", "hybrid")
+    said = " ".join(ruling.notes)
+    assert "better was shipped after the A/B test 'test-1' and waits" in said
+    assert "better has the highest" not in said
 
 
 def test_another_test_says_otherwise() -> None:
