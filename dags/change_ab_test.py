@@ -11,7 +11,9 @@ first days, and not because of what the numbers say so far.
 | `treatment_share` | percent of these that treatment answers |
 | `reason` | why; it is kept beside your name, for good |
 
-Servers follow within ten seconds. Red: nothing was changed, the log says why. **Safe to rerun.**
+The return value says how many days the planned customers take at the new traffic; more than 90 are
+refused. Servers follow within ten seconds. Red: nothing was changed, the log says why. **Safe to
+rerun.**
 Owner: product.
 """
 
@@ -72,7 +74,7 @@ def change_ab_test() -> None:
         shares = float(answer["traffic"]), float(answer["treatment_share"])
         words = triggered_by(), answer["reason"], run.key
         made = change_ab_test(run.storage, answer["test"], shares, *words)
-        return made.model_dump(include={"number", "changes"})
+        return made.model_dump(include={"number", "changes", "days_needed"})
 
     write_change()
 

@@ -9,6 +9,9 @@ all its numbers. The decision is about that verdict: a newer one refuses the for
 | `decision` | `ship`: the treatment goes live. `keep`: the test ends, all stays. `go on` |
 | `reason` | why; it is kept beside your name, for good |
 
+`go on` adds no customer after the planned days: to test longer, begin a new phase by
+`change_ab_test`, or start another test.
+
 Shipping needs a verdict at the end of the planned days: not a void one. The version is checked byte
 by byte and must answer, then one pointer moves. Later runs prefer what was shipped, and release
 nothing that lost unless a person says so. Red: nothing was decided, the log says why; if only
@@ -52,7 +55,7 @@ RUNNING = offered(running_tests)
         "go on",
         enum=["go on", "keep", "ship"],
         values_display={
-            "go on": "go on: nothing changes",
+            "go on": "go on: nothing changes, also not the days of the test",
             "keep": "keep: the test ends, what is live stays",
             "ship": "ship: the treatment goes live, and the test ends",
         },

@@ -143,7 +143,14 @@ class AbTest(Strict):
 
 
 class PhaseChange(Strict):
-    """Other shares of a test, from now on: a new phase, whose units are counted anew."""
+    """Other shares of a test, from now on: a new phase, whose units are counted anew.
+
+    Attributes
+    ----------
+    days_needed : int or None
+        Days until the planned units of the test are exposed at this traffic, by its plan; None
+        where no plan is kept.
+    """
 
     number: Number = 0
     at: AwareDatetime
@@ -152,6 +159,7 @@ class PhaseChange(Strict):
     changes: int = Field(ge=1)
     phase: Phase
     reason: Words
+    days_needed: int | None = None
 
 
 class AbDecision(Strict):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from infra.errors import InputError
 from infra.ledger import decision_log
 from infra.ledger.ab_tests import KnownTests, add_ab_record, read_ab_tests
 from infra.ledger.decision_log import Decision
-from infra.records.ab_tests import PhaseChange
+from infra.ledger.record_files import RecordFiles
+from infra.places import AB_TEST_PLAN
+from infra.records.ab_tests import AbTest, PhaseChange
 from infra.storage import Storage
 from models.ab_tests.phases import next_phase
+from models.ab_tests.plan_ab_test import PlanRecord
 
+MOST_DAYS = 90
 _PERCENT = 100.0
 
 
@@ -30,12 +35,15 @@ def change_ab_test(
     Raises
     ------
     InputError
-        There is no such test, it has ended, or the units are not free.
+        There is no such test, it has ended, the units are not free, or the planned ones would take
+        more than 90 days at that traffic.
     """
     name = test.strip().partition(" ")[0]
     state = read_ab_tests(storage).named(name)
     made = next((change for change in state.changes if change.run == run), None)
     traffic, treatment = (percent / _PERCENT for percent in shares)
+
+    days = None if made else _days_needed(storage, state.test, traffic)
 
     def make(known: KnownTests) -> PhaseChange:
         now = known.named(name)
@@ -48,6 +56,7 @@ def change_ab_test(
             changes=now.test.number,
             phase=next_phase(known, now, traffic, treatment),
             reason=why,
+            days_needed=days,
         )
 
     made = made or add_ab_record(storage, make)
@@ -62,3 +71,22 @@ def change_ab_test(
     )
     decision_log.append(storage.reports, entry)
     return made
+
+
+def _days_needed(storage: Storage, test: AbTest, traffic: float) -> int | None:
+    """Return how many days the planned units take at other traffic; None where no plan is kept."""
+    plan = (
+        RecordFiles(storage.reports, test.run).read(AB_TEST_PLAN, PlanRecord) if test.run else None
+    )
+    if plan is None:
+        return None
+    wish = plan.wish
+    # what the planned days suffice for says how many units a day were counted on
+    a_day = plan.units / wish.days * (wish.least_effect / plan.detects) ** 2 / wish.traffic
+    days = math.ceil(round(plan.units / (a_day * traffic), 6))
+    if days > MOST_DAYS:
+        raise InputError(
+            f"At {traffic:.1%} of the traffic the {plan.units:,} planned units take {days:,} days.",
+            f"Take more of the traffic, so that {MOST_DAYS} days suffice, or end the test.",
+        )
+    return days

@@ -7,9 +7,15 @@ import pytest
 from infra.errors import InputError
 from infra.ledger import decision_log
 from infra.ledger.ab_tests import add_ab_record, read_ab_tests
+from infra.ledger.record_files import RecordFiles
+from infra.places import AB_TEST_PLAN
+from infra.records.ab_tests import Arm
 from infra.storage import Storage
 from models.ab_tests.change_ab_test import change_ab_test
-from tests.infra.ledger.test_ab_tests import ab_test, decision, phase
+from models.ab_tests.plan_ab_test import PlanRecord
+from models.ab_tests.wish import wish_of
+from tests.infra.ledger.test_ab_tests import NOON, ab_test, decision, phase
+from tests.models.ab_tests.test_start_ab_test import FORM
 
 WORDS = ("eva", "it did no harm in the first days")
 
@@ -27,6 +33,25 @@ def test_other_shares_are_another_phase(shop: Storage) -> None:
     logged = [entry for _, entry in decision_log.entries(shop.reports)]
     assert [(entry.about, entry.by, entry.why) for entry in logged] == [("content-first", *WORDS)]
     assert logged[0].outcome == "50% of the traffic, 20% of it treatment"
+
+
+def planned(shop: Storage) -> None:
+    """Keep a plan by which all traffic brings 1,000 units in 10 days; twice as long was wanted."""
+    wish = wish_of({**FORM, "days": 20})
+    plan = PlanRecord(
+        at=NOON, wish=wish, run="run=r", control=Arm(version="v1", candidate="also_bought"),
+        units=1_000, days_needed=10, detects=wish.least_effect / 2**0.5, sentence="s",
+    )  # fmt: skip
+    RecordFiles(shop.reports, "arm=one").write(AB_TEST_PLAN, plan)
+
+
+def test_a_phase_says_how_many_days_it_needs_and_ninety_are_the_most(shop: Storage) -> None:
+    planned(shop)
+    add_ab_record(shop, lambda _: ab_test(run="arm=one"))
+    assert change_ab_test(shop, "content-first", (50, 50), *WORDS, run="half").days_needed == 20
+    with pytest.raises(InputError, match="At 10.0% of .* 1,000 planned units take 100 days.*more"):
+        change_ab_test(shop, "content-first", (10, 50), *WORDS, run="tenth")
+    assert change_ab_test(shop, "content-first", (12, 50), *WORDS, run="few").days_needed == 84
 
 
 def test_what_cannot_be_changed_is_refused(shop: Storage) -> None:
