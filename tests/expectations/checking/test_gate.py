@@ -142,8 +142,11 @@ def test_a_source_without_a_batch_is_not_taken_for_a_fresh_one(
 ) -> None:
     monkeypatch.setenv("CATWALK_SOURCES", "app,shop")
     put(shop, GOOD)
+    put(shop, GOOD, "batch=app-000000")
+    decide(shop, "batch=app-000000", BatchDecision(decision="discarded", by="eva", why="a trial"))
     with pytest.raises(GateError, match=r"in source=app: not measured \(at most 36"):
         gate(Storage(load_settings()))
+    shop.lake.store.delete_folder("events/batch=app-000000")
     monkeypatch.setenv("CATWALK_SOURCES", "app")
     with pytest.raises(GateError, match="source=app: not measured"):
         gate(Storage(load_settings()))
