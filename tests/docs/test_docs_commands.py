@@ -110,6 +110,7 @@ def test_a_variable_that_is_printed_is_one_of_the_makefile(command: str) -> None
     assert [name for name in variables if not re.search(rf"\b{name}\b", MAKEFILE)] == []
 
 
+@pytest.mark.faults  # a process for each
 @pytest.mark.parametrize("target", sorted(set(TARGETS) - {"help", "clean"}))
 def test_what_a_target_starts_exists_and_takes_its_options(target: str) -> None:
     """Ask the program itself, by `--help`, where it has options."""

@@ -17,6 +17,8 @@ from tests.counting_store import count_requests
 from tests.expectations.lake import AS_OF, WRITTEN, events, put_batch
 from tests.expectations.many_batches import OLD, names, put_new, put_year
 
+pytestmark = pytest.mark.faults  # a year of batches, a soak
+
 PER_NEW_BATCH, CONSTANT = 2, 40
 SETTLED = 2.1  # seconds after which a file may be copied into the index
 

@@ -6,6 +6,7 @@ is read by its own reader.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from expectations import event_measures, interactions, items, recommendations, steps
+from expectations import event_measures, interactions, items, marts, recommendations, steps
 from expectations.checking.suite import load_limits
 from infra.errors import SettingsError
 from infra.ledger.run_rules import CANDIDATES, RELEASE
@@ -64,6 +65,7 @@ READERS: Mapping[Path, Read] = {
             "interactions": interactions.MEASURES,
             "recommendations": recommendations.MEASURES,
             "steps": steps.MEASURES,
+            "marts": marts.MEASURES,
         }.items()
     },
 }
@@ -219,5 +221,5 @@ def test_a_switch_is_true_or_false_and_nothing_else(value: Value, tmp_path: Path
     for word in ("no", "off", "yes", "on", "0", "1", "0.0", "'false'"):
         with pytest.raises(SettingsError, match="write true or false") as told:
             READERS[value.file](value.replaced(word, tmp_path))
-        assert f"key '{value.key.split('.')[-1]}'" in told.value.fact, word
+        assert re.search(rf"key '(\w+\.)?{value.key.split('.')[-1]}'", told.value.fact), word
         assert f"line {value.line}" in told.value.fact, word

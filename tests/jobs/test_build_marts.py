@@ -28,6 +28,7 @@ from tests.jobs.marts import small_world
 from tests.jobs.marts.small_world import NOW, at
 from tests.models.release.test_ab_tested import pointer
 
+pytestmark = pytest.mark.faults  # three builds of all marts, two minutes of a slow machine
 Rows = list[dict[str, Any]]
 HOME, CART = ("home", "v1", "content-first", 1, "control", "PL"), ("cart", "v1", *[None] * 3, "PL")
 OTHER = ("home", "v2", "content-first", 1, "treatment", "PL")

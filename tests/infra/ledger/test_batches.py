@@ -150,6 +150,7 @@ class Shop:
             (self.root / "index" / name).write_bytes(content)
 
 
+@pytest.mark.faults  # random histories, a soak
 @pytest.mark.parametrize("seed", range(6))
 def test_no_index_ever_changes_an_answer(
     shop: Storage, monkeypatch: pytest.MonkeyPatch, seed: int
