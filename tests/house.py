@@ -45,11 +45,15 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
+@cache
+def every_node(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Return all nodes of a tree; the rules walk each file many times."""
+    return tuple(ast.walk(tree))
+
+
 def functions(file: Path) -> Iterator[Function]:
     """Give every function of a file, methods and inner ones included."""
-    for node in ast.walk(parsed(file)):
-        if isinstance(node, Function):
-            yield node
+    return (node for node in every_node(parsed(file)) if isinstance(node, Function))
 
 
 def docstring_lines(node: Function | ast.Module) -> int:
@@ -65,7 +69,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
     Imports inside functions and those for types alone count as well.
     """
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -74,10 +78,10 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def texts(tree: ast.AST) -> Iterator[str]:
     """Give all texts of the code but docstrings and comments."""
-    owners = (node for node in ast.walk(tree) if isinstance(node, _DOCUMENTED) and node.body)
+    owners = (node for node in every_node(tree) if isinstance(node, _DOCUMENTED) and node.body)
     first = (node.body[0] for node in owners)
     docstrings = {id(line.value) for line in first if isinstance(line, ast.Expr)}
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if is_text and id(node) not in docstrings:
             yield node.value

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.house import TESTS, Function, broken, functions, parsed
+from tests.house import TESTS, Function, broken, every_node, functions, parsed
 
 TEST_FILES = [file for file in TESTS if file.name.startswith("test_")]
 LITERALS = (ast.Tuple, ast.List, ast.Set)
@@ -50,7 +50,7 @@ def _gives_elements(call: ast.Call, filled: set[str]) -> bool:
 
 def local(function: Function, filled: set[str]) -> set[str]:
     """Return the names that hold something written out where a function loops over them."""
-    own = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
+    own = [node for node in every_node(function) if isinstance(node, ast.Assign)]
     return filled | {
         target.id
         for node in own
@@ -86,15 +86,15 @@ def asserts(statement: ast.stmt, asserting: set[str]) -> bool:
 def hollow(tree: ast.Module) -> list[str]:
     """Return the tests of a file whose every assertion stands in a loop that may have no turn."""
     filled = constants(tree)
-    every = [node for node in ast.walk(tree) if isinstance(node, Function)]
+    every = [node for node in every_node(tree) if isinstance(node, Function)]
     asserting = {
-        node.name for node in every if any(isinstance(x, ast.Assert) for x in ast.walk(node))
+        node.name for node in every if any(isinstance(x, ast.Assert) for x in every_node(node))
     }
     return [
         function.name
         for function in every
         if function.name.startswith("test_")
-        and any(isinstance(node, ast.Assert) for node in ast.walk(function))
+        and any(isinstance(node, ast.Assert) for node in every_node(function))
         and not any(
             asserts(statement, asserting)
             for statement in sure(function.body, local(function, filled))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings_page import settings_page
-from tests.house import REPOSITORY, SOURCES, broken, imported, parsed
+from tests.house import REPOSITORY, SOURCES, broken, every_node, imported, parsed
 
 # What reads or changes the environment, besides the settings themselves.
 REASONS = {
@@ -37,18 +37,22 @@ def looks_at_environment(tree: ast.AST) -> Iterator[str]:
     """Give every mention of the environment, under whatever name `os` or its parts are imported."""
     modules = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in every_node(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
         if alias.name in {"os", "posix"}
     }
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         if isinstance(node, ast.ImportFrom) and node.module in {"os", "posix"}:
             yield from (name.name for name in node.names if name.name in {*ENVIRONMENT, "*"})
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in modules:
+        if isinstance(node, ast.Attribute) and is_name(node.value, modules):
             yield from {node.attr} & ENVIRONMENT
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "vars"}:
+        if isinstance(node, ast.Call) and is_name(node.func, {"getattr", "vars"}):
             yield from {ast.unparse(argument) for argument in node.args} & modules
+
+
+def is_name(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
 
 
 def test_settings_are_read_in_one_place() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.house import REPOSITORY, SOURCES, broken, parsed
+from tests.house import REPOSITORY, SOURCES, broken, every_node, parsed
 
 SAYS_NOTHING = {"one"}
 RIDDLE = re.compile(
@@ -19,7 +19,7 @@ PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("
 
 def bound(tree: ast.AST) -> Iterator[str]:
     """Give every name that code binds: variables, parameters, caught errors."""
-    for node in ast.walk(tree):
+    for node in every_node(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         elif isinstance(node, ast.arg):
