@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     )
     refit: bool = Field(True, description="Fit the winner again on all data before publishing it.")
     training_threads: int = Field(1, ge=1, description="1 makes two equal runs bit-identical.")
+    training_memory_mb: int = Field(
+        4096,
+        ge=64,
+        description="Memory in MB that one training may plan for; what needs more is left out.",
+    )
     seed: int = Field(7, ge=0, description="Seed of everything random.")
 
     keep_versions: int = Field(10, ge=2, description="Published versions that are kept.")

@@ -144,7 +144,7 @@ def anchor_candidate(plan: AnchorPlan) -> Candidate:
 
 
 def make(candidate: Candidate, settings: Settings) -> Any:
-    """Make a recipe, with this shop's seed and threads where its class takes them.
+    """Make a recipe, with this shop's seed, threads and memory where its class takes them.
 
     Raises
     ------
@@ -160,7 +160,11 @@ def make(candidate: Candidate, settings: Settings) -> Any:
             raise SettingsError(
                 f"{candidate.class_path} has no parameter '{name}'.", f"It takes: {names}."
             )
-    shop = {"random_state": settings.seed, "num_threads": settings.training_threads}
+    shop = {
+        "random_state": settings.seed,
+        "num_threads": settings.training_threads,
+        "memory_mb": settings.training_memory_mb,
+    }
     from_shop = {name: value for name, value in shop.items() if name in fields}
     try:
         return recipe.model_validate({**from_shop, **candidate.parameters}, strict=True)

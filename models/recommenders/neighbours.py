@@ -55,8 +55,8 @@ class Neighbours:
     seen_starts, seen_items, seen_weights : arrays of int64, int32, float32
         A csr matrix (n_users, n_items): what a user had, and how much each item says of them.
     similar_starts, neighbour_items, similarities : arrays of int64, int32, float32
-        A csr matrix (n_items, n_items): recommendable neighbours of an item and their likeness,
-        above 0; an item is not its own neighbour.
+        A csr matrix (n_items, n_items): recommendable neighbours of an item and their likeness;
+        below 0 it speaks against the neighbour. An item is not its own neighbour.
     """
 
     users: UserIds
