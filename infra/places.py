@@ -53,6 +53,8 @@ LIVE, VERSIONS, RETIRED = "live", "versions", "retired"
 CLAIMS = "claims"  # of earlier Catwalks; the last claim of a version says whether it was given up
 OVERRIDES, STOCK, TOKENS = "overrides", "stock", "tokens"
 AB_TESTS = "ab_tests"  # also in the reports: the verdicts
+# in lake, published store and reports
+BELONGS_TO = "belongs_to"
 # in the reports, beside the folders of runs and of experiments
 DECISION_LOG = "decisions"
 QUESTIONS, LOOKS = "questions", "looks"
@@ -120,6 +122,7 @@ PLACES = (
     Place("lake", BUNDLES, "what a run would publish", "keys"),
     Place("lake", EXPERIMENTS, "the plan and the models of an experiment", "keys"),
     Place("lake", SCRATCH, "what is deleted when its task ends", "keys"),
+    Place("lake", BELONGS_TO, "whose it is, and the fingerprint of the secret of its keys"),
     Place("published", LIVE, "the pointers to what is live: numbered, written once"),
     Place("published", VERSIONS, "bundles that went live", "keys"),
     Place("published", RETIRED, "marks on versions that the next release deletes"),
@@ -128,6 +131,7 @@ PLACES = (
     Place("published", STOCK, "which items are in stock, as the stock feed says: numbered"),
     Place("published", AB_TESTS, "the A/B tests, their phases and what was decided: numbered"),
     Place("published", TOKENS, "who may ask the server, by hashes of tokens: numbered"),
+    Place("published", BELONGS_TO, "whose it is, and the fingerprint of the secret of its keys"),
     Place("reports", "run=NAME", "the records, the page and the summary of a run", "keys"),
     Place("reports", "arm=NAME", "the plan and the records of the treatment of an A/B test"),
     Place("reports", DECISION_LOG, "the decision log: numbered, written once"),
@@ -136,6 +140,7 @@ PLACES = (
     Place("reports", QUESTIONS, "which run asked a person when: numbered, written once"),
     Place("reports", LOOKS, "who looked at the lists of a person, and when: numbered", "keys"),
     Place("reports", EXPERIMENTS, "the comparison and the page of an experiment"),
+    Place("reports", BELONGS_TO, "whose it is, and the fingerprint of the secret of its keys"),
     Place("home", REPLAYS, "quarantined rows, exported for a person to edit", "ids"),
     Place("home", SCRATCH, "what is deleted when its task ends", "ids"),
     Place("home", UNPACKED, "what servers of this machine answer from", "keys"),

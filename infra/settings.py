@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path("var/shop"), description="Folder of everything this shop keeps.")
+    shop: str = Field(
+        "",
+        max_length=100,
+        description="Name that shared stores know this shop by; default: as its home was called.",
+    )
     landing: str = Field("", description="Where the shop drops files; default: HOME/landing.")
     lake: str = Field("", description="Clean tables; s3a:// is not tested yet; default: HOME/lake.")
     published: str = Field("", description="Bundles and pointers, local or s3://.")
@@ -263,6 +268,7 @@ def _with_default_addresses(settings: Settings) -> Settings:
     places["mlflow_uri"] = (
         settings.mlflow_uri or f"sqlite:///{settings.home / MLFLOW / 'mlflow.db'}"
     )
+    places["shop"] = settings.shop or settings.home.name or "shop"
     return settings.model_copy(update=places)
 
 

@@ -7,12 +7,15 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.belonging import SECRET, require_no_keys
+from infra.errors import CatwalkError
 from infra.places import MLFLOW
 from infra.private_files import read_private, write_private
 from infra.settings import PREFIX, Settings, load_settings
+from infra.storage import Storage
 from infra.stores.local_store import LocalStore
 
-_SECRET = f"{PREFIX}USER_KEY_SECRET"
+_SHOP = f"{PREFIX}SHOP"
 _ONLY_A_BACKUP = (
     "Restore it from a backup, for with a new secret every user is a stranger to the models."
 )
@@ -28,7 +31,8 @@ def open_home(chosen: Mapping[str, str] | None = None) -> Settings:
     """Read the settings of a shop and create its folders.
 
     What the environment says wins, then `chosen`, then what the home remembers. The secret under
-    which user ids become keys is made once and kept, for with another one every user is new.
+    which user ids become keys is made once and kept, for with another one every user is new; so is
+    the name of the shop, for a home may be moved.
 
     Parameters
     ----------
@@ -38,16 +42,21 @@ def open_home(chosen: Mapping[str, str] | None = None) -> Settings:
     Raises
     ------
     SettingsError
-        A setting, or a file of the home, cannot be read.
+        A setting, or a file of the home, cannot be read; or the secret of the keys that its lake
+        holds is gone.
     """
     home = home_folder()
-    remembered = read_private(home / "settings.json") | dict(chosen or {})
-    if chosen:
+    kept = read_private(home / "settings.json")
+    remembered = {_SHOP: home.name} | kept | dict(chosen or {})
+    if remembered != kept:
         write_private(home / "settings.json", remembered)
-    for variable, value in (remembered | _user_key_secret(home)).items():
+    for variable, value in remembered.items():
         os.environ.setdefault(variable, value)
+    is_new = _give_secret(home / "secrets.json")
     settings = load_settings()
     ensure_home(settings)
+    if is_new:
+        _keep_new_secret(settings, home / "secrets.json")
     return settings
 
 
@@ -57,15 +66,23 @@ def is_remembered(chosen: Mapping[str, str]) -> bool:
     return remembered | dict(chosen) == remembered
 
 
-def _user_key_secret(home: Path) -> dict[str, str]:
-    if _SECRET in os.environ:
-        return {}
-    file = home / "secrets.json"
-    remembered = read_private(file, _ONLY_A_BACKUP)
-    if _SECRET not in remembered:
-        remembered |= {_SECRET: secrets.token_urlsafe(32)}
-        write_private(file, remembered)
-    return {_SECRET: remembered[_SECRET]}
+def _give_secret(file: Path) -> bool:
+    """Put the secret of the keys into the environment; tell whether it was made just now."""
+    if SECRET in os.environ:
+        return False
+    kept = read_private(file, _ONLY_A_BACKUP).get(SECRET)
+    os.environ[SECRET] = kept or secrets.token_urlsafe(32)
+    return kept is None
+
+
+def _keep_new_secret(settings: Settings, file: Path) -> None:
+    """Keep a new secret, unless the lake holds keys that were made under one that is gone."""
+    try:
+        require_no_keys(Storage(settings))
+    except CatwalkError:
+        del os.environ[SECRET]
+        raise
+    write_private(file, read_private(file) | {SECRET: settings.user_key_secret.get_secret_value()})
 
 
 def ensure_home(settings: Settings) -> None:

@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from infra.belonging import require_own_stores
 from infra.ledger.run_records import RunRecords
 from infra.settings import load_settings
 from infra.spark import session as spark_session
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = parser.parse_args(arguments).run
     settings = load_settings()
     storage = Storage(settings)
+    require_own_stores(storage)
     sources = load_sources(settings.sources)
     spark = spark_session.session("ingest_events")
     for name, source in sources.items():

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from infra.errors import StorageError
+from infra.errors import SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 EXPERIMENT = "retrain_recommender"
 MODEL_NAME = "recommender"
 CHAMPION, PREVIOUS = "champion", "previous"
+SHOP_TAG = "catwalk.shop"
 RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
 NOTE_TAG = "mlflow.note.content"
 DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
+log = logging.getLogger(__name__)
 
 
 def track_candidates(storage: Storage, run: str, report: str = "") -> dict[str, str]:
@@ -102,6 +104,7 @@ def follow_pointer(storage: Storage) -> str | None:
     if now is None:
         return None
     with _client(storage.settings) as client:
+        _experiment(client, storage.settings)  # the registry of another shop stays as it is
         number = _registered(client, now.version)
     if number is None:
         tracked = track_candidates(storage, now.run)
@@ -138,13 +141,36 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
 
 
 def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT) -> str:
-    """Return the id of an experiment; its artifacts are below HOME unless a server keeps them."""
+    """Return the id of an experiment; its artifacts are below HOME unless a server keeps them.
+
+    It is taken out of MLflow's trash, and at its first use it is noted whose it is.
+
+    Raises
+    ------
+    SettingsError
+        It belongs to another shop.
+    """
+    of_home = settings.mlflow_uri == f"sqlite:///{settings.home / MLFLOW / 'mlflow.db'}"
     existing = client.get_experiment_by_name(name)
-    if existing is not None:
-        return str(existing.experiment_id)
-    local = settings.mlflow_uri.startswith("sqlite:///")
-    place = (settings.home / MLFLOW / "artifacts").as_uri() if local else None
-    return str(client.create_experiment(name, artifact_location=place))
+    if existing is None:
+        local = settings.mlflow_uri.startswith("sqlite:///")
+        place = (settings.home / MLFLOW / "artifacts").as_uri() if local else None
+        tags = {SHOP_TAG: settings.shop}
+        return str(client.create_experiment(name, artifact_location=place, tags=tags))
+    number, owner = str(existing.experiment_id), existing.tags.get(SHOP_TAG)
+    if owner not in (None, settings.shop) and not of_home:
+        raise SettingsError(
+            f"The experiment {name} of MLflow belongs to the shop '{owner}', and this is "
+            f"'{settings.shop}'.",
+            "Give this shop an MLflow of its own: CATWALK_MLFLOW_URI. If it is the same shop, set "
+            f"CATWALK_SHOP={owner}.",
+        )
+    if existing.lifecycle_stage == "deleted":
+        client.restore_experiment(number)
+        log.warning("The experiment %s was in MLflow's trash and is restored.", name)
+    if owner is None:
+        client.set_experiment_tag(number, SHOP_TAG, settings.shop)
+    return number
 
 
 def _track_score(

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from infra.airflow.page_afterwards import page_afterwards
 from infra.airflow.report_links import run_about
+from infra.belonging import require_own_stores
 from infra.errors import CatwalkError, InputError, SparkError
 from infra.loading import load_named
 from infra.settings import Settings, load_settings
@@ -192,6 +193,7 @@ def task_run() -> Iterator[Run]:
     """
     try:
         run = current_run()
+        require_own_stores(run.storage)
         with page_afterwards(run.storage, run.key, run.dag):
             yield run
     except SparkError:

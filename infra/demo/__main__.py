@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.airflow.report_links import DAG
+from infra.belonging import require_own_stores
 from infra.command_line import run_program
 from infra.demo.data import Delivery, deliver_files, deliver_simulation
 from infra.demo.progress import RunProgress
@@ -40,6 +41,7 @@ def main() -> int:
     started = time.monotonic()
     delivery = _deliver(arguments.data, arguments.simulate)
     settings = open_home()
+    require_own_stores(Storage(settings))
     with _airflow(settings) as (client, check):
         run = _retrain(client, check, delivery, settings)
     storage = Storage(settings)

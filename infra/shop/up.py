@@ -15,6 +15,7 @@ import time
 import httpx
 
 from infra.airflow.report_links import DAG
+from infra.belonging import require_own_stores
 from infra.command_line import run_program, text_table
 from infra.ledger.tokens import first_token
 from infra.places import MLFLOW
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--serve", metavar="MODULE", help="program that answers the shop's backend")
     serve = parser.parse_args().serve
     settings = open_home()
+    require_own_stores(Storage(settings))
     require_free_port(settings.mlflow_port, "CATWALK_MLFLOW_PORT")
     print(f"Starting Airflow and MLflow for {settings.home} ...", flush=True)
     ended = ends_at(settings)

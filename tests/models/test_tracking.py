@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.errors import StorageError
+from infra.errors import SettingsError, StorageError
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
 from infra.places import PAGE, TRACKED
@@ -130,3 +130,17 @@ def test_a_server_that_refuses_is_a_storage_error(shop: Storage) -> None:
         tracking._client(settings) as client,
     ):
         client.get_experiment_by_name("x")
+
+
+def test_an_mlflow_is_of_one_shop_and_its_trash_is_not_the_end(shop: Storage) -> None:
+    shared = shop.settings.model_copy(
+        update={"home": shop.settings.home / "elsewhere", "shop": "shoes"}
+    )
+    with tracking._client(shared) as client:
+        number = tracking._experiment(client, shared)
+        client.delete_experiment(number)
+        with pytest.raises(SettingsError, match=r"'shoes', and this is 'hats'.*CATWALK_MLFLOW_URI"):
+            tracking._experiment(client, shared.model_copy(update={"shop": "hats"}))
+        assert tracking._experiment(client, shared) == number
+        client.create_run(number)
+        assert tracking._experiment(client, shop.settings) == number, "a home may be moved"

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from infra.airflow.report_links import DAG, RELEASE_DAG
-from infra.errors import GateError, SparkError
+from infra.belonging import NOTE, require_own_stores
+from infra.errors import GateError, SettingsError, SparkError
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from tests.conftest import REPOSITORY
@@ -131,10 +132,27 @@ def test_a_page_that_cannot_be_written_hides_no_error(shop: Storage) -> None:
         run_task(fail)
 
 
+def test_a_task_does_nothing_in_stores_of_another_secret(
+    shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither does the ingestion by itself, before Spark starts."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from jobs.ingest_events import main
+
+    require_own_stores(shop)
+    monkeypatch.setenv("CATWALK_USER_KEY_SECRET", "another secret of this shop")
+    with pytest.raises(AirflowFailException, match="under another secret"):
+        run_task(save)
+    with pytest.raises(SettingsError, match="under another secret"):
+        main(["--run", RUN])
+    assert shop.reports.list("") == [NOTE]
+
+
 def test_only_retrainings_have_a_page(shop: Storage) -> None:
     run_task(lambda run: 42, dag="resolve_batch")
     run_task(lambda run: 42, RELEASE_DAG, {"run": "no such run"})
-    assert shop.reports.list("") == []
+    assert shop.reports.list("") == [NOTE]
 
 
 @pytest.mark.parametrize("named", [RUN, "by-hand", f" {RUN} "])
