@@ -71,7 +71,7 @@ def test_a_store_of_another_shop_is_refused_though_the_secret_is_the_same(
 
 def test_a_home_may_be_called_otherwise(shop: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     require_own_stores(shop)
-    home = shutil.move(shop.settings.home, shop.settings.home.with_name("moved"))
+    home = Path(shutil.move(shop.settings.home, shop.settings.home.with_name("moved")))
     require_own_stores(shop_with(monkeypatch, home, SECRET))
 
 
