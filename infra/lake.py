@@ -58,6 +58,11 @@ def batch_source(batch: str) -> str:
     return batch.removeprefix("batch=").rpartition("-")[0]
 
 
+def batch_number(batch: str) -> int:
+    """Return the number of a batch: 12 of `batch=shop-000012`."""
+    return int(batch.rpartition("-")[2])
+
+
 class Lake:
     """The tables of one store, a folder per table and partition."""
 

@@ -110,7 +110,7 @@ PLACES = (
     Place("lake", CUSTOMERS_DAILY.name, "who comes again, by day: counts"),
     Place("lake", TEST_UNITS.name, "what the units of A/B tests did", "keys"),
     Place("lake", MARTS, "which build of each day and each test counts: numbered"),
-    Place("lake", CHECKPOINTS, "what Spark has read, a folder per source"),
+    Place("lake", CHECKPOINTS, "which files were read, as earlier Catwalks kept it"),
     Place("lake", DECISIONS_OF_PEOPLE, "what a person decided on a batch"),
     Place("lake", DECISIONS_OF_GATE, "what the events gate decided on a batch"),
     Place("lake", PROFILES, "how the events of a batch are spread, of earlier Catwalks: counts"),

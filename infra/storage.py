@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.lake import Lake
-from infra.places import CHECKPOINTS, REPLAYS, SCRATCH
+from infra.places import REPLAYS, SCRATCH
 from infra.settings import Settings
 from infra.stores.opening import open_store
 
@@ -32,10 +32,6 @@ class Storage:
     def replays(self) -> Path:
         """Folder where quarantined rows wait for a person to edit and land them."""
         return self.settings.home / REPLAYS
-
-    def checkpoint(self, source: str) -> str:
-        """Address where Spark remembers which files of a source it has read."""
-        return self.lake.address(CHECKPOINTS, source)
 
     @property
     def scratch_folder(self) -> Path:

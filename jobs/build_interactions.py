@@ -29,7 +29,7 @@ from infra.ledger.live_pointer import champion_cut
 from infra.ledger.run_rules import placements_of
 from infra.placements import ListRule
 from infra.schemas import EVENTS, ITEMS
-from infra.settings import Settings, load_settings
+from infra.settings import load_settings
 from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
@@ -38,12 +38,13 @@ from jobs.cleaning.typed_rows import named, typed
 from jobs.crawlers import activity_of, without_crawlers
 from jobs.cut import Cut, Times, Wish, choose_cut, inside, midnights, split_at
 from jobs.judged_customers import judged_customers
-from jobs.landing.csv_headers import require_headers
+from jobs.landing.contents import require_readable
 from jobs.landing.landing_folder import landed_files
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.parquet_columns import footers
 from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
 from jobs.landing.sources import ItemFeed, item_feeds, load_sources, success_by_source
+from jobs.landing.unpacking import with_copies
 from jobs.visits import by_person, steps_of
 from jobs.weights import pairs_of
 
@@ -57,12 +58,19 @@ def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
     return before.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
 
 
-def read_items(spark: SparkSession, feed: ItemFeed, settings: Settings) -> DataFrame:
-    """Read the catalogue rows of a source; broken and ignored ones carry a reason."""
-    landing = settings.landing
-    files = landed_files(spark, feed, landing)
-    require_headers(files, feed, settings)
-    rows = parse(open_feed(spark.read, feed, landing, footers(spark, files, feed)), feed)
+def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: str) -> DataFrame:
+    """Read the catalogue rows of a source; broken and ignored ones carry a reason.
+
+    Parameters
+    ----------
+    copies : str
+        Key of the lake below which files are unpacked that Spark cannot; needed as long as rows.
+    """
+    landing = storage.landing
+    landed = landed_files(spark, feed, landing)
+    packed = require_readable(landed, feed, storage.settings)
+    files = with_copies(landed, packed, storage, copies)
+    rows = parse(open_feed(spark, feed, files, landing, footers(spark, files, feed)), feed)
     readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing
     marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)
@@ -105,6 +113,11 @@ def cut_of(
 
 def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> None:
     """Write `interactions`, `steps`, `items`, `catalogue` and `history` of a run."""
+    with storage.lake_scratch() as copies:
+        _build(spark, storage, run, end, copies)
+
+
+def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copies: str) -> None:
     settings, placements = storage.settings, placements_of(storage, run)
     window = Times(end - timedelta(days=settings.training_window_days), end, end)
     batches = accepted_batches(read_batches(storage))
@@ -112,7 +125,7 @@ def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> Non
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)
     feeds = item_feeds(load_sources(settings.sources))
-    rows = (read_items(spark, feed, settings) for feed in feeds)
+    rows = (read_items(spark, feed, storage, copies) for feed in feeds)
     items = reduce(DataFrame.unionByName, rows).persist()
     known = items.transform(readable)
     cut = cut_of(storage, placements.home.rule, events, known, window, activity.days)

@@ -1,7 +1,7 @@
 """Reads landing files into clean events and quarantined rows; each file exactly once.
 
-Spark Structured Streaming remembers the files in a checkpoint. A batch overwrites its own
-partition and shows it by a manifest written last, so a crash and a rerun lose and double nothing.
+The manifests of the batches remember the files. A batch overwrites its own partition and shows it
+by a manifest written last, so a crash and a rerun lose and double nothing.
 """
 
 from __future__ import annotations

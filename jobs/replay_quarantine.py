@@ -32,7 +32,7 @@ from infra.stores.object_store import AlreadyExistsError
 from infra.stores.opening import open_store
 from jobs.batches import quarantine
 from jobs.batches.quarantine import Group, Replay
-from jobs.landing.csv_headers import require_headers
+from jobs.landing.contents import require_content
 from jobs.landing.sources import EventFeed, UnknownSourceError, load_sources, replay_folder
 
 
@@ -156,7 +156,7 @@ class Desk:
                 f"{file} holds rows of Parquet, whose types are gone: they cannot be replayed.",
                 "Deliver them again from the shop, under a new name.",
             )
-        require_headers([str(file)], feed, self.storage.settings)
+        require_content([str(file)], feed, self.storage.settings)
         return content
 
     def _claim(self, group: Group) -> Replay:

@@ -9,6 +9,7 @@ from infra.errors import CatwalkError, InputError, SettingsError, SparkError, St
 _CAUSE = re.compile(r"Caused by: (?:[\w.$]+: )*([^\n]+)")
 _FILE = re.compile(r"error while reading file (\S+?)\.\s")
 _COLON = re.compile(r"URISyntaxException: Relative path in absolute URI: (\S+)")
+_GONE = re.compile(r"\[PATH_NOT_FOUND\] Path does not exist: (.+?)\. (?:SQLSTATE|Verify)")
 # SQLSTATE class 22, data exception, or KD000, a line that is no CSV: Spark names the value too,
 # which may be personal and is never shown.
 # It may hold line ends; errors of other classes before it are passed over.
@@ -42,6 +43,9 @@ def plain(error: Exception) -> CatwalkError:
         )
     if value := _VALUE.search(text):
         return _unsuited(value[1], _SQL.search(text))
+    if gone := _GONE.search(text):
+        file = gone[1].removeprefix("file:").replace("///", "/")
+        return InputError(f"{file} is gone since it was listed.", "Run again: it is left out.")
     colon = _COLON.search(text)
     if colon:
         return InputError(

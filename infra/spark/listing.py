@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from infra.errors import InputError
 
@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 FOLDER = -1
 # how Hadoop writes the status of a file as text; that of a folder has no length
 _STATUS = re.compile(
-    r"FileStatus\{path=(.*?); isDirectory=(?:true|false; length=(\d+));", re.DOTALL
+    r"FileStatus\{path=(.*?); isDirectory=(?:true|false; length=(\d+));.*?modification_time=(\d+)",
+    re.DOTALL,
 )
 _SIGN = "; isDirectory="
 
 
-def matches(spark: SparkSession, pattern: str) -> dict[str, int]:
-    """Return the sizes in bytes of what a pattern matches, by Hadoop's address; empty if nothing.
+class Status(NamedTuple):
+    """What a listing says of a file: its bytes, and its own time in seconds since 1970."""
+
+    size: int
+    modified: float
+
+
+def matches(spark: SparkSession, pattern: str) -> dict[str, Status]:
+    """Return the status of what a pattern matches, by Hadoop's address; empty if nothing.
 
     A folder has the size `FOLDER`. All statuses come in one text: asked one by one over the bridge
     to Python, 10,000 files take seconds.
@@ -39,4 +47,7 @@ def matches(spark: SparkSession, pattern: str) -> dict[str, int]:
     text = jvm.org.apache.commons.lang3.ArrayUtils.toString(statuses)
     if text.count(_SIGN) != len(statuses):
         raise InputError(f"A file that matches {pattern} has '{_SIGN}' in its name.", "Rename it.")
-    return {name: int(size or FOLDER) for name, size in _STATUS.findall(text)}
+    return {
+        name: Status(int(size or FOLDER), int(millis) / 1000)
+        for name, size, millis in _STATUS.findall(text)
+    }

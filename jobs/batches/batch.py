@@ -14,7 +14,6 @@ from infra.errors import InputError
 from infra.lake import batch_key
 from infra.ledger.batches import BatchReader
 from infra.schemas import EVENTS, QUARANTINE, Table
-from infra.settings import Settings
 from infra.spark import session as spark_session
 from infra.spark.kept_rows import drop_kept, keep
 from infra.storage import Storage
@@ -22,12 +21,10 @@ from jobs.batches import books
 from jobs.batches.quarantine import count_reasons
 from jobs.cleaning.repeats import without_repeats
 from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, sort_rows
-from jobs.landing.csv_headers import require_headers
-from jobs.landing.landing_folder import landed_files, require_plain_names
-from jobs.landing.parquet_columns import footers, parquet_schema, unknown_columns
-from jobs.landing.planned_files import checkpoint_id, planned_files
+from jobs.landing.landing_folder import Landed, landed_files
+from jobs.landing.parquet_columns import unknown_columns
 from jobs.landing.reading import file_with_rows, parse
-from jobs.landing.sources import EventFeed, Feed
+from jobs.landing.sources import EventFeed
 from jobs.landing.unknown_columns import count_unknown
 
 Manifests = Mapping[str, dict[str, Any]]
@@ -39,7 +36,7 @@ _MOST_FILES = 8  # in a partition: many small ones slow every later reader
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one run reads of one source: the landed files as they were before any was read."""
+    """What one run reads of one source."""
 
     spark: SparkSession
     storage: Storage
@@ -47,11 +44,10 @@ class Delivery:
     source: str
     run: str
     feed: EventFeed
-    sizes: Mapping[str, int]  # bytes by address
-    footers: Mapping[str, StructType]  # columns of the new Parquet files
+    footers: Mapping[str, StructType]  # columns of the new Parquet files, by name
 
-    def landed_now(self) -> dict[str, int]:
-        """Return the bytes of the files that lie in the landing folder now, by address."""
+    def landed_now(self) -> Landed:
+        """Return the files that lie in the landing folder now."""
         return landed_files(self.spark, self.feed, self.storage.landing)
 
 
@@ -64,7 +60,9 @@ class SortedRows:
     read: int  # counted before anything looked at them
 
 
-def write_batch(delivery: Delivery, batch: DataFrame, number: int, earlier: Manifests) -> None:
+def write_batch(
+    delivery: Delivery, batch: DataFrame, files: Landed, number: int, earlier: Manifests
+) -> None:
     """Write one batch: clean events, quarantined rows, and last the manifest showing them.
 
     Parameters
@@ -73,8 +71,10 @@ def write_batch(delivery: Delivery, batch: DataFrame, number: int, earlier: Mani
         What the batch is a part of.
     batch : DataFrame
         Its rows, as `open_feed` gives them.
+    files : mapping
+        Its files, as they were listed.
     number : int
-        Its number in the stream of the source.
+        Its number among the batches of the source.
     earlier : mapping
         Manifests of the batches of the source, by batch.
 
@@ -85,18 +85,11 @@ def write_batch(delivery: Delivery, batch: DataFrame, number: int, earlier: Mani
     """
     try:
         sorted_rows = _sorted(delivery, batch)
-        manifest = _written(delivery, sorted_rows, number, earlier)
+        manifest = _written(delivery, sorted_rows, files, number, earlier)
         delivery.storage.lake.commit("events", manifest["batch"], manifest)
         print(books.summary(manifest), flush=True)
     finally:
         drop_kept(delivery.spark)
-
-
-def require_readable(files: Iterable[str], feed: Feed, settings: Settings) -> None:
-    """Check the names and the headers of files; raise `InputError` for what must not be read."""
-    files = list(files)
-    require_plain_names(files)
-    require_headers(files, feed, settings)
 
 
 def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
@@ -110,7 +103,7 @@ def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
 
 
 def _written(
-    delivery: Delivery, sorted_rows: SortedRows, number: int, earlier: Manifests
+    delivery: Delivery, sorted_rows: SortedRows, files: Landed, number: int, earlier: Manifests
 ) -> dict[str, Any]:
     """Write the rows of a batch and return its manifest, with which readers find them."""
     key = batch_key(delivery.source, number)
@@ -124,16 +117,15 @@ def _written(
     written = books.count_written(_write_events(delivery, key, kept))
     books_of = books.write_up(counts, written, quarantined, duplicates, sorted_rows.read)
     open_ = [batch for batch, word in near.items() if word != "accepted"]
-    files = _files(delivery, number, counts)
+    counted = _files(delivery, files, counts)
     return {
         **books_of,
         "batch": key,
         "source": delivery.source,
         "run": delivery.run,
         "repeats_of_undecided": open_ if duplicates else [],  # of this run too
-        "checkpoint": checkpoint_id(delivery.storage.lake, delivery.source),
-        "files": files,
-        "unknown_columns": _unknown_columns(delivery, odd, counts, files),
+        "files": counted,
+        "unknown_columns": _unknown_columns(delivery, odd, counts, counted),
     }
 
 
@@ -163,37 +155,30 @@ def _event_ids(delivery: Delivery, batches: Iterable[str]) -> DataFrame:
     return spark_session.read_table(delivery.spark, _EVENT_IDS, addresses)
 
 
-def _files(delivery: Delivery, number: int, counts: list[Row]) -> list[dict[str, Any]]:
+def _files(delivery: Delivery, files: Landed, counts: list[Row]) -> list[dict[str, Any]]:
     """Return the files of a batch; one that gave no row must not hold any.
 
     Raises
     ------
     InputError
-        A file was away, or being written anew, just while the batch was read; or one that landed
-        since the run began has a name or a header that must not be read.
+        A file was away, or being written anew, just while the batch was read.
     """
-    planned = planned_files(delivery.storage.lake, delivery.source, number)
-    files = books.count_files(counts, planned, delivery.sizes, delivery.landed_now)
-    silent = [file["file"] for file in files if file["bytes"] and not file["rows"]]
-    if silent and (name := file_with_rows(delivery.spark, delivery.feed, silent)):
+    counted = books.count_files(counts, files, delivery.landed_now)
+    silent = {file["file"] for file in counted if file["bytes"] and not file["rows"]}
+    without = {name: file for name, file in files.items() if name in silent}
+    if without and (name := file_with_rows(delivery.spark, delivery.feed, without)):
         raise InputError(
             f"{name} gave no row when it was read and holds some now.",
             "Run again once its upload is over.",
         )
-    late = [file["file"] for file in files if file["file"] not in delivery.sizes]
-    require_readable(late, delivery.feed, delivery.storage.settings)
-    return files
+    return counted
 
 
 def _unknown_columns(
     delivery: Delivery, odd: DataFrame, counts: list[Row], files: list[dict[str, Any]]
 ) -> dict[str, int]:
     """Count the rows per column that no field asks for."""
-    feed = delivery.feed
-    if feed.format != "parquet":
+    if delivery.feed.format != "parquet":
         return count_unknown(odd) if any(row["unknown"] for row in counts) else {}
     rows = {file["file"]: file["rows"] for file in files if file["rows"]}
-    late = footers(delivery.spark, rows.keys() - delivery.footers.keys(), feed)
-    columns = {**delivery.footers, **late}
-    parquet_schema(columns, feed)  # the late ones must have the types of the others
-    return unknown_columns(columns, rows, feed)
+    return unknown_columns(delivery.footers, rows, delivery.feed)

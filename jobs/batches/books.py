@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -17,7 +18,7 @@ from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs.cleaning.repeats import may_hold_repeated
 from jobs.cleaning.row_outcome import CLEAN, IGNORED
-from jobs.landing.landing_folder import landed_name
+from jobs.landing.landing_folder import Landed, LandedFile, name_below, read_name
 
 _DAY = 86_400_000_000  # microseconds
 # counts of a manifest, as the summary calls them; `not_events` are the ignored rows, by rule
@@ -64,58 +65,55 @@ def days_of_clean(outcomes: Iterable[Row]) -> set[date]:
 
 
 def count_files(
-    counted: Iterable[Row],
-    planned: Iterable[str],
-    sizes: Mapping[str, int],
-    landed: Callable[[], Mapping[str, int]],
+    counted: Iterable[Row], planned: Landed, landed: Callable[[], Landed]
 ) -> list[dict[str, Any]]:
-    """Return each file of a batch: its address, its bytes when it was read, its rows.
+    """Return each file of a batch: its name, its bytes when it was read, its rows.
 
     Parameters
     ----------
     counted : iterable of Row
         `count_outcomes`; a file that gave no row is not in it.
-    planned : iterable of str
-        Addresses of all files of the batch.
-    sizes : mapping
-        Bytes by address, listed before any was read: the size of a file without rows.
+    planned : mapping
+        All files of the batch, listed before any was read: the size of a file without rows.
     landed : callable
-        Gives the bytes by address as they are now; asked only if a file gave no row.
+        Lists the files as they are now; asked only if a file gave no row.
 
     Raises
     ------
     InputError
-        A file without rows landed since, or is gone, or has another size: how much of it was read
-        nobody knows.
+        A file without rows is gone, or has another size: how much of it was read nobody knows. Or
+        a file that nobody planned gave rows.
     """
     rows: Counter[tuple[str, int]] = Counter()
     for row in counted:
-        rows[landed_name(row["file"]), row["file_size"]] += row["count"]
-    silent = set(planned) - {name for name, _ in rows}
+        name = unquote(row["file"])
+        if name not in planned:
+            raise InputError(
+                f"{name} was read and is not among the files of its batch.",
+                "Rename it: its name does not survive the way through Spark.",
+            )
+        size = planned[name].size if planned[name].copy else row["file_size"]
+        rows[name, size] += row["count"]
+    silent = planned.keys() - {name for name, _ in rows}
     now = landed() if silent else {}
-    for file in silent:
-        _require_seen(file, sizes.get(file), now.get(file))
-        rows[file, sizes[file]] = 0
+    for name in silent:
+        _require_seen(planned[name], now.get(name))
+        rows[name, planned[name].size] = 0
     return [
         {"file": file, "bytes": size, "rows": count} for (file, size), count in sorted(rows.items())
     ]
 
 
-def _require_seen(file: str, before: int | None, now: int | None) -> None:
-    """Refuse a file without rows unless it was there, as it is, before any was read."""
+def _require_seen(file: LandedFile, now: LandedFile | None) -> None:
+    """Refuse a file without rows unless it is there, as it was before any was read."""
     if now is None:
         raise InputError(
-            f"{file} was planned for this batch and is gone.",
-            "Put it back, or an empty file of that name (Parquet: one without rows).",
+            f"{file.address} was listed for this batch and is gone.", "Run again: it is left out."
         )
-    if before is None:
+    if file.size != now.size:
         raise InputError(
-            f"{file} landed while others were read, and gave no row.",
-            "Run again once its upload is over.",
-        )
-    if before != now:
-        raise InputError(
-            f"{file} had {before} bytes before it was read and has {now} now, and gave no row.",
+            f"{file.address} had {file.size} bytes before it was read and has {now.size} now, "
+            "and gave no row.",
             "Run again once its upload is over.",
         )
 
@@ -140,9 +138,21 @@ def near_batches(
     return {batch: word for batch, word in words.items() if word != "discarded"}
 
 
-def files_read(manifests: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the bytes of every file of some batches when it was read, by address."""
-    return {file["file"]: file["bytes"] for manifest in manifests for file in manifest["files"]}
+def files_read(
+    manifests: Iterable[Mapping[str, Any]], landing: str, folders: Iterable[str]
+) -> dict[str, int]:
+    """Return the bytes of every file of some batches when it was read, by name below landing.
+
+    Parameters
+    ----------
+    folders : iterable of str
+        Where files of their source lie: earlier Catwalks wrote addresses in place of names.
+    """
+    return {
+        read_name(file["file"], landing, folders): file["bytes"]
+        for manifest in manifests
+        for file in manifest["files"]
+    }
 
 
 def write_up(
@@ -257,13 +267,12 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
     every = BatchReader(storage).manifests().values()
     manifests = [manifest for manifest in every if manifest["run"] == run]
     files = [file for manifest in manifests for file in manifest["files"]]
-    start = f"{storage.landing}/"
     return {
         "batches": [manifest["batch"] for manifest in manifests],
         "files": len(files),
         "bytes": sum(file["bytes"] for file in files),
         "largest_files": [
-            {**file, "file": file["file"].removeprefix(start)}
+            {**file, "file": name_below(storage.landing, file["file"])}
             for file in _largest(files, _MOST_SHOWN)
         ],
         "read": sum(manifest["rows_read"] for manifest in manifests),

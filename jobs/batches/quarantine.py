@@ -127,7 +127,8 @@ def is_landed(storage: Storage, batches: BatchReader, replay: Replay) -> bool:
     if open_store(storage.landing, storage.settings).exists(replay.file):
         return True
     read = (file["file"] for manifest in batches.manifests().values() for file in manifest["files"])
-    return any(file.endswith(f"/{replay.file}") for file in read)
+    # earlier Catwalks wrote the address in place of the name
+    return any(file == replay.file or file.endswith(f"/{replay.file}") for file in read)
 
 
 def edited_name(group: Group, feed: Feed) -> str:

@@ -6,44 +6,31 @@ silently, in the wrong place of the lake.
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-import pyarrow as pa
+from collections.abc import Sequence
 
 from infra.errors import InputError
-from infra.settings import Settings
-from infra.stores.object_store import ObjectStore
-from infra.stores.opening import open_store
 from jobs.landing.sources import Feed
 
-_START = 65_536  # bytes: far more than any header, far less than a file
-_CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
-
-def require_headers(files: Iterable[str], feed: Feed, settings: Settings) -> None:
-    """Check the first line of every CSV file; an empty file and other formats have none.
+def require_header(file: str, start: bytes, feed: Feed) -> None:
+    """Check the first line of a CSV file; an empty file and other formats have none.
 
     Parameters
     ----------
-    files : iterable of str
-        Addresses, local or s3a://.
+    file : str
+        What to call it.
+    start : bytes
+        Its first bytes, unpacked.
 
     Raises
     ------
     InputError
-        A header is not that of the feed; no value of a row is ever shown.
+        The header is not that of the feed; no value of a row is ever shown.
     """
-    if feed.format != "csv":
-        return
-    stores: dict[str, ObjectStore] = {}
-    for file in files:
-        place = file if "://" in file else str(Path(file).resolve())  # a link leads elsewhere
-        folder, _, name = place.rpartition("/")
-        if folder not in stores:
-            stores[folder] = open_store(folder, settings)
-        _require_header(file, _first_line(file, stores[folder].read(name, _START)), feed)
+    if feed.format == "csv":
+        _require_columns(file, _first_line(start), feed)
 
 
 def header(feed: Feed) -> str:
@@ -52,27 +39,13 @@ def header(feed: Feed) -> str:
     return feed.separator.join(quoted)
 
 
-def _first_line(file: str, start: bytes) -> str:
+def _first_line(start: bytes) -> str:
     """Return the first line that is not blank; empty where every line is blank."""
-    lines = _plain(file, start).removeprefix(b"\xef\xbb\xbf").splitlines()
+    lines = start.removeprefix(codecs.BOM_UTF8).splitlines()
     return next((line for line in lines if line.strip()), b"").decode(errors="replace")
 
 
-def _plain(file: str, start: bytes) -> bytes:
-    codec = _CODECS.get(Path(file).suffix)
-    if codec is None or not start:
-        return start
-    try:
-        content: bytes = pa.CompressedInputStream(pa.BufferReader(start), codec).read(_START)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"{file} cannot be read: {error}.",
-            "Put a whole file of that name in its place, or an empty one.",
-        ) from None
-    return content
-
-
-def _require_header(file: str, line: str, feed: Feed) -> None:
+def _require_columns(file: str, line: str, feed: Feed) -> None:
     columns = next(csv.reader([line], delimiter=feed.separator), [])
     if columns and tuple(columns) != feed.fields:
         raise InputError(

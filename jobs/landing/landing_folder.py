@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
 
-from infra.errors import InputError, StorageError
+from infra.errors import InputError
 from infra.settings import Settings
 from infra.spark.listing import FOLDER, matches
-from jobs.landing.sources import Feed
+from jobs.landing.sources import Feed, replay_folder
 
 _PATTERN = frozenset("*?[]{}\\")
+UNPACKED = ".unpacked"  # at the end of the name of a copy
 _PARQUETS_OWN = ("_metadata", "_common_metadata")
 
 
-def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int]:
-    """Return the sizes in bytes of the files a feed's glob matches now, by address.
+@dataclass(frozen=True)
+class LandedFile:
+    """A file as it was listed.
+
+    Attributes
+    ----------
+    address : str
+        Where it lies.
+    size : int
+        Its bytes.
+    modified : float
+        Its own time, in seconds since 1970.
+    copy : str
+        Where Spark reads it unpacked; empty where it reads the file itself.
+    """
+
+    address: str
+    size: int
+    modified: float
+    copy: str = ""
+
+
+Landed = Mapping[str, LandedFile]  # by the name below the landing folder
+
+
+def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, LandedFile]:
+    """Return the files a feed's glob matches now, by their names below the landing folder.
 
     Raises
     ------
@@ -27,9 +56,9 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
     """
     pattern = f"{landing}/{feed.files}"
     files = {
-        file: size
-        for file, size in matches(spark, pattern).items()
-        if size == FOLDER or not _hidden(file)  # Spark reads the files of a hidden folder
+        file: status
+        for file, status in matches(spark, pattern).items()
+        if status.size == FOLDER or not _hidden(file)  # Spark reads the files of a hidden folder
     }
     if not files and not feed.may_be_empty:
         raise InputError(
@@ -37,8 +66,8 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
             "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml; "
             "`may_be_empty: true` there lets a source wait for its first file.",
         )
-    for file, size in files.items():
-        if size == FOLDER:
+    for file, status in files.items():
+        if status.size == FOLDER:
             raise InputError(
                 f"{file} is a folder where a file is expected.",
                 "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
@@ -48,7 +77,54 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, int
                 f"{file} begins like the names of Parquet's own summaries.",
                 "Rename or remove it: Spark counts it as read and reads no row of it.",
             )
-    return {_plain(file): size for file, size in files.items()}
+    plain = {plain_address(file): status for file, status in files.items()}
+    return {
+        name_below(landing, file): LandedFile(file, status.size, status.modified)
+        for file, status in plain.items()
+    }
+
+
+def name_below(landing: str, address: str) -> str:
+    """Return what is left of an address below the landing folder: the name of a landed file."""
+    return address.removeprefix(f"{root_of(landing)}/")
+
+
+def root_of(landing: str) -> str:
+    """Write the landing folder as a listing does, which knows no relative paths."""
+    return landing.rstrip("/") if "://" in landing else str(Path(landing).absolute())
+
+
+def read_name(written: str, landing: str, folders: Iterable[str]) -> str:
+    """Return the name below the landing folder of a file that a manifest names.
+
+    Earlier Catwalks wrote whole addresses, also of a landing folder that has moved since: there
+    the name begins with a folder of the feed.
+
+    >>> read_name("/old/home/landing/events/shop/a.jsonl", "/new/landing", ["events/shop"])
+    'events/shop/a.jsonl'
+    >>> read_name("events/shop/a.jsonl", "/new/landing", ["events/shop"])
+    'events/shop/a.jsonl'
+    """
+    below = name_below(landing, written)
+    if not below.startswith("/") and "://" not in below:
+        return below
+    for folder in folders:
+        _, found, rest = below.rpartition(f"/{folder}/")
+        if found:
+            return f"{folder}/{rest}"
+    return below
+
+
+def folders_of(feed: Feed, source: str) -> list[str]:
+    """Return the folders below the landing folder where files of a source's feed lie.
+
+    >>> from jobs.landing.sources import load_sources
+    >>> folders_of(load_sources(("shop",))["shop"].events, "shop")
+    ['events/shop', 'replayed/shop']
+    """
+    steps = PurePosixPath(feed.files).parts[:-1]
+    literal = takewhile(lambda step: _PATTERN.isdisjoint(step), steps)
+    return [folder for folder in ("/".join(literal), replay_folder(source)) if folder]
 
 
 def _hidden(file: str) -> bool:
@@ -66,26 +142,26 @@ def _is_parquets_own(file: str) -> bool:
     return name.startswith(_PARQUETS_OWN) and "=" not in name
 
 
-def batch_bound(sizes: Collection[int], settings: Settings) -> dict[str, str]:
-    """Return what bounds a batch: Spark takes a limit in bytes or one in files, never both.
+def portions(files: Landed, settings: Settings) -> Iterator[dict[str, LandedFile]]:
+    """Cut files into batches within both bounds of the settings, the oldest first.
 
-    Where even the largest files, as many as the one limit lets into a batch, stay below the other,
-    files are the tighter bound and both hold. Else bytes are what fills the memory.
-
-    >>> from infra.settings import Settings
-    >>> few = Settings(user_key_secret="x" * 16, ingest_batch_files=2, ingest_batch_bytes=100)
-    >>> batch_bound([10, 20, 30], few), batch_bound([10, 20, 90], few), batch_bound([60], few)
-    ({'maxFilesPerTrigger': '2'}, {'maxBytesPerTrigger': '100'}, {'maxBytesPerTrigger': '100'})
+    A file that is larger than a batch may be is alone in its own.
     """
-    most = settings.ingest_batch_files
-    largest = sorted(sizes)[-most:]
-    if len(sizes) > most and sum(largest) <= settings.ingest_batch_bytes:
-        return {"maxFilesPerTrigger": str(most)}
-    return {"maxBytesPerTrigger": str(settings.ingest_batch_bytes)}
+    portion: dict[str, LandedFile] = {}
+    size = 0
+    for name, file in sorted(files.items(), key=lambda pair: (pair[1].modified, pair[0])):
+        full = len(portion) >= settings.ingest_batch_files
+        if portion and (full or size + file.size > settings.ingest_batch_bytes):
+            yield portion
+            portion, size = {}, 0
+        portion[name] = file
+        size += file.size
+    if portion:
+        yield portion
 
 
 def require_plain_names(files: Iterable[str]) -> None:
-    """Refuse names that Spark's stream takes for patterns: it read their neighbours twice.
+    """Refuse names that Spark takes for patterns: it reads their neighbours twice.
 
     Raises
     ------
@@ -100,7 +176,7 @@ def require_plain_names(files: Iterable[str]) -> None:
             )
 
 
-def require_unchanged(landed: dict[str, int], read: dict[str, int]) -> None:
+def require_unchanged(landed: Landed, read: Mapping[str, int]) -> None:
     """Hold the files as they are now against their sizes when they were read.
 
     Raises
@@ -108,37 +184,25 @@ def require_unchanged(landed: dict[str, int], read: dict[str, int]) -> None:
     InputError
         A file has another size now: what came later was never read.
     """
-    for file, size in landed.items():
-        if read.get(file, size) != size:
+    for name, file in landed.items():
+        if read.get(name, file.size) != file.size:
             raise InputError(
-                f"{file} had {read[file]} bytes when it was read and has {size} now.",
+                f"{file.address} had {read[name]} bytes when it was read and has {file.size} now.",
                 "Deliver it whole under a new name: repeated events are left out by their ids.",
             )
 
 
-def require_read(new: Iterable[str], landed: Collection[str], read: Collection[str]) -> None:
-    """Hold the files that a run was to read, and that still lie there, against those in a batch.
-
-    Raises
-    ------
-    StorageError
-        The checkpoint counts a file as read, and no batch of the lake has it.
-    """
-    for file in new:
-        if file in landed and file not in read:
-            raise StorageError(
-                f"{file} was passed over: the checkpoint has it as read, and no batch holds it.",
-                "Restore the lake and its checkpoints from the same backup, or give the file "
-                "another name: repeated events are left out by their ids.",
-            )
+def addresses(files: Landed) -> list[str]:
+    """Return where Spark reads the files."""
+    return [file.copy or file.address for file in files.values()]
 
 
 def landed_name(address: str) -> str:
     """Write the address of a file as the listing does; Spark's own column quotes it as a URL."""
-    return _plain(unquote(address))
+    return plain_address(unquote(address))
 
 
-def _plain(address: str) -> str:
+def plain_address(address: str) -> str:
     """Write a local address as a path: Hadoop says file:/x, Spark's columns say file:///x."""
     if not address.startswith("file:"):
         return address

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
@@ -18,18 +18,19 @@ from pyspark.sql.types import (
 )
 
 from infra.errors import InputError
+from jobs.landing.landing_folder import Landed
 from jobs.landing.sources import Feed, quoted
 from jobs.landing.unknown_columns import MOST_NAMES, masked_names
 
 
-def footers(spark: SparkSession, files: Iterable[str], feed: Feed) -> dict[str, StructType]:
-    """Return the columns of each Parquet file, as Spark would read them; other formats have none.
+def footers(spark: SparkSession, files: Landed, feed: Feed) -> dict[str, StructType]:
+    """Return the columns of each Parquet file by name, as Spark would read them; else none.
 
     Spark looks into a file for them, in a job of its own.
     """
     if feed.format != "parquet":
         return {}
-    return {file: spark.read.parquet(file).schema for file in files}
+    return {name: spark.read.parquet(file.address).schema for name, file in files.items()}
 
 
 def parquet_schema(footers: Mapping[str, StructType], feed: Feed) -> StructType:

@@ -7,16 +7,14 @@ invalid UTF-8, a field whose quote never ends), so the lines are held to more th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.readwriter import DataFrameReader
-from pyspark.sql.streaming.readwriter import DataStreamReader
 from pyspark.sql.types import StructType
 
 from infra.schemas import Reason
-from jobs.landing.landing_folder import landed_name
+from jobs.landing.landing_folder import UNPACKED, Landed, addresses, landed_name, root_of
 from jobs.landing.parquet_columns import as_text, no_utf8, parquet_schema
 from jobs.landing.sources import Feed, quoted
 from jobs.landing.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, unknown_keys
@@ -44,37 +42,75 @@ _CSV = {
 
 
 def open_feed(
-    reader: DataFrameReader | DataStreamReader,
-    feed: Feed,
-    landing: str,
-    footers: Mapping[str, StructType],
+    spark: SparkSession, feed: Feed, files: Landed, landing: str, footers: Mapping[str, StructType]
 ) -> DataFrame:
-    """Open the files of a feed, as a table or as a stream, as their format gives them.
+    """Open files of a feed as their format gives them; `_file` is their name below landing.
 
     Parameters
     ----------
+    files : mapping
+        What to read, by name.
     footers : mapping
-        Columns by file, of those that will be read: Parquet files say themselves what they hold.
+        Columns by name, of those that will be read: Parquet files say themselves what they hold.
     """
-    address = f"{landing}/{feed.files}"
+    if not files:
+        return _nothing(spark, feed)
+    reader = spark.read
     if feed.format == "parquet":
         reader = reader.schema(parquet_schema(footers, feed))
-    frame = reader.format("parquet" if feed.format == "parquet" else "text").load(address)
+    frame = reader.format("parquet" if feed.format == "parquet" else "text").load(addresses(files))
     if feed.format != "parquet":
-        frame = frame.withColumn("value", _cut(F.col("value")))
+        frame = frame.withColumn("value", _cut(_without_mark(F.col("value"))))
     if feed.format == "csv":
         frame = frame.filter(~_is_header(feed))
     return frame.select(
         "*",
-        F.col("_metadata.file_path").alias(FILE),
+        _name_below(spark, files, landing).alias(FILE),
         F.col("_metadata.file_size").alias(SIZE),
         F.col("_metadata.file_modification_time").alias(ARRIVED),
     )
 
 
-def file_with_rows(spark: SparkSession, feed: Feed, files: Collection[str]) -> str | None:
+def _nothing(spark: SparkSession, feed: Feed) -> DataFrame:
+    """Return what no file gives."""
+    parquet = feed.format == "parquet"
+    columns = [f"{quoted(name)} STRING" for name in (feed.fields if parquet else ("value",))]
+    of_file = (f"{FILE} STRING", f"{SIZE} BIGINT", f"{ARRIVED} TIMESTAMP")
+    return spark.createDataFrame([], ", ".join((*columns, *of_file)))
+
+
+def _name_below(spark: SparkSession, files: Landed, landing: str) -> Column:
+    """Return the name of a row's file below the landing folder, quoted as Spark quotes addresses.
+
+    Where a home is moved to, its files keep their names; a copy has the name of its original.
+    """
+    path = F.col("_metadata.file_path")
+    name = _rest_after(spark, path, root_of(landing))
+    copied = next(((name, file.copy) for name, file in files.items() if file.copy), None)
+    if copied is None:
+        return name
+    root = copied[1].removesuffix(f"/{copied[0]}{UNPACKED}")
+    copy = _rest_after(spark, path, root)
+    original = F.left(copy, F.length(copy) - F.lit(len(UNPACKED)))
+    return F.when(F.instr(path, _quoted(spark, root)) > 0, original).otherwise(name)
+
+
+def _rest_after(spark: SparkSession, path: Column, folder: str) -> Column:
+    """Return what follows a folder in an address, which begins with a scheme of some slashes."""
+    start = _quoted(spark, folder)
+    return F.substr(path, F.instr(path, start) + F.lit(len(start)))
+
+
+def _quoted(spark: SparkSession, folder: str) -> str:
+    jvm = spark._jvm
+    assert jvm is not None
+    return str(jvm.org.apache.hadoop.fs.Path(folder).toUri().toString()) + "/"
+
+
+def file_with_rows(spark: SparkSession, feed: Feed, files: Landed) -> str | None:
     """Return one of the files that holds a row now, as `open_feed` would give it."""
-    frame = spark.read.format("parquet" if feed.format == "parquet" else "text").load(list(files))
+    reader = spark.read.format("parquet" if feed.format == "parquet" else "text")
+    frame = reader.load(list(addresses(files)))
     if feed.format == "csv":
         frame = frame.filter(~_is_header(feed))
     row = frame.select("_metadata.file_path").first()
@@ -162,6 +198,11 @@ def _broken(malformed: Reason, wrong: Column) -> Column:
         .when(~F.is_valid_utf8(raw), Reason.NOT_UTF8)
         .when(wrong, malformed)
     )
+
+
+def _without_mark(line: Column) -> Column:
+    """Pass over a byte order mark; files that were joined have one before a later line too."""
+    return F.when(line.startswith("\ufeff"), F.substr(line, F.lit(2))).otherwise(line)
 
 
 def _cut(line: Column) -> Column:

@@ -13,7 +13,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
-from infra.lake import batch_key
+from infra.lake import batch_key, batch_number
 from infra.ledger.served import SOURCE, Manifests, served_manifests
 from infra.mart_schemas import SERVED
 from infra.places import LANDED_SERVED
@@ -53,7 +53,7 @@ def new_files(spark: SparkSession, storage: Storage, earlier: Manifests) -> dict
     """
     read = {file["file"] for manifest in earlier.values() for file in manifest["files"]}
     found = matches(spark, f"{storage.landing}/{LANDED_SERVED}/*.jsonl")
-    landed = {landed_name(address): size for address, size in found.items()}
+    landed = {landed_name(address): status.size for address, status in found.items()}
     return {file: landed[file] for file in sorted(landed, key=_name) if _name(file) not in read}
 
 
@@ -74,7 +74,7 @@ def _write(
     spark: SparkSession, storage: Storage, files: Files, run: str, earlier: Manifests
 ) -> dict[str, Any]:
     """Write a batch, and last its manifest, which shows it."""
-    key = batch_key(SOURCE, 1 + max(map(_number, earlier), default=0))
+    key = batch_key(SOURCE, 1 + max(map(batch_number, earlier), default=0))
     lines = spark.read.text(list(files)).select("value", F.col("_metadata.file_path").alias(FILE))
     rows = keep(parse_lines(lines))
     bad = rows.filter(F.col(REASON).isNotNull())
@@ -145,10 +145,6 @@ def _day() -> Any:
 
 def _name(file: str) -> str:
     return file.rpartition("/")[2]
-
-
-def _number(batch: str) -> int:
-    return int(batch.rpartition("-")[2])
 
 
 def _summary(manifest: Mapping[str, Any]) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from infra.ledger.batches import BatchReader
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs import ingest_events
+from jobs.batches import books
 from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import EventFeed
@@ -114,6 +116,12 @@ def ingest(shop: Storage, run: str = RUN) -> dict[str, object]:
     record = RunRecords(shop, run).load_ingest()
     assert record is not None
     return record
+
+
+def files_read(shop: Storage, source: str = "shop") -> dict[str, int]:
+    """Return the bytes of the files that are in batches, by their names below landing."""
+    manifests = books.manifests(BatchReader(shop), source).values()
+    return books.files_read(manifests, shop.landing, [f"events/{source}", f"replayed/{source}"])
 
 
 def rows(shop: Storage, table: str) -> list[dict[str, object]]:

@@ -81,7 +81,7 @@ def test_items_say_where_they_are_sold_and_addresses_are_never_masked(
     line = json.dumps({**row, **told, "updated_at": "2026-11-01T00:00:00Z"})
     (Path(shop.landing) / "items/shop/two.jsonl").write_text(line + "\n")
     feed = load_sources(("shop",))["shop"].items
-    rows = job.read_items(spark, feed, shop.settings).orderBy("item_id").collect()
+    rows = job.read_items(spark, feed, shop, "scratch/items").orderBy("item_id").collect()
     assert [row["reason"] for row in rows] == [None, None]
     assert [rows[0][name] for name in ITEMS.added] == [None, None, None]
     assert {name: rows[1][name] for name in ITEMS.added} == told

@@ -15,15 +15,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from infra.errors import InputError
-from infra.ledger.batches import BatchReader
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import books, ingestion
+from jobs.batches import ingestion
 from jobs.build_interactions import read_items
-from jobs.landing.csv_headers import require_headers
+from jobs.landing.contents import require_content
 from jobs.landing.sources import EventFeed, load_sources
 from tests.conftest import REPOSITORY
-from tests.jobs.shop_files import HEADER, ago, ingest, land, rows, sorted_rows
+from tests.jobs.shop_files import HEADER, ago, files_read, ingest, land, rows, sorted_rows
 
 
 def line(number: int, note: str = "", pieces: str = "2") -> str:
@@ -80,13 +79,10 @@ def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
     deliver(webshop, [codecs.BOM_UTF8 + HEADER.encode(), line(4)], "mark.csv")
     content = gzip.compress(f"{HEADER}\n{line(5)}\n".encode())
     deliver(webshop, [], "packed.csv.gz").write_bytes(content)
-    alone = deliver(webshop, [HEADER], "alone.csv")
+    deliver(webshop, [HEADER], "alone.csv")
     record = ingest(webshop)
     assert record["read"] == record["clean"] == 5
-    assert (
-        books.files_read(books.manifests(BatchReader(webshop), "webshop").values())[str(alone)]
-        == len(HEADER) + 1
-    )
+    assert files_read(webshop, "webshop")["events/webshop/alone.csv"] == len(HEADER) + 1
 
 
 WRONG = [
@@ -106,10 +102,10 @@ def test_a_wrong_header_is_an_error_that_names_file_and_column(
     feed: EventFeed = ingest_events.load_sources(("webshop",))["webshop"].events
     good = deliver(webshop, [HEADER, line(1)], "good.csv")
     empty = deliver(webshop, [], "empty.csv")
-    require_headers([str(good), str(empty)], feed, shop.settings)
+    require_content([str(good), str(empty)], feed, shop.settings)
     wrong = str(deliver(webshop, [first, line(2)], "wrong.csv"))
     with pytest.raises(InputError, match=f"wrong[.]csv: .*{said}") as error:
-        require_headers([str(good), wrong], feed, shop.settings)
+        require_content([str(good), wrong], feed, shop.settings)
     assert "anna" not in str(error.value)
 
 
@@ -123,19 +119,20 @@ def test_nothing_is_read_while_a_header_is_wrong(spark: object, webshop: Storage
     assert ingest(webshop)["clean"] == 2
 
 
-def test_a_file_that_lands_after_the_check_is_checked_before_its_batch_is_shown(
+def test_a_file_that_lands_after_the_check_is_checked_and_read_by_the_next_run(
     spark: object, webshop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def land_another(reader: object, *rest: object) -> object:
+    def land_another(*given: object) -> object:
         deliver(webshop, [HEADER.replace("Kunde", "Kundin"), line(2)], "late.csv")
-        return open_feed(reader, *rest)  # type: ignore[arg-type]
+        return open_feed(*given)  # type: ignore[arg-type]
 
     open_feed = ingestion.open_feed
     monkeypatch.setattr(ingestion, "open_feed", land_another)
     deliver(webshop, [HEADER, line(1)])
+    assert ingest(webshop)["files"] == 1
     with pytest.raises(InputError, match="late[.]csv: its header has 'Kundin'"):
-        ingest(webshop)
-    assert webshop.lake.partitions("events") == []
+        ingest(webshop, "run=second")
+    assert list(files_read(webshop, "webshop")) == ["events/webshop/day.csv"]
 
 
 def test_the_page_on_adding_a_source_is_true(
@@ -160,7 +157,7 @@ def test_the_page_on_adding_a_source_is_true(
     assert (bought["item_id"], bought["unit_price"]) == ("A-1", 1049.5)
     assert str(bought["event_time"]) == "2026-11-24 09:03:00+00:00"
     feed = load_sources(("webshop",), file)["webshop"].items
-    found = read_items(spark, feed, shop.settings).orderBy("item_id").collect()
+    found = read_items(spark, feed, shop, "scratch/items").orderBy("item_id").collect()
     values = [(row["item_id"], row["has_picture"], row["in_stock"], row["reason"]) for row in found]
     assert values == [("A-1", True, True, None), ("A-2", False, False, None)]
 

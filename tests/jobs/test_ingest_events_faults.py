@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,17 +24,16 @@ from infra.stores.object_store import MANIFEST
 from jobs import ingest_events
 from jobs.batches import batch, books, ingestion
 from jobs.landing.reading import LONGEST_RAW
-from tests.jobs.shop_files import RUN, event, ingest, land, rows
+from tests.jobs.shop_files import RUN, event, files_read, ingest, land, rows
 
 
 def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
     spark: object, shop: Storage
 ) -> None:
-    empty = [str(land(shop, [], f"empty.jsonl{packing}")) for packing in ("", ".gz", ".zst")]
+    packings = ("", ".gz", ".zst")
+    empty = [f"events/shop/{land(shop, [], f'empty.jsonl{end}').name}" for end in packings]
     assert ingest(shop)["read"] == 0
-    assert books.files_read(books.manifests(BatchReader(shop), "shop").values()) == dict.fromkeys(
-        empty, 0
-    )
+    assert files_read(shop) == dict.fromkeys(empty, 0)
     land(shop, [event()])
     land(shop, [event(event_id="e2")], "empty.jsonl")
     with pytest.raises(InputError, match=r"empty\.jsonl had 0 bytes when it was read and has \d+"):
@@ -43,34 +41,14 @@ def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
     assert [row["event_id"] for row in rows(shop, "events")] == ["e1"]
 
 
-def test_a_lost_checkpoint_is_an_error_and_no_file_is_passed_over(ingested: Storage) -> None:
-    shutil.rmtree(ingested.checkpoint("shop"))
-    land(ingested, [event(event_id="e3")], "two.jsonl")
-    with pytest.raises(StorageError, match="was read under another checkpoint"):
-        ingest(ingested, "run=second")
-    shutil.rmtree(ingested.checkpoint("shop"))  # the way out without a backup
-    for folder in Path(ingested.settings.lake).glob("*/batch=shop-*"):
-        shutil.rmtree(folder)
-    assert ingest(ingested, "run=third")["clean"] == 4
-
-
-def test_a_checkpoint_that_is_older_or_newer_than_the_lake_is_an_error(
-    ingested: Storage, tmp_path: Path
-) -> None:
-    older = shutil.copytree(ingested.checkpoint("shop"), tmp_path / "older")
+def test_a_lake_of_a_backup_reads_what_it_lacks_again(ingested: Storage) -> None:
     land(ingested, [event(event_id="e3")], "two.jsonl")
     ingest(ingested, "run=second")
     _, batch = ingested.lake.partitions("events")
-    folder = Path(ingested.lake.address("events", batch))
-    manifest = folder.rename(tmp_path / "away")
-    with pytest.raises(StorageError, match=r"two\.jsonl was passed over"):
-        ingest(ingested, "run=third")
-    manifest.rename(folder)
-    shutil.rmtree(ingested.checkpoint("shop"))
-    shutil.copytree(older, ingested.checkpoint("shop"))
-    land(ingested, [event(event_id="e4")], "three.jsonl")
-    with pytest.raises(StorageError, match="another checkpoint .* or an earlier state of it"):
-        ingest(ingested, "run=fourth")
+    for table in ("events", "quarantine"):
+        ingested.lake.store.delete_folder(f"{table}/{batch}")
+    assert ingest(ingested, "run=third")["clean"] == 1
+    assert ingested.lake.partitions("events")[1:] == [batch]
 
 
 def test_half_a_gzip_is_one_line_and_the_whole_file_is_read_later(
@@ -121,27 +99,14 @@ def test_a_full_disk_is_one_line_and_shows_nothing_half_written(
 def test_a_batch_that_never_committed_is_written_again(ingested: Storage) -> None:
     [batch] = ingested.lake.partitions("events")
     (Path(ingested.lake.address("events", batch)) / "_manifest.json").unlink()
-    for file in (Path(ingested.checkpoint("shop")) / "commits").iterdir():
-        file.unlink()  # as after a kill before the commit
     assert ingested.lake.partitions("events") == []
-    assert ingest(ingested)["clean"] == 3
-    assert len(rows(ingested, "events")) == 3
+    land(ingested, [event(event_id="e3")], "two.jsonl")  # joins those of the batch that died
+    assert ingest(ingested)["clean"] == 4
+    assert len(rows(ingested, "events")) == 4
+    assert ingested.lake.partitions("events") == [batch]
 
 
-def test_a_kill_before_the_first_batch_is_planned_stops_no_later_run(ingested: Storage) -> None:
-    [batch] = ingested.lake.partitions("events")
-    ingested.lake.begin("events", batch)
-    checkpoint = Path(ingested.checkpoint("shop"))
-    half = "98933e3c-05d1-42de-997e-982058011498.tmp"
-    (checkpoint / "offsets/0").rename(checkpoint / f"offsets/.0.{half}")
-    (checkpoint / "offsets/.0.crc").rename(checkpoint / f"offsets/..0.{half}.crc")
-    for file in (checkpoint / "commits").iterdir():
-        file.unlink()
-    assert ingest(ingested)["clean"] == 3
-    assert ingest(ingested, "run=second")["read"] == 0
-
-
-def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_is_back(
+def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_stops_no_later_run(
     spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = land(shop, [event()])
@@ -158,10 +123,20 @@ def test_a_file_that_vanishes_before_it_is_read_is_one_line_and_is_read_when_it_
         run_here(ingest_events, ["--run", RUN])
     assert shop.lake.partitions("events") == []
     monkeypatch.setattr(ingestion, "write_batch", write)
-    with pytest.raises(InputError, match=r"one\.jsonl was planned for this batch and is gone"):
-        run_here(ingest_events, ["--run", RUN])
-    away.rename(file)
-    assert ingest(shop)["clean"] == 2
+    away.rename(file.with_name("renamed.jsonl"))
+    assert ingest(shop, "run=second")["clean"] == 2
+    renamed = land(shop, [event(event_id="e3")], "three.jsonl")
+    open_feed = ingestion.open_feed
+
+    def vanish_earlier(*given: object) -> object:
+        renamed.rename(away)
+        return open_feed(*given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingestion, "open_feed", vanish_earlier)
+        with pytest.raises(InputError, match=r"three\.jsonl is gone since it was listed"):
+            run_here(ingest_events, ["--run", "run=third"])
+    assert ingest(shop, "run=fourth")["read"] == 0
 
 
 def test_a_file_that_grows_while_it_is_read_is_an_error_that_names_it(

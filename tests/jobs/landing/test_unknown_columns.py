@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql import SparkSession
 
 from infra.errors import InputError
-from infra.ledger.batches import BatchReader
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import batch, books, ingestion
 from jobs.cleaning.row_outcome import sort_rows
-from jobs.landing import parquet_columns, reading
 from jobs.landing.reading import parse
-from jobs.landing.sources import FILE, Feed, load_sources
+from jobs.landing.sources import FILE, load_sources
 from jobs.landing.unknown_columns import count_unknown
-from tests.jobs.shop_files import GOOD, event, ingest, land, opened, rows
+from tests.jobs.shop_files import GOOD, event, files_read, ingest, land, opened, rows
 
 
 def test_unknown_keys_are_named_and_their_values_dropped(
@@ -90,9 +85,7 @@ def test_parquet_keeps_its_types_and_reports_what_it_has_beside(
     record = ingest(parquet)
     assert (record["clean"], record["unknown_columns"]) == (1, {"app": 2})
     assert record["quarantined"] == {"wrong_type": 1}
-    assert set(books.files_read(books.manifests(BatchReader(parquet), "shop").values())) == {
-        str(file) for file in folder.iterdir()
-    }
+    assert set(files_read(parquet)) == {f"events/shop/{file.name}" for file in folder.iterdir()}
     [row] = rows(parquet, "events")
     assert (row["quantity"], row["unit_price"], row["request_id"]) == (2, 9.5, "[SALE]")
     assert str(row["event_time"]) == "2025-11-20 10:00:00+00:00"
@@ -119,7 +112,7 @@ def test_a_name_with_a_dot_is_one_field_and_bytes_of_parquet_are_text_or_none(
 
 
 def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
-    spark: object, parquet: Storage, monkeypatch: pytest.MonkeyPatch
+    spark: object, parquet: Storage
 ) -> None:
     parquet_file(parquet, "one.parquet", event_id=["e1"], quantity=[1])
     parquet_file(parquet, "two.parquet", event_id=["e2"], quantity=["1"])
@@ -128,22 +121,4 @@ def test_a_parquet_column_that_is_gone_or_changed_is_an_error(
     parquet_file(parquet, "two.parquet", event_id=["e2"], quantity=[1], user_id=...)
     with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
         ingest(parquet)
-    file = Path(parquet.landing) / "events/shop/two.parquet"
-    late = file.rename(file.with_name(".upload"))
-    asked: list[str] = []
-
-    def land_in_between(*given: object) -> DataFrame:
-        late.rename(file)
-        return reading.open_feed(*given)  # type: ignore[arg-type]
-
-    def look(spark: SparkSession, files: Iterable[str], feed: Feed) -> dict[str, StructType]:
-        asked.extend(files)
-        return parquet_columns.footers(spark, files, feed)
-
-    monkeypatch.setattr(ingestion, "open_feed", land_in_between)
-    monkeypatch.setattr(ingestion, "footers", look)
-    monkeypatch.setattr(batch, "footers", look)
-    with pytest.raises(InputError, match=r"two\.parquet lacks the column 'user_id'"):
-        ingest(parquet)
-    assert sorted(asked) == [str(file.with_name("one.parquet")), str(file)], "each is asked once"
     assert parquet.lake.partitions("events") == []
