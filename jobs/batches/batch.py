@@ -18,6 +18,7 @@ from infra.spark import session as spark_session
 from infra.spark.kept_rows import drop_kept, keep
 from infra.storage import Storage
 from jobs.batches import books
+from jobs.batches.batch_files import count_files
 from jobs.batches.quarantine import count_reasons
 from jobs.cleaning.repeats import without_repeats
 from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, sort_rows
@@ -163,7 +164,7 @@ def _files(delivery: Delivery, files: Landed, counts: list[Row]) -> list[dict[st
     InputError
         A file was away, or being written anew, just while the batch was read.
     """
-    counted = books.count_files(counts, files, delivery.landed_now)
+    counted = count_files(counts, files, delivery.landed_now)
     silent = {file["file"] for file in counted if file["bytes"] and not file["rows"]}
     without = {name: file for name, file in files.items() if name in silent}
     if without and (name := file_with_rows(delivery.spark, delivery.feed, without)):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -18,7 +17,7 @@ from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs.cleaning.repeats import may_hold_repeated
 from jobs.cleaning.row_outcome import CLEAN, IGNORED
-from jobs.landing.landing_folder import Landed, LandedFile, name_below, read_name
+from jobs.landing.landing_folder import name_below
 
 _DAY = 86_400_000_000  # microseconds
 # counts of a manifest, as the summary calls them; `not_events` are the ignored rows, by rule
@@ -64,60 +63,6 @@ def days_of_clean(outcomes: Iterable[Row]) -> set[date]:
     return {day for row in outcomes for day in row["days"]}
 
 
-def count_files(
-    counted: Iterable[Row], planned: Landed, landed: Callable[[], Landed]
-) -> list[dict[str, Any]]:
-    """Return each file of a batch: its name, its bytes when it was read, its rows.
-
-    Parameters
-    ----------
-    counted : iterable of Row
-        `count_outcomes`; a file that gave no row is not in it.
-    planned : mapping
-        All files of the batch, listed before any was read: the size of a file without rows.
-    landed : callable
-        Lists the files as they are now; asked only if a file gave no row.
-
-    Raises
-    ------
-    InputError
-        A file without rows is gone, or has another size: how much of it was read nobody knows. Or
-        a file that nobody planned gave rows.
-    """
-    rows: Counter[tuple[str, int]] = Counter()
-    for row in counted:
-        name = unquote(row["file"])
-        if name not in planned:
-            raise InputError(
-                f"{name} was read and is not among the files of its batch.",
-                "Rename it: its name does not survive the way through Spark.",
-            )
-        size = planned[name].size if planned[name].copy else row["file_size"]
-        rows[name, size] += row["count"]
-    silent = planned.keys() - {name for name, _ in rows}
-    now = landed() if silent else {}
-    for name in silent:
-        _require_seen(planned[name], now.get(name))
-        rows[name, planned[name].size] = 0
-    return [
-        {"file": file, "bytes": size, "rows": count} for (file, size), count in sorted(rows.items())
-    ]
-
-
-def _require_seen(file: LandedFile, now: LandedFile | None) -> None:
-    """Refuse a file without rows unless it is there, as it was before any was read."""
-    if now is None:
-        raise InputError(
-            f"{file.address} was listed for this batch and is gone.", "Run again: it is left out."
-        )
-    if file.size != now.size:
-        raise InputError(
-            f"{file.address} had {file.size} bytes before it was read and has {now.size} now, "
-            "and gave no row.",
-            "Run again once its upload is over.",
-        )
-
-
 def manifests(batches: BatchReader, source: str) -> dict[str, dict[str, Any]]:
     """Return the manifest of every batch of a source, by batch."""
     every = batches.manifests().items()
@@ -136,23 +81,6 @@ def near_batches(
     }
     words = {batch: decided.word for batch, decided in batches.decided(near).items()}
     return {batch: word for batch, word in words.items() if word != "discarded"}
-
-
-def files_read(
-    manifests: Iterable[Mapping[str, Any]], landing: str, folders: Iterable[str]
-) -> dict[str, int]:
-    """Return the bytes of every file of some batches when it was read, by name below landing.
-
-    Parameters
-    ----------
-    folders : iterable of str
-        Where files of their source lie: earlier Catwalks wrote addresses in place of names.
-    """
-    return {
-        read_name(file["file"], landing, folders): file["bytes"]
-        for manifest in manifests
-        for file in manifest["files"]
-    }
 
 
 def write_up(

@@ -17,6 +17,7 @@ from infra.spark.faults import plain
 from infra.storage import Storage
 from jobs.batches import books
 from jobs.batches.batch import Delivery, write_batch
+from jobs.batches.batch_files import files_read
 from jobs.landing.contents import require_readable
 from jobs.landing.landing_folder import (
     Landed,
@@ -45,7 +46,7 @@ def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, 
 
     def read() -> dict[str, int]:
         earlier = books.manifests(batches, source).values()
-        return books.files_read(earlier, storage.landing, folders)
+        return files_read(earlier, storage.landing, folders)
 
     landed, before = landed_files(spark, feed, storage.landing), read()
     new = {name: file for name, file in landed.items() if name not in before}

@@ -15,7 +15,7 @@ from infra.ledger.batches import BatchReader
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs import ingest_events
-from jobs.batches import books
+from jobs.batches import batch_files, books
 from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import EventFeed
@@ -121,7 +121,9 @@ def ingest(shop: Storage, run: str = RUN) -> dict[str, object]:
 def files_read(shop: Storage, source: str = "shop") -> dict[str, int]:
     """Return the bytes of the files that are in batches, by their names below landing."""
     manifests = books.manifests(BatchReader(shop), source).values()
-    return books.files_read(manifests, shop.landing, [f"events/{source}", f"replayed/{source}"])
+    return batch_files.files_read(
+        manifests, shop.landing, [f"events/{source}", f"replayed/{source}"]
+    )
 
 
 def rows(shop: Storage, table: str) -> list[dict[str, object]]:
