@@ -61,6 +61,8 @@ def require_own_stores(storage: Storage) -> None:
     ------
     SettingsError
         A store belongs to another shop, or its keys were made under another secret.
+    StorageError
+        A bucket is open to everybody, or does not keep two writers apart.
     """
     we, notes = Owner.of(storage.settings), _notes(storage)
     owners = [_owner(store, note) for store, note in notes]
@@ -70,6 +72,7 @@ def require_own_stores(storage: Storage) -> None:
     for (store, note), owner in zip(notes, owners, strict=True):
         if owner is None:
             _require_same(_claimed(store, note, we), we, store, storage.settings)
+        store.probe(note)
 
 
 def require_no_keys(storage: Storage) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+# A disk of another machine that is away for a moment, and what another process holds for one.
+_PASSES = {errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
+
 
 class CatwalkError(Exception):
     """Base of all errors a person can act on.
@@ -39,6 +42,10 @@ class StorageError(CatwalkError):
     """A file or an object cannot be read or written."""
 
 
+class BusyError(StorageError):
+    """A storage cannot do it now and may soon: it was tried again, and Airflow does once more."""
+
+
 class SparkError(CatwalkError):
     """Spark could not be started, or a job on it failed."""
 
@@ -67,4 +74,5 @@ def unusable(verb: str, path: Path, error: OSError) -> StorageError:
     """Say which file cannot be used, and why."""
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     cure = "Free some space." if full else "Check that it exists and may be used."
-    return StorageError(f"Cannot {verb} {path}: {error.strerror}.", cure)
+    kind = BusyError if error.errno in _PASSES else StorageError
+    return kind(f"Cannot {verb} {path}: {error.strerror}.", cure)

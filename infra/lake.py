@@ -10,10 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import StorageError
+from infra.places import PLACES
 from infra.stores.object_store import MANIFEST, ObjectStore, read_if_there
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
+
+WITH_IDS = {place.folder for place in PLACES if place.store == "lake" and place.of_users == "ids"}
 
 
 def inputs_id(written: Mapping[str, str]) -> str:
@@ -76,10 +79,14 @@ class Lake:
     def begin(self, table: str, partition: str) -> str:
         """Delete a partition and return its address, to write it anew."""
         self.store.delete_folder(f"{table}/{partition}")
+        if table in WITH_IDS:
+            self.store.protect(table)  # before Spark writes into it
         return self.address(table, partition)
 
     def commit(self, table: str, partition: str, manifest: dict[str, Any]) -> None:
         """Write the manifest of a finished partition, which shows it to readers."""
+        if table in WITH_IDS:
+            self.store.protect(f"{table}/{partition}")
         self.store.write(f"{table}/{partition}/{MANIFEST}", _json(manifest))
 
     def manifest(self, table: str, partition: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -148,6 +148,9 @@ class Settings(BaseSettings):
 
     mlflow_uri: str = Field("", description="Tracking server; default: SQLite under HOME.")
     s3_endpoint: str = Field("", description="Address of an S3 service other than AWS.")
+    s3_encryption: Literal["AES256", "aws:kms", "none"] = Field(
+        "AES256", description="What a bucket encrypts by, over https; none: as it is set up."
+    )
     airflow_port: int = Field(8080, ge=1, le=65535, description="Port of the Airflow UI.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
 

@@ -86,7 +86,10 @@ def _keep_new_secret(settings: Settings, file: Path) -> None:
 
 
 def ensure_home(settings: Settings) -> None:
-    """Create the local folders of a shop; buckets are not ours to create."""
+    """Create the local folders of a shop, for its owner alone; buckets are not ours to create."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.home.stat().st_uid == os.getuid():
+        settings.home.chmod(0o700)  # it may be of an earlier Catwalk
     for place in (settings.landing, settings.lake, settings.published, settings.reports):
         if "://" not in place:
             LocalStore(Path(place)).root.mkdir(parents=True, exist_ok=True)

@@ -15,13 +15,13 @@ from infra.stores.opening import open_store
 
 
 class Storage:
-    """All places of one shop, opened from the settings."""
+    """All places of one shop, opened from the settings; `patient` as in `open_store`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, patient: bool = False) -> None:
         self.settings = settings
-        self.lake = Lake(open_store(settings.lake, settings))
-        self.published = open_store(settings.published, settings)
-        self.reports = open_store(settings.reports, settings)
+        self.lake = Lake(open_store(settings.lake, settings, patient=patient))
+        self.published = open_store(settings.published, settings, patient=patient)
+        self.reports = open_store(settings.reports, settings, patient=patient)
 
     @property
     def landing(self) -> str:

@@ -26,6 +26,8 @@ from pathlib import Path
 from infra.command_line import run_program, text_table
 from infra.errors import InputError, SettingsError
 from infra.ledger.batches import BatchReader
+from infra.places import LANDED_AGAIN
+from infra.private_files import make_private_folder
 from infra.shop_home import home_folder, open_home
 from infra.storage import Storage
 from infra.stores.object_store import AlreadyExistsError
@@ -94,10 +96,11 @@ class Desk:
             files = [self._write(group, folder) for group in new]
             if fix and files:
                 _run(fix, files)
-            self.storage.replays.mkdir(mode=0o700, parents=True, exist_ok=True)  # raw user ids
+            make_private_folder(self.storage.replays)  # raw user ids
             for file in files:
                 _write_note(self.storage.replays / file.name, fix)
                 file.replace(self.storage.replays / file.name)
+            make_private_folder(self.storage.replays)
         for group in groups:
             was = "" if group in new else ", as it was exported before"
             print(f"{group.rows:,} rows, {group.reason}: {self._edited(group)}{was}", flush=True)
@@ -173,8 +176,10 @@ class Desk:
     def _put(self, replay: Replay, content: bytes, file: Path) -> None:
         """Create the landing file; an attempt that was killed may have created the same one."""
         if not quarantine.is_landed(self.storage, self._batches, replay):
+            self._landing.protect(LANDED_AGAIN)
             with suppress(AlreadyExistsError):  # somebody else was faster
                 self._landing.create(replay.file, content)
+            self._landing.protect(str(Path(replay.file).parent))
         if not self._landing.exists(replay.file) or self._landing.read(replay.file) != content:
             raise InputError(
                 f"The rows of {file.name} were replayed at {replay.at:%Y-%m-%d %H:%M} by "

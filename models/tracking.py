@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from infra.errors import SettingsError, StorageError
+from infra.errors import BusyError, SettingsError, StorageError
 from infra.ledger.live_pointer import live
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
@@ -32,6 +32,8 @@ SHOP_TAG = "catwalk.shop"
 RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
 NOTE_TAG = "mlflow.note.content"
 DIGEST_TAG, VERSION_TAG = "catwalk.model_sha256", "catwalk.version"
+# Another process writes into SQLite; a server is away: MLflow has tried again for a while.
+_PASSES = ("database is locked", "failed with exception", "too many 5")
 log = logging.getLogger(__name__)
 
 
@@ -137,7 +139,8 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
         reason = str(error).splitlines()[0]
-        raise StorageError(f"MLflow refused: {reason}", "Check CATWALK_MLFLOW_URI.") from error
+        kind = BusyError if any(word in reason for word in _PASSES) else StorageError
+        raise kind(f"MLflow refused: {reason}", "Check CATWALK_MLFLOW_URI.") from error
 
 
 def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT) -> str:

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from infra.airflow.page_afterwards import page_afterwards
 from infra.airflow.report_links import run_about
 from infra.belonging import require_own_stores
-from infra.errors import CatwalkError, InputError, SparkError
+from infra.errors import BusyError, CatwalkError, InputError, SparkError
 from infra.loading import load_named
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
@@ -89,7 +89,7 @@ def current_run() -> Run:
         dag=dag_run.dag_id,
         key=key,
         as_of=in_utc(moment),
-        storage=Storage(load_settings()),
+        storage=Storage(load_settings(), patient=True),
         id=dag_run.run_id,
         triggered=in_utc(dag_run.run_after),
     )
@@ -189,14 +189,15 @@ def task_run() -> Iterator[Run]:
     """Give the run of the task that calls this, and render the run's page when the work ends.
 
     An error that a person must act on fails the task at once, with one line. Anything else may pass
-    by itself, so Airflow retries it; a `SparkError` too, since a worker may have been lost.
+    by itself, so Airflow retries it; a `SparkError` too, since a worker may have been lost, and a
+    `BusyError`.
     """
     try:
         run = current_run()
         require_own_stores(run.storage)
         with page_afterwards(run.storage, run.key, run.dag):
             yield run
-    except SparkError:
+    except (SparkError, BusyError):
         raise
     except CatwalkError as error:
         raise AirflowFailException(str(error)) from error

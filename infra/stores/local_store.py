@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.errors import StorageError, unusable
+from infra.private_files import make_private_folder
 from infra.stores.aside import asides_below, delete_untouched, name_aside
 from infra.stores.object_store import (
     MANIFEST,
@@ -74,6 +75,17 @@ class LocalStore:
             raise AlreadyExistsError(key) from error
         except OSError as error:
             raise unusable("write", path, error) from error
+
+    def protect(self, key: str) -> None:
+        """See `ObjectStore.protect`: 0700 for folders, 0600 for files, whatever the umask."""
+        path = self.path(key)
+        try:
+            make_private_folder(path)
+        except OSError as error:
+            raise unusable("protect", path, error) from error
+
+    def probe(self, key: str) -> None:
+        """See `ObjectStore.probe`: a file system that links files keeps them."""
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""

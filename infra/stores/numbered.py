@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from infra.errors import StorageError
+from infra.errors import BusyError
 from infra.stores.object_store import AlreadyExistsError, ObjectStore
 
 ATTEMPTS = 20  # writers at the same moment; each attempt has one winner
@@ -48,7 +48,7 @@ def append(store: ObjectStore, folder: str, make: Callable[[int], bytes | None])
     Raises
     ------
     StorageError
-        The storage fails, or many write at once.
+        The storage fails, or many write at once: `BusyError`.
     """
     for _ in range(ATTEMPTS):
         number = newest(store, folder) + 1
@@ -60,7 +60,7 @@ def append(store: ObjectStore, folder: str, make: Callable[[int], bytes | None])
         except AlreadyExistsError:
             continue  # another writer was first with this number
         return number
-    raise StorageError(f"Many write to {store.address}/{folder} at once.", "Run the step again.")
+    raise BusyError(f"Many write to {store.address}/{folder} at once.", "Run the step again.")
 
 
 def after(store: ObjectStore, folder: str, number: int) -> Iterator[tuple[int, bytes]]:

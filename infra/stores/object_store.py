@@ -76,6 +76,18 @@ class ObjectStore(Protocol):
         That holds for equal content too: of two that write the same bytes, one loses.
         """
 
+    def protect(self, key: str) -> None:
+        """Let only the owner read a folder and what is in it, made if it is not there yet.
+
+        What is written there later is out of sight of others too, for nobody else gets in.
+        """
+
+    def probe(self, key: str) -> None:
+        """Try, on a file that exists, whether the storage keeps the promises of this page.
+
+        Raises `StorageError` where `create` would replace it, or everybody could read it.
+        """
+
     def delete(self, key: str) -> None:
         """Remove one file; nothing happens if it does not exist."""
 

@@ -8,45 +8,52 @@ checksums on upload: readers verify sha256 themselves.
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import botocore.session
-from boto3.exceptions import Boto3Error
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from infra.errors import StorageError, unusable
+from infra.errors import BusyError, StorageError, unusable
 from infra.stores.object_store import (
     MANIFEST,
     AlreadyExistsError,
-    MissingError,
     Stamp,
     files_of,
     mark_of,
     require_plain,
 )
+from infra.stores.s3_client import HASTY, PATIENT, client_of, stranger_of
+from infra.stores.s3_faults import ABSENT, FAILURES, TAKEN, code_of, unusable_object
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-_FAILURES = (ClientError, BotoCoreError, Boto3Error)
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_NO_KEY = "NoSuchKey"
-_ABSENT = {_NO_KEY, "NotFound", "404"}  # to HEAD S3 answers without its own word
-_REFUSED = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "403"}
-_CREATE_ATTEMPTS = 3
+_CREATE_ATTEMPTS = 6  # with half a second, one, two ... at most in between
 _WRITER = "catwalk-writer"
 
 
 class S3Store:
-    """A bucket, or a prefix in one."""
+    """A bucket, or a prefix in one.
 
-    def __init__(self, address: str, endpoint: str) -> None:
+    Parameters
+    ----------
+    address, endpoint : str
+        `s3://bucket/prefix`, and where the service is; "" for AWS.
+    patient : bool
+        Whether what passes by itself is tried again for about a minute, not for seconds.
+    encryption : str
+        What to ask the server to encrypt objects by: AES256, aws:kms, or "" for nothing.
+    """
+
+    def __init__(
+        self, address: str, endpoint: str, *, patient: bool = False, encryption: str = ""
+    ) -> None:
         bucket, _, prefix = address.split("://", 1)[1].partition("/")
         if not bucket:
             raise StorageError(f"'{address}' names no bucket.", "Write s3://bucket/prefix.")
@@ -55,7 +62,8 @@ class S3Store:
         self._prefix = prefix.strip("/")
         self._endpoint = endpoint
         self._session = botocore.session.get_session()  # the common one keeps what it saw first
-        self._client = _client(self._session, endpoint)
+        self._client = client_of(self._session, endpoint, PATIENT if patient else HASTY)
+        self._asked = {"ServerSideEncryption": encryption} if encryption else {}
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """See `ObjectStore.read`."""
@@ -64,15 +72,15 @@ class S3Store:
             with self._client.get_object(Bucket=self._bucket, Key=name)["Body"] as body:
                 content: bytes = body.read(most)
             return content
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._unusable("read", key, error) from error
 
     def write(self, key: str, content: bytes) -> None:
         """See `ObjectStore.write`: S3 shows an object whole or not at all."""
         name = self._name(key)
         try:
-            self._client.put_object(Bucket=self._bucket, Key=name, Body=content)
-        except _FAILURES as error:
+            self._client.put_object(Bucket=self._bucket, Key=name, Body=content, **self._asked)
+        except FAILURES as error:
             raise self._unusable("write", key, error) from error
 
     def create(self, key: str, content: bytes) -> None:
@@ -83,7 +91,7 @@ class S3Store:
         cannot, since two writers may bring the same bytes.
         """
         writer = uuid.uuid4().hex
-        for _ in range(_CREATE_ATTEMPTS):
+        for attempt in range(_CREATE_ATTEMPTS):
             if self._created(key, content, writer):
                 return
             present = self._head(key)  # None: deleted since, or AWS asks to try again by its 409
@@ -91,9 +99,34 @@ class S3Store:
                 return
             if present is not None:
                 raise AlreadyExistsError(key)
-        raise StorageError(
+            time.sleep(SystemRandom().uniform(0, 0.5 * 2**attempt))
+        raise BusyError(
             f"{self.address}/{key} is being created and deleted by others.", "Try again later."
         )
+
+    def protect(self, key: str) -> None:
+        """See `ObjectStore.protect`: a bucket has the same rights everywhere; `probe` sees them."""
+
+    def probe(self, key: str) -> None:
+        """See `ObjectStore.probe`."""
+        if self._created(key, self.read(key), uuid.uuid4().hex):
+            raise StorageError(
+                f"The service of {self.address} ignores `If-None-Match`: of two that publish at "
+                "once both would win.",
+                "Use a service that creates objects only where there is none.",
+            )
+        stranger, name = stranger_of(self._endpoint), self._name(key)
+        looks: list[Callable[[], Any]] = [
+            lambda: stranger.get_object(Bucket=self._bucket, Key=name),
+            lambda: stranger.list_objects_v2(Bucket=self._bucket, MaxKeys=1),
+        ]
+        for look in looks:
+            with suppress(*FAILURES):  # as it should be; one that is away shows in other requests
+                look()
+                raise StorageError(
+                    f"Everybody can read the bucket {self._bucket}, without any credentials.",
+                    "Make it private: it holds what customers do.",
+                )
 
     def delete(self, key: str) -> None:
         """See `ObjectStore.delete`."""
@@ -125,7 +158,7 @@ class S3Store:
                         named = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
                         self._client.abort_multipart_upload(Bucket=self._bucket, **named)
                         gone.append(f"s3://{self._bucket}/{upload['Key']}")
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._unusable("delete", prefix, error) from error
         return sorted(gone)
 
@@ -180,15 +213,17 @@ class S3Store:
         for path in files:
             target = f"{key}/{path.relative_to(source).as_posix()}"
             try:
-                self._client.upload_file(str(path), self._bucket, self._name(target))
-            except _FAILURES as error:
+                self._client.upload_file(
+                    str(path), self._bucket, self._name(target), ExtraArgs=self._asked or None
+                )
+            except FAILURES as error:
                 raise self._unusable("write", target, error) from error
 
     def _delete(self, key: str, names: Sequence[str]) -> None:
         for name in names:
             try:
                 self._client.delete_object(Bucket=self._bucket, Key=name)
-            except _FAILURES as error:
+            except FAILURES as error:
                 raise self._unusable("delete", key, error) from error
 
     def _name(self, key: str) -> str:
@@ -204,15 +239,15 @@ class S3Store:
         try:
             listed = pages.paginate(Bucket=self._bucket, Prefix=f"{start}/" if start else "")
             return [item for page in listed for item in page.get("Contents", [])]
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._unusable("list", prefix, error) from error
 
     def _created(self, key: str, content: bytes, writer: str) -> bool:
         named = {"Bucket": self._bucket, "Key": self._name(key), "Metadata": {_WRITER: writer}}
         try:
-            self._client.put_object(**named, Body=content, IfNoneMatch="*")
-        except _FAILURES as error:
-            if _code(error) not in _TAKEN:
+            self._client.put_object(**named, **self._asked, Body=content, IfNoneMatch="*")
+        except FAILURES as error:
+            if code_of(error) not in TAKEN:
                 raise self._unusable("write", key, error) from error
             return False
         return True
@@ -222,8 +257,8 @@ class S3Store:
         name = self._name(key)
         try:
             answer = self._client.head_object(Bucket=self._bucket, Key=name)
-        except _FAILURES as error:
-            if _code(error) in _ABSENT:
+        except FAILURES as error:
+            if code_of(error) in ABSENT:
                 return None
             raise self._unusable("read", key, error) from error
         metadata: dict[str, str] = answer["Metadata"]
@@ -234,52 +269,15 @@ class S3Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._client.download_file(self._bucket, name, str(path))
-        except _FAILURES as error:  # before OSError, which some of them are as well
+        except FAILURES as error:  # before OSError, which some of them are as well
             raise self._unusable("read", key, error) from error
         except OSError as error:
             raise unusable("write", path, error) from error
 
     def _unusable(self, verb: str, key: str, error: Exception) -> StorageError:
-        code = _code(error)
-        reason, cure = f"{code or error}", "Check the bucket, the service and CATWALK_S3_ENDPOINT."
-        if code in _ABSENT:
-            reason, cure = "it does not exist", "Check the address, or run the step that writes it."
-        elif code == "NoSuchBucket":
-            reason, cure = "there is no such bucket", "Create it, or correct the address."
-        elif code in _REFUSED or isinstance(error, NoCredentialsError):
-            reason = f"the credentials are refused ({code})" if code else "there are no credentials"
-            cure = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do."
-        # a bare 404 may be of a proxy, or of a server that is no S3
-        kind = MissingError if code == _NO_KEY else StorageError
-        return kind(f"Cannot {verb} {self.address}/{key}: {reason}.", cure)
-
-
-def _client(core: botocore.session.Session, endpoint: str) -> Any:
-    config = Config(
-        # A service that is gone is told after about 3 s if it refuses, 12 s if it is silent.
-        retries={"max_attempts": 3, "mode": "standard"},
-        connect_timeout=3,
-        read_timeout=30,
-        # Over https boto3 sends checksums after the body; Ceph RGW 16 answers that with
-        # MissingContentLength. Only AWS itself is sure to take them.
-        request_checksum_calculation="when_required" if endpoint else "when_supported",
-    )
-    try:
-        session = boto3.session.Session(botocore_session=core)
-        return session.client("s3", endpoint_url=endpoint or None, config=config)
-    except (ValueError, *_FAILURES) as error:
-        raise StorageError(
-            f"S3 cannot be used: {error}.", "Correct CATWALK_S3_ENDPOINT or boto3's own settings."
-        ) from error
+        return unusable_object(verb, f"{self.address}/{key}", error)
 
 
 def _stamp(item: dict[str, Any]) -> Stamp:
     written = item["LastModified"]
     return Stamp(written, mark_of(written, item["ETag"], item["Size"], written.isoformat()))
-
-
-def _code(error: BaseException) -> str:
-    if isinstance(error, Boto3Error) and error.__context__ is not None:
-        error = error.__context__  # an upload wraps what S3 said
-    answer = error.response if isinstance(error, ClientError) else {}
-    return str(answer.get("Error", {}).get("Code", ""))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
-from infra.private_files import read_private, write_private
+from infra.private_files import make_private_folder, read_private, write_private
 
 CONTENT = {"pm": "secret"}
 
@@ -59,3 +59,36 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
     assert told.value.filename == str(file)
     assert read_private(file) == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+
+
+def test_a_folder_is_made_private_with_all_that_is_in_it(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        old = tmp_path / "shop/quarantine/batch/part.parquet"
+        old.parent.mkdir(parents=True)
+        old.write_bytes(b"of an earlier Catwalk")
+        make_private_folder(tmp_path / "shop/quarantine")
+        new = tmp_path / "shop/quarantine/another/part.parquet"
+        new.parent.mkdir()
+        new.write_bytes(b"as Spark writes")
+        (tmp_path / "shop/quarantine/file").write_bytes(b"x")
+        make_private_folder(tmp_path / "shop/quarantine")
+        make_private_folder(tmp_path / "never/was/there")
+    finally:
+        os.umask(before)
+    modes = {
+        path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777
+        for path in tmp_path.rglob("*")
+    }
+    assert modes == {
+        "shop": 0o777,
+        "shop/quarantine": 0o700,
+        "shop/quarantine/batch": 0o700,
+        "shop/quarantine/batch/part.parquet": 0o600,
+        "shop/quarantine/another": 0o700,
+        "shop/quarantine/another/part.parquet": 0o600,
+        "shop/quarantine/file": 0o600,
+        "never": 0o777,
+        "never/was": 0o777,
+        "never/was/there": 0o700,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,18 @@ def test_a_secret_of_the_environment_is_not_kept(
 def test_a_home_may_be_named_from_the_user_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATWALK_HOME", "~/shops/mine")
     assert home_folder() == Path.home().resolve() / "shops/mine"
+
+
+def test_a_home_is_its_owner_s_alone_also_one_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0)
+    try:
+        (tmp_path / "old").mkdir()
+        for home in (tmp_path / "old", tmp_path / "new"):
+            opened(home, monkeypatch, {})
+            assert home.stat().st_mode & 0o777 == 0o700
+            for file in ("secrets.json", "settings.json"):
+                assert (home / file).stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)

@@ -105,7 +105,7 @@ def test_an_export_holds_the_very_bytes_and_may_be_edited(shop: Storage) -> None
     replay_quarantine.main(["export", "--batch", BATCH])
     [file] = shop.replays.iterdir()
     assert file.read_bytes() == b"".join(line + b"\n" for line in RAW)
-    assert shop.replays.stat().st_mode & 0o077 == 0
+    assert (shop.replays.stat().st_mode | file.stat().st_mode) & 0o077 == 0
     file.write_bytes(b"edited\n")
     replay_quarantine.main(["export", "--batch", BATCH])
     with pytest.raises(InputError, match="exported before, and 'sed -i d' was not run on it"):
@@ -113,6 +113,8 @@ def test_an_export_holds_the_very_bytes_and_may_be_edited(shop: Storage) -> None
     assert file.read_bytes() == b"edited\n"
     replay_quarantine.main(["--by", "berta", "land", str(file)])
     assert landed(shop) == {f"{BATCH}.missing_field.jsonl": b"edited\n"}
+    for private in (Path(shop.landing) / "replayed").rglob("*"):
+        assert private.stat().st_mode & 0o077 == 0 == private.parent.stat().st_mode & 0o077
     record = replay_of(shop, Group(BATCH, "missing_field", 4))
     assert record is not None
     assert (record.by, record.rows) == ("berta", 4)

@@ -18,7 +18,7 @@ import pytest
 
 from infra.airflow.report_links import DAG, RELEASE_DAG
 from infra.belonging import NOTE, require_own_stores
-from infra.errors import GateError, SettingsError, SparkError
+from infra.errors import BusyError, GateError, SettingsError, SparkError
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from tests.conftest import REPOSITORY
@@ -78,7 +78,13 @@ def test_a_task_that_saves_nothing_leaves_a_page_too(shop: Storage) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [GateError("Half is gone.", "Ask."), SparkError("Lost.", "Wait."), OSError()]
+    "error",
+    [
+        GateError("Half is gone.", "Ask."),
+        SparkError("Lost.", "Wait."),
+        BusyError("SlowDown.", "Wait."),
+        OSError(),
+    ],
 )
 def test_a_failed_task_leaves_its_page_and_its_own_error(shop: Storage, error: Exception) -> None:
     from airflow.sdk.exceptions import AirflowFailException

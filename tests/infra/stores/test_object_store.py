@@ -354,6 +354,16 @@ def test_wrong_credentials(
             use()
 
 
+def test_a_bucket_is_probed_for_one_winner_and_for_strangers(s3: S3Server) -> None:
+    store = S3Store(new_address(), s3.endpoint)
+    store.write("key", b"x")
+    store.probe("key")
+    for acl, said in (("public-read", "Everybody can read the bucket"), ("private", "")):
+        store._client.put_bucket_acl(Bucket=BUCKET, ACL=acl)
+        with pytest.raises(StorageError, match=said) if said else contextlib.nullcontext():
+            store.probe("key")
+
+
 def test_a_missing_bucket(s3: S3Server) -> None:
     store = S3Store("s3://nowhere/shop", s3.endpoint)
     with pytest.raises(StorageError, match=r"s3://nowhere/shop/key: there is no such bucket\."):
@@ -412,8 +422,9 @@ def test_an_upload_cut_in_its_middle_leaves_nothing(
     assert direct.read("file") == b"old" and direct.list("") == ["file"]
 
 
-def test_over_tls(s3: S3Server, tmp_path: Path) -> None:
-    store = S3Store(new_address(), s3.tls_endpoint)
+@pytest.mark.parametrize("encryption", ["", "AES256"])
+def test_over_tls(s3: S3Server, tmp_path: Path, encryption: str) -> None:
+    store = S3Store(new_address(), s3.tls_endpoint, encryption=encryption)
     store.create("key", b"x")
     source = folder_of(tmp_path / "source", small=b"x", large=os.urandom(MULTIPART))
     store.put_folder(source, "folder")
