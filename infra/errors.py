@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from infra.hidden import hide_secrets
+
 # A disk of another machine that is away for a moment, and what another process holds for one.
 _PASSES = {errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
 
@@ -21,9 +23,8 @@ class CatwalkError(Exception):
     """
 
     def __init__(self, fact: str, cure: str) -> None:
-        super().__init__(f"{fact} {cure}")
-        self.fact = fact
-        self.cure = cure
+        self.fact, self.cure = hide_secrets(fact), hide_secrets(cure)
+        super().__init__(f"{self.fact} {self.cure}")
 
     def __reduce__(self) -> tuple[type[CatwalkError], tuple[str, str]]:
         """Rebuild from both parts, so that the error survives a process boundary."""

@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     spark_java_options: str = Field(
         "-XX:+UseParallelGC", description="Extra options of the driver's JVM; one collector only."
     )
-    spark_submit_options: str = Field("", description="Extra spark-submit options on a cluster.")
+    spark_submit_options: str = Field(
+        "", repr=False, description="Extra spark-submit options on a cluster."
+    )
 
     notify_email: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Who is told when a retraining fails or waits, by comma."
@@ -146,7 +148,9 @@ class Settings(BaseSettings):
         SecretStr(""), description="Address that is told too, in the form of Slack: {'text': ...}."
     )
 
-    mlflow_uri: str = Field("", description="Tracking server; default: SQLite under HOME.")
+    mlflow_uri: str = Field(
+        "", repr=False, description="Tracking server; default: SQLite under HOME."
+    )
     s3_endpoint: str = Field("", description="Address of an S3 service other than AWS.")
     s3_encryption: Literal["AES256", "aws:kms", "none"] = Field(
         "AES256", description="What a bucket encrypts by, over https; none: as it is set up."

@@ -68,9 +68,12 @@ def start_mlflow(server: AirflowServer) -> None:
         return
     port, artifacts = str(settings.mlflow_port), str(settings.home / MLFLOW / "artifacts")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port]
-    stores = ["--backend-store-uri", settings.mlflow_uri, "--artifacts-destination", artifacts]
-    few = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # 0.6 GB in 2 processes, not 1.8 in 10
-    server.launch("mlflow", [*command, "--workers", "1", *stores], **few)
+    options = ["--workers", "1", "--artifacts-destination", artifacts]
+    around = {
+        "MLFLOW_BACKEND_STORE_URI": settings.mlflow_uri,  # all users may see a command
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 0.6 GB in 2 processes, not 1.8 in 10
+    }
+    server.launch("mlflow", [*command, *options], **around)
     health = f"{settings.mlflow_address}/health"
 
     def answers() -> bool:

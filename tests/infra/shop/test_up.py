@@ -72,12 +72,14 @@ def test_a_tracking_server_elsewhere_is_named_and_not_started(shop: Storage) -> 
 
 def test_mlflow_that_ends_ends_the_wait(shop: Storage) -> None:
     launched = []
+    address = "postgresql://catwalk:pass@host/mlflow"
 
     class Server:
-        settings = shop.settings.model_copy(update={"mlflow_port": 1})
+        settings = shop.settings.model_copy(update={"mlflow_port": 1, "mlflow_uri": address})
 
         def launch(self, name: str, command: list[str], **variables: str) -> None:
-            launched.append((name, command[-4:]))
+            launched.append((name, command))
+            assert variables["MLFLOW_BACKEND_STORE_URI"] == address
 
         def check(self) -> None:
             raise AirflowError("mlflow ended with status 1.", "See its log.")
@@ -85,6 +87,7 @@ def test_mlflow_that_ends_ends_the_wait(shop: Storage) -> None:
     with pytest.raises(AirflowError, match="mlflow ended"):
         start_mlflow(Server())  # type: ignore[arg-type]
     assert [name for name, _ in launched] == ["mlflow"]
+    assert "pass" not in " ".join(launched[0][1]), "whoever has an account here sees commands"
 
 
 @pytest.mark.parametrize(("status", "is_up"), [(200, True), (500, False), (404, False)])
