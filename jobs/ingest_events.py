@@ -17,6 +17,7 @@ from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from jobs.batches import books
+from jobs.batches.examples import examples
 from jobs.batches.ingestion import ingest
 from jobs.landing.mapping_check import require_mapping
 from jobs.landing.sources import load_sources
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         require_mapping(spark, name, source)
     for name, source in sources.items():
         ingest(spark, storage, name, source.events, run)
-    RunRecords(storage, run).save_ingest(books.totals(storage, run))
+    shown = examples(storage, run, sources)
+    RunRecords(storage, run).save_ingest({**books.totals(storage, run), **shown})
 
 
 if __name__ == "__main__":

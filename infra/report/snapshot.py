@@ -29,6 +29,15 @@ class FileCount(Strict):
     rows: NonNegativeInt
 
 
+class Example(Strict):
+    """A quarantined row without whoever it is about; its `shape` where it could not be parsed."""
+
+    reason: str
+    batch: str
+    fields: dict[str, str]
+    shape: str
+
+
 class IngestCounts(Strict):
     """How many rows of the landing files ended how; other keys of the record are passed over."""
 
@@ -46,6 +55,9 @@ class IngestCounts(Strict):
     files: NonNegativeInt | None = None
     bytes: NonNegativeInt | None = None
     batches: tuple[Any, ...] = ()
+    examples: tuple[Example, ...] = ()
+    unknown_words: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    replays: dict[str, str] = Field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, int]:

@@ -113,7 +113,7 @@ class S3Store:
             raise StorageError(
                 f"The service of {self.address} ignores `If-None-Match`: of two that publish at "
                 "once both would win.",
-                "Use a service that creates objects only where there is none.",
+                "Use a service that honours it.",
             )
         stranger, name = stranger_of(self._endpoint), self._name(key)
         looks: list[Callable[[], Any]] = [

@@ -548,6 +548,25 @@ def test_what_else_ingestion_saw_is_told_and_escaped(run: Run) -> None:
     assert "&lt;b&gt;app&lt;/b&gt;" in page and "<b>app" not in page
 
 
+def test_quarantined_rows_are_shown_with_the_words_and_the_command(run: Run) -> None:
+    row = {"reason": "unknown_type", "batch": "batch=shop-000000"}
+    rows = [
+        {**row, "fields": {"event_type": "<b>hover</b>", "item_id": "i1"}, "shape": ""},
+        {**row, "reason": "malformed_json", "fields": {}, "shape": '{"aaaa_aa'},
+    ]
+    more = {
+        "examples": rows,
+        "unknown_words": {"<b>hover</b>": 4321},
+        "replays": {"unknown_type": "make replay SHOP=shoes REASON=unknown_type"},
+    }
+    page = run.until("ingest", ingest={**COUNTS, **more}).page()
+    text = seen(page)
+    assert "Quarantined rows, 2 examples" in text and "4,321" in text
+    assert "item_id: i1" in text and "cannot be parsed; its shape:" in text
+    assert "make replay SHOP=shoes REASON=unknown_type" in text
+    assert "<b>hover" not in page and "event_type: &lt;b&gt;hover" in page
+
+
 def test_the_largest_files_are_shown_with_their_sizes_and_the_rest_is_counted(run: Run) -> None:
     largest = [{"file": "events/<b>.jsonl", "bytes": 2_048, "rows": 37}]
     page = run.until("ingest", ingest={**COUNTS, "largest_files": largest}).page()

@@ -1,0 +1,91 @@
+"""Quarantined rows are shown so that a rule can be mended, and nobody can be named."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from infra.storage import Storage
+from jobs.batches.examples import MOST, example_of, examples, replay_command, without_persons
+from jobs.batches.quarantine import Group
+from jobs.landing.sources import EventFeed, load_sources
+from tests.jobs.test_replay_quarantine import put
+
+USER, BATCH = "u0000022", "batch=shop-000000"
+ROW = {
+    "event_id": f"{USER}.1795845600833.view",
+    "event_type": "hover",
+    "event_time": "2026-11-28T10:00:00Z",
+    "user_id": USER,
+    "item_id": "i1",
+    "session_id": f"of {USER}, who writes from anna@example.org",
+    "price": "9.90",
+    "note": "no field of the source",
+}
+SHOP = load_sources(("shop", "online_retail"))
+
+
+def shown(raw: bytes, feed: EventFeed) -> dict[str, str]:
+    return example_of(Group(BATCH, "unknown_type", 1), raw, feed).fields
+
+
+def test_a_row_is_shown_without_its_person() -> None:
+    assert shown(json.dumps(ROW).encode(), SHOP["shop"].events) == {
+        "event_id": "(hidden).1795845600833.view",
+        "event_type": "hover",
+        "event_time": "2026-11-28T10:00:00Z",
+        "user_id": "(hidden)",
+        "item_id": "i1",
+        "session_id": "of (hidden), who writes from <email>",
+    }
+    csv = b'536365,85123A,"WHITE, HANGING",6,2010-12-01 08:26:00,2.55,17850,United Kingdom'
+    assert shown(csv, SHOP["online_retail"].events)["CustomerID"] == "(hidden)"
+    assert shown(csv, SHOP["online_retail"].events)["Description"] == "WHITE, HANGING"
+    number = json.dumps({**ROW, "user_id": 22, "item_id": 9}).encode()
+    assert shown(number, SHOP["shop"].events)["user_id"] == "(hidden)"
+    assert (
+        len(shown(json.dumps({"item_id": "x" * 60_000}).encode(), SHOP["shop"].events)["item_id"])
+        < 200
+    )
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"user_id": "anna22', b"\xff\xfeanna22", b"[" * 100_000, b'"anna22"', b"17", b""]
+)
+def test_a_row_that_cannot_be_parsed_is_a_shape(raw: bytes) -> None:
+    example = example_of(Group(BATCH, "malformed_json", 1), raw, SHOP["shop"].events)
+    assert example.fields == {} and "anna" not in example.shape and "22" not in example.shape
+    assert len(example.shape) < 200
+
+
+def test_a_field_of_any_case_that_makes_a_person_is_hidden() -> None:
+    feed = SHOP["shop"].events.model_copy(
+        update={"columns": {"user_id": "concat(`Shop.Id`, kunde)"}, "fields": ("Kunde", "Shop.Id")}
+    )
+    assert without_persons({"Kunde": "anna", "Shop.Id": "s1"}, feed) == {
+        "Kunde": "(hidden)",
+        "Shop.Id": "(hidden)",
+    }
+
+
+def test_the_record_has_ten_rows_a_reason_the_words_and_the_command(shop: Storage) -> None:
+    rows = [json.dumps({**ROW, "event_type": word}).encode() for word in ["hover"] * 12 + ["pay"]]
+    put(shop, rows, "unknown_type")
+    shop.lake.commit(
+        "events",
+        BATCH,
+        {
+            "run": "run=x",
+            "quarantined": {"unknown_type": len(rows)},
+            "files": [],
+            "written_at": datetime.now(UTC),
+        },
+    )
+    found = examples(shop, "run=x", SHOP)
+    assert len(found["examples"]) == MOST and found["unknown_words"] == {"hover": 12, "pay": 1}
+    assert found["replays"] == {"unknown_type": replay_command(shop.settings, "unknown_type")}
+    assert f"CATWALK_HOME={shop.settings.home} REASON=unknown_type" in str(found["replays"])
+    assert USER not in json.dumps(found) and "example.org" not in json.dumps(found)
+    assert examples(shop, "run=other", SHOP)["examples"] == []
