@@ -17,6 +17,9 @@ _BECAME = {
     Reason.UNKNOWN_TYPE: "are of an unknown type of event",
     Reason.FUTURE_TIME: "lie in the future",
     Reason.TOO_OLD: "are too old",
+    Reason.WRONG_ID: "have an id that is refused",
+    Reason.NO_USER: "are of nobody",
+    Reason.CONFLICTING_ID: "share the id of a different event",
 }
 _REPEATS, _IGNORED = "repeat earlier ones", "are ignored by a rule of the source"
 _OF_EVENTS = frozenset({*BATCH, *AGAINST_THE_PAST} - {WRONG_COLUMNS})
@@ -43,12 +46,22 @@ def no_event(batch: Batch) -> str:
     return f"no new event came in {batch.name}: {_most(batch.manifest)}"
 
 
+def new_rows(manifest: Mapping[str, Any]) -> int:
+    """Count the rows of a batch that neither repeat earlier ones nor are ignored."""
+    return int(manifest["rows_read"] - manifest.get("duplicates", 0) - ignored_rows(manifest))
+
+
+def ignored_rows(manifest: Mapping[str, Any]) -> int:
+    """Count the rows of a batch that a rule of its source ignores."""
+    return sum(manifest.get("not_events", {}).values())
+
+
 def _causes(batch: Batch) -> Iterator[Cause]:
     """Without an event every rule fails; with most rows refused those that count what is left."""
     refused = batch.manifest["quarantined"]
     if not batch.manifest["clean"]:
         yield Cause(no_event(batch), _OF_EVENTS)
-    elif refused and max(refused.values()) > batch.manifest["rows_read"] / 2:
+    elif refused and max(refused.values()) > new_rows(batch.manifest) / 2:
         reason = max(refused, key=lambda name: refused[name])
         follow = {"quarantined_share", f"quarantined_{reason}", *AGAINST_THE_PAST}
         says = f"few events came in {batch.name}: {_most(batch.manifest)}"
@@ -60,7 +73,7 @@ def _most(manifest: Mapping[str, Any]) -> str:
     became = {
         **{_refused(reason): rows for reason, rows in manifest["quarantined"].items()},
         _REPEATS: manifest.get("duplicates", 0),
-        _IGNORED: sum(manifest.get("not_events", {}).values()),
+        _IGNORED: ignored_rows(manifest),
     }
     word = max(became, key=lambda name: became[name])
     rows, read = became[word], manifest["rows_read"]

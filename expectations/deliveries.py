@@ -134,7 +134,10 @@ def _deliveries(batches: Iterable[Batch]) -> list[list[Batch]]:
 def _past_of(
     delivery: Sequence[Batch], accepted: Iterable[Batch], limits: Mapping[str, Limit]
 ) -> list[Batch]:
-    """Return the recent batches of a delivery's source that were written before it."""
+    """Return the recent batches of a delivery's source that were written before it.
+
+    A batch without an event is no past: a series of them would disarm the rules.
+    """
     source, run = delivery[0].manifest["source"], delivery[0].manifest["run"]
     came = min(map(_written_at, delivery))
     earlier = [
@@ -143,6 +146,7 @@ def _past_of(
         if batch.manifest["source"] == source
         and batch.manifest["run"] != run
         and _written_at(batch) < came
+        and batch.manifest["last_event"]
     ]
     return _recent(earlier, limits)
 

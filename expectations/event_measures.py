@@ -13,6 +13,17 @@ _SHOWN = "event_id, event_time, event_type, user_key, visitor_key, item_id"
 _WRITTEN = "(select epoch(written_at) from facts)"
 _PERSON = "coalesce(user_key, visitor_key)"
 OTHER_REASONS = "any_other_reason"
+_MANY = 50  # events of a batch: below, one person is a large share of many a small one
+_FEW = 20  # persons: of fewer, each has a large share
+_PERSONS = f"(select {_PERSON} as person, count(*) as events from events group by 1)"
+# of persons with half of so many alone: of all, ten million events would be as many groups
+_OF_ITEMS = f"""(select item_id, {_PERSON} as person, count(*) as events,
+        any_value(item_events) as item_events
+    from events
+    join (select {_PERSON} as busy from events group by 1 having count(*) >= {_MANY // 2})
+        on busy = {_PERSON}
+    join (select item_id, count(*) as item_events from events group by 1) using (item_id)
+    group by 1, 2)"""
 
 _MISSING = {
     f"{column}_missing_share": share(
@@ -78,11 +89,12 @@ BATCH = {
         _TABLE,
         "event_id, event_type, item_id, unit_price",
     ),
-    "unpriced_purchase_share": share(
-        "share of events that are purchases without a price",
-        "event_type = 'purchase' and unit_price is null",
+    "unpriced_purchase_share": Measure(
+        "share of the purchases that have no price",
+        "coalesce(avg((unit_price is null)::int) filter (where event_type = 'purchase'), 0)",
         _TABLE,
         "event_id, item_id",
+        "event_type = 'purchase' and unit_price is null",
     ),
     "first_year": Measure(
         "year of the oldest event",
@@ -97,6 +109,24 @@ BATCH = {
         _TABLE,
         _SHOWN,
         shown_of="(from events order by event_time desc limit 3)",
+    ),
+    "busiest_person_share": Measure(
+        f"share of the events that are of one person among {_FEW} or more, who has {_MANY}",
+        f"case when count(*) < {_FEW} then 0 else"
+        f" coalesce(max(events) filter (where events >= {_MANY}), 0) / sum(events) end",
+        _PERSONS,
+        "person, events",
+        f"events >= {_MANY}",
+        f"(from {_PERSONS} order by events desc limit 3)",
+    ),
+    "one_person_of_item_share": Measure(
+        f"largest share of an item's events that are of one person, of {_MANY} or more",
+        f"coalesce(max(events / item_events) filter (where item_events >= {_MANY}), 0)",
+        _OF_ITEMS,
+        "item_id, person, events",
+        f"item_events >= {_MANY}",
+        f"(from {_OF_ITEMS} where item_events >= {_MANY}"
+        " order by events / item_events desc limit 3)",
     ),
     "users": Measure(
         "different users, and visitors without a user id", f"count(distinct {_PERSON})", _TABLE

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from expectations.batch_causes import explain_batch, explain_source, no_event
+from expectations.batch_causes import (
+    explain_batch,
+    explain_source,
+    ignored_rows,
+    new_rows,
+    no_event,
+)
 from expectations.checking.gate import (
     enforce,
     inform,
@@ -123,12 +129,17 @@ def measure_batch(reader: Reader, batch: Batch, spreads: Spreads) -> Values:
 
 
 def _facts(batch: Batch) -> dict[str, Any]:
-    """Return what the manifest says: when it was written, and the shares of refused rows."""
-    read, quarantined = max(batch.manifest["rows_read"], 1), dict(batch.manifest["quarantined"])
-    facts = {"quarantined_share": sum(quarantined.values()) / read}
+    """Return what the manifest says: when it was written, and the shares of refused rows.
+
+    They are shares of the rows that are neither repeats nor ignored: of many of those, a delivery
+    whose new rows are all refused would seem to lose little.
+    """
+    quarantined = dict(batch.manifest["quarantined"])
+    rows = max(new_rows(batch.manifest), 1)
+    facts = {"quarantined_share": sum(quarantined.values()) / rows}
     for reason in QUARANTINE_REASONS:
-        facts[f"quarantined_{reason}"] = quarantined.pop(reason, 0) / read
-    facts[f"quarantined_{OTHER_REASONS}"] = sum(quarantined.values()) / read
+        facts[f"quarantined_{reason}"] = quarantined.pop(reason, 0) / rows
+    facts[f"quarantined_{OTHER_REASONS}"] = sum(quarantined.values()) / rows
     return {**facts, "written_at": _written_at(batch)}
 
 
@@ -148,7 +159,7 @@ def _illustrated(reader: Reader, batch: Batch, checks: Iterable[Check]) -> tuple
 
 def _nothing_new(manifest: Mapping[str, Any]) -> bool:
     """Tell whether every row repeats an earlier one, or is ignored by a rule of the source."""
-    return bool(manifest["rows_read"] == manifest.get("duplicates", 0) + _ignored(manifest))
+    return new_rows(manifest) == 0
 
 
 def _is_learnt_from(batch: Batch, stopped: Sequence[str]) -> bool:
@@ -218,11 +229,7 @@ def _ignored_share(manifests: Sequence[Mapping[str, Any]]) -> float:
     It counts all new batches, also those without a new event, which no other rule checks.
     """
     rows: int = sum(manifest["rows_read"] for manifest in manifests)
-    return sum(map(_ignored, manifests)) / max(rows, 1)
-
-
-def _ignored(manifest: Mapping[str, Any]) -> int:
-    return sum(manifest.get("not_events", {}).values())
+    return sum(map(ignored_rows, manifests)) / max(rows, 1)
 
 
 def _hours(last: datetime | None, as_of: datetime) -> float | None:

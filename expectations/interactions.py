@@ -15,8 +15,10 @@ _TABLE = "interactions"
 _SHOWN = "user_key, item_id, part, weight, last_time"
 _HOLDOUT_USERS = """(select user_key, bool_or(part = 'train') as is_known
     from interactions group by 1 having bool_or(part = 'holdout' and successes > 0))"""
-_ITEMS = """(select item_id, items.item_id is null as is_unknown
-    from (select distinct item_id from interactions) left join items using (item_id))"""
+_ITEMS = """(select item_id, events, items.item_id is null as is_unknown
+    from (select item_id, sum(events) as events from interactions group by 1)
+    left join items using (item_id))"""
+_WIDTHS = """(select user_key, count(distinct item_id) as items from interactions group by 1)"""
 
 _COUNTS = ("train_rows", "holdout_rows", "users", "items")
 
@@ -84,6 +86,22 @@ MEASURES = {
         _ITEMS,
         "item_id",
         "is_unknown",
+    ),
+    "unknown_item_event_share": Measure(
+        "share of the events that are of items not in the catalogue",
+        "coalesce(sum(events) filter (where is_unknown) / sum(events), 0)",
+        _ITEMS,
+        "item_id, events",
+        "true",
+        f"(from {_ITEMS} where is_unknown order by events desc, item_id limit 3)",
+    ),
+    "widest_user_share": Measure(
+        "largest share of the catalogue that one user had to do with",
+        "max(items) / greatest((select count(*) from items), 1)",
+        _WIDTHS,
+        "user_key, items",
+        "true",
+        f"(from {_WIDTHS} order by items desc, user_key limit 3)",
     ),
     "left_out_users": fact(
         "left_out_users", "users left out since they do more on a day than a person can"

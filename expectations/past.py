@@ -86,8 +86,8 @@ def compare(
 ) -> Comparison:
     """Compare a delivery with the batches accepted before it, oldest first.
 
-    Files that come late hold old events, few or of one kind: where a delivery brings no hour that
-    is newer than all before, it says nothing about how the shop changes, and no rule applies.
+    Files that come late hold old events, few or of one kind: where all hours of a delivery are
+    older than the newest before, it says nothing about how the shop changes, and no rule applies.
     """
     rules = {
         "event_type_drift": _event_type_drift,
@@ -131,7 +131,7 @@ def _require_comparable(now: Spread, before: Spread) -> None:
         raise NotComparableError("No batch of this source was accepted before.")
     if not now.hours:
         raise NotComparableError("No event came.")
-    if max(now.hours) <= max(before.hours):
+    if max(now.hours) < max(before.hours):
         raise NotComparableError("These events came late: newer ones were accepted before.")
 
 
@@ -144,10 +144,23 @@ def _category_drift(now: Spread, before: Spread, limit: Limit) -> float:
 
 
 def _drift(now: Counter[str], before: Counter[str], limit: Limit) -> float:
-    least = limit.least_events or 1
+    kinds = len(now.keys() | before.keys())
+    least = _least_of(kinds, limit)
     if min(now.total(), before.total()) < least:
-        raise NotComparableError(f"Fewer than {least:,} events to compare, here or before.")
+        raise NotComparableError(
+            f"Fewer than {least:,} events of {kinds:,} kinds to compare, here or before."
+        )
     return stability_index(now, before)
+
+
+def _least_of(kinds: int, limit: Limit) -> int:
+    """Return how many events are enough to compare kinds by.
+
+    By chance alone the index of n events of k kinds with many more before is (k - 1) / n
+    (Yurdakul 2018); it must stay below a quarter of the limit.
+    """
+    by_chance = math.ceil(4 * (kinds - 1) / limit.max) if limit.max else 0
+    return max(limit.least_events or 1, by_chance)
 
 
 def _vanished_types(now: Spread, before: Spread, limit: Limit) -> float:
@@ -163,6 +176,8 @@ def _vanished_types(now: Spread, before: Spread, limit: Limit) -> float:
 def _volume(now: Spread, before: Spread, limit: Limit) -> float:
     """Compare the hours nobody had before, a day at most, with the same hours of earlier days."""
     newest, newest_before = _time(max(now.hours)), _time(max(before.hours))
+    if newest == newest_before:
+        raise NotComparableError("No hour is new: events of the same hour were accepted before.")
     new_hours = min(int((newest - newest_before).total_seconds()) // 3600, _DAY)
     hours = [newest - timedelta(hours=back) for back in range(new_hours)]
     counts = before.hours + now.hours

@@ -16,6 +16,15 @@ def visitor_secret(secret: str) -> str:
     return hmac.digest(b"catwalk visitor_key", secret.encode(), "sha256").hex()
 
 
+def id_secret(secret: str) -> str:
+    """Return the secret under which ids that hold the id of a person are hashed (RFC 5869).
+
+    >>> id_secret("the shop's") == visitor_secret("the shop's")
+    False
+    """
+    return hmac.digest(b"catwalk id", secret.encode(), "sha256").hex()
+
+
 def fingerprint(secret: str) -> str:
     """Return what tells apart the secrets that keys are made under, and tells nothing of them.
 

@@ -26,6 +26,10 @@ EVENT_TYPES = (
     "rating",
 )
 
+# The ids of an event: those of persons become keys, and each event needs the required ones.
+PERSON_IDS = ("user_id", "visitor_id")
+EVENT_IDS = ("event_id", *PERSON_IDS, "item_id", "session_id", "request_id", "order_id")
+
 EVENTS = Table(
     "events",
     """
@@ -77,6 +81,9 @@ class Reason(StrEnum):
     FUTURE_TIME = "future_time"
     TOO_OLD = "too_old"
     NEGATIVE_QUANTITY = "negative_quantity"
+    WRONG_ID = "wrong_id"
+    NO_USER = "no_user"
+    CONFLICTING_ID = "conflicting_id"
 
 
 QUARANTINE_REASONS = tuple(reason.value for reason in Reason)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -79,6 +79,15 @@ def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: st
     return mask(clean.withColumn("reason", reason), ITEMS).select(*ITEMS.columns, "reason", MASKED)
 
 
+def batches_of(sources: Collection[str], batches: Iterable[str]) -> tuple[str, ...]:
+    """Keep the batches of the sources of an installation; name those of others, which stay out."""
+    every = tuple(batches)
+    others = sorted({batch_source(batch) for batch in every} - set(sources))
+    if others:
+        print(f"left out, as CATWALK_SOURCES does not name them: {', '.join(others)}", flush=True)
+    return tuple(batch for batch in every if batch_source(batch) in sources)
+
+
 def read_events(
     spark: SparkSession, storage: Storage, batches: Sequence[str], success: tuple[str, ...]
 ) -> DataFrame:
@@ -120,7 +129,7 @@ def build(spark: SparkSession, storage: Storage, run: str, end: datetime) -> Non
 def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copies: str) -> None:
     settings, placements = storage.settings, placements_of(storage, run)
     window = Times(end - timedelta(days=settings.training_window_days), end, end)
-    batches = accepted_batches(read_batches(storage))
+    batches = batches_of(settings.sources, accepted_batches(read_batches(storage)))
     every = read_events(spark, storage, batches, placements.success).transform(inside, window)
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -17,16 +17,16 @@ from infra.schemas import EVENTS, QUARANTINE, Table
 from infra.spark import session as spark_session
 from infra.spark.kept_rows import drop_kept, keep
 from infra.storage import Storage
-from jobs.batches import books
+from jobs.batches import books, counting
 from jobs.batches.batch_files import count_files
 from jobs.batches.quarantine import count_reasons
-from jobs.cleaning.repeats import without_repeats
-from jobs.cleaning.row_outcome import CLEAN, QUARANTINED, sort_rows
+from jobs.cleaning.repeats import Compared, compare_ids, conflicting
+from jobs.cleaning.row_outcome import CLEAN, NOTES, QUARANTINED, sort_rows
 from jobs.landing.landing_folder import Landed, landed_files
 from jobs.landing.parquet_columns import unknown_columns
 from jobs.landing.reading import file_with_rows, parse
 from jobs.landing.sources import EventFeed
-from jobs.landing.unknown_columns import count_unknown
+from jobs.landing.unknown_columns import count_unknown, no_unknown_keys
 
 Manifests = Mapping[str, dict[str, Any]]
 
@@ -59,6 +59,7 @@ class SortedRows:
     rows: DataFrame  # kept: read several times
     counts: list[Row]  # of `books.count_outcomes`
     read: int  # counted before anything looked at them
+    raw: Callable[[], DataFrame]  # the clean rows once more, as they came: the files are read again
 
 
 def write_batch(
@@ -99,8 +100,13 @@ def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
     secret = delivery.storage.settings.user_key_secret.get_secret_value()
     rows = keep(sort_rows(parse(counted, delivery.feed), delivery.feed, secret))
     counts = books.count_outcomes(rows)
+
+    def raw() -> DataFrame:
+        again = sort_rows(parse(batch, delivery.feed), delivery.feed, secret, raw_of=(CLEAN,))
+        return again.filter(F.col("outcome") == CLEAN)
+
     # without rows Spark observes nothing
-    return SortedRows(rows, counts, int(read.get["rows"]) if counts else batch.count())
+    return SortedRows(rows, counts, int(read.get["rows"]) if counts else batch.count(), raw)
 
 
 def _written(
@@ -109,14 +115,14 @@ def _written(
     """Write the rows of a batch and return its manifest, with which readers find them."""
     key = batch_key(delivery.source, number)
     rows, counts = sorted_rows.rows, sorted_rows.counts
-    unusual = (F.col("outcome") == QUARANTINED) | (F.size("unknown") > 0)
-    odd = keep(rows.filter(unusual).select("outcome", "reason", "raw", "file", "unknown"))
-    quarantined = write_quarantine(delivery, key, odd)
-    near = books.near_batches(delivery.batches, earlier, books.days_of_clean(counts))
+    odd = keep(rows.filter(_is_odd()).select("outcome", "reason", "raw", "file", "unknown", NOTES))
+    near = books.near_batches(delivery.batches, earlier, counting.days_of_clean(counts))
     clean = rows.filter(F.col("outcome") == CLEAN)
-    kept, duplicates = without_repeats(clean, _event_ids(delivery, near))
-    written = books.count_written(_write_events(delivery, key, kept))
-    books_of = books.write_up(counts, written, quarantined, duplicates, sorted_rows.read)
+    recent = (_recent(delivery, table, near) for table in (_EVENT_IDS, EVENTS))
+    compared = compare_ids(clean, *recent)
+    quarantined = write_quarantine(delivery, key, _with_conflicts(odd, compared, sorted_rows))
+    written = books.count_written(_write_events(delivery, key, compared.kept))
+    books_of = books.write_up(counts, written, quarantined, compared.repeats, sorted_rows.read)
     open_ = [batch for batch, word in near.items() if word != "accepted"]
     counted = _files(delivery, files, counts)
     return {
@@ -124,10 +130,28 @@ def _written(
         "batch": key,
         "source": delivery.source,
         "run": delivery.run,
-        "repeats_of_undecided": open_ if duplicates else [],  # of this run too
+        "notes": counting.count_notes(odd) if any(row["noted"] for row in counts) else {},
+        "conflicting_ids": counting.name_ids(compared.conflicts),
+        "repeats_of_undecided": open_ if compared.repeats else [],  # of this run too
         "files": counted,
         "unknown_columns": _unknown_columns(delivery, odd, counts, counted),
     }
+
+
+def _is_odd() -> Column:
+    """Tell a row that more is told of than its place among the clean ones."""
+    noted = (F.size("unknown") > 0) | (F.size(NOTES) > 0)
+    return (F.col("outcome") == QUARANTINED) | F.coalesce(noted, F.lit(False))
+
+
+def _with_conflicts(odd: DataFrame, compared: Compared, sorted_rows: SortedRows) -> DataFrame:
+    """Add the rows that share the id of a different event, as they came."""
+    if compared.conflicts is None:
+        return odd
+    clashing = conflicting(sorted_rows.raw(), compared.conflicts)
+    counted = {name: no_unknown_keys() for name in ("unknown", NOTES)}  # `odd` has theirs already
+    words = {"outcome": F.lit(QUARANTINED)} | counted
+    return odd.unionByName(clashing.withColumns(words).select(*odd.columns))
 
 
 def write_quarantine(delivery: Delivery, key: str, odd: DataFrame) -> dict[str, int]:
@@ -151,9 +175,9 @@ def _write_events(delivery: Delivery, key: str, kept: DataFrame) -> DataFrame:
     return delivery.spark.read.schema(EVENTS.ddl).parquet(address)
 
 
-def _event_ids(delivery: Delivery, batches: Iterable[str]) -> DataFrame:
+def _recent(delivery: Delivery, columns: Table, batches: Iterable[str]) -> DataFrame:
     addresses = [delivery.storage.lake.address("events", batch) for batch in batches]
-    return spark_session.read_table(delivery.spark, _EVENT_IDS, addresses)
+    return spark_session.read_table(delivery.spark, columns, addresses)
 
 
 def _files(delivery: Delivery, files: Landed, counts: list[Row]) -> list[dict[str, Any]]:

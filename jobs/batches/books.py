@@ -16,7 +16,7 @@ from infra.ledger.batches import BatchReader
 from infra.ledger.run_records import RunRecords
 from infra.storage import Storage
 from jobs.cleaning.repeats import may_hold_repeated
-from jobs.cleaning.row_outcome import CLEAN, IGNORED
+from jobs.cleaning.row_outcome import CLEAN, IGNORED, NOTES
 from jobs.landing.landing_folder import name_below
 
 _DAY = 86_400_000_000  # microseconds
@@ -25,6 +25,8 @@ _COUNTS = {
     "by_type": "by type",
     "quarantined": "quarantined",
     "not_events": "ignored",
+    "notes": "changed",
+    "conflicting_ids": "ids of different events",
     "unknown_columns": "unknown columns",
 }
 _MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names every one
@@ -33,14 +35,15 @@ _MOST_LOGGED, _MOST_SHOWN = 10, 50  # files named for people; a manifest names e
 def count_outcomes(sorted_rows: DataFrame) -> list[Row]:
     """Count sorted rows by outcome, reason and file, with the days of the clean ones.
 
-    Beside them the texts that were masked and the rows with unknown columns.
+    Beside them the texts that were masked, the rows with unknown columns and those with notes.
     """
     keys = ("outcome", "reason", "file", "file_size")
     day = F.when(F.col("outcome") == CLEAN, _day()).alias("day")
     unknown = F.count_if(F.size("unknown") > 0).alias("unknown")
-    sums = (F.count("*").alias("count"), F.sum("masked").alias("masked"), unknown)
+    noted = F.count_if(F.size(NOTES) > 0).alias("noted")
+    sums = (F.count("*").alias("count"), F.sum("masked").alias("masked"), unknown, noted)
     by_day = sorted_rows.groupBy(*keys, day).agg(*sums)
-    added = (F.sum(name).alias(name) for name in ("count", "masked", "unknown"))
+    added = (F.sum(name).alias(name) for name in ("count", "masked", "unknown", "noted"))
     # thousands of files with a year of days each would fill this process: a row per file
     return by_day.groupBy(*keys).agg(*added, F.collect_set("day").alias("days")).collect()
 
@@ -56,11 +59,6 @@ def count_written(events: DataFrame) -> list[Row]:
 def _day() -> Column:
     """Return the day of an event; `to_date` would ask the time zone for every row."""
     return F.date_from_unix_date(F.floor(F.unix_micros("event_time") / _DAY).cast("int"))
-
-
-def days_of_clean(outcomes: Iterable[Row]) -> set[date]:
-    """Return the days (UTC) of the clean rows of `count_outcomes`."""
-    return {day for row in outcomes for day in row["days"]}
 
 
 def manifests(batches: BatchReader, source: str) -> dict[str, dict[str, Any]]:
@@ -209,7 +207,9 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
         "quarantined": _add(manifest["quarantined"] for manifest in manifests),
         "not_events": _add(manifest["not_events"] for manifest in manifests),
         "by_type": _add(manifest["by_type"] for manifest in manifests),
-        # older manifests lack these two counts
+        # older manifests lack these counts
+        "notes": _add(manifest.get("notes", {}) for manifest in manifests),
+        "conflicting_ids": _add(manifest.get("conflicting_ids", {}) for manifest in manifests),
         "unknown_columns": _add(manifest.get("unknown_columns", {}) for manifest in manifests),
         "masked": sum(manifest.get("masked", 0) for manifest in manifests),
     }

@@ -19,11 +19,12 @@ from typing import Any
 from infra.lake import batch_source
 from infra.ledger.batches import BatchReader
 from infra.places import REPOSITORY
+from infra.schemas import PERSON_IDS
 from infra.settings import Settings
 from infra.storage import Storage
 from jobs.batches.quarantine import Group, raw_rows
 from jobs.landing.masking import PATTERNS
-from jobs.landing.sources import PERSON_IDS, Feed, Source
+from jobs.landing.sources import Feed, Source
 
 MOST = 10  # rows per reason, and unknown words
 _MOST_COUNTED = 100_000  # rows whose words are counted

@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 
 from infra.person_keys import visitor_secret
-from infra.schemas import EVENT_TYPES, EVENTS, KEYS
+from infra.schemas import EVENT_TYPES, EVENTS, KEYS, PERSON_IDS
 from jobs.cleaning.user_keys import hmac_keys
 from jobs.landing.masking import SIGNS, mask_text
 from jobs.landing.reading import LONGEST_ROW
-from jobs.landing.sources import PERSON_IDS, EventFeed
+from jobs.landing.sources import EventFeed
 
 THREADS = 2
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)"

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from infra.schemas import EVENT_TYPES, EVENTS, KEYS, Reason
-from jobs.cleaning.typed_rows import is_blank, named, typed
-from jobs.cleaning.user_keys import user_key, visitor_key
+from infra.schemas import EVENT_TYPES, EVENTS, KEYS, PERSON_IDS, Reason
+from jobs.cleaning.clean_ids import clean_ids, is_nobody
+from jobs.cleaning.telling_ids import MAY_TELL, tells
+from jobs.cleaning.typed_rows import named, typed
+from jobs.cleaning.user_keys import id_key, user_key, visitor_key
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
-from jobs.landing.sources import PERSON_IDS, EventFeed
+from jobs.landing.sources import EventFeed
 from jobs.landing.unknown_columns import UNKNOWN
 
+NOTES = "notes"
 CLEAN, QUARANTINED, IGNORED = "clean", "quarantined", "ignored"
 # events before the ids of persons become keys
 _WITH_IDS = EVENTS.ddl.replace("user_key STRING", "user_id STRING").replace(
     "visitor_key ", "visitor_id "
 )
+_REFUSED, _NOBODY = "_refused_ids", "_nobody"
+_NEEDED = (
+    "event_id",
+    *PERSON_IDS,
+    "item_id",
+)  # a wrong one makes the row wrong; another is dropped
 _DAY = 86_400_000_000  # microseconds: interval arithmetic goes by the calendar and takes longer
 _AHEAD = 5 * 60_000_000  # how far a clock of the shop may be before ours
 
 
-def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
+def sort_rows(
+    parsed: DataFrame, feed: EventFeed, secret: str, raw_of: Sequence[str] = (QUARANTINED,)
+) -> DataFrame:
     """Give every row its outcome and, unless it is clean, the reason; keep only Catwalk's columns.
 
-    Raw text stays on quarantined rows alone; ids of users and visitors leave here as keys.
+    Raw text stays on rows of the outcomes `raw_of` alone: on all, they would fill the disks. Ids of
+    users and visitors leave here as keys.
     """
     readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing: it is quarantined
     marked = parsed.withColumn("_ignored_by", F.when(readable, named(feed.not_events)))
@@ -36,6 +49,8 @@ def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
     kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_ignored_by")
     typed_rows = (
         marked.transform(typed, feed, table, EVENTS.required, kept, PERSON_IDS)
+        .transform(clean_ids, feed.forms(), _REFUSED)
+        .transform(_persons, feed)
         .transform(_rename_types, feed)
         .withColumn("_reason", _reason(feed))
         .transform(mask, EVENTS)
@@ -46,24 +61,55 @@ def sort_rows(parsed: DataFrame, feed: EventFeed, secret: str) -> DataFrame:
         .when(reason.isNotNull(), QUARANTINED)
         .otherwise(CLEAN)
     )
+    telling = {
+        name: tells(F.col(name), [F.col(person) for person in _mapped(PERSON_IDS, feed)])
+        for name in _mapped(MAY_TELL, feed)
+    }
+    hidden = {
+        name: F.when(tell, id_key(F.col(name), parsed.sparkSession, secret)).otherwise(F.col(name))
+        for name, tell in telling.items()
+    }
     return typed_rows.select(
-        *(F.col(name) for name in EVENTS.columns if name not in KEYS),
+        *(hidden.get(name, F.col(name)).alias(name) for name in EVENTS.columns if name not in KEYS),
         *_keys(feed, parsed.sparkSession, secret),
         outcome.alias("outcome"),
         F.coalesce(ignored_by, reason).alias("reason"),
-        F.when(outcome == QUARANTINED, F.col(RAW).cast("binary")).alias("raw"),
+        F.when(outcome.isin(*raw_of), F.col(RAW).cast("binary")).alias("raw"),
         F.col(FILE).alias("file"),
         F.col(SIZE).alias("file_size"),
         F.col(MASKED).alias("masked"),
         F.col(UNKNOWN).alias("unknown"),
+        F.when(outcome == CLEAN, _notes(telling)).alias(NOTES),
     )
+
+
+def _mapped(names: Iterable[str], feed: EventFeed) -> list[str]:
+    return [name for name in names if name in feed.columns]
+
+
+def _persons(frame: DataFrame, feed: EventFeed) -> DataFrame:
+    """Make the ids of persons null where nobody is meant, and note that; blank ones too."""
+    found = {name: is_nobody(F.col(name), feed.nobody) for name in _mapped(PERSON_IDS, feed)}
+    known = {name: F.when(~no & (F.col(name) != ""), F.col(name)) for name, no in found.items()}
+    nobody = reduce(Column.__or__, (F.coalesce(no, F.lit(False)) for no in found.values()))
+    return frame.withColumns({**known, _NOBODY: nobody})
+
+
+def _notes(telling: Mapping[str, Column]) -> Column:
+    """Name what of a row that stays is not as it came; null where all is."""
+    words = [F.when(F.col(_NOBODY), F.lit(f"{PERSON_IDS[0]} of nobody"))]
+    words += [F.when(tell, F.lit(f"{name} hashed")) for name, tell in telling.items()]
+    dropped = F.expr(f"transform({_REFUSED}, name -> concat(name, ' dropped'))")
+    changed = reduce(Column.__or__, telling.values(), F.col(_NOBODY) | F.col(_REFUSED).isNotNull())
+    every = F.concat(F.array(*words), F.coalesce(dropped, F.array().cast("array<string>")))
+    return F.when(changed, F.array_compact(every))
 
 
 def _keys(feed: EventFeed, spark: SparkSession, secret: str) -> Iterator[Column]:
     """Give a key for each kind of id: null where a row, or the whole feed, has none."""
     for name, kind, keyed in zip(KEYS, PERSON_IDS, (user_key, visitor_key), strict=True):
         key = keyed(F.col(kind), spark, secret) if kind in feed.columns else F.lit(None)
-        yield F.when(~is_blank(F.col(kind)), key.cast("string")).alias(name)
+        yield key.cast("string").alias(name)
 
 
 def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
@@ -80,11 +126,19 @@ def _reason(feed: EventFeed) -> Column:
     time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
     return F.coalesce(
         BROKEN,
-        F.when(~F.col("event_type").isin(*EVENT_TYPES), Reason.UNKNOWN_TYPE)
+        F.when(F.arrays_overlap(_REFUSED, F.array(*map(F.lit, _NEEDED))), Reason.WRONG_ID)
+        .when((F.col("event_id") == "") | (F.col("item_id") == ""), Reason.MISSING_FIELD)
+        .when(_has_no_person() & F.col(_NOBODY), Reason.NO_USER)
+        .when(_has_no_person(), Reason.MISSING_FIELD)
+        .when(~F.col("event_type").isin(*EVENT_TYPES), Reason.UNKNOWN_TYPE)
         .when(time > arrived + _AHEAD, Reason.FUTURE_TIME)
         .when(time < arrived - feed.max_age_days * _DAY, Reason.TOO_OLD)
         .when(_is_below_zero(), Reason.NEGATIVE_QUANTITY),
     )
+
+
+def _has_no_person() -> Column:
+    return reduce(Column.__and__, (F.col(name).isNull() for name in PERSON_IDS))
 
 
 def _is_below_zero() -> Column:

@@ -1,4 +1,7 @@
-"""Makes the keys of users and visitors: an HMAC of the shop's id under the secret of the shop."""
+"""Makes the keys of users and visitors: an HMAC of the shop's id under the secret of the shop.
+
+An id of something else that holds the id of a person is hashed so too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from hashlib import sha256
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from infra.person_keys import KEY_BYTES, visitor_secret
+from infra.person_keys import KEY_BYTES, id_secret, visitor_secret
 
 _BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
 
@@ -20,6 +23,11 @@ def user_key(user_id: Column, spark: SparkSession, secret: str) -> Column:
 def visitor_key(visitor_id: Column, spark: SparkSession, secret: str) -> Column:
     """Return the key of a visitor id: as of a user id, but another one where the ids are equal."""
     return _keyed(visitor_id, spark, visitor_secret(secret))
+
+
+def id_key(telling_id: Column, spark: SparkSession, secret: str) -> Column:
+    """Return the key of an id that holds the id of a person: another one than the person's."""
+    return _keyed(telling_id, spark, id_secret(secret))
 
 
 def _keyed(shop_id: Column, spark: SparkSession, secret: str) -> Column:

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from infra.errors import SettingsError
+from infra.ids import IdForm
 from infra.placements import require_success
 from infra.places import LANDED_AGAIN
 from infra.rules import Strict, load_mapping
-from infra.schemas import EVENT_TYPES, EVENTS, ITEMS, KEYS
+from infra.schemas import EVENT_IDS, EVENT_TYPES, EVENTS, ITEMS, KEYS, PERSON_IDS
 
-PERSON_IDS = ("user_id", "visitor_id")  # of the shop; in events they are KEYS, in this order
 FILE = Path(__file__).parents[1] / "sources.yaml"
 
 
@@ -33,6 +33,17 @@ class Feed(Strict):
     fields: tuple[str, ...] = Field(min_length=1)
     columns: dict[str, str]
     may_be_empty: bool = False
+    ids: dict[str, IdForm] = Field(default_factory=dict)
+
+    def forms(self) -> dict[str, IdForm]:
+        """Return what the ids are of each id column that is mapped."""
+        return {name: self.ids.get(name, "plain") for name in EVENT_IDS if name in self.columns}
+
+    @model_validator(mode="after")
+    def _ids_are_mapped(self) -> Feed:
+        for name in self.ids.keys() - self.forms().keys():
+            raise ValueError(f"ids: '{name}' is no column of ids that is mapped")
+        return self
 
     @field_validator("time_zone")
     @classmethod
@@ -65,6 +76,7 @@ class EventFeed(Feed):
 
     max_age_days: int = Field(gt=0)
     event_types: dict[str, str] = Field(default_factory=dict)
+    nobody: tuple[str, ...] = ()
     not_events: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

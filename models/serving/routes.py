@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 
 from infra.errors import InputError, StorageError
+from infra.ids import clean_id, clean_ids, person_id
 from infra.person_keys import PersonKeys
 from models.serving.answering import answer
 from models.serving.api import wire
@@ -160,14 +161,14 @@ class Routes:
     def _question(self, placement: str, ask: wire.Ask) -> Question:
         return Question(
             placement=placement,
-            user_key=self._keys.of_user(ask.user_id),
-            visitor_key=self._keys.of_visitor(ask.visitor_id),
-            item_ids=tuple(ask.item_ids),
-            session_items=tuple(ask.session_items),
+            user_key=self._keys.of_user(person_id(ask.user_id)),
+            visitor_key=self._keys.of_visitor(person_id(ask.visitor_id)),
+            item_ids=clean_ids(ask.item_ids),
+            session_items=clean_ids(ask.session_items),
             market=ask.market,
             category=ask.category,
             k=0 if ask.k is msgspec.UNSET else ask.k,
-            exclude=tuple(ask.exclude),
+            exclude=clean_ids(ask.exclude),
             explain=ask.explain,
         )
 
@@ -184,7 +185,8 @@ class Routes:
 
     async def change_stock(self, request: Request) -> Bytes:
         """Write what is in stock where all servers read it."""
-        news = {item.item_id: item.in_stock for item in _STOCK.read(request).items}
+        items = _STOCK.read(request).items
+        news = {id_: item.in_stock for item in items if (id_ := clean_id(item.item_id))}
         name = request.scope[TOKEN].name
         await _committed(self._stock, (name, news), "The stock could not be written.")
         return Bytes(_encode(wire.StockTaken(len(news))))

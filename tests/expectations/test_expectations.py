@@ -113,6 +113,17 @@ def stranger(number: int, **changes: Any) -> dict[str, Any]:
     return event(number, **{"user_key": None, "visitor_key": f"v{number % 3}", **changes})
 
 
+def bought(count: int) -> lake.Rows:
+    return [event(n, event_type="purchase", unit_price=1.0) for n in range(count)]
+
+
+def crowd(of_one: int, of_others: int, **changes: Any) -> Put:
+    """Put events of a robot beside those of as many people as there are other events."""
+    people = [event(n, user_key=f"p{n}", **changes) for n in range(of_others)]
+    robot = [event(of_others + n, user_key="robot", **changes) for n in range(of_one)]
+    return batch(*people, *robot, good=0)
+
+
 def volume(*counts: int) -> tuple[Put, ...]:
     """Let 100 events come in this hour of each of seven days, and then so many."""
     past = [
@@ -148,8 +159,8 @@ EVENTS: Cases = {
     "wrong_currencies": (batch(event(98, currency="EUR")), batch(event(98, currency="eur"))),
     "negative_prices": (batch(event(98, unit_price=0.0)), batch(event(98, unit_price=-0.01))),
     "unpriced_purchase_share": (
-        batch(event(98, event_type="purchase"), event(99)),
-        batch(event(98, event_type="purchase"), event(99, event_type="purchase")),
+        batch(*bought(99), event(99, event_type="purchase")),
+        batch(*bought(98), event(98, event_type="purchase"), event(99, event_type="purchase")),
     ),
     "first_year": (
         batch(event(98, event_time=datetime(2000, 1, 1, tzinfo=UTC))),
@@ -159,11 +170,17 @@ EVENTS: Cases = {
         batch(event(98, event_time=WRITTEN + timedelta(minutes=5))),
         batch(event(98, event_time=WRITTEN + timedelta(minutes=5) + SECOND)),
     ),
+    "busiest_person_share": (crowd(50, 450), crowd(51, 450)),
+    "one_person_of_item_share": (crowd(25, 25, item_id="i0"), crowd(26, 25, item_id="i0")),
     "users": (batch(stranger(1), event(2), good=0), batch(event(1, user_key=None), good=0)),
     "items": (batch(good=2), batch(good=1)),
     "quarantined_share": (
         batch(rows_read=1000, quarantined={"a": 50, "b": 50}),
         batch(rows_read=1000, quarantined={"a": 50, "b": 51}),
+    ),
+    "quarantined_share ": (
+        batch(rows_read=1000, duplicates=500, not_events={"x": 400}, quarantined={"a": 10}),
+        batch(rows_read=1000, duplicates=500, not_events={"x": 400}, quarantined={"a": 11}),
     ),
     **{f"quarantined_{reason}": refused(reason) for reason in QUARANTINE_REASONS},
     "quarantined_any_other_reason": refused("any_other_reason"),
@@ -305,6 +322,11 @@ INTERACTIONS: Cases = {
         taken([*GRID, pair(1, 1, part="holdout", last_time=None)]),
     ),
     "unknown_item_share": (taken(pairs([1], range(100))), taken(pairs([1], range(101)))),
+    "unknown_item_event_share": (
+        taken([*pairs(range(9), range(10)), pair(9, 80, events=10)]),
+        taken([*pairs(range(9), range(10)), pair(9, 80, events=11)]),
+    ),
+    "widest_user_share": (taken(pairs([1], range(40))), taken(pairs([1], range(41)))),
     "left_out_users": (robots(20, 20), robots(21, 21)),
     "left_out_events": (robots(1, 1_000_000), robots(1, 1_000_001)),
 }

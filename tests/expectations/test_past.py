@@ -117,6 +117,26 @@ def test_few_events_are_chance_and_not_drift() -> None:
     assert "Fewer than 1,000 events" in found.not_judged["event_type_drift"]
 
 
+def test_a_second_delivery_within_an_hour_is_judged_and_brings_no_new_hour() -> None:
+    again = profile(6, range(23, 24), 2000, purchase=2000)
+    found = compared([again], WEEK)
+    assert set(found.not_judged) == {"volume"} and "No hour is new" in found.not_judged["volume"]
+    drift = found.values["event_type_drift"]
+    assert drift is not None and drift > 1
+
+
+@pytest.mark.parametrize(("kinds", "events", "judged"), [(60, 1000, True), (300, 4200, False)])
+def test_many_kinds_need_more_events(kinds: int, events: int, judged: bool) -> None:
+    spread = {f"c{n}": events // kinds + 1 for n in range(kinds)}
+    now, *before = (
+        BatchProfile(**{**each.model_dump(), "categories": spread}) for each in (profile(7), *WEEK)
+    )
+    found = compared([now], before)
+    assert ("category_drift" not in found.not_judged) is judged
+    if not judged:
+        assert "Fewer than 4,784 events of 300 kinds" in found.not_judged["category_drift"]
+
+
 def test_only_the_last_batches_count() -> None:
     old = [profile(day, purchase=9000) for day in range(5)]
     recent = [profile(day) for day in range(5, 25)]
@@ -215,3 +235,16 @@ def test_a_profile_that_was_lost_or_is_another_batch_s_is_counted_again(shop: St
     put(shop, 1, "cart")
     _, (drift,) = judge(shop, "run=1")
     assert drift.failed
+
+
+def test_batches_without_events_are_no_past(shop: Storage) -> None:
+    put_batch(shop, BATCHES[0], [], run="run=old", written_at=WRITTEN - timedelta(days=1))
+    put(shop, 1, "view", "run=1")
+    assert judge(shop, "run=1")[1][0].not_judged == "No batch of this source was accepted before."
+    for number in range(4, 25):
+        empty = {"run": f"run={number}", "written_at": WRITTEN + timedelta(days=1, minutes=number)}
+        put_batch(shop, f"batch=shop-{number:06d}", [], **empty)
+    judge(shop, "run=empty")
+    put(shop, 2, "cart", "run=2")
+    record, (drift,) = judge(shop, "run=2")
+    assert (drift.failed, record.waiting) == (True, (BATCHES[2],))

@@ -24,6 +24,7 @@ from infra.storage import Storage
 from jobs import ingest_events
 from jobs.batches import batch, books
 from jobs.batches.batch import Delivery
+from jobs.cleaning.repeats import Compared
 from jobs.cleaning.row_outcome import sort_rows
 from jobs.cleaning.user_keys import hmac_keys, user_key
 from jobs.landing.reading import parse
@@ -163,6 +164,20 @@ def test_repeats_too_many_to_hold_in_memory_are_found_as_well(
     assert (record["clean"], record["duplicates"]) == (10, 90)
 
 
+def test_different_events_of_one_id_are_no_repeats_and_keep_their_bytes(ingested: Storage) -> None:
+    same = event(event_id="undefined", item_id="i1")
+    others = [event(event_id="undefined", item_id=f"i{n}", debug=n) for n in range(2, 5)]
+    changed = event(event_id="e2", user_id="berta")  # of the batch before
+    land(ingested, [same, *others, same, others[0], changed, event()], "again.jsonl")
+    record = ingest(ingested, "run=second")
+    assert (record["clean"], record["duplicates"]) == (1, 2)  # `same` twice; `e1` of before
+    assert record["quarantined"] == {"conflicting_id": 5}
+    assert record["conflicting_ids"] == {"e2": 1, "undefined": 4}
+    assert record["unknown_columns"] == {"debug": 4}
+    kept = [row["raw"] for row in rows(ingested, "quarantine") if row["reason"] == "conflicting_id"]
+    assert sorted(kept) == sorted(line.encode() for line in [*others, others[0], changed])
+
+
 def test_a_discarded_batch_may_be_delivered_again_and_a_stopped_one_too_early(
     ingested: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,8 +222,8 @@ def test_files_are_named_with_their_sizes_the_largest_first_and_not_without_end(
 def test_a_lost_row_fails_the_batch_and_hides_it(
     spark: SparkSession, shop: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lose_an_event(clean: DataFrame, recent: DataFrame) -> tuple[DataFrame, int]:
-        return clean.filter("event_id <> 'e2'"), 0
+    def lose_an_event(clean: DataFrame, *recent: DataFrame) -> Compared:
+        return Compared(clean.filter("event_id <> 'e2'"), 0, None)
 
     def lose_the_refused(delivery: Delivery, key: str, odd: DataFrame) -> dict[str, int]:
         return write_quarantine(delivery, key, odd.filter("outcome = 'clean'"))
@@ -219,7 +234,7 @@ def test_a_lost_row_fails_the_batch_and_hides_it(
     write_quarantine = batch.write_quarantine
     land(shop, [event(), event(event_id="e2"), "no json"])
     for name, broken, kept in (
-        ("without_repeats", lose_an_event, 2),
+        ("compare_ids", lose_an_event, 2),
         ("write_quarantine", lose_the_refused, 2),
         ("sort_rows", lose_all, 0),
     ):

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from infra.ids import clean_id, person_id
+
 MOST_EVENTS = 100
 LONGEST_LIST = 100
 CLOCKS_DIFFER = timedelta(minutes=5)  # as the ingestion allows, which quarantines what is later
@@ -180,9 +182,12 @@ class Health(Struct, frozen=True):
 
 def refusal(event: Event, now: datetime) -> str:
     """Say why the ingestion would not take an event; "" if it would."""
-    if not event.user_id.strip() and not event.visitor_id.strip():
+    for name in ("event_id", "user_id", "visitor_id", "item_id"):
+        if clean_id(getattr(event, name)) is None:
+            return f"Its {name} is no id: it has control characters, is too long or was rounded."
+    if not person_id(event.user_id) and not person_id(event.visitor_id):
         return "It needs a user_id or a visitor_id."
-    if not event.item_id.strip():
+    if not clean_id(event.item_id):
         return "Its item_id is blank."
     if event.event_time > now + CLOCKS_DIFFER:
         return "Its event_time lies in the future."

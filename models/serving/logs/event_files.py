@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from infra.ids import clean_id
 from infra.places import LANDED_EVENTS
 from models.serving.api.problems import without_values
 from models.serving.api.wire import Event, Events, Refused, refusal
@@ -61,7 +62,7 @@ def event_lines(events: Events, secret: bytes, now: datetime) -> tuple[bytes, li
         if why:
             refused.append(Refused(index, why))
         else:
-            lines.append(_encode(event if event.event_id.strip() else _named(event, secret)))
+            lines.append(_encode(event if clean_id(event.event_id) else _named(event, secret)))
     return b"".join(line + b"\n" for line in lines), refused
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.cleaning.repeats import may_hold_repeated, without_repeats
+from infra.schemas import EVENTS
+from jobs.cleaning.repeats import compare_ids, may_hold_repeated
 from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import load_sources
@@ -38,7 +40,7 @@ def test_events_are_compared_with_batches_that_hold_a_day_within_seven(
     assert may_hold_repeated({}, days), "whoever wrote it did not note days"
 
 
-def test_of_equal_ids_the_first_by_time_stays_and_then_by_its_values_wherever_it_stands(
+def test_of_equal_ids_the_first_stays_what_says_the_same_is_a_repeat_and_all_else_a_conflict(
     spark: SparkSession,
 ) -> None:
     early, late = {"event_time": ago(4, hour=9)}, {"event_time": ago(4, hour=11)}
@@ -47,16 +49,23 @@ def test_of_equal_ids_the_first_by_time_stays_and_then_by_its_values_wherever_it
     pairs += [({**early, **upper}, {**late, **lower}), ({**late, **lower}, {**early, **upper})]
     firsts = [event(event_id=f"e{n}", **one) for n, (one, _) in enumerate(pairs)]
     seconds = [event(event_id=f"e{n}", **one) for n, (_, one) in enumerate(pairs)]
+    same = [event(event_id="same"), event(event_id="same")]
     known = [event(event_id="known", **early), event(event_id="known", **late)]
     feed = load_sources(("shop",))["shop"].events
-    lines = opened(spark, b=[*firsts, *known], a=[*seconds, event(event_id="alone")])
-    recent = spark.createDataFrame([("known",), ("other",)], "event_id STRING")
-    kept, left_out = without_repeats(
-        sort_rows(parse(lines, feed), feed, "secret").persist(), recent
-    )
-    found = {row["event_id"]: (row["event_time"].hour, row["item_id"]) for row in kept.collect()}
+    sorted_rows = partial(sort_rows, feed=feed, secret="secret")
+    before = [event(event_id="known", **early), event(event_id="other")]
+    recent = sorted_rows(parse(opened(spark, a=before), feed)).select(*EVENTS.columns).persist()
+    lines = opened(spark, b=[*firsts, *known, *same], a=[*seconds, event(event_id="alone")])
+    compared = compare_ids(sorted_rows(parse(lines, feed)).persist(), recent, recent)
+    found = {
+        row["event_id"]: (row["event_time"].hour, row["item_id"]) for row in compared.kept.collect()
+    }
     assert found == {
         **{"e0": (9, "i1"), "e1": (9, "i1"), "e2": (10, "i1"), "e3": (10, "i1")},
         **{"e4": (10, "i1"), "e5": (9, "i2"), "e6": (9, "i2"), "alone": (10, "i1")},
+        "same": (10, "i1"),
     }
-    assert left_out == len(pairs) + len(known)
+    assert compared.repeats == 3, "of `e4`, of `same` and of `known`: they say what was said before"
+    assert compared.conflicts is not None
+    conflicts = {row["event_id"]: row["rows"] for row in compared.conflicts.collect()}
+    assert conflicts == dict.fromkeys(["e0", "e1", "e2", "e3", "e5", "e6", "known"], 1)
