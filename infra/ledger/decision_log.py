@@ -8,7 +8,6 @@ somebody, and readers say so; see `infra.stores.numbered`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, Field
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 CURE = "Restore it from a backup of the reports."
 THRESHOLDS = "models/release.yaml"
+_LOOKED_AT = 100  # entries, newest first: a step that dies runs again within days
 NO_MISS = "No threshold was missed"  # some may be within chance, or have nothing to compare with
 
 
@@ -57,28 +57,16 @@ class Decision(Strict):
 def append(store: ObjectStore, decision: Decision) -> None:
     """Write the next entry of the log in the reports; raise `StorageError` where that fails.
 
-    The same decision twice in a row, by a step that ran again, is one entry.
+    The same decision again, by a step that ran again, is one entry, also with others in between.
     """
     content = decision.model_dump_json(indent=1).encode()
 
     def entry(number: int) -> bytes | None:
-        is_there = number > 1 and store.read(key(DECISION_LOG, number - 1)) == content
+        newest = reversed(numbers(store, DECISION_LOG)[-_LOOKED_AT:])
+        is_there = any(store.read(key(DECISION_LOG, earlier)) == content for earlier in newest)
         return None if is_there else content
 
     numbered.append(store, DECISION_LOG, entry)
-
-
-def append_once(store: ObjectStore, decision: Decision) -> None:
-    """Write an entry unless it is there: for a step that may run again much later.
-
-    Entries are in the order of their times but for less than a day.
-    """
-    for _, entry in entries(store):
-        if entry == decision:
-            return
-        if entry.at < decision.at - timedelta(days=1):
-            break
-    append(store, decision)
 
 
 def entries(store: ObjectStore, before: int | None = None) -> Iterator[tuple[int, Decision]]:

@@ -43,7 +43,7 @@ def change_ab_test(
     made = next((change for change in state.changes if change.run == run), None)
     traffic, treatment = (percent / _PERCENT for percent in shares)
 
-    days = None if made else _days_needed(storage, state.test, traffic)
+    days = None if made else _days_needed(storage, state.test, traffic, treatment)
 
     def make(known: KnownTests) -> PhaseChange:
         now = known.named(name)
@@ -73,8 +73,8 @@ def change_ab_test(
     return made
 
 
-def _days_needed(storage: Storage, test: AbTest, traffic: float) -> int | None:
-    """Return how many days the planned units take at other traffic; None where no plan is kept."""
+def _days_needed(storage: Storage, test: AbTest, traffic: float, treatment: float) -> int | None:
+    """Return how many days the test takes at other shares; None where no plan is kept."""
     plan = (
         RecordFiles(storage.reports, test.run).read(AB_TEST_PLAN, PlanRecord) if test.run else None
     )
@@ -83,10 +83,14 @@ def _days_needed(storage: Storage, test: AbTest, traffic: float) -> int | None:
     wish = plan.wish
     # what the planned days suffice for says how many units a day were counted on
     a_day = plan.units / wish.days * (wish.least_effect / plan.detects) ** 2 / wish.traffic
-    days = math.ceil(round(plan.units / (a_day * traffic), 6))
+    # the variance of a difference is as 1 / (share of one arm x share of the other)
+    planned, now = (share * (1 - share) for share in (wish.treatment_share, treatment))
+    units = plan.units * planned / now
+    days = math.ceil(round(units / (a_day * traffic), 6))
     if days > MOST_DAYS:
         raise InputError(
-            f"At {traffic:.1%} of the traffic the {plan.units:,} planned units take {days:,} days.",
+            f"At {traffic:.1%} of the traffic, {treatment:.1%} of it treatment, the "
+            f"{math.ceil(round(units, 6)):,} units that are needed take {days:,} days.",
             f"Take more of the traffic, so that {MOST_DAYS} days suffice, or end the test.",
         )
     return days

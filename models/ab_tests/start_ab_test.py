@@ -47,7 +47,7 @@ def start_ab_test(storage: Storage, arm: str, by: str, now: datetime | None = No
     """
     started = _started(read_ab_tests(storage), arm)
     if started is not None:
-        decision_log.append_once(storage.reports, _entry(started))
+        decision_log.append(storage.reports, _entry(started))
         return started
     plan, verdict = load_plan(storage, arm), not_rejected(storage, arm)
     with storage.scratch() as scratch:
@@ -64,7 +64,7 @@ def start_ab_test(storage: Storage, arm: str, by: str, now: datetime | None = No
         storage,
         lambda known: _test(known, plan, release, by).model_copy(update={"offline": offline}),
     )
-    decision_log.append_once(storage.reports, _entry(made))
+    decision_log.append(storage.reports, _entry(made))
     return made
 
 

@@ -86,6 +86,8 @@ def test_many_writers_lose_nothing(shop: Storage) -> None:
     for thread in threads:
         thread.join()
     assert sorted(one.about for _, one in entries(shop.reports)) == list("01234567")
+    write(0)
+    assert len(list(entries(shop.reports))) == 8, "a step that runs again decides nothing new"
 
 
 def test_what_was_deleted_or_damaged_is_seen(shop: Storage) -> None:

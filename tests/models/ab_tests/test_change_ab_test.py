@@ -49,9 +49,13 @@ def test_a_phase_says_how_many_days_it_needs_and_ninety_are_the_most(shop: Stora
     planned(shop)
     add_ab_record(shop, lambda _: ab_test(run="arm=one"))
     assert change_ab_test(shop, "content-first", (50, 50), *WORDS, run="half").days_needed == 20
-    with pytest.raises(InputError, match="At 10.0% of .* 1,000 planned units take 100 days.*more"):
+    with pytest.raises(
+        InputError, match=r"At 10.0% of .* 50.0% .* 1,000 .* 100 days"
+    ):
         change_ab_test(shop, "content-first", (10, 50), *WORDS, run="tenth")
     assert change_ab_test(shop, "content-first", (12, 50), *WORDS, run="few").days_needed == 84
+    uneven = change_ab_test(shop, "content-first", (50, 10), *WORDS, run="uneven")
+    assert uneven.days_needed == 56, "20 x 0.25 / 0.09: the small arm needs as many as before"
 
 
 def test_what_cannot_be_changed_is_refused(shop: Storage) -> None:
