@@ -49,9 +49,7 @@ def test_a_phase_says_how_many_days_it_needs_and_ninety_are_the_most(shop: Stora
     planned(shop)
     add_ab_record(shop, lambda _: ab_test(run="arm=one"))
     assert change_ab_test(shop, "content-first", (50, 50), *WORDS, run="half").days_needed == 20
-    with pytest.raises(
-        InputError, match=r"At 10.0% of .* 50.0% .* 1,000 .* 100 days"
-    ):
+    with pytest.raises(InputError, match=r"At 10.0% of .* 50.0% .* 1,000 .* 100 days"):
         change_ab_test(shop, "content-first", (10, 50), *WORDS, run="tenth")
     assert change_ab_test(shop, "content-first", (12, 50), *WORDS, run="few").days_needed == 84
     uneven = change_ab_test(shop, "content-first", (50, 10), *WORDS, run="uneven")
