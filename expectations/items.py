@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from expectations.checking.gate import WRONG_COLUMNS, Gate
-from expectations.checking.measure import Measure, count, fact, incomplete, repeats, share
+from expectations.checking.measure import FACTS, Measure, count, fact, incomplete, repeats, share
 from infra.records.gates import GateRecord
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
@@ -15,6 +15,7 @@ _SHOWN = "item_id, price, has_picture, in_stock"
 _ATTRIBUTES = ("title", "brand", "category", "colour")
 _FILLED = " + ".join(f"({name} is not null and {name} <> '')::int" for name in _ATTRIBUTES)
 
+NAMED = ("refused_rows", "withheld_items", "contradicting_items", "vanished_items")
 MEASURES = {
     "wrong_columns": WRONG_COLUMNS,
     "catalogue_items": Measure("items in the catalogue", "count(*)", "catalogue"),
@@ -61,14 +62,36 @@ MEASURES = {
         "items",
         "item_id, updated_at",
     ),
-    "refused_share": fact("refused_share", "share of the catalogue's rows that cannot be read"),
+    "refused_share": fact(
+        "refused_share", "share of the rows of the newest catalogue that cannot be read"
+    ),
+    "catalogue_age_hours": fact(
+        "catalogue_age_hours", "hours since the catalogue of a source came or changed"
+    ),
+    **{
+        name: Measure(says, f"any_value({name})", FACTS, shows=f'unnest({name}_named) as "named"')
+        for name, says in {
+            "refused_rows": "rows of the newest catalogue that cannot be read",
+            "withheld_items": "items held back: free, or their newest row cannot be read",
+            "contradicting_items": "items that are described twice, differently, at one moment",
+            "vanished_items": "items on sale that the newest whole catalogue lacks",
+        }.items()
+    },
 }
 
 
 def _facts(storage: Storage, run: str) -> dict[str, Any]:
     manifest = storage.lake.manifest("items", run)
-    refused = sum(manifest["refused"].values()) / max(manifest["rows_read"], 1)
-    return {"cut": datetime.fromisoformat(manifest["cut"]), "refused_share": refused}
+    all_rows = sum(manifest["refused"].values()) / max(manifest["rows_read"], 1)
+    told = manifest.get("catalogue", {})  # earlier versions did not look at deliveries
+    lists = {f"{name}_named": told.get(f"{name}_named", []) for name in NAMED}
+    return {
+        "cut": datetime.fromisoformat(manifest["cut"]),
+        "refused_share": told.get("newest_refused_share", all_rows),
+        "catalogue_age_hours": told.get("age_hours", 0.0),
+        **{name: told.get(name, 0) for name in NAMED},
+        **lists,
+    }
 
 
 GATE = Gate(

@@ -18,9 +18,8 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from infra.errors import InputError
 from infra.lake import batch_source
@@ -34,49 +33,16 @@ from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from infra.utc import in_utc, require_past
-from jobs.cleaning.typed_rows import named, typed
+from jobs.catalogue import as_known_at, catalogue_at, facts_of, read_feeds, readable
+from jobs.catalogue import read_items as read_items
 from jobs.crawlers import activity_of, without_crawlers
 from jobs.cut import Cut, Times, Wish, choose_cut, inside, midnights, split_at
 from jobs.judged_customers import judged_customers
-from jobs.landing.contents import require_readable
-from jobs.landing.landing_folder import landed_files
-from jobs.landing.masking import MASKED, mask
-from jobs.landing.parquet_columns import footers
-from jobs.landing.reading import BROKEN, BROKEN_REASONS, open_feed, parse
-from jobs.landing.sources import ItemFeed, item_feeds, load_sources, success_by_source
-from jobs.landing.unpacking import with_copies
+from jobs.landing.masking import MASKED
+from jobs.landing.reading import BROKEN_REASONS
+from jobs.landing.sources import item_feeds, load_sources, success_by_source
 from jobs.visits import by_person, steps_of
 from jobs.weights import pairs_of
-
-
-def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
-    """Keep of every item the latest row known before a time: one row per item."""
-    latest = Window.partitionBy("item_id").orderBy(
-        F.desc("updated_at"), *(F.col(name).asc_nulls_last() for name in ITEMS.columns)
-    )
-    before = items.filter(F.col("updated_at") < F.lit(time))
-    return before.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
-
-
-def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: str) -> DataFrame:
-    """Read the catalogue rows of a source; broken and ignored ones carry a reason.
-
-    Parameters
-    ----------
-    copies : str
-        Key of the lake below which files are unpacked that Spark cannot; needed as long as rows.
-    """
-    landing = storage.landing
-    landed = landed_files(spark, feed, landing)
-    packed = require_readable(landed, feed, storage.settings)
-    files = with_copies(landed, packed, storage, copies)
-    rows = parse(open_feed(spark, feed, files, landing, footers(spark, files, feed)), feed)
-    readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing
-    marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
-    table = StructType.fromDDL(ITEMS.ddl)
-    clean = marked.transform(typed, feed, table, ITEMS.required, ("_ignored_by",))
-    reason: Column = F.coalesce("_ignored_by", BROKEN)
-    return mask(clean.withColumn("reason", reason), ITEMS).select(*ITEMS.columns, "reason", MASKED)
 
 
 def batches_of(sources: Collection[str], batches: Iterable[str]) -> tuple[str, ...]:
@@ -134,16 +100,17 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)
     feeds = item_feeds(load_sources(settings.sources))
-    rows = (read_items(spark, feed, storage, copies) for feed in feeds)
-    items = reduce(DataFrame.unionByName, rows).persist()
+    items = read_feeds(spark, feeds, storage, copies).persist()
+    catalogue = catalogue_at(items, end).persist()
     known = items.transform(readable)
     cut = cut_of(storage, placements.home.rule, events, known, window, activity.days)
     facts = {"as_of": end, "cut": cut.at, "start": window.start, "batches": batches}
     facts |= {"holdout": cut.facts, "left_out_users": activity.left_out}
     facts |= {"refused": _refused(items), "rows_read": items.count(), "masked": _masked(items)}
+    facts |= {"catalogue": facts_of(items, catalogue, end)}
     tables = {
         "items": known.transform(as_known_at, cut.at),
-        "catalogue": known.transform(as_known_at, end),
+        "catalogue": catalogue.select(*ITEMS.columns),
         "interactions": events.transform(
             pairs_of, replace(window, cut=cut.at), settings.half_life_days
         ),
@@ -153,11 +120,6 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
         _write(spark, storage, table, run, frame, facts)
     history = events.transform(pairs_of, window, settings.half_life_days)
     _write(spark, storage, "history", run, history, {**facts, "cut": end})
-
-
-def readable(items: DataFrame) -> DataFrame:
-    """Keep the catalogue rows that are items and can be read."""
-    return items.filter("reason is null").select(*ITEMS.columns)
 
 
 def _refused(items: DataFrame) -> dict[str, int]:
@@ -197,7 +159,8 @@ def _cure(table: str, facts: dict[str, Any]) -> str:
         )
     return (
         f"{facts['rows_read']} rows of the catalogue were read, unreadable: {facts['refused']}, "
-        f"the others became known after {facts['cut']}: check the catalogue files and as_of."
+        f"the others became known after {facts['cut']}: check the catalogue files and as_of. Where "
+        "their times are those of the export, say `timeless: true` in the items of the source."
     )
 
 

@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 from infra.schemas import EVENT_TYPES, EVENTS, KEYS, PERSON_IDS, Reason
 from jobs.cleaning.clean_ids import clean_ids, is_nobody
 from jobs.cleaning.telling_ids import MAY_TELL, tells
+from jobs.cleaning.times import comes_twice
 from jobs.cleaning.typed_rows import named, typed
 from jobs.cleaning.user_keys import id_key, user_key, visitor_key
 from jobs.landing.masking import MASKED, mask
@@ -25,7 +26,8 @@ CLEAN, QUARANTINED, IGNORED = "clean", "quarantined", "ignored"
 _WITH_IDS = EVENTS.ddl.replace("user_key STRING", "user_id STRING").replace(
     "visitor_key ", "visitor_id "
 )
-_REFUSED, _NOBODY = "_refused_ids", "_nobody"
+_REFUSED, _NOBODY, _TWICE = "_refused_ids", "_nobody", "_twice"
+_COMES_TWICE = "event_time in an hour that comes twice"
 _NEEDED = (
     "event_id",
     *PERSON_IDS,
@@ -44,13 +46,19 @@ def sort_rows(
     users and visitors leave here as keys.
     """
     readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing: it is quarantined
-    marked = parsed.withColumn("_ignored_by", F.when(readable, named(feed.not_events)))
+    marked = parsed.withColumns(
+        {
+            "_ignored_by": F.when(readable, named(feed.not_events)),
+            _TWICE: comes_twice(F.expr(feed.columns["event_time"]).cast("string"), feed),
+        }
+    )
     table = StructType.fromDDL(_WITH_IDS)
-    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_ignored_by")
+    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_ignored_by", _TWICE)
     typed_rows = (
         marked.transform(typed, feed, table, EVENTS.required, kept, PERSON_IDS)
         .transform(clean_ids, feed.forms(), _REFUSED)
         .transform(_persons, feed)
+        .transform(_only, feed)
         .transform(_rename_types, feed)
         .withColumn("_reason", _reason(feed))
         .transform(mask, EVENTS)
@@ -61,14 +69,8 @@ def sort_rows(
         .when(reason.isNotNull(), QUARANTINED)
         .otherwise(CLEAN)
     )
-    telling = {
-        name: tells(F.col(name), [F.col(person) for person in _mapped(PERSON_IDS, feed)])
-        for name in _mapped(MAY_TELL, feed)
-    }
-    hidden = {
-        name: F.when(tell, id_key(F.col(name), parsed.sparkSession, secret)).otherwise(F.col(name))
-        for name, tell in telling.items()
-    }
+    telling = _telling(feed)
+    hidden = _hidden(telling, parsed.sparkSession, secret)
     return typed_rows.select(
         *(hidden.get(name, F.col(name)).alias(name) for name in EVENTS.columns if name not in KEYS),
         *_keys(feed, parsed.sparkSession, secret),
@@ -83,6 +85,20 @@ def sort_rows(
     )
 
 
+def _telling(feed: EventFeed) -> dict[str, Column]:
+    """Tell for each id whether it tells whose event it is."""
+    persons = [F.col(name) for name in _mapped(PERSON_IDS, feed)]
+    return {name: tells(F.col(name), persons) for name in _mapped(MAY_TELL, feed)}
+
+
+def _hidden(telling: Mapping[str, Column], spark: SparkSession, secret: str) -> dict[str, Column]:
+    """Return those ids, hashed where they tell it."""
+    return {
+        name: F.when(tell, id_key(F.col(name), spark, secret)).otherwise(F.col(name))
+        for name, tell in telling.items()
+    }
+
+
 def _mapped(names: Iterable[str], feed: EventFeed) -> list[str]:
     return [name for name in names if name in feed.columns]
 
@@ -95,12 +111,27 @@ def _persons(frame: DataFrame, feed: EventFeed) -> DataFrame:
     return frame.withColumns({**known, _NOBODY: nobody})
 
 
+def _only(frame: DataFrame, feed: EventFeed) -> DataFrame:
+    """Make a text null that is not as its source says it is, and note that."""
+    if not feed.only:
+        return frame
+    wrong = {name: ~F.col(name).rlike(f"^(?:{pattern})$") for name, pattern in feed.only.items()}
+    names = F.array_compact(F.array(*(F.when(no, F.lit(name)) for name, no in wrong.items())))
+    dropped = F.concat(F.coalesce(_REFUSED, F.array().cast("array<string>")), names)
+    fitting = {name: F.when(~no, F.col(name)) for name, no in wrong.items()}
+    return frame.withColumns({**fitting, _REFUSED: F.when(F.size(dropped) > 0, dropped)})
+
+
 def _notes(telling: Mapping[str, Column]) -> Column:
     """Name what of a row that stays is not as it came; null where all is."""
-    words = [F.when(F.col(_NOBODY), F.lit(f"{PERSON_IDS[0]} of nobody"))]
+    words = [
+        F.when(F.col(_NOBODY), F.lit(f"{PERSON_IDS[0]} of nobody")),
+        F.when(F.col(_TWICE), F.lit(_COMES_TWICE)),
+    ]
     words += [F.when(tell, F.lit(f"{name} hashed")) for name, tell in telling.items()]
     dropped = F.expr(f"transform({_REFUSED}, name -> concat(name, ' dropped'))")
-    changed = reduce(Column.__or__, telling.values(), F.col(_NOBODY) | F.col(_REFUSED).isNotNull())
+    changed = reduce(Column.__or__, telling.values(), F.col(_NOBODY) | F.col(_TWICE))
+    changed = changed | F.col(_REFUSED).isNotNull()
     every = F.concat(F.array(*words), F.coalesce(dropped, F.array().cast("array<string>")))
     return F.when(changed, F.array_compact(every))
 
@@ -117,7 +148,8 @@ def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
     if not feed.event_types:
         return frame
     pairs = [F.lit(part) for pair in feed.event_types.items() for part in pair]
-    kind = F.coalesce(F.create_map(*pairs)[word], F.lit(""))  # "": a word nobody mapped
+    own = F.when(word.isin(*EVENT_TYPES), word)  # a partial mapping leaves Catwalk's own words
+    kind = F.coalesce(F.create_map(*pairs)[word], own, F.lit(""))  # "": a word nobody mapped
     return frame.withColumn("event_type", F.when(word.isNotNull(), kind))
 
 

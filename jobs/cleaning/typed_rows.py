@@ -8,16 +8,17 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, StringType, StructType, TimestampType
+from pyspark.sql.types import DoubleType, IntegerType, StringType, StructType, TimestampType
 
 from infra.schemas import Reason
+from jobs.cleaning.times import read_time
 from jobs.landing.reading import BROKEN
 from jobs.landing.sources import Feed
 
-# A date and a time, seconds and their fraction optional; Spark's own cast takes far more.
-_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?"
 _LARGEST = sys.float_info.max  # Spark reads "NaN" and "Infinity" as numbers, NaN above all others
-_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
+# Whole numbers as many shops store them, 1.0000, and numbers that are none.
+_POINT_ZERO = r"^ *[-+]?\d+[.]0* *$"
+_FRACTION = r"^ *[-+]?\d*[.]\d*[1-9]\d* *$"
 _TEXTS_HELD = "_texts_held"
 
 
@@ -35,9 +36,7 @@ def typed(
     column is null or empty, or all of `either` are) or `wrong_type` (a text that is not of the
     column's type). `_broken` is always passed on.
     """
-    mapped = frame.select(
-        BROKEN, *kept, *(F.expr(sql).alias(_mapped(c)) for c, sql in feed.columns.items())
-    )
+    mapped = frame.select(BROKEN, *kept, *(_value(c, feed).alias(_mapped(c)) for c in feed.columns))
     values = {field.name: _typed(field.name, field.dataType, feed) for field in table}
     blank = [is_blank(_text(name)) for name in required]
     if of_these := [is_blank(_text(name)) for name in either if name in feed.columns]:
@@ -72,6 +71,14 @@ def named(rules: dict[str, str]) -> Column:
     return F.coalesce(*(F.when(F.expr(sql), F.lit(name)) for name, sql in rules.items()), empty)
 
 
+def _value(name: str, feed: Feed) -> Column:
+    """Return what the mapping says of a column; a fraction is left out where the source says so."""
+    value = F.expr(feed.columns[name])
+    if name not in feed.fractional:
+        return value
+    return F.when(~value.cast("string").rlike(_FRACTION), value)
+
+
 def _mapped(name: str) -> str:
     return f"_mapped_{name}"
 
@@ -86,10 +93,13 @@ def _typed(name: str, kind: object, feed: Feed) -> Column:
         return F.lit(None).cast(kind)  # type: ignore[arg-type]
     text = _text(name)
     if isinstance(kind, TimestampType):
-        return _time(text, feed.time_zone)
+        return read_time(text, feed)
     if isinstance(kind, StringType):
         return text if feed.format == "csv" else F.when(~_nested(text), text)
     number = text.try_cast(kind)  # type: ignore[arg-type]
+    if isinstance(kind, IntegerType):
+        whole = F.split_part(text, F.lit("."), F.lit(1)).try_cast(kind)
+        return F.coalesce(number, F.when(text.rlike(_POINT_ZERO), whole))
     if not isinstance(kind, DoubleType):
         return number
     return F.when((F.abs(number) <= _LARGEST) & ~_as_in_java(text), number)
@@ -106,17 +116,6 @@ def _nested(text: Column) -> Column:
     bracketed = (text.startswith("{") & text.endswith("}")) | list_  # cheap, and rare
     is_json = F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))) == 1
     return F.coalesce(F.when(bracketed, is_json), F.lit(False))
-
-
-def _time(text: Column, zone: str) -> Column:
-    """Read a time in UTC; null for anything but a date with a time, and an offset if asked."""
-    if zone == "in_text":
-        # Spark looks the name of a zone up again for every value; a time that ends in Z needs none
-        utc = F.left(text, F.length(text) - 1).try_cast("timestamp_ntz").cast("timestamp")
-        read = F.when(text.endswith("Z"), utc).otherwise(text.try_cast("timestamp"))
-        return F.when(text.rlike(_TIME + _OFFSET), read)
-    local = text.try_cast("timestamp_ntz").cast("timestamp")
-    return F.when(text.rlike(_TIME + "$"), F.to_utc_timestamp(local, zone))
 
 
 def _any(conditions: list[Column]) -> Column:

@@ -29,6 +29,7 @@ BROKEN_REASONS = (
     Reason.MALFORMED_CSV,
     Reason.MISSING_FIELD,
     Reason.WRONG_TYPE,
+    Reason.WRONG_ID,
 )
 _OF_FILE = (FILE, SIZE, ARRIVED)
 _CORRUPT, _PARSED = "_corrupt_record", "_parsed"

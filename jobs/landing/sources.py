@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,19 @@ class UnknownSourceError(SettingsError):
     """A source is asked for that the file does not have."""
 
 
+# How times are written: as ISO 8601 has it, the same with an offset such as ` UTC` or `+00`, as a
+# number since 1970, as days without a time, or as Excel's number of days.
+TimeForm = Literal[
+    "iso",
+    "offset",
+    "epoch_seconds",
+    "epoch_milliseconds",
+    "epoch_microseconds",
+    "dates",
+    "excel",
+]
+
+
 class Feed(Strict):
     """Files of one kind and the mapping of their columns."""
 
@@ -34,6 +48,8 @@ class Feed(Strict):
     columns: dict[str, str]
     may_be_empty: bool = False
     ids: dict[str, IdForm] = Field(default_factory=dict)
+    times: TimeForm = "iso"
+    fractional: tuple[str, ...] = ()
 
     def forms(self) -> dict[str, IdForm]:
         """Return what the ids are of each id column that is mapped."""
@@ -54,6 +70,14 @@ class Feed(Strict):
             except (ZoneInfoNotFoundError, ValueError) as error:
                 raise ValueError(f"the time zone '{zone}' does not exist") from error
         return zone
+
+    @model_validator(mode="after")
+    def _times_have_a_zone(self) -> Feed:
+        if self.times in ("dates", "excel") and self.time_zone == "in_text":
+            raise ValueError(f"times '{self.times}' have no offset: time_zone must name their zone")
+        if self.times == "offset" and self.time_zone != "in_text":
+            raise ValueError("times with an offset need the time_zone 'in_text'")
+        return self
 
     @field_validator("fields")
     @classmethod
@@ -77,6 +101,7 @@ class EventFeed(Feed):
     max_age_days: int = Field(gt=0)
     event_types: dict[str, str] = Field(default_factory=dict)
     nobody: tuple[str, ...] = ()
+    only: dict[str, str] = Field(default_factory=dict)
     not_events: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -85,6 +110,11 @@ class EventFeed(Feed):
         _check_columns(self.columns, set(EVENTS.required), optional)
         if not set(PERSON_IDS) & set(self.columns):
             raise ValueError(f"one of {' and '.join(map(repr, PERSON_IDS))} must be mapped")
+        texts = {name for name in EVENTS.texts if name in self.columns}
+        for name, pattern in self.only.items():
+            _require_pattern(name, pattern, texts)
+        for name in set(self.fractional) - {"quantity", "rating", "position"}:
+            raise ValueError(f"fractional: '{name}' is no column of whole numbers")
         strange = set(self.event_types.values()) - set(EVENT_TYPES)
         if strange:
             raise ValueError(f"'{sorted(strange)[0]}' is not one of {', '.join(EVENT_TYPES)}")
@@ -99,6 +129,7 @@ class ItemFeed(Feed):
     """The catalogue of a source; of several rows of an item the latest before the cut counts."""
 
     not_items: dict[str, str] = Field(default_factory=dict)
+    timeless: bool = False
 
     @model_validator(mode="after")
     def _maps_to_items(self) -> ItemFeed:
@@ -167,6 +198,15 @@ def success_by_source(file: Path = FILE) -> dict[str, tuple[str, ...]]:
     """Return what counts as a success in those sources that say so themselves."""
     sources = load_mapping(file, Source)
     return {name: source.success for name, source in sources.items() if source.success}
+
+
+def _require_pattern(name: str, pattern: str, texts: set[str]) -> None:
+    if name not in texts:
+        raise ValueError(f"only: '{name}' is no text that is mapped and may be empty")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"only: '{pattern}' is no regular expression: {error}") from error
 
 
 def _check_columns(columns: dict[str, str], required: set[str], optional: set[str]) -> None:

@@ -125,9 +125,11 @@ def put_items(
     rows: Rows,
     catalogue: Rows | None = None,
     drop: str = "",
+    about: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> None:
-    """Write the items of a run, and its catalogue: the same unless given."""
+    """Write the items of a run, and its catalogue: the same unless given; `about` is told of it."""
+    facts |= {"catalogue": about} if about else {}
     known = {"cut": CUT, "as_of": AS_OF, "refused": {}, "rows_read": len(rows), **facts}
     put(shop, ITEMS, run, rows, known, drop)
     put(shop, CATALOGUE, run, rows if catalogue is None else catalogue, known)

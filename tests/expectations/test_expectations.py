@@ -22,6 +22,7 @@ from expectations.checking.tables import Reader, open_reader
 from expectations.event_measures import MEASURES as EVENT_MEASURES
 from expectations.event_measures import OF_SOURCE
 from expectations.events import gate_events
+from expectations.items import NAMED
 from infra.errors import GateError
 from infra.ledger.batches import decide
 from infra.ledger.run_records import RunRecords
@@ -214,6 +215,11 @@ def lacking_each(rule: str, table: Table, put: Callable[..., Put]) -> Cases:
     return {rule + " " * at: (put(), put(**{name: None})) for at, name in enumerate(table.required)}
 
 
+def told(**facts: Any) -> Put:
+    """Put a catalogue of which the manifest says something."""
+    return learned(about=facts)
+
+
 BARE = {"brand": None, "category": None, "colour": None}
 ITEMS: Cases = {
     "wrong_columns": (learned(), learned(drop="colour")),
@@ -241,6 +247,9 @@ ITEMS: Cases = {
         learned(rows_read=1000, refused={"too_long": 100}),
         learned(rows_read=1000, refused={"too_long": 101}),
     ),
+    "refused_share ": (told(newest_refused_share=0.1), told(newest_refused_share=0.101)),
+    "catalogue_age_hours": (told(age_hours=336.0), told(age_hours=336.1)),
+    **{name: (told(**{name: 0}), told(**{name: 1, f"{name}_named": ["i1"]})) for name in NAMED},
 }
 
 

@@ -1,0 +1,227 @@
+"""Reads the catalogue, and looks with care at what it says: a wrong row may sell what is sold out.
+
+Of several rows of an item the newest counts, of those of one moment one that is not in stock. An
+item that is free, or whose newest row is refused, is not sold by an older row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from infra.schemas import ITEMS, Reason
+from infra.storage import Storage
+from jobs.cleaning.clean_ids import clean_ids
+from jobs.cleaning.typed_rows import named, typed
+from jobs.landing.contents import require_readable
+from jobs.landing.landing_folder import landed_files
+from jobs.landing.masking import MASKED, mask
+from jobs.landing.parquet_columns import footers
+from jobs.landing.reading import (
+    ARRIVED,
+    BROKEN,
+    BROKEN_REASONS,
+    FILE,
+    RAW,
+    open_feed,
+    parse,
+)
+from jobs.landing.sources import ItemFeed
+from jobs.landing.unpacking import with_copies
+
+LONGEST_TEXT = 1000  # characters of a title: some arrays give every text the room of the longest
+_MOST_NAMED = 10
+_REFUSED_IDS, _FEED, _REFUSED_AT, WITHHELD = "_refused_ids", "_feed", "_refused_at", "_withheld"
+_LONG_AGO = 946_684_800_000_000  # 2000, for a catalogue whose rows were always so
+_SHORT = ("title", "brand", "category", "colour")
+
+
+def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: str) -> DataFrame:
+    """Read the catalogue rows of a source; broken and ignored ones carry a reason.
+
+    Parameters
+    ----------
+    copies : str
+        Key of the lake below which files are unpacked that Spark cannot; needed as long as rows.
+    """
+    landing = storage.landing
+    landed = landed_files(spark, feed, landing)
+    packed = require_readable(landed, feed, storage.settings)
+    files = with_copies(landed, packed, storage, copies)
+    rows = parse(open_feed(spark, feed, files, landing, footers(spark, files, feed)), feed)
+    readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing
+    marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
+    table = StructType.fromDDL(ITEMS.ddl)
+    kept = ("_ignored_by", FILE, ARRIVED, RAW)
+    clean = marked.transform(typed, feed, table, ITEMS.required, kept)
+    clean = clean.transform(clean_ids, feed.forms(), _REFUSED_IDS)
+    broken = F.coalesce(
+        BROKEN,
+        F.when(F.col(_REFUSED_IDS).isNotNull(), Reason.WRONG_ID),
+        F.when(F.col("item_id") == "", Reason.MISSING_FIELD),
+    )
+    texts = {name: F.left(F.col(name), F.lit(LONGEST_TEXT)) for name in _SHORT}
+    if feed.timeless:  # of several files the newest counts
+        when = F.timestamp_micros(F.lit(_LONG_AGO) + F.unix_seconds(ARRIVED))
+        texts["updated_at"] = F.when(F.col("updated_at").isNotNull(), when)
+    reasoned = clean.withColumns({**texts, "reason": F.coalesce("_ignored_by", broken)})
+    return mask(reasoned, ITEMS).select(*ITEMS.columns, "reason", MASKED, FILE, ARRIVED)
+
+
+def read_feeds(
+    spark: SparkSession, feeds: Sequence[ItemFeed], storage: Storage, copies: str
+) -> DataFrame:
+    """Read the catalogue rows of all sources; `_feed` tells them apart."""
+    every = (
+        read_items(spark, feed, storage, copies).withColumn(_FEED, F.lit(number))
+        for number, feed in enumerate(feeds)
+    )
+    return reduce(DataFrame.unionByName, every)
+
+
+def as_known_at(items: DataFrame, time: datetime) -> DataFrame:
+    """Keep of every item the latest row known before a time: one row per item.
+
+    Of rows of one moment one that is not in stock counts.
+    """
+    others = (F.col(name).asc_nulls_last() for name in ITEMS.columns)
+    latest = Window.partitionBy("item_id").orderBy(F.desc("updated_at"), "in_stock", *others)
+    before = items.filter(F.col("updated_at") < F.lit(time))
+    return before.withColumn("_turn", F.row_number().over(latest)).filter("_turn = 1").drop("_turn")
+
+
+def readable(items: DataFrame) -> DataFrame:
+    """Keep the catalogue rows that are items and can be read."""
+    return items.filter("reason is null").select(*ITEMS.columns)
+
+
+def catalogue_at(items: DataFrame, end: datetime) -> DataFrame:
+    """Return one row per item as known at a time; what must not be sold is out of stock.
+
+    `_withheld` tells those: a price of nothing or less, or a newer row that is refused.
+    """
+    known = items.transform(readable).transform(as_known_at, end)
+    times = F.coalesce("updated_at", ARRIVED)  # its own time may be what is wrong about it
+    refused = items.filter(_is_refused() & F.col("item_id").isNotNull())
+    refused = refused.filter(F.col("updated_at").isNull() | (F.col("updated_at") < F.lit(end)))
+    newest = refused.groupBy("item_id").agg(F.max(times).alias(_REFUSED_AT))
+    rows = known.join(newest, "item_id", "left")
+    is_free = F.coalesce(F.col("price") <= 0, F.lit(False))
+    is_old = F.coalesce(F.col(_REFUSED_AT) >= F.col("updated_at"), F.lit(False))
+    return rows.select(
+        *(
+            {"price": F.when(~is_free, F.col("price")), "in_stock": _kept(is_free | is_old)}.get(
+                name, F.col(name)
+            ).alias(name)
+            for name in ITEMS.columns
+        ),
+        (is_free | is_old).alias(WITHHELD),
+    )
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The newest file of a source."""
+
+    file: str
+    rows: int
+    refused: int
+    is_whole: bool  # has at least half of the items that ever landed: else it tells changes
+    at: datetime  # when it arrived, or its newest row became known
+
+
+def newest_deliveries(items: DataFrame) -> dict[int, Delivery]:
+    """Return the newest file of each source: by the hour it arrived, then by its name."""
+    files = (
+        items.groupBy(_FEED, FILE)
+        .agg(
+            F.max(ARRIVED).alias("arrived"),
+            F.max("updated_at").alias("updated"),
+            F.count("*").alias("rows"),
+            F.count_if(_is_refused()).alias("refused"),
+            F.count_distinct("item_id").alias("ids"),
+        )
+        .collect()
+    )
+    every = items.groupBy(_FEED).agg(F.count_distinct("item_id").alias("ids")).collect()
+    return {feed: _newest([row for row in files if row[_FEED] == feed], ids) for feed, ids in every}
+
+
+def facts_of(items: DataFrame, catalogue: DataFrame, end: datetime) -> dict[str, Any]:
+    """Count what the items gate asks of the catalogue, and name up to ten of each kind.
+
+    Parameters
+    ----------
+    items : DataFrame
+        All rows, as `read_feeds` gives them, kept.
+    catalogue : DataFrame
+        `catalogue_at` of them, kept.
+    """
+    newest = newest_deliveries(items)
+    files = [delivery.file for delivery in newest.values()]
+    refused = items.filter(_is_refused() & F.col(FILE).isin(files))
+    told = F.concat_ws(" ", "reason", "item_id", F.regexp_extract(FILE, "[^/]+$", 0))
+    shares = [each.refused / each.rows for each in newest.values()]
+    ages = [(end - each.at) / timedelta(hours=1) for each in newest.values()]
+    return {
+        "newest_refused_share": max(shares, default=0.0),
+        "age_hours": max(0.0, *ages) if ages else 0.0,
+        **_named("refused_rows", refused.select(told.alias("name"))),
+        **_named("withheld_items", _names(catalogue.filter(WITHHELD))),
+        **_named("contradicting_items", _names(_contradicting(items, catalogue))),
+        **_named("vanished_items", _names(_vanished(items, catalogue, newest))),
+    }
+
+
+def _contradicting(items: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """Return the items of which rows of the newest moment say different things."""
+    same = items.filter("reason is null").groupBy("item_id", "updated_at")
+    several = same.agg(F.count_distinct(F.xxhash64(*ITEMS.columns)).alias("says"))
+    return catalogue.join(several.filter("says > 1"), ["item_id", "updated_at"], "left_semi")
+
+
+def _vanished(items: DataFrame, catalogue: DataFrame, newest: dict[int, Delivery]) -> DataFrame:
+    """Return the items on sale that the newest whole delivery of their source lacks."""
+    whole = {feed: each.file for feed, each in newest.items() if each.is_whole}
+    there = F.max(F.col(FILE).isin([*whole.values()])).alias("there")
+    of_changes = F.max(~F.col(_FEED).isin([*whole])).alias("of_changes")
+    gone = items.groupBy("item_id").agg(there, of_changes).filter("not there and not of_changes")
+    return catalogue.filter("in_stock").join(gone, "item_id", "left_semi")
+
+
+def _newest(files: Sequence[Row], ids: int) -> Delivery:
+    newest = max(files, key=lambda row: (int(row["arrived"].timestamp()) // 3600, row[FILE]))
+    times = [time.astimezone() for time in (newest["arrived"], newest["updated"]) if time]
+    return Delivery(
+        file=newest[FILE],
+        rows=newest["rows"],
+        refused=newest["refused"],
+        is_whole=2 * newest["ids"] >= ids,
+        at=max(times),
+    )
+
+
+def _kept(withheld: Column) -> Column:
+    return F.col("in_stock") & ~withheld
+
+
+def _is_refused() -> Column:
+    return F.coalesce(F.col("reason").isin(*BROKEN_REASONS), F.lit(False))
+
+
+def _names(items: DataFrame) -> DataFrame:
+    return items.select(F.col("item_id").alias("name"))
+
+
+def _named(kind: str, names: DataFrame) -> dict[str, Any]:
+    """Count names, and give the first ten of them."""
+    kept = names.persist()
+    first = [row["name"] for row in kept.distinct().orderBy("name").limit(_MOST_NAMED).collect()]
+    return {kind: kept.count(), f"{kind}_named": first}

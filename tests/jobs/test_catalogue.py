@@ -1,0 +1,71 @@
+"""What the catalogue says with care, in one reading of many kinds of rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from infra.storage import Storage
+from jobs.catalogue import as_known_at, catalogue_at, facts_of, read_feeds, readable
+from jobs.landing.sources import load_sources
+
+END = datetime(2026, 11, 29, tzinfo=UTC)
+HOUR = 3600
+ITEM = {"has_picture": True, "in_stock": True, "price": 5, "updated_at": "2026-11-20T00:00:00Z"}
+
+
+def land(shop: Storage, name: str, at: float, *rows: dict[str, Any]) -> None:
+    file = Path(shop.landing) / "items/shop" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps({**ITEM, **row}) + "\n" for row in rows))
+    os.utime(file, (at, at))
+
+
+def test_a_wrong_row_sells_nothing_and_is_named(spark: SparkSession, shop: Storage) -> None:
+    arrived = END.timestamp() - 30 * HOUR
+    later = {"updated_at": "2026-11-27T00:00:00Z"}
+    first = [{"item_id": f"i{n}", "title": "x" * 2000} for n in range(8)]
+    land(shop, "1.jsonl", arrived, *first, {"item_id": "gone"})
+    second = [{"item_id": f" i{n} ", **later} for n in range(4)]
+    second += [
+        {"item_id": "i1", **later, "in_stock": False},
+        {"item_id": "i4", **later, "in_stock": "sold out"},
+        {"item_id": "i5", **later, "price": 0},
+        {"item_id": "i6", "updated_at": "27.11.2026"},
+        {"item_id": "i7\0", **later},
+        {"item_id": 7.0, **later},
+    ]
+    land(shop, "2.jsonl", arrived + 2 * HOUR, *second)
+    feed = load_sources(("shop",))["shop"].items
+    assert feed is not None
+    with shop.lake_scratch() as copies:
+        items = read_feeds(spark, [feed], shop, copies).persist()
+        catalogue = catalogue_at(items, END).persist()
+        found = {row["item_id"]: row for row in catalogue.collect()}
+        sold = {name for name, row in found.items() if row["in_stock"]}
+        assert (sold, len(found)) == ({"i0", "i2", "i3", "i7", "gone"}, 9)
+        assert found["i5"]["price"] is None and len(found["i7"]["title"]) == 1000
+        facts = facts_of(items, catalogue, END)
+        counts = {name: facts[name] for name in facts if not name.endswith("named")}
+        assert counts == {
+            "newest_refused_share": 0.4,
+            "age_hours": 28.0,
+            "refused_rows": 4,
+            "withheld_items": 3,
+            "contradicting_items": 1,
+            "vanished_items": 2,
+        }
+        assert facts["withheld_items_named"] == ["i4", "i5", "i6"]
+        assert facts["contradicting_items_named"] == ["i1"]
+        assert facts["vanished_items_named"] == ["gone", "i7"]
+        assert facts["refused_rows_named"][-1] == "wrong_type i6 2.jsonl"
+        timeless = feed.model_copy(update={"timeless": True})
+        always = read_feeds(spark, [timeless], shop, copies).transform(readable)
+        cut = datetime(2026, 11, 1, tzinfo=UTC)
+        known = {row["item_id"]: row["in_stock"] for row in as_known_at(always, cut).collect()}
+        assert (len(known), known["i1"], known["i0"]) == (9, False, True)
