@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from models.recommender import ItemIds, UserIds
 
+NO_CHOICE = ("impression", "return")  # what the shop showed, and what came back
+
 
 @dataclass(frozen=True)
 class Steps:

@@ -20,11 +20,10 @@ from models.metrics.ranking import NEXT_ITEM, K, Values
 from models.recommender import NONE, ItemIds, Recommendations, Recommender, UserIds, positions
 from models.recommenders.capabilities import NOBODY, Sessions
 from models.recommenders.todays_model import TodaysModel
-from models.steps import Steps
+from models.steps import NO_CHOICE, Steps
 
 FIRST = 5  # items of a visit that are asked about: later ones are no longer those of a stranger
 PERSONS = 5_000  # at most 25,000 questions and more where people come twice: a minute a model
-NO_CHOICE = ("impression", "return")  # what the shop showed, and what came back
 
 
 @dataclass(frozen=True)
