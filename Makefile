@@ -19,7 +19,7 @@ ready := .venv/.ready
 two := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up serve waiting quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-marts bench-gate bench-release bench-loop bench-loop-rates demo-loop check-release lint types lock pictures settings dictionary java clean
+.PHONY: help setup demo up serve waiting try-source quarantine replay who-was-live test test-faults soak-ingest bench-ingest bench-quality bench-models bench-needs bench-serve bench-marts bench-gate bench-release bench-loop bench-loop-rates demo-loop check-release lint types lock pictures settings dictionary java clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ serve: $(ready) ## What is live in var/SHOP, over REST; CATWALK_SERVING_PORT and
 
 waiting: $(ready) ## The batches of var/SHOP that a gate stopped and nobody has decided on
 	@$(run) expectations.resolve_batch
+
+try-source: $(ready) ## What SOURCE=name of jobs/sources.yaml makes of the files in DATA=folder; nothing is kept
+	@$(run) jobs.try_source --data "$(DATA)" --source "$$SOURCE" --gate expectations.events:gate_events
 
 quarantine: $(ready) ## What stands in quarantine of var/SHOP, by batch and reason
 	@$(run) jobs.replay_quarantine list

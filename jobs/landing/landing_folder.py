@@ -100,7 +100,7 @@ def read_name(written: str, landing: str, folders: Iterable[str]) -> str:
     Earlier Catwalks wrote whole addresses, also of a landing folder that has moved since: there
     the name begins with a folder of the feed.
 
-    >>> read_name("/old/home/landing/events/shop/a.jsonl", "/new/landing", ["events/shop"])
+    >>> read_name("/old/shop/landing/events/shop/a.jsonl", "/new/landing", ["events/shop"])
     'events/shop/a.jsonl'
     >>> read_name("events/shop/a.jsonl", "/new/landing", ["events/shop"])
     'events/shop/a.jsonl'

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "make serve SHOP=name": SERVED,
     "make serve": SERVED,
     "CATWALK_SOURCES=webshop make up SHOP=webshop": "tests/infra/shop/test_airflow_server.py",
+    "make try-source DATA=var/webshop/landing SOURCE=webshop": "tests/jobs/test_try_source.py",
     "make lock UPGRADE=1": "a person, who looks at what changed",
     ".venv/bin/python -m pre_commit install": "a person, once",
     ".venv/bin/python -m ruff format .": "a person; `make lint` of .ci/run checks what it does",

@@ -34,7 +34,7 @@ def test_passwords_and_keys_are_hidden(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "sqlite:////home/shop/mlflow/mlflow.db",
+        "sqlite:////srv/shop/mlflow/mlflow.db",
         "http://127.0.0.1:8080/a@b",
         "s3://bucket/catwalk",
         "secrets.json cannot be read.",
