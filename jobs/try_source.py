@@ -67,10 +67,11 @@ def _settings(home: Path, source: str) -> Settings:
 
 def _try(storage: Storage, data: Path, name: str, gate: Any) -> int:
     own = data / sources.FILE.name
-    found = load_sources((name,), own if own.exists() else sources.FILE)
+    file = own if own.exists() else sources.FILE
+    found = load_sources((name,), file)
     feed = found[name].events
     spark = start_local(storage.settings)
-    require_mapping(spark, name, found[name])
+    require_mapping(spark, name, found[name], file)
     named = landed_files(spark, feed.model_copy(update={"may_be_empty": True}), str(data))
     print(_take_sample(data, sorted(named), feed, Path(storage.landing)), flush=True)
     ingest(spark, storage, name, feed, RUN)
