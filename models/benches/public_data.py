@@ -74,7 +74,7 @@ def crossvalidated(folder: Path) -> RunTables:
 
 def online_retail(folder: Path) -> RunTables:
     """Read a year of a UK gift shop: purchases by known customers, the last 14 days held out."""
-    bought = [row for file in sorted(folder.glob("*.csv.gz")) for row in _purchases(file)]
+    bought = [row for file in sorted(folder.glob("*.csv.gz")) for row in purchases(file)]
     end = max(row["time"] for row in bought)
     rows: dict[tuple[str, str, str], Row] = {}
     for line in bought:
@@ -97,7 +97,8 @@ def _items(folder: Path) -> Iterator[Row]:
     return _json_rows(folder / "items.jsonl.gz")
 
 
-def _purchases(file: Path) -> Iterator[Row]:
+def purchases(file: Path) -> Iterator[Row]:
+    """Give the lines of known customers who bought a product: user, item, title and time."""
     with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
         for row in csv.DictReader(lines):
             sold = float(row["Quantity"]) > 0 and float(row["UnitPrice"]) > 0

@@ -7,7 +7,6 @@ read from a folder that nobody redistributes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from infra.errors import InputError
+from models.benches.public_data import online_retail, purchases
 from models.data.pairs import pairs_of, past_of
 from models.data.run_steps import steps_of
 from models.data.run_tables import RunTables, interactions, item_features
@@ -99,6 +99,23 @@ def retailrocket(folder: Path) -> PublicShop:
         "event_time": rows["timestamp"].cast(pa.timestamp("ms")).cast(pa.timestamp("us")),
     }
     return shop_of(pa.table(events), pa.table({"item_id": pc.unique(rows["itemid"])}))
+
+
+def online_retail_shop(folder: Path) -> PublicShop:
+    """Read the gift shop of `public_data`, and the visits of its known customers."""
+    tables = online_retail(folder)
+    rows = [row for file in _files(folder, "*.csv.gz") for row in purchases(file)]
+    events = {
+        "person_key": [row["user"] for row in rows],
+        "item_id": [row["item"] for row in rows],
+        "event_type": ["purchase"] * len(rows),
+        "event_time": pa.array(
+            [row["time"].replace(tzinfo=None) for row in rows], pa.timestamp("us")
+        ),
+    }
+    steps = steps_of(_with_visits(pa.table(events)), tables.items.items)
+    late = steps.times > np.datetime64(tables.cut.replace(tzinfo=None))
+    return PublicShop(tables, steps.of_steps(~late), steps.of_steps(late))
 
 
 def shop_of(events: pa.Table, catalogue: pa.Table) -> PublicShop:
@@ -203,9 +220,3 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 def _moment(time: np.datetime64) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(time.astype(np.int64)))
-
-
-LOGS: dict[str, Callable[[Path], PublicShop]] = {
-    "dunnhumby": dunnhumby,
-    "retailrocket_sample": retailrocket,
-}
