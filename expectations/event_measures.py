@@ -148,5 +148,9 @@ OF_SOURCE = {
     ),
 }
 
-MEASURES = {**BATCH, **past.MEASURES, **OF_SOURCE}
+OF_LANDING = {
+    "unread_files": fact("unread_files", "files below the landing folder that no source reads"),
+}
+
+MEASURES = {**BATCH, **past.MEASURES, **OF_SOURCE, **OF_LANDING}
 TABLES = {_TABLE: EVENTS}

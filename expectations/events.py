@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from expectations import past
 from expectations.batch_causes import (
     explain_batch,
     explain_source,
@@ -25,7 +26,14 @@ from expectations.checking.gate import (
 from expectations.checking.suite import Limit, Profile, check_limits
 from expectations.checking.tables import Reader, Values, open_reader
 from expectations.deliveries import Spreads, compare_deliveries, latest_catalogue
-from expectations.event_measures import BATCH, MEASURES, OF_SOURCE, OTHER_REASONS, TABLES
+from expectations.event_measures import (
+    BATCH,
+    MEASURES,
+    OF_LANDING,
+    OF_SOURCE,
+    OTHER_REASONS,
+    TABLES,
+)
 from infra.ledger.batches import (
     Batch,
     BatchReader,
@@ -34,6 +42,7 @@ from infra.ledger.batches import (
     decided_since,
     undecided_batches,
 )
+from infra.ledger.run_records import RunRecords
 from infra.records.gates import GATE, BatchDecision, Check, GateRecord
 from infra.schemas import QUARANTINE_REASONS
 from infra.storage import Storage
@@ -70,6 +79,7 @@ def gate_events(storage: Storage, run: str, as_of: datetime) -> GateRecord:
     ]
     sources = _delivering(storage.settings.sources, batches.values())
     checks += _check_sources(sources, learnt, new, limits, as_of)
+    checks += _check_landing(storage, run, limits)
     notes = [no_event(batch) for batch in new if _nothing_new(batch.manifest)]
     since = decided_since(now_decided, run)
     now = datetime.now(UTC)
@@ -110,7 +120,7 @@ def _check_batches(
             Profile({**values[name], **comparison.values}, name, comparison.not_judged)
             for name, comparison in compared.items()
         ]
-        own = {name: limit for name, limit in limits.items() if name not in OF_SOURCE}
+        own = {name: limit for name, limit in limits.items() if name in (BATCH | past.MEASURES)}
         checks = check_limits(profiles, MEASURES, own)
         explained = [
             check for batch in new for check in explain_batch(batch, _of(batch.name, checks))
@@ -207,6 +217,18 @@ def _check_sources(
             _of(f"source={source}", checks),
         )
     ]
+
+
+def _check_landing(storage: Storage, run: str, limits: Mapping[str, Limit]) -> list[Check]:
+    """Check what the ingestion of the run found beside the files of the sources.
+
+    Without its record, as where a gate is tried by itself, nothing was found.
+    """
+    record = RunRecords(storage, run).load_ingest()
+    if record is None or "unread_files" not in record:
+        return []
+    profile = Profile({"unread_files": record["unread_files"]}, "landing")
+    return check_limits([profile], OF_LANDING, {name: limits[name] for name in OF_LANDING})
 
 
 def _measure_source(

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
         ge=1,
         description="Most bytes of landing files read as one batch; sets the disk a batch needs.",
     )
+    more_uploads: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Endings of files still being uploaded, by comma, beside .part, .tmp and such.",
+    )
     ingest_batch_files: int = Field(
         10_000,
         ge=1,
@@ -189,7 +193,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{most} is less than CATWALK_HOLDOUT_DAYS, {least}")
         return most
 
-    @field_validator("sources", "approvers", "notify_email", mode="before")
+    @field_validator("sources", "approvers", "notify_email", "more_uploads", mode="before")
     @classmethod
     def _by_comma(cls, value: Any) -> Any:
         if isinstance(value, str):

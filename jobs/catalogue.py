@@ -52,7 +52,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: st
         Key of the lake below which files are unpacked that Spark cannot; needed as long as rows.
     """
     landing = storage.landing
-    landed = landed_files(spark, feed, landing)
+    landed = landed_files(spark, feed, storage.settings)
     packed = require_readable(landed, feed, storage.settings)
     files = with_copies(landed, packed, storage, copies)
     rows = parse(open_feed(spark, feed, files, landing, footers(spark, files, feed)), feed)

@@ -21,6 +21,7 @@ from jobs.batches.examples import examples
 from jobs.batches.ingestion import ingest
 from jobs.landing.mapping_check import require_mapping
 from jobs.landing.sources import load_sources
+from jobs.landing.unread_files import unread_files
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,10 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     spark = spark_session.session("ingest_events")
     for name, source in sources.items():
         require_mapping(spark, name, source)
+    around = unread_files(spark, sources, settings)
+    if said := around.summary():
+        print(said, flush=True)
     for name, source in sources.items():
         ingest(spark, storage, name, source.events, run)
     shown = examples(storage, run, sources)
-    RunRecords(storage, run).save_ingest({**books.totals(storage, run), **shown})
+    record = {**books.totals(storage, run), **shown, **around.record()}
+    RunRecords(storage, run).save_ingest(record)
 
 
 if __name__ == "__main__":

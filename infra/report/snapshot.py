@@ -38,6 +38,14 @@ class Example(Strict):
     shape: str
 
 
+class UnreadFile(Strict):
+    """A file that no source reads: its name, its bytes, and what its first bytes say, if odd."""
+
+    file: str
+    bytes: NonNegativeInt
+    looks: str = ""
+
+
 class IngestCounts(Strict):
     """How many rows of the landing files ended how; other keys of the record are passed over."""
 
@@ -58,6 +66,10 @@ class IngestCounts(Strict):
     examples: tuple[Example, ...] = ()
     unknown_words: dict[str, NonNegativeInt] = Field(default_factory=dict)
     replays: dict[str, str] = Field(default_factory=dict)
+    unread_files: NonNegativeInt = 0
+    unread: tuple[UnreadFile, ...] = ()
+    waiting_files: NonNegativeInt = 0
+    waiting: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, int]:

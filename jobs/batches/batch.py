@@ -49,7 +49,7 @@ class Delivery:
 
     def landed_now(self) -> Landed:
         """Return the files that lie in the landing folder now."""
-        return landed_files(self.spark, self.feed, self.storage.landing)
+        return landed_files(self.spark, self.feed, self.storage.settings)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, 
         earlier = books.manifests(batches, source).values()
         return files_read(earlier, storage.landing, folders)
 
-    landed, before = landed_files(spark, feed, storage.landing), read()
+    landed, before = landed_files(spark, feed, storage.settings), read()
     new = {name: file for name, file in landed.items() if name not in before}
     packed = require_readable(new, feed, storage.settings)
     columns = footers(spark, new, feed)

@@ -47,7 +47,7 @@ def require_content(addresses: Iterable[str], feed: Feed, settings: Settings) ->
 def _findings(address: str, starts: Iterable[tuple[str, bytes]], feed: Feed) -> Iterator[Finding]:
     for member, start in starts:
         file = f"{address}, {member}," if member else address
-        if found := strange(start, feed):
+        if found := strange(start, feed.format):
             yield file, *found
         else:
             require_header(file, start, feed)

@@ -7,8 +7,6 @@ import json
 import re
 from contextlib import suppress
 
-from jobs.landing.sources import Feed
-
 # Files that are unpacked, by how they begin.
 PACKINGS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"PK": "zip"}
 _PARQUET = b"PAR1"
@@ -53,23 +51,23 @@ def _begins(start: bytes, magic: bytes) -> bool:
     return start.startswith(magic)
 
 
-def strange(start: bytes, feed: Feed) -> tuple[str, str] | None:
+def strange(start: bytes, form: str) -> tuple[str, str] | None:
     """Say what an unpacked file is, and the cure, if it cannot be of the feed's format.
 
     Parameters
     ----------
     start : bytes
         Its first bytes, thousands of them unless the file is shorter.
+    form : str
+        The `format` of the feed.
 
-    >>> from jobs.landing.sources import load_sources
-    >>> feed = load_sources(("shop",))["shop"].events
-    >>> strange("{}".encode("utf-16"), feed)
+    >>> strange("{}".encode("utf-16"), "jsonl")
     ('is UTF-16', 'Convert it: iconv -f utf-16 -t utf-8.')
-    >>> strange(b'{"event_id": "e1"}', feed)
+    >>> strange(b'{"event_id": "e1"}', "jsonl")
     """
     if not start:
         return None
-    if feed.format == "parquet":
+    if form == "parquet":
         return None if start.startswith(_PARQUET) else _not_parquet(start)
     if packing := packing_of(start):
         return f"is {packing} within a packed file", "Pack it once."
@@ -78,7 +76,7 @@ def strange(start: bytes, feed: Feed) -> tuple[str, str] | None:
     for magic, name in _OTHERS.items():
         if start.startswith(magic):
             return f"is {name}", "Deliver plain text, or packed by gzip, zstd, bzip2 or zip."
-    return _strange_text(start, feed)
+    return _strange_text(start, form)
 
 
 def _not_parquet(start: bytes) -> tuple[str, str]:
@@ -87,7 +85,7 @@ def _not_parquet(start: bytes) -> tuple[str, str]:
     return what, "Deliver it as Parquet, or move it out of the folder of this source."
 
 
-def _strange_text(start: bytes, feed: Feed) -> tuple[str, str] | None:
+def _strange_text(start: bytes, form: str) -> tuple[str, str] | None:
     if not start.strip(b"\0"):
         return "begins with NULs alone", "Deliver it again: its content was lost on the way."
     if name := _wide_letters(start):
@@ -95,7 +93,7 @@ def _strange_text(start: bytes, feed: Feed) -> tuple[str, str] | None:
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     if _PAGE.match(text):
         return "is a page of HTML or XML", "Deliver it again: a server wrote an error in its place."
-    if feed.format == "jsonl" and _is_array(text):
+    if form == "jsonl" and _is_array(text):
         return "is one JSON array", "Write an object a line: jq -c '.[]' FILE."
     return None
 

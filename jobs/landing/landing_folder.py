@@ -17,6 +17,8 @@ from jobs.landing.sources import Feed, replay_folder
 
 _PATTERN = frozenset("*?[]{}\\")
 UNPACKED = ".unpacked"  # at the end of the name of a copy
+# how programs call what they have not written to its end: HDFS, WinSCP, wget, browsers
+_UPLOADS = ("._copying_", ".filepart", ".part", ".partial", ".tmp", ".crdownload")
 _PARQUETS_OWN = ("_metadata", "_common_metadata")
 
 
@@ -45,7 +47,7 @@ class LandedFile:
 Landed = Mapping[str, LandedFile]  # by the name below the landing folder
 
 
-def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, LandedFile]:
+def landed_files(spark: SparkSession, feed: Feed, settings: Settings) -> dict[str, LandedFile]:
     """Return the files a feed's glob matches now, by their names below the landing folder.
 
     Raises
@@ -54,11 +56,12 @@ def landed_files(spark: SparkSession, feed: Feed, landing: str) -> dict[str, Lan
         No file below the landing folder matches where the feed needs one, a folder lies where a
         file is expected, or one has a name of Parquet's own, of which Spark would read no row.
     """
+    landing = settings.landing
     pattern = f"{landing}/{feed.files}"
     files = {
         file: status
         for file, status in matches(spark, pattern).items()
-        if status.size == FOLDER or not _hidden(file)  # Spark reads the files of a hidden folder
+        if status.size == FOLDER or not is_upload(file, settings)
     }
     if not files and not feed.may_be_empty:
         raise InputError(
@@ -127,13 +130,24 @@ def folders_of(feed: Feed, source: str) -> list[str]:
     return [folder for folder in ("/".join(literal), replay_folder(source)) if folder]
 
 
-def _hidden(file: str) -> bool:
-    """Tell the name of a half-upload, by the rule by which Spark passes over it."""
-    name = file.rpartition("/")[2]
+def is_upload(file: str, settings: Settings) -> bool:
+    """Tell the name of an upload that goes on: hidden, as Spark has it, or by its ending.
+
+    >>> settings = Settings(user_key_secret="x" * 16, more_uploads=(".wip",))
+    >>> names = ".a.jsonl", "_a.jsonl", "_a=b.jsonl", "a.jsonl.part", "a.wip", "_temporary/0/a", "a"
+    >>> [is_upload(f"events/{name}", settings) for name in names]
+    [True, True, False, True, True, True, False]
+    """
+    *folders, name = file.split("/")
     if name.startswith(_PARQUETS_OWN):
         return False
-    below = name.startswith("_") and "=" not in name
-    return below or name.startswith(".") or name.endswith("._COPYING_")
+    if any(folder.startswith("_temporary") for folder in folders) or _is_hidden(name):
+        return True
+    return name.lower().endswith((*_UPLOADS, *(end.lower() for end in settings.more_uploads)))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def _is_parquets_own(file: str) -> bool:

@@ -20,7 +20,7 @@ from expectations.checking.gate import Gate, inform, limits_of, with_examples
 from expectations.checking.suite import Profile, check_limits
 from expectations.checking.tables import Reader, open_reader
 from expectations.event_measures import MEASURES as EVENT_MEASURES
-from expectations.event_measures import OF_SOURCE
+from expectations.event_measures import OF_LANDING, OF_SOURCE
 from expectations.events import gate_events
 from expectations.items import NAMED
 from infra.errors import GateError
@@ -610,7 +610,7 @@ def test_no_rule_is_without_its_two_cases(gate: str) -> None:
         "steps": steps.MEASURES,
         "recommendations": recommendations.MEASURES,
     }[gate]
-    elsewhere = set(OF_SOURCE) if gate == "events" else set()
+    elsewhere = {*OF_SOURCE, *OF_LANDING} if gate == "events" else set()
     assert {rule.strip() for rule in ALL[gate][0]} | elsewhere == set(measures)
     assert set(limits_of(gate, measures)) == set(measures)
 
