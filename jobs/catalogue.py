@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
@@ -55,7 +55,8 @@ def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: st
     landed = landed_files(spark, feed, storage.settings)
     packed = require_readable(landed, feed, storage.settings)
     files = with_copies(landed, packed, storage, copies)
-    rows = parse(open_feed(spark, feed, files, landing, footers(spark, files, feed)), feed)
+    columns = footers(spark, files, feed, storage.settings)
+    rows = parse(open_feed(spark, feed, files, landing, columns, datetime.now(UTC)), feed)
     readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing
     marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)

@@ -127,7 +127,8 @@ def open_reader(storage: Storage) -> Iterator[Reader]:
 
     with storage.scratch() as scratch, duckdb.connect() as database:
         database.execute(f"set global timezone = 'UTC'; set memory_limit = '{_MEMORY}'")
-        database.execute(f"set temp_directory = '{scratch}'; set preserve_insertion_order = false")
+        spilled = str(scratch).replace("'", "''")
+        database.execute(f"set temp_directory = '{spilled}'; set preserve_insertion_order = false")
         yield Reader(storage, database)
 
 

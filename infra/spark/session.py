@@ -75,6 +75,11 @@ def _common_options() -> dict[str, str]:
         # with 128 MB, the default, the last task of a job ran ten seconds by itself
         "spark.sql.files.maxPartitionBytes": "32m",
         "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+        # as Spark has them by default: a cluster's own file must not let rows go unread
+        "spark.sql.files.ignoreCorruptFiles": "false",
+        "spark.sql.files.ignoreMissingFiles": "false",
+        # else a Parquet column of nanoseconds, as pandas writes them, ends the job
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
@@ -45,6 +46,7 @@ class Delivery:
     source: str
     run: str
     feed: EventFeed
+    seen: datetime  # when its files were listed
     footers: Mapping[str, StructType]  # columns of the new Parquet files, by name
 
     def landed_now(self) -> Landed:
@@ -133,6 +135,7 @@ def _written(
         "notes": counting.count_notes(odd) if any(row["noted"] for row in counts) else {},
         "conflicting_ids": counting.name_ids(compared.conflicts),
         "repeats_of_undecided": open_ if compared.repeats else [],  # of this run too
+        "seen_at": delivery.seen,
         "files": counted,
         "unknown_columns": _unknown_columns(delivery, odd, counts, counted),
     }

@@ -7,6 +7,8 @@ reads the same files again.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -49,10 +51,11 @@ def ingest(spark: SparkSession, storage: Storage, source: str, feed: EventFeed, 
         return files_read(earlier, storage.landing, folders)
 
     landed, before = landed_files(spark, feed, storage.settings), read()
+    seen = datetime.now(UTC)
     new = {name: file for name, file in landed.items() if name not in before}
     packed = require_readable(new, feed, storage.settings)
-    columns = footers(spark, new, feed)
-    delivery = Delivery(spark, storage, batches, source, run, feed, columns)
+    columns = footers(spark, new, feed, storage.settings)
+    delivery = Delivery(spark, storage, batches, source, run, feed, seen, columns)
     for files in portions(new, storage.settings):
         with storage.lake_scratch() as copies:
             _read(delivery, with_copies(files, packed, storage, copies))
@@ -64,9 +67,9 @@ def _read(delivery: Delivery, files: Landed) -> None:
     """Write a batch; say in one line what Spark found, where it may name a value of a row."""
     earlier = books.manifests(delivery.batches, delivery.source)
     number = 1 + max(map(batch_number, earlier), default=-1)
-    landing = delivery.storage.landing
+    spark, feed, landing = delivery.spark, delivery.feed, delivery.storage.landing
     try:
-        batch = open_feed(delivery.spark, delivery.feed, files, landing, delivery.footers)
+        batch = open_feed(spark, feed, files, landing, delivery.footers, delivery.seen)
         write_batch(delivery, batch, files, number, earlier)
     except PySparkException as error:
         told = plain(error)

@@ -16,7 +16,7 @@ from jobs.cleaning.times import comes_twice
 from jobs.cleaning.typed_rows import named, typed
 from jobs.cleaning.user_keys import id_key, user_key, visitor_key
 from jobs.landing.masking import MASKED, mask
-from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SIZE
+from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SEEN, SIZE
 from jobs.landing.sources import EventFeed
 from jobs.landing.unknown_columns import UNKNOWN
 
@@ -53,7 +53,7 @@ def sort_rows(
         }
     )
     table = StructType.fromDDL(_WITH_IDS)
-    kept = (RAW, FILE, SIZE, ARRIVED, UNKNOWN, "_ignored_by", _TWICE)
+    kept = (RAW, FILE, SIZE, SEEN, ARRIVED, UNKNOWN, "_ignored_by", _TWICE)
     typed_rows = (
         marked.transform(typed, feed, table, EVENTS.required, kept, PERSON_IDS)
         .transform(clean_ids, feed.forms(), _REFUSED)
@@ -155,7 +155,7 @@ def _rename_types(frame: DataFrame, feed: EventFeed) -> DataFrame:
 
 def _reason(feed: EventFeed) -> Column:
     """Return why a row is quarantined: what reading found first, then what its values say."""
-    time, arrived = F.unix_micros("event_time"), F.unix_micros(ARRIVED)
+    time, seen = F.unix_micros("event_time"), F.unix_micros(SEEN)
     return F.coalesce(
         BROKEN,
         F.when(F.arrays_overlap(_REFUSED, F.array(*map(F.lit, _NEEDED))), Reason.WRONG_ID)
@@ -163,14 +163,24 @@ def _reason(feed: EventFeed) -> Column:
         .when(_has_no_person() & F.col(_NOBODY), Reason.NO_USER)
         .when(_has_no_person(), Reason.MISSING_FIELD)
         .when(~F.col("event_type").isin(*EVENT_TYPES), Reason.UNKNOWN_TYPE)
-        .when(time > arrived + _AHEAD, Reason.FUTURE_TIME)
-        .when(time < arrived - feed.max_age_days * _DAY, Reason.TOO_OLD)
+        .when(time > seen + _AHEAD, Reason.FUTURE_TIME)
+        .when(time < _delivered(time, seen) - feed.max_age_days * _DAY, Reason.TOO_OLD)
         .when(_is_below_zero(), Reason.NEGATIVE_QUANTITY),
     )
 
 
 def _has_no_person() -> Column:
     return reduce(Column.__and__, (F.col(name).isNull() for name in PERSON_IDS))
+
+
+def _delivered(time: Column, seen: Column) -> Column:
+    """Return when an event was delivered at the latest, in microseconds.
+
+    A file of a backfill is older than the run that sees it first, and its own time says so. A copy,
+    an unpacked archive or a bucket may say 1980: a time before its event means nothing.
+    """
+    own = F.unix_micros(ARRIVED)
+    return F.when(own + _AHEAD >= time, F.least(seen, own)).otherwise(seen)
 
 
 def _is_below_zero() -> Column:

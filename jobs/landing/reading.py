@@ -8,6 +8,7 @@ invalid UTF-8, a field whose quote never ends), so the lines are held to more th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -21,7 +22,9 @@ from jobs.landing.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, 
 
 LONGEST_ROW = 65_536
 LONGEST_RAW = 1_048_576  # bytes of a line that are kept: each is copied several times in the heap
-BROKEN, RAW, FILE, SIZE, ARRIVED = "_broken", "_raw", "_file", "_size", "_arrived"
+BROKEN, RAW, FILE, SIZE = "_broken", "_raw", "_file", "_size"
+# when a run first saw the file of a row, and the own time of the file, which may say anything
+SEEN, ARRIVED = "_seen", "_arrived"
 BROKEN_REASONS = (
     Reason.NOT_UTF8,
     Reason.TOO_LONG,
@@ -31,7 +34,7 @@ BROKEN_REASONS = (
     Reason.WRONG_TYPE,
     Reason.WRONG_ID,
 )
-_OF_FILE = (FILE, SIZE, ARRIVED)
+_OF_FILE = (FILE, SIZE, SEEN, ARRIVED)
 _CORRUPT, _PARSED = "_corrupt_record", "_parsed"
 _STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 _CSV = {
@@ -43,7 +46,12 @@ _CSV = {
 
 
 def open_feed(
-    spark: SparkSession, feed: Feed, files: Landed, landing: str, footers: Mapping[str, StructType]
+    spark: SparkSession,
+    feed: Feed,
+    files: Landed,
+    landing: str,
+    footers: Mapping[str, StructType],
+    seen: datetime,
 ) -> DataFrame:
     """Open files of a feed as their format gives them; `_file` is their name below landing.
 
@@ -53,6 +61,8 @@ def open_feed(
         What to read, by name.
     footers : mapping
         Columns by name, of those that will be read: Parquet files say themselves what they hold.
+    seen : datetime
+        When the run listed them.
     """
     if not files:
         return _nothing(spark, feed)
@@ -68,6 +78,8 @@ def open_feed(
         "*",
         _name_below(spark, files, landing).alias(FILE),
         F.col("_metadata.file_size").alias(SIZE),
+        # as a table: with another number in its code Spark compiles a query anew
+        spark.createDataFrame([(seen,)], "seen TIMESTAMP").scalar().alias(SEEN),
         F.col("_metadata.file_modification_time").alias(ARRIVED),
     )
 
@@ -76,7 +88,8 @@ def _nothing(spark: SparkSession, feed: Feed) -> DataFrame:
     """Return what no file gives."""
     parquet = feed.format == "parquet"
     columns = [f"{quoted(name)} STRING" for name in (feed.fields if parquet else ("value",))]
-    of_file = (f"{FILE} STRING", f"{SIZE} BIGINT", f"{ARRIVED} TIMESTAMP")
+    times = (f"{SEEN} TIMESTAMP", f"{ARRIVED} TIMESTAMP")
+    of_file = (f"{FILE} STRING", f"{SIZE} BIGINT", *times)
     return spark.createDataFrame([], ", ".join((*columns, *of_file)))
 
 
@@ -132,10 +145,10 @@ def parse(frame: DataFrame, feed: Feed) -> DataFrame:
 
 def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
     kinds = {name: frame.schema[name].dataType for name in feed.fields}
-    texts = (as_text(name, kind) for name, kind in kinds.items())
+    texts = (as_text(frame.schema[name]) for name in feed.fields)
     raw = F.to_json(F.struct(*map(quoted, kinds))).alias(RAW)
     broken = F.when(no_utf8(kinds), Reason.NOT_UTF8).alias(BROKEN)
-    rows = frame.select(FILE, SIZE, ARRIVED, raw, broken, *texts)
+    rows = frame.select(*_OF_FILE, raw, broken, *texts)
     return rows.withColumn(UNKNOWN, no_unknown_keys())
 
 

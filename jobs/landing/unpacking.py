@@ -61,7 +61,7 @@ def content_of(address: str, settings: Settings) -> Content:
         It cannot be unpacked, is an archive of nothing, or unpacks to far more than it should.
     """
     try:
-        with _opened(address, settings) as stream:
+        with opened(address, settings) as stream:
             start = stream.read(START)
             packing = packing_of(start)
             if not packing:
@@ -104,7 +104,8 @@ def with_copies(files: Landed, wanted: set[str], storage: Storage, key: str) -> 
 
 
 @contextmanager
-def _opened(address: str, settings: Settings) -> Iterator[IO[bytes]]:
+def opened(address: str, settings: Settings) -> Iterator[IO[bytes]]:
+    """Open a landing file, on a disk or in a bucket, as it lies there."""
     if "://" not in address:
         with Path(address).open("rb") as file:
             yield file
@@ -172,7 +173,7 @@ def _unpack(file: LandedFile, target: Path, settings: Settings) -> None:
     """Write all that a file holds, one file within it after the other."""
     most = min(settings.ingest_batch_bytes, max(ALWAYS_FINE, MOST_TIMES * file.size))
     try:
-        with _opened(file.address, settings) as stream, target.open("wb") as copy:
+        with opened(file.address, settings) as stream, target.open("wb") as copy:
             packing = packing_of(stream.read(START))
             stream.seek(0)
             for _, member in _members(stream, packing, file.address):

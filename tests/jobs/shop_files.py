@@ -98,7 +98,10 @@ def opened(spark: SparkSession, **files: Sequence[str | bytes]) -> DataFrame:
         for raw in (line if isinstance(line, bytes) else line.encode() for line in lines)
     ]
     frame = spark.createDataFrame(lines, "value BINARY, _file STRING")
-    arrived = {"_size": F.lit(1).cast("long"), "_arrived": F.current_timestamp()}
+    arrived = {
+        "_size": F.lit(1).cast("long"),
+        **dict.fromkeys(("_seen", "_arrived"), F.current_timestamp()),
+    }
     return frame.withColumn("value", F.col("value").cast("string")).withColumns(arrived)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +15,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from expectations.checking.tables import open_reader
 from infra.errors import InputError, SparkError, StorageError
 from infra.ledger.batches import BatchReader
 from infra.settings import load_settings
@@ -24,7 +27,8 @@ from infra.stores.object_store import MANIFEST
 from jobs import ingest_events
 from jobs.batches import batch, books, ingestion
 from jobs.landing.reading import LONGEST_RAW
-from tests.jobs.shop_files import RUN, event, files_read, ingest, land, rows
+from tests.conftest import shop_at
+from tests.jobs.shop_files import RUN, ago, event, files_read, ingest, land, rows
 
 
 def test_an_empty_file_is_a_batch_of_nothing_and_may_not_be_filled(
@@ -243,3 +247,43 @@ def test_json_whose_columns_change_is_quarantined_row_by_row(ingested: Storage) 
     land(ingested, [renamed, retyped, event(event_id="e5", colour="red")], "two.jsonl")
     record = ingest(ingested, "run=second")
     assert (record["clean"], record["quarantined"]) == (1, {"missing_field": 1, "wrong_type": 1})
+
+
+def test_a_home_that_is_copied_elsewhere_reads_nothing_again(
+    ingested: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = ingested.landing
+    home = shutil.copytree(ingested.settings.home, tmp_path / "it's moved")
+    shutil.rmtree(ingested.settings.home)
+    moved = shop_at(home, monkeypatch)
+    [batch] = moved.lake.partitions("events")
+    manifest = moved.lake.manifest("events", batch)
+    assert [file["file"] for file in manifest["files"]] == ["events/shop/one.jsonl"]
+    assert ingest(moved, "run=second")["read"] == 0
+    manifest["files"][0]["file"] = f"{old}/events/shop/one.jsonl"  # as earlier Catwalks wrote it
+    moved.lake.commit("events", batch, manifest)
+    land(moved, [event(event_id="e3")], "two.jsonl")
+    assert ingest(moved, "run=third")["read"] == 1
+    with open_reader(moved) as reader, reader.open_finished({"events": batch}) as opened:
+        assert opened.query("select count(*) as n from events") == [{"n": 3}]
+
+
+def test_an_event_is_judged_by_when_its_file_was_seen_and_by_a_time_of_the_file_that_can_be(
+    spark: object, shop: Storage
+) -> None:
+    year = 365 * 86_400
+    for name, days, own in (
+        ("from 1980.jsonl", 1, 315_532_800.0),
+        ("from the epoch.jsonl", 2, 0.0),
+        ("a backfill.jsonl", 3 * 365, time.time() - 2 * year),
+        ("a copy of it.jsonl", 3 * 365 + 1, time.time()),
+        ("of tomorrow.jsonl", -1, time.time() + 2 * 86_400),
+    ):
+        file = land(shop, [event(event_id=name, event_time=ago(days))], name)
+        os.utime(file, (own, own))
+    record = ingest(shop)
+    assert record["quarantined"] == {"future_time": 1, "too_old": 1}
+    kept = sorted(str(row["event_id"]) for row in rows(shop, "events"))
+    assert kept == ["a backfill.jsonl", "from 1980.jsonl", "from the epoch.jsonl"]
+    [batch] = shop.lake.partitions("events")
+    assert "seen_at" in shop.lake.manifest("events", batch)
