@@ -84,7 +84,11 @@ class Lake:
         return self.address(table, partition)
 
     def commit(self, table: str, partition: str, manifest: dict[str, Any]) -> None:
-        """Write the manifest of a finished partition, which shows it to readers."""
+        """Write the manifest of a finished partition, which shows it to readers.
+
+        What it shows outlives a power cut: the files are on the disk before it is.
+        """
+        self.store.settle(f"{table}/{partition}")
         if table in WITH_IDS:
             self.store.protect(f"{table}/{partition}")
         self.store.write(f"{table}/{partition}/{MANIFEST}", _json(manifest))

@@ -162,6 +162,19 @@ class LocalStore:
             raise StorageError(f"The folder {path} does not exist.", "Run the step that makes it.")
         return path
 
+    def settle(self, key: str) -> None:
+        """See `ObjectStore.settle`."""
+        path = self.path(key)
+        try:
+            for folder, _, names in os.walk(path):
+                for name in names:
+                    _sync(Path(folder, name))
+                _sync(Path(folder))
+            if path.exists():
+                _sync(path.parent)
+        except OSError as error:
+            raise unusable("write", path, error) from error
+
     def delete_folder(self, key: str) -> None:
         """See `ObjectStore.delete_folder`."""
         path = self.path(key)

@@ -125,6 +125,9 @@ class ObjectStore(Protocol):
     def fetch_folder(self, key: str, scratch: Path) -> Path:
         """Return a local folder with the content of `key`; `scratch` is used if it is remote."""
 
+    def settle(self, key: str) -> None:
+        """Let what others wrote into a folder outlive a power cut; a bucket has it already."""
+
     def delete_folder(self, key: str) -> None:
         """Remove a folder, its manifest first, so that no reader starts on half of it."""
 

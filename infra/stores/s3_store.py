@@ -203,6 +203,9 @@ class S3Store:
             self._download(name, scratch / name)
         return folder
 
+    def settle(self, key: str) -> None:
+        """See `ObjectStore.settle`: an upload is answered once it is kept."""
+
     def delete_folder(self, key: str) -> None:
         """See `ObjectStore.delete_folder`."""
         manifest = self._name(f"{key}/{MANIFEST}")
