@@ -21,6 +21,7 @@ from infra.places import MLFLOW, PAGE, TRACKED
 from infra.records.evaluation import Score
 from infra.settings import Settings
 from infra.storage import Storage
+from models.mlflow_home import artifacts_of, follow_home
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -136,6 +137,7 @@ def _client(settings: Settings) -> Iterator[MlflowClient]:
         uri = settings.mlflow_uri
         if uri.startswith("sqlite:///"):
             (settings.home / MLFLOW).mkdir(parents=True, exist_ok=True)
+            follow_home(settings)
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:
         reason = str(error).splitlines()[0]
@@ -157,7 +159,7 @@ def _experiment(client: MlflowClient, settings: Settings, name: str = EXPERIMENT
     existing = client.get_experiment_by_name(name)
     if existing is None:
         local = settings.mlflow_uri.startswith("sqlite:///")
-        place = (settings.home / MLFLOW / "artifacts").as_uri() if local else None
+        place = artifacts_of(settings) if local else None
         tags = {SHOP_TAG: settings.shop}
         return str(client.create_experiment(name, artifact_location=place, tags=tags))
     number, owner = str(existing.experiment_id), existing.tags.get(SHOP_TAG)

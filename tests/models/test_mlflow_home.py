@@ -1,0 +1,38 @@
+"""A home that is moved or restored keeps what MLflow kept of its runs, and writes nowhere else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from infra.records.evaluation import Score
+from infra.storage import Storage
+from models import tracking
+from tests.conftest import shop_at
+
+SCORE = Score(name="tops", role="candidate", parameters={"n": 1}, metrics={"ndcg_at_10": 0.1})
+
+
+def artifacts(shop: Storage, run_id: str) -> set[str]:
+    with tracking._client(shop.settings) as client:
+        return {file.path for file in client.list_artifacts(run_id)}
+
+
+def test_the_artefacts_of_a_home_that_moves_are_found_and_the_new_ones_lie_in_it(
+    shop: Storage, mlflow_tables: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def track(shop: Storage, run: str) -> str:
+        return tracking.track_scores("tries", run, [SCORE], {f"{run}.txt": run}, shop.settings)[
+            "tops"
+        ]
+
+    first = track(shop, "run=1")
+    home = shutil.copytree(shop.settings.home, tmp_path / "it's moved")
+    shutil.rmtree(shop.settings.home)
+    moved = shop_at(home, monkeypatch)
+    second = track(moved, "run=2")
+    assert artifacts(moved, first) == {"run=1.txt"} and artifacts(moved, second) == {"run=2.txt"}
+    assert not shop.settings.home.exists()
+    assert len(list((home / "mlflow/artifacts").rglob("*.txt"))) == 2
