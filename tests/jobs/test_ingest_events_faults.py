@@ -255,6 +255,7 @@ def test_a_home_that_is_copied_elsewhere_reads_nothing_again(
     old = ingested.landing
     home = shutil.copytree(ingested.settings.home, tmp_path / "it's moved")
     shutil.rmtree(ingested.settings.home)
+    ingested.settings.home.mkdir()  # the next test clears it
     moved = shop_at(home, monkeypatch)
     [batch] = moved.lake.partitions("events")
     manifest = moved.lake.manifest("events", batch)
