@@ -72,7 +72,8 @@ def _try(storage: Storage, data: Path, name: str, gate: Any) -> int:
     feed = found[name].events
     spark = start_local(storage.settings)
     require_mapping(spark, name, found[name], file)
-    named = landed_files(spark, feed.model_copy(update={"may_be_empty": True}), str(data))
+    of_data = storage.settings.model_copy(update={"landing": str(data)})
+    named = landed_files(spark, feed.model_copy(update={"may_be_empty": True}), of_data)
     print(_take_sample(data, sorted(named), feed, Path(storage.landing)), flush=True)
     ingest(spark, storage, name, feed, RUN)
     RunRecords(storage, RUN).save_ingest(books.totals(storage, RUN))
