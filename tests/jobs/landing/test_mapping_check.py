@@ -62,7 +62,7 @@ def test_a_wrong_mapping_is_refused_before_a_row_is_read(
     with pytest.raises(SettingsError, match=rf"sources\.yaml, 'shop'.*{message}") as error:
         ingest(shop)
     assert "\n" not in str(error.value)
-    assert not shop.lake.store.list("")
+    assert not shop.lake.store.list("events")
 
 
 @pytest.mark.parametrize(
