@@ -28,6 +28,10 @@ ELSEWHERE = {
     ("expectations/marts.py", "marts"),  # the name of the gate
     ("models/tracking.py", "mlflow"),  # a logger
     ("infra/shop/up.py", "mlflow"),  # a module, and the name of its process
+    ("jobs/landing/unread_files.py", "looks"),  # how a file looks
+    ("jobs/batches/examples.py", "replays"),  # the commands that replay
+    ("models/mlflow_home.py", "experiments"),  # a table of MLflow's database
+    ("models/recommenders/first_stage.py", "profiles"),  # an array
 }
 
 
