@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 from infra.ledger.decision_log import Decision, append
 from infra.ledger.run_records import RunRecords
@@ -12,12 +13,13 @@ from tests.models.conftest import AS_OF
 from tests.models.release.test_limits import evaluation, moves, score
 
 
-def judged(shop: Storage, run: str, *names: str) -> None:
+def judged(shop: Storage, run: str, *names: str, minute: int = 0) -> None:
     """Write down that a run was judged, and what it had scored: nothing without a name."""
     if names:
         scores = [score(0.1, name, model_sha256=f"{name} of {run}") for name in names]
         RunRecords(shop, run).save_evaluation(evaluation(*scores, run=run))
-    given = {"at": AS_OF, "outcome": "reject", "by": "release.yaml", "why": run}
+    at = AS_OF + timedelta(minutes=minute)
+    given = {"at": at, "outcome": "reject", "by": "release.yaml", "why": run}
     append(shop.reports, Decision(what="verdict", about=run, **given))
 
 
@@ -25,7 +27,7 @@ def test_the_past_is_the_candidates_of_the_last_ten_judged_runs(shop: Storage) -
     """Each run once, however often it was judged; not the run itself, nor what cannot be read."""
     for number in range(RUNS + 2):
         judged(shop, f"run={number}", "hybrid", "champion", "anchor")
-    judged(shop, "run=5")  # again
+    judged(shop, "run=5", minute=1)  # again
     judged(shop, "run=gone")  # its evaluation was deleted
     judged(shop, "run=broken", "hybrid")
     shop.reports.write("run=broken/evaluation.json", b"{")
