@@ -21,6 +21,7 @@ STORES = ("lake", "published", "reports")
 
 
 def shop_with(patch: pytest.MonkeyPatch, home: Path, secret: str, **settings: str) -> Storage:
+    patch.delenv("CATWALK_SHOP", raising=False)  # a home that was opened before may have set it
     patch.setenv("CATWALK_HOME", str(home))
     patch.setenv("CATWALK_USER_KEY_SECRET", secret)
     for name, text in settings.items():
