@@ -19,7 +19,7 @@ from infra.settings import load_settings
 from infra.shop_home import ensure_home
 from infra.storage import Storage
 from tests.conftest import QUICK_JAVA, REPOSITORY
-from tests.jobs.shop_files import RUN, ago, event, ingest, land
+from tests.jobs.shop_files import RUN, event, ingest, land
 
 # what the task of the DAG does
 PROGRAM = f"""
@@ -33,7 +33,7 @@ def deliver(shop: Storage, count: int) -> None:
     """Land files of good, bad and repeated rows, of 3 kB and a second apart each."""
     for number in range(count):
         good = [event(event_id=f"e{number}-{n}", user_id=f"u{n}") for n in range(20)]
-        again = event(event_id=f"e{max(number - 3, 0)}-7", event_time=ago(3))
+        again = event(event_id=f"e{max(number - 3, 0)}-7", user_id="u7")
         bad = [event(event_type="hover", item_id=f"i{number}"), "no json"]
         file = land(shop, [*good, good[5], again, *bad], f"{number:03}.jsonl")
         os.utime(file, (time.time() - 600 + number,) * 2)  # the oldest is read first
