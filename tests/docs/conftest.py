@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import shop_at
+from infra.private_files import write_private
+from tests.conftest import SECRET, shop_at
 from tests.docs.clone import (
     BAD,
     BATCH,
@@ -29,6 +30,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         put_in_quarantine(shop, BATCH, BAD)
         prepare_bundle(shop, write_tables(shop))
         fill_webshop(shop_at(folder / "var/webshop", patch), folder)
+    for name in ("name", "webshop"):  # who types has the secret that the keys were made under
+        write_private(folder / "var" / name / "secrets.json", {"CATWALK_USER_KEY_SECRET": SECRET})
     shutil.copytree(folder / "var/name", folder / "var/simulated")
     follow_pages(folder)
     return folder
