@@ -50,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", required=True, help="name of the source")
     parser.add_argument("--gate", required=True, help="the events gate, as package.module:name")
     chosen = parser.parse_args(arguments)
-    if not chosen.source or not chosen.data.is_dir() or chosen.data == Path():
-        raise InputError("No folder and source are named.", "Give DATA=folder and SOURCE=name.")
+    if not chosen.source or chosen.data == Path() or not chosen.data.is_dir():
+        raise InputError(
+            f"No source is named, or '{chosen.data}' is no folder.",
+            "Give DATA=folder and SOURCE=name.",
+        )
     with tempfile.TemporaryDirectory(prefix="catwalk-try-") as home:
         storage = Storage(_settings(Path(home), chosen.source))
         ensure_home(storage.settings)

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "make types": ".ci/run",
     "make setup PYTHON=python3.12": "tests/test_makefile.py",
     "make demo DATA=folder/online_retail": "tests/infra/demo/test_demo.py",
+    "make try-source DATA=folder SOURCE=name": "tests/jobs/test_try_source.py",
     "make up SHOP=name": "tests/infra/shop/test_airflow_server.py",
     "CATWALK_HOME=var/name .venv/bin/python -m models.serving.serve": SERVED,
     "make serve SHOP=name": SERVED,
