@@ -52,7 +52,8 @@ def clean_ids(frame: DataFrame, forms: Mapping[str, IdForm], refused: str) -> Da
     """
     names = list(forms)
     together = F.concat_ws(_BETWEEN, *names)
-    odd = together.rlike(ODD) | (F.octet_length(together) > LONGEST_ID)
+    size = F.octet_length(together)
+    odd = (size > LONGEST_ID) | (size > F.char_length(together)) | together.rlike(ODD)
     if "number" in forms.values():
         odd = F.lit(True)
     sound = F.call_function("transform", cleaned(forms), F.expr(_WHOLE_CHARACTERS))

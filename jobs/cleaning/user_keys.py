@@ -11,6 +11,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from infra.person_keys import KEY_BYTES, id_secret, visitor_secret
+from infra.spark.plan_values import plan_value
 
 _BLOCK_BYTES = 64  # bytes that SHA-256 takes at once
 
@@ -33,12 +34,9 @@ def id_key(telling_id: Column, spark: SparkSession, secret: str) -> Column:
 def _keyed(shop_id: Column, spark: SparkSession, secret: str) -> Column:
     """Hash an id twice, as HMAC is defined: Spark's own `hmac` looks its algorithm up for each row.
 
-    The keys enter as one-row tables, not as literals: Spark prints literals in its plans.
+    The keys are no literals: Spark prints those in its plans.
     """
-    inner, outer = (
-        spark.createDataFrame([(bytearray(key),)], "key BINARY").scalar()
-        for key in hmac_keys(secret)
-    )
+    inner, outer = (plan_value(spark, key) for key in hmac_keys(secret))
     inner_hash = F.unhex(F.sha2(F.concat(inner, shop_id.cast("binary")), 256))
     return F.left(F.sha2(F.concat(outer, inner_hash), 256), F.lit(2 * KEY_BYTES))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType
+from pyspark.sql.types import ArrayType, BooleanType, MapType, StructType
 
 from infra.errors import SettingsError
 from jobs.landing import reading
@@ -46,27 +46,35 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
 
 
 def _require_expressions(empty: DataFrame, expressions: Mapping[str, str], origin: str) -> None:
+    if _fault(empty, expressions.values()) is None:
+        return  # all in one look: each costs Spark an analysis
     for key, sql in expressions.items():
-        try:
-            # with a row's own columns and inside a value, so that nothing passes that makes
-            # one row of several, or several of one
-            frame = empty.select("*", F.struct(F.expr(sql)))
-        except PySparkException as error:
-            raise SettingsError(
-                f"{origin}.{key}: {_fact(error)}.",
-                f"Correct the SQL; it may use the fields {', '.join(empty.columns)}.",
-            ) from None
-        kind = _kind(empty, sql, key)
+        if fault := _fault(empty, [sql]):
+            raise SettingsError(f"{origin}.{key}: {fault[0]}.", fault[1])
+
+
+def _fault(empty: DataFrame, expressions: Collection[str]) -> tuple[str, str] | None:
+    """Return what is wrong with one of some expressions, and the cure."""
+    try:
+        # with a row's own columns and inside a value, so that nothing passes that makes
+        # one row of several, or several of one
+        frame = empty.select("*", *(F.struct(F.expr(sql)) for sql in expressions))
+    except PySparkException as error:
+        fields = ", ".join(empty.columns)
+        return _fact(error), f"Correct the SQL; it may use the fields {fields}."
+    for made in frame.schema.fields[len(empty.columns) :]:
+        kind = made.dataType.fields[0].dataType  # type: ignore[attr-defined]
         if isinstance(kind, ArrayType | MapType | StructType):
-            raise SettingsError(
-                f"{origin}.{key}: it gives {kind.simpleString()}, which is several values.",
+            return (
+                f"it gives {kind.simpleString()}, which is several values",
                 "Write SQL that gives one value, such as concat_ws or an element of the list.",
             )
-        if _changes(frame) or _MOMENT.search(sql):
-            raise SettingsError(
-                f"{origin}.{key}: `{sql}` gives another value each time a row is read.",
-                "Make the value of the fields alone: a batch may be read again after a crash.",
-            )
+    if _changes(frame) or any(map(_MOMENT.search, expressions)):
+        return (
+            f"`{', '.join(expressions)}` gives another value each time a row is read",
+            "Make the value of the fields alone: a batch may be read again after a crash.",
+        )
+    return None
 
 
 def _changes(frame: DataFrame) -> bool:
@@ -91,17 +99,16 @@ def _changes(frame: DataFrame) -> bool:
 
 
 def _require_conditions(empty: DataFrame, conditions: Mapping[str, str], origin: str) -> None:
-    for key, sql in conditions.items():
-        kind = _kind(empty, sql, key)
-        if not isinstance(kind, BooleanType):
+    if not conditions:
+        return
+    made = empty.select(*(F.expr(sql).alias(key) for key, sql in conditions.items()))
+    for field in made.schema.fields:
+        if not isinstance(field.dataType, BooleanType):
             raise SettingsError(
-                f"{origin}.{key}: it gives {kind.simpleString()}, which is no condition.",
+                f"{origin}.{field.name}: it gives {field.dataType.simpleString()}, "
+                "which is no condition.",
                 "Write SQL that is true or false.",
             )
-
-
-def _kind(empty: DataFrame, sql: str, key: str) -> DataType:
-    return empty.select(F.expr(sql).alias(key)).schema[key].dataType
 
 
 def _fact(error: PySparkException) -> str:

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from infra.schemas import Reason
+from infra.spark.plan_values import plan_value
 from jobs.landing.landing_folder import UNPACKED, Landed, addresses, landed_name, root_of
 from jobs.landing.parquet_columns import as_text, no_utf8, parquet_schema
 from jobs.landing.sources import Feed, quoted
@@ -78,8 +79,7 @@ def open_feed(
         "*",
         _name_below(spark, files, landing).alias(FILE),
         F.col("_metadata.file_size").alias(SIZE),
-        # as a table: with another number in its code Spark compiles a query anew
-        spark.createDataFrame([(seen,)], "seen TIMESTAMP").scalar().alias(SEEN),
+        plan_value(spark, seen).alias(SEEN),
         F.col("_metadata.file_modification_time").alias(ARRIVED),
     )
 
