@@ -67,6 +67,9 @@ def _common_options() -> dict[str, str]:
         "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
         "spark.sql.parquet.compression.codec": "zstd",
+        # Its search for the source of a join's key takes every step of a long query into every next
+        # one: planning the quarantine of a conflict took a minute. No table of ours is read by it.
+        "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
         "spark.sql.icu.caseMappings.enabled": "false",  # `lower` by Java, not by a call of ICU each
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # 10,000 landing files: a listing in 8 tasks instead of 10,000, and 80 tasks to read them
