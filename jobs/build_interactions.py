@@ -106,7 +106,7 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
     cut = cut_of(storage, placements.home.rule, events, known, window, activity.days)
     facts = {"as_of": end, "cut": cut.at, "start": window.start, "batches": batches}
     facts |= {"holdout": cut.facts, "left_out_users": activity.left_out}
-    facts |= {"refused": _refused(items), "rows_read": items.count(), "masked": _masked(items)}
+    facts |= _counts(items)
     facts |= {"catalogue": facts_of(items, catalogue, end)}
     tables = {
         "items": known.transform(as_known_at, cut.at),
@@ -122,16 +122,18 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
     _write(spark, storage, "history", run, history, {**facts, "cut": end})
 
 
-def _refused(items: DataFrame) -> dict[str, int]:
-    """Count the catalogue rows that could not be read, by reason; ignored ones do not count."""
-    refused = items.filter(F.col("reason").isin(*BROKEN_REASONS)).groupBy("reason").count()
-    return {row["reason"]: row["count"] for row in refused.collect()}
+def _counts(items: DataFrame) -> dict[str, Any]:
+    """Count the catalogue rows, by reason those that could not be read, and masked texts.
 
-
-def _masked(items: DataFrame) -> int:
-    """Count the texts of readable items that looked like personal data."""
-    sums = items.filter("reason is null").agg(F.coalesce(F.sum(MASKED), F.lit(0))).collect()
-    return int(sums[0][0])
+    Ignored rows are read and no more.
+    """
+    sums = (F.count("*").alias("rows"), F.sum(MASKED).alias("masked"))
+    found = {row["reason"]: row for row in items.groupBy("reason").agg(*sums).collect()}
+    return {
+        "refused": {why: found[why]["rows"] for why in BROKEN_REASONS if why in found},
+        "rows_read": sum(row["rows"] for row in found.values()),
+        "masked": found[None]["masked"] or 0 if None in found else 0,
+    }
 
 
 def _write(

@@ -6,7 +6,7 @@ item that is free, or whose newest row is refused, is not sold by an older row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -174,10 +174,14 @@ def facts_of(items: DataFrame, catalogue: DataFrame, end: datetime) -> dict[str,
     return {
         "newest_refused_share": max(shares, default=0.0),
         "age_hours": max(0.0, *ages) if ages else 0.0,
-        **_named("refused_rows", refused.select(told.alias("name"))),
-        **_named("withheld_items", _names(catalogue.filter(WITHHELD))),
-        **_named("contradicting_items", _names(_contradicting(items, catalogue))),
-        **_named("vanished_items", _names(_vanished(items, catalogue, newest))),
+        **_named(
+            {
+                "refused_rows": refused.select(told.alias("name")),
+                "withheld_items": _names(catalogue.filter(WITHHELD)),
+                "contradicting_items": _names(_contradicting(items, catalogue)),
+                "vanished_items": _names(_vanished(items, catalogue, newest)),
+            }
+        ),
     }
 
 
@@ -221,8 +225,18 @@ def _names(items: DataFrame) -> DataFrame:
     return items.select(F.col("item_id").alias("name"))
 
 
-def _named(kind: str, names: DataFrame) -> dict[str, Any]:
-    """Count names, and give the first ten of them."""
-    kept = names.persist()
-    first = [row["name"] for row in kept.distinct().orderBy("name").limit(_MOST_NAMED).collect()]
-    return {kind: kept.count(), f"{kind}_named": first}
+def _named(kinds: Mapping[str, DataFrame]) -> dict[str, Any]:
+    """Count the names of each kind, and give the first ten of it."""
+    every = reduce(
+        DataFrame.unionByName,
+        (names.withColumn("kind", F.lit(kind)) for kind, names in kinds.items()),
+    )
+    counted = every.groupBy("kind", "name").count()
+    whole = Window.partitionBy("kind")
+    place, rows = F.row_number().over(whole.orderBy("name")), F.sum("count").over(whole)
+    first = counted.withColumns({"place": place, "rows": rows}).filter(f"place <= {_MOST_NAMED}")
+    facts: dict[str, Any] = dict.fromkeys(kinds, 0) | {f"{kind}_named": [] for kind in kinds}
+    for row in first.orderBy("place").collect():
+        facts[row["kind"]] = row["rows"]
+        facts[f"{row['kind']}_named"].append(row["name"])
+    return facts
