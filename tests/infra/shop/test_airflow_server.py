@@ -60,7 +60,7 @@ def test_environment_is_this(shop: Storage) -> None:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": (
             "admin:admin,pm:user,ds:user,de:op,analyst:viewer"
         ),
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS_FOLDER),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:///HOME/airflow/airflow.db",
