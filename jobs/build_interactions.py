@@ -130,7 +130,7 @@ def _counts(items: DataFrame) -> dict[str, Any]:
     sums = (F.count("*").alias("rows"), F.sum(MASKED).alias("masked"))
     found = {row["reason"]: row for row in items.groupBy("reason").agg(*sums).collect()}
     return {
-        "refused": {why: found[why]["rows"] for why in BROKEN_REASONS if why in found},
+        "refused": {str(why): found[why]["rows"] for why in BROKEN_REASONS if why in found},
         "rows_read": sum(row["rows"] for row in found.values()),
         "masked": found[None]["masked"] or 0 if None in found else 0,
     }

@@ -38,7 +38,8 @@ from jobs.landing.unpacking import with_copies
 
 LONGEST_TEXT = 1000  # characters of a title: some arrays give every text the room of the longest
 _MOST_NAMED = 10
-_REFUSED_IDS, _FEED, _REFUSED_AT, WITHHELD = "_refused_ids", "_feed", "_refused_at", "_withheld"
+_REFUSED_IDS, _FEED, WITHHELD = "_refused_ids", "_feed", "_withheld"
+_REFUSED_AT, _REFUSED_IN, _TOLD_IN = "_refused_at", "_refused_in", "_told_in"
 _LONG_AGO = 946_684_800_000_000  # 2000, for a catalogue whose rows were always so
 _SHORT = ("title", "brand", "category", "colour")
 
@@ -106,16 +107,21 @@ def readable(items: DataFrame) -> DataFrame:
 def catalogue_at(items: DataFrame, end: datetime) -> DataFrame:
     """Return one row per item as known at a time; what must not be sold is out of stock.
 
-    `_withheld` tells those: a price of nothing or less, or a newer row that is refused.
+    `_withheld` tells those: a price of nothing or less, or a newer row that is refused and that no
+    later file has put right.
     """
     known = items.transform(readable).transform(as_known_at, end)
-    times = F.coalesce("updated_at", ARRIVED)  # its own time may be what is wrong about it
-    refused = items.filter(_is_refused() & F.col("item_id").isNotNull())
-    refused = refused.filter(F.col("updated_at").isNull() | (F.col("updated_at") < F.lit(end)))
-    newest = refused.groupBy("item_id").agg(F.max(times).alias(_REFUSED_AT))
-    rows = known.join(newest, "item_id", "left")
+    before = F.coalesce(F.col("updated_at") < F.lit(end), F.lit(True))
+    refused = before & _is_refused()
+    # the time of a refused row may be what is wrong about it
+    time = F.when(refused, F.coalesce("updated_at", ARRIVED))
+    arrived = {_REFUSED_IN: refused, _TOLD_IN: before & F.col("reason").isNull()}
+    files = (F.max(F.when(of, F.col(ARRIVED))).alias(name) for name, of in arrived.items())
+    looked_at = items.filter(F.col("item_id").isNotNull()).groupBy("item_id")
+    rows = known.join(looked_at.agg(F.max(time).alias(_REFUSED_AT), *files), "item_id", "left")
     is_free = F.coalesce(F.col("price") <= 0, F.lit(False))
-    is_old = F.coalesce(F.col(_REFUSED_AT) >= F.col("updated_at"), F.lit(False))
+    is_newer = F.col(_REFUSED_AT) >= F.col("updated_at")
+    is_old = F.coalesce(is_newer & (F.col(_REFUSED_IN) >= F.col(_TOLD_IN)), F.lit(False))
     return rows.select(
         *(
             {"price": F.when(~is_free, F.col("price")), "in_stock": _kept(is_free | is_old)}.get(
@@ -129,22 +135,23 @@ def catalogue_at(items: DataFrame, end: datetime) -> DataFrame:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The newest file of a source."""
+    """The newest files of a source, of one hour: some shops cut a catalogue into parts."""
 
-    file: str
+    hour: int  # in which they arrived, since 1970
     rows: int
     refused: int
     is_whole: bool  # has at least half of the items that ever landed: else it tells changes
     at: datetime  # when it arrived, or its newest row became known
 
 
-def newest_deliveries(items: DataFrame) -> dict[int, Delivery]:
-    """Return the newest file of each source: by the hour it arrived, then by its name."""
-    files = (
-        items.groupBy(_FEED, FILE)
+def newest_deliveries(items: DataFrame, end: datetime) -> dict[int, Delivery]:
+    """Return what each source delivered in the last hour in which it did."""
+    until = F.col("updated_at") < F.lit(end)  # a wrong row may say 2099
+    hours = (
+        items.groupBy(_FEED, _hour().alias("hour"))
         .agg(
             F.max(ARRIVED).alias("arrived"),
-            F.max("updated_at").alias("updated"),
+            F.max(F.when(until, F.col("updated_at"))).alias("updated"),
             F.count("*").alias("rows"),
             F.count_if(_is_refused()).alias("refused"),
             F.count_distinct("item_id").alias("ids"),
@@ -152,7 +159,7 @@ def newest_deliveries(items: DataFrame) -> dict[int, Delivery]:
         .collect()
     )
     every = items.groupBy(_FEED).agg(F.count_distinct("item_id").alias("ids")).collect()
-    return {feed: _newest([row for row in files if row[_FEED] == feed], ids) for feed, ids in every}
+    return {feed: _newest([row for row in hours if row[_FEED] == feed], ids) for feed, ids in every}
 
 
 def facts_of(items: DataFrame, catalogue: DataFrame, end: datetime) -> dict[str, Any]:
@@ -165,9 +172,8 @@ def facts_of(items: DataFrame, catalogue: DataFrame, end: datetime) -> dict[str,
     catalogue : DataFrame
         `catalogue_at` of them, kept.
     """
-    newest = newest_deliveries(items)
-    files = [delivery.file for delivery in newest.values()]
-    refused = items.filter(_is_refused() & F.col(FILE).isin(files))
+    newest = newest_deliveries(items, end)
+    refused = items.filter(_is_refused() & _is_of(newest))
     told = F.concat_ws(" ", "reason", "item_id", F.regexp_extract(FILE, "[^/]+$", 0))
     shares = [each.refused / each.rows for each in newest.values()]
     ages = [(end - each.at) / timedelta(hours=1) for each in newest.values()]
@@ -194,18 +200,28 @@ def _contradicting(items: DataFrame, catalogue: DataFrame) -> DataFrame:
 
 def _vanished(items: DataFrame, catalogue: DataFrame, newest: dict[int, Delivery]) -> DataFrame:
     """Return the items on sale that the newest whole delivery of their source lacks."""
-    whole = {feed: each.file for feed, each in newest.items() if each.is_whole}
-    there = F.max(F.col(FILE).isin([*whole.values()])).alias("there")
+    whole = {feed: each for feed, each in newest.items() if each.is_whole}
+    there = F.max(_is_of(whole)).alias("there")
     of_changes = F.max(~F.col(_FEED).isin([*whole])).alias("of_changes")
     gone = items.groupBy("item_id").agg(there, of_changes).filter("not there and not of_changes")
     return catalogue.filter("in_stock").join(gone, "item_id", "left_semi")
 
 
-def _newest(files: Sequence[Row], ids: int) -> Delivery:
-    newest = max(files, key=lambda row: (int(row["arrived"].timestamp()) // 3600, row[FILE]))
+def _is_of(deliveries: Mapping[int, Delivery]) -> Column:
+    """Tell a row of one of some deliveries."""
+    each = ((F.col(_FEED) == feed) & (_hour() == of.hour) for feed, of in deliveries.items())
+    return reduce(Column.__or__, each, F.lit(False))
+
+
+def _hour() -> Column:
+    return F.floor(F.unix_seconds(ARRIVED) / 3600)
+
+
+def _newest(hours: Sequence[Row], ids: int) -> Delivery:
+    newest = max(hours, key=lambda row: int(row["hour"]))
     times = [time.astimezone() for time in (newest["arrived"], newest["updated"]) if time]
     return Delivery(
-        file=newest[FILE],
+        hour=newest["hour"],
         rows=newest["rows"],
         refused=newest["refused"],
         is_whole=2 * newest["ids"] >= ids,
