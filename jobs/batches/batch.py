@@ -21,7 +21,7 @@ from infra.storage import Storage
 from jobs.batches import books, counting
 from jobs.batches.batch_files import count_files
 from jobs.batches.quarantine import count_reasons
-from jobs.cleaning.repeats import Compared, compare_ids, conflicting
+from jobs.cleaning.repeats import OTHERWISE, Compared, compare_ids, conflicting
 from jobs.cleaning.row_outcome import CLEAN, NOTES, QUARANTINED, sort_rows
 from jobs.landing.landing_folder import Landed, landed_files
 from jobs.landing.parquet_columns import unknown_columns
@@ -120,8 +120,8 @@ def _written(
     odd = keep(rows.filter(_is_odd()).select("outcome", "reason", "raw", "file", "unknown", NOTES))
     near = books.near_batches(delivery.batches, earlier, counting.days_of_clean(counts))
     clean = rows.filter(F.col("outcome") == CLEAN)
-    recent = (_recent(delivery, table, near) for table in (_EVENT_IDS, EVENTS))
-    compared = compare_ids(clean, *recent)
+    ids = _recent(delivery, _EVENT_IDS, near)
+    compared = compare_ids(clean, ids, _recent_events(delivery, earlier, near))
     quarantined = write_quarantine(delivery, key, _with_conflicts(odd, compared, sorted_rows))
     written = books.count_written(_write_events(delivery, key, compared.kept))
     books_of = books.write_up(counts, written, quarantined, compared.repeats, sorted_rows.read)
@@ -132,6 +132,7 @@ def _written(
         "batch": key,
         "source": delivery.source,
         "run": delivery.run,
+        "mapping": delivery.feed.digest(),
         "notes": counting.count_notes(odd) if any(row["noted"] for row in counts) else {},
         "conflicting_ids": counting.name_ids(compared.conflicts),
         "repeats_of_undecided": open_ if compared.repeats else [],  # of this run too
@@ -181,6 +182,18 @@ def _write_events(delivery: Delivery, key: str, kept: DataFrame) -> DataFrame:
 def _recent(delivery: Delivery, columns: Table, batches: Iterable[str]) -> DataFrame:
     addresses = [delivery.storage.lake.address("events", batch) for batch in batches]
     return spark_session.read_table(delivery.spark, columns, addresses)
+
+
+def _recent_events(delivery: Delivery, earlier: Manifests, near: Iterable[str]) -> DataFrame:
+    """Return recent events, and whether another mapping made them than that of this batch."""
+    mapping = delivery.feed.digest()
+    others = {batch for batch in near if earlier[batch].get("mapping") != mapping}
+    parts = ((True, others), (False, set(near) - others))
+    same, otherwise = (
+        _recent(delivery, EVENTS, sorted(batches)).withColumn(OTHERWISE, F.lit(is_other))
+        for is_other, batches in parts
+    )
+    return same.unionByName(otherwise)
 
 
 def _files(delivery: Delivery, files: Landed, counts: list[Row]) -> list[dict[str, Any]]:

@@ -20,7 +20,11 @@ from infra.schemas import EVENTS, Reason
 
 REMEMBERED = 7  # days
 CONTENT = "_content"
+OTHERWISE = (
+    "_otherwise"  # of a recent event: another mapping made it, so it may say the same otherwise
+)
 _HASH, _KNOWN, _FIRST, _BEFORE, _TURN = "_id_hash", "_known", "_first", "_before", "_turn"
+_INCOMPARABLE = "_incomparable"
 _SAYS = [name for name in EVENTS.columns if name != "event_id"]
 
 
@@ -54,7 +58,7 @@ def compare_ids(clean: DataFrame, recent_ids: DataFrame, recent: DataFrame) -> C
     recent_ids : DataFrame
         Column `event_id` of the events that were kept before.
     recent : DataFrame
-        The same events with all columns; read only if an id occurs again.
+        The same events with all columns and `_otherwise`; read only if an id occurs again.
     """
     batch = _hashed(clean)
     ids = batch.select(_HASH).unionByName(_hashed(recent_ids).select(_HASH))
@@ -133,10 +137,15 @@ def _with_others(events: DataFrame) -> DataFrame:
             _TURN: F.row_number().over(in_order),
             _FIRST: F.first(CONTENT).over(in_order),
             _BEFORE: F.collect_set(known).over(of_id),
+            _INCOMPARABLE: F.max(F.coalesce(OTHERWISE, F.lit(False))).over(of_id),
         }
     )
 
 
 def _says_the_same() -> Column:
-    """Tell a row that repeats what the first of its id says, or a recent event."""
-    return (F.col(CONTENT) == F.col(_FIRST)) | F.array_contains(_BEFORE, F.col(CONTENT))
+    """Tell a row that repeats what the first of its id says, or a recent event.
+
+    After a change of the mapping all that is delivered again would else be a conflict.
+    """
+    same = (F.col(CONTENT) == F.col(_FIRST)) | F.array_contains(_BEFORE, F.col(CONTENT))
+    return same | F.col(_INCOMPARABLE)

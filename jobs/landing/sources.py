@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -50,6 +51,10 @@ class Feed(Strict):
     ids: dict[str, IdForm] = Field(default_factory=dict)
     times: TimeForm = "iso"
     fractional: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """Return what tells this mapping from another one, wherever the files lie."""
+        return sha256(self.model_dump_json(exclude={"files"}).encode()).hexdigest()[:16]
 
     def forms(self) -> dict[str, IdForm]:
         """Return what the ids are of each id column that is mapped."""

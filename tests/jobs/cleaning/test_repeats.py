@@ -7,9 +7,10 @@ from functools import partial
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from infra.schemas import EVENTS
-from jobs.cleaning.repeats import compare_ids, may_hold_repeated
+from jobs.cleaning.repeats import OTHERWISE, compare_ids, may_hold_repeated
 from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import load_sources
@@ -54,8 +55,11 @@ def test_of_equal_ids_the_first_stays_what_says_the_same_is_a_repeat_and_all_els
     feed = load_sources(("shop",))["shop"].events
     sorted_rows = partial(sort_rows, feed=feed, secret="secret")
     before = [event(event_id="known", **early), event(event_id="other")]
-    recent = sorted_rows(parse(opened(spark, a=before), feed)).select(*EVENTS.columns).persist()
-    lines = opened(spark, b=[*firsts, *known, *same], a=[*seconds, event(event_id="alone")])
+    earlier = parse(opened(spark, a=before, mapping=[event(event_id="mapped", **early)]), feed)
+    made_otherwise = F.col("file").contains("mapping").alias(OTHERWISE)
+    recent = sorted_rows(earlier).select(*EVENTS.columns, made_otherwise).persist()
+    mapped = event(event_id="mapped", order_id="o1", **early)
+    lines = opened(spark, b=[*firsts, *known, *same, mapped], a=[*seconds, event(event_id="alone")])
     compared = compare_ids(sorted_rows(parse(lines, feed)).persist(), recent, recent)
     found = {
         row["event_id"]: (row["event_time"].hour, row["item_id"]) for row in compared.kept.collect()
@@ -65,7 +69,7 @@ def test_of_equal_ids_the_first_stays_what_says_the_same_is_a_repeat_and_all_els
         **{"e4": (10, "i1"), "e5": (9, "i2"), "e6": (9, "i2"), "alone": (10, "i1")},
         "same": (10, "i1"),
     }
-    assert compared.repeats == 3, "of `e4`, of `same` and of `known`: they say what was said before"
+    assert compared.repeats == 4, "of `e4`, `same`, `known`: they say what was said; and `mapped`"
     assert compared.conflicts is not None
     conflicts = {row["event_id"]: row["rows"] for row in compared.conflicts.collect()}
     assert conflicts == dict.fromkeys(["e0", "e1", "e2", "e3", "e5", "e6", "known"], 1)
