@@ -24,7 +24,7 @@ BLANKS = (
 )
 # Ranges, since what `\s` and `\p{C}` hold differs between Python, Java and their versions.
 CONTROLS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
-ROUNDED = r"^[-+]?[0-9]([.,][0-9]+[eE][-+]?|[eE][-+])[0-9]+\z|^[-+]?[0-9]+[.]0+\z"
+ROUNDED = r"^[-+]?[0-9]([.,][0-9]+[eE][-+]?|[eE][+])[0-9]+\z|^[-+]?[0-9]+[.]0+\z"
 WHOLE = r"^([-+]?[0-9]+)([.]0+)?\z"
 # Short ids of ASCII without any of these are clean as they are. No ranges: Java looks at a class of
 # single characters several times as fast.

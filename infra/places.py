@@ -121,7 +121,7 @@ PLACES = (
     Place("lake", REFITS, "the winner of a run, fitted on all data", "keys"),
     Place("lake", BUNDLES, "what a run would publish", "keys"),
     Place("lake", EXPERIMENTS, "the plan and the models of an experiment", "keys"),
-    Place("lake", SCRATCH, "what is deleted when its task ends", "keys"),
+    Place("lake", SCRATCH, "what is deleted when its task ends", "ids"),
     Place("lake", BELONGS_TO, "whose it is, and the fingerprint of the secret of its keys"),
     Place("published", LIVE, "the pointers to what is live: numbered, written once"),
     Place("published", VERSIONS, "bundles that went live", "keys"),

@@ -49,6 +49,7 @@ class Storage:
     def lake_scratch(self) -> Iterator[str]:
         """Give the key of a folder of the lake, for Spark's workers too; gone afterwards."""
         key = f"{SCRATCH}/{uuid.uuid4().hex}"
+        self.lake.store.protect(SCRATCH)  # unpacked files of the shop lie there
         try:
             yield key
         finally:

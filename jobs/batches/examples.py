@@ -31,6 +31,7 @@ _MOST_COUNTED = 100_000  # rows whose words are counted
 _LONGEST = 80  # characters of a value, and of a shape
 _HIDDEN = "(hidden)"
 _UNKNOWN_TYPE = "unknown_type"
+_WORDS = re.compile(r"[^\W_]{4,}")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def without_persons(fields: Mapping[str, str], feed: Feed) -> dict[str, str]:
     """Hide in the fields of a row whoever it is about."""
     mapped = " ".join(feed.columns.get(name, "") for name in PERSON_IDS).lower()
     personal = {name for name in fields if name.lower() in mapped}
-    persons = sorted((fields[name] for name in personal if fields[name]), key=len, reverse=True)
+    # also what a mapping may take out of a field: `{"id": "anna22"}`, `17850.0`
+    parts = {part for name in personal for part in (fields[name], *_WORDS.findall(fields[name]))}
+    persons = sorted(parts, key=len, reverse=True)
     return {
         name: _HIDDEN if name in personal and value else _cut(_masked(value, persons))
         for name, value in fields.items()

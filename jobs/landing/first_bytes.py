@@ -114,6 +114,8 @@ def _is_array(text: bytes) -> bool:
     if not text.startswith(b"["):
         return False
     first, _, rest = text.partition(b"\n")
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return isinstance(json.loads(first), list) and not rest.strip()
+    if first.strip() == b"[" or first.rstrip().endswith(b","):
+        return True  # an element a line
     return not rest.strip() or not any(line.startswith(b"{") for line in rest.splitlines()[:1])

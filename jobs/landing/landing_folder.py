@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
@@ -94,7 +95,7 @@ def name_below(landing: str, address: str) -> str:
 
 def root_of(landing: str) -> str:
     """Write the landing folder as a listing does, which knows no relative paths."""
-    return landing.rstrip("/") if "://" in landing else str(Path(landing).absolute())
+    return landing.rstrip("/") if "://" in landing else os.path.abspath(landing)  # noqa: PTH100 - links stay
 
 
 def read_name(written: str, landing: str, folders: Iterable[str]) -> str:

@@ -32,7 +32,8 @@ from jobs.landing.unpacking import opened
 
 NANOS = "nanoseconds"  # in the metadata of a column: whether its moments are in UTC
 _MOMENT, _LOCAL = "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"
-_EXACT = 2**53  # beyond it a float does not hold every whole number
+# Beyond it a float does not hold every whole number, so that two ids may be one.
+_EXACT, _EXACT_OF_FLOAT = 2**53, 2**24
 
 
 def footers(
@@ -152,7 +153,8 @@ def as_text(field: StructField) -> Column:
     text = value.cast("string")
     if isinstance(kind, FloatType | DoubleType | DecimalType):
         whole = value.try_cast("long")
-        is_whole = (F.abs(value) < _EXACT) & (whole.cast(kind) == value)
+        exact = _EXACT_OF_FLOAT if isinstance(kind, FloatType) else _EXACT
+        is_whole = (F.abs(value) < exact) & (whole.cast(kind) == value)
         return F.when(is_whole, whole.cast("string")).otherwise(text).alias(name)
     return text.alias(name)
 

@@ -31,7 +31,10 @@ MOST_TIMES, ALWAYS_FINE = 500, 64 * 1024**2  # unpacked: so many times its bytes
 _COPIES = "copies"
 _BY_NAME = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2"}  # what Spark unpacks as it should
 _OF_HADOOP = {".gzip", ".bzip2", ".zstd", ".lz4", ".snappy", ".deflate"}  # it may, or may not
-_BROKEN = (OSError, EOFError, zlib.error, pa.ArrowException, BadZipFile, NotImplementedError)
+_BROKEN = (
+    *(OSError, EOFError, zlib.error, pa.ArrowException, BadZipFile, NotImplementedError),
+    ValueError,  # a name within an archive that is no text
+)
 _HEADER = 65_536  # bytes of unpacked content that are looked at
 _PIECE = 1024**2
 
@@ -69,8 +72,10 @@ def content_of(address: str, settings: Settings) -> Content:
             if packing == "zip":
                 stream.seek(0)
                 return Content(packing, tuple(_starts(stream, address)))
-        _require_no_bomb(start, packing, address)
-        return Content(packing, (("", _unpacking(io.BytesIO(start), packing).read(_HEADER)),))
+            # of the whole file: bzip2 gives nothing before the end of a block of 900 kB
+            _require_no_bomb(start, packing, address)
+            stream.seek(0)
+            return Content(packing, (("", _unpacking(stream, packing).read(_HEADER)),))
     except _BROKEN as error:
         raise _cannot_be_read(address, error) from None
 

@@ -22,6 +22,7 @@ def test_an_id_is_cleaned_or_refused(text: str, cleaned: str | None) -> None:
         ("007", "number", "007"),
         ("", "number", ""),
         *((text, "text", text) for text in ("4,00638E+12", "5863.0", "A-1")),
+        *((text, "plain", "4E-12") for text in ("4E-12", " 4E-12")),  # a size, no rounded number
         ("A\0", "text", None),
     ],
 )

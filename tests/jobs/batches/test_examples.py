@@ -70,6 +70,14 @@ def test_a_field_of_any_case_that_makes_a_person_is_hidden() -> None:
     }
 
 
+def test_a_person_within_a_field_is_hidden_in_the_other_fields() -> None:
+    feed = SHOP["shop"].events.model_copy(
+        update={"columns": {"user_id": "get_json_object(who, '$.id')"}, "fields": ("who", "nr")}
+    )
+    row = {"who": '{"id": "cust4711", "n": 1}', "nr": "cust4711-17"}
+    assert without_persons(row, feed) == {"who": "(hidden)", "nr": "(hidden)-17"}
+
+
 def test_the_record_has_ten_rows_a_reason_the_words_and_the_command(shop: Storage) -> None:
     rows = [json.dumps({**ROW, "event_type": word}).encode() for word in ["hover"] * 12 + ["pay"]]
     put(shop, rows, "unknown_type")

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 from pathlib import Path
+from random import Random
 from zipfile import ZipFile
 
 import pyarrow as pa
@@ -44,6 +45,9 @@ STRANGE = {
     "HTML or XML|page": b'<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>',
     "is one JSON array": ARRAY,
     "JSON array": b'[{"event_id": "e1"}]',
+    "one JSON array": b'[{"event_id": "e1"},\n{"event_id": "e2"}]',
+    "a line|array": b'[\n{"event_id": "e1"},\n{"event_id": "e2"}\n]\n',
+    "array|nested": b"[" * 100_000,
     "array": b"[\n  {\n" + b'    "event_id": "e1"\n' * 9_000,
     "is Parquet": b"PAR1....",
     "an xz file": b"\xfd7zXZ\0....",
@@ -65,6 +69,16 @@ def test_what_is_no_lines_of_text_is_named(shop: Storage, said: str) -> None:
     file.write_bytes(STRANGE[said])
     with pytest.raises(InputError, match=rf"day[.]jsonl.*({said})"):
         require_content([str(file)], feed, shop.settings)
+
+
+def test_a_packed_file_begins_with_more_than_its_first_bytes_tell(shop: Storage) -> None:
+    feed = load_sources(("shop",))["shop"].events
+    file = land(shop, [], "day.jsonl.bz2")
+    random = Random(1)
+    lines = [event(debug=random.randbytes(100).hex()).encode() for _ in range(4_000)]
+    file.write_bytes(bz2.compress(b"\n".join(lines)))  # no whole block among the first bytes
+    assert file.stat().st_size > START
+    require_content([str(file)], feed, shop.settings)
 
 
 def test_a_line_that_is_odd_is_a_row_and_no_odd_file(shop: Storage) -> None:

@@ -55,6 +55,7 @@ def test_the_types_of_other_programs_are_read_as_what_they_mean(
         "unit_price": pa.array([9.5]),
         "order_id": pa.array([12], pa.uint64()),
         "rating": pa.array([None], pa.null()),
+        "request_id": pa.array([123456792.0], pa.float32()),  # of 123456789
     }
     deliver(parquet, "pandas.parquet", pandas)
     ingest(parquet)
@@ -65,6 +66,7 @@ def test_the_types_of_other_programs_are_read_as_what_they_mean(
     row = found["pandas.parquet"]
     assert (row["item_id"], row["session_id"], row["order_id"]) == ("5863", "7", "12")
     assert (row["quantity"], row["unit_price"], row["rating"]) == (2, 9.5, None)
+    assert row["request_id"] is None, "a rounded number is no id"
 
 
 def test_columns_that_cannot_be_meant_are_one_line_that_names_file_and_column(
