@@ -44,6 +44,7 @@ SUCCESS = (
 FEWEST = 50  # users to learn from; with fewer the reciprocal ranks are summed
 BLOCK = 2_000_000  # scores of everything at a time
 WATCHED = 5  # every fifth user says when to stop
+LARGEST_GROUP = 10_000  # rows; LightGBM refuses to rank more at once
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Lesson:
     wanted : array of bool, shape (n,)
     groups, users : arrays of int64, shape (n_groups,)
         How many rows belong together, and of whom they are; a user has a group of everything and
-        one of new items, where either holds something wanted.
+        one of new items, where either holds something wanted and LightGBM can rank so many rows.
     """
 
     features: Vectors
@@ -124,7 +125,9 @@ class Blend(Strict):
             return None
         stage, users, wanted = found
         chosen = np.linspace(0, len(users) - 1, min(len(users), self.most_users)).astype(np.intp)
-        return _lesson(stage, users[chosen], wanted[chosen], self.places, items.recommendable)
+        lesson = _lesson(stage, users[chosen], wanted[chosen], self.places, items.recommendable)
+        # What a user took may be proposed by nobody, so fewer are left than took something.
+        return lesson if len(np.unique(lesson.users)) >= FEWEST else None
 
     def _learn(self, train: Interactions, items: ItemFeatures, steps: Steps | None) -> Blended:
         require_learnable(train, items)
@@ -144,10 +147,11 @@ class Blend(Strict):
         return {name: recipe(**own.get(name, {})) for name, recipe in PROPOSERS.items()}
 
     def ranker_of(self, lesson: Lesson) -> str:
-        """Train LambdaRank until every fifth group gets no better order; return LightGBM's text."""
+        """Train LambdaRank until every fifth user gets no better order; return LightGBM's text."""
         import lightgbm
 
-        watched = lesson.users % WATCHED == 0
+        # By the rank among those left: else all of them may fall on one side.
+        watched = np.unique(lesson.users, return_inverse=True)[1] % WATCHED == 0
         rows = np.repeat(watched, lesson.groups)
         learnt, watch = (
             lightgbm.Dataset(
@@ -219,6 +223,7 @@ def _lesson(
     order = np.argsort(user, kind="stable")
     entry = np.concatenate([np.arange(len(rows)), np.flatnonzero(new)])[order]
     sizes = np.bincount(user, minlength=2 * len(users))
-    hits = np.bincount(user[order], took[entry], len(sizes)) > 0
-    kept = np.repeat(hits, sizes)
-    return Lesson(features[entry][kept], took[entry][kept], sizes[hits], np.flatnonzero(hits) // 2)
+    wanted_of = np.bincount(user[order], took[entry], len(sizes))
+    good = (wanted_of > 0) & (sizes <= LARGEST_GROUP)
+    kept = np.repeat(good, sizes)
+    return Lesson(features[entry][kept], took[entry][kept], sizes[good], np.flatnonzero(good) // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from infra.errors import BundleError
 from infra.schemas import EVENT_TYPES
 from models.data.run_steps import steps_of
 from models.recommender import Interactions, ItemFeatures
-from models.recommenders import habits
+from models.recommenders import blend, habits
 from models.recommenders.blend import Blend
 from models.recommenders.blended import RANKER, Blended
 from models.recommenders.capabilities import reasons
@@ -85,6 +86,41 @@ def test_what_the_ranker_learns_from_knows_nothing_of_what_came_later() -> None:
     np.testing.assert_array_equal(given.features, same.features)
 
 
+def test_without_enough_users_in_the_lesson_reciprocal_ranks_decide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many took something, but what all but a few took is proposed by nobody."""
+    lesson = recipe().lesson(*log())
+    assert lesson is not None
+    few = np.isin(lesson.users, np.unique(lesson.users)[: blend.FEWEST - 1])
+    rows = np.repeat(few, lesson.groups)
+    thin = blend.Lesson(
+        lesson.features[rows], lesson.wanted[rows], lesson.groups[few], lesson.users[few]
+    )
+    monkeypatch.setattr(blend, "_lesson", lambda *_: thin)
+    assert recipe().fit_steps(*log()).ranker == ""
+
+
+def test_both_sides_of_a_lesson_hold_users_whoever_is_left() -> None:
+    lesson = recipe().lesson(*log())
+    assert lesson is not None
+    for left in (0, 1):
+        users = 5 * lesson.users + left
+        again = blend.Lesson(lesson.features, lesson.wanted, lesson.groups, users)
+        assert recipe(rounds=2).ranker_of(again)
+
+
+def test_a_group_that_lightgbm_cannot_rank_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = recipe().lesson(*log())
+    assert whole is not None and blend.LARGEST_GROUP == 10_000
+    largest = int(whole.groups.max()) - 1
+    monkeypatch.setattr(blend, "LARGEST_GROUP", largest)
+    lesson = recipe().lesson(*log())
+    assert lesson is not None and lesson.groups.max() <= largest
+    assert lesson.groups.tolist() == whole.groups[whole.groups <= largest].tolist()
+    assert len(lesson.features) == len(lesson.wanted) == lesson.groups.sum()
+
+
 def test_it_ranks_what_is_taken_again_above_what_others_take() -> None:
     train, _, _ = log()
     given = fitted().recommend(train.users, 3, exclude_seen=False)
@@ -149,6 +185,22 @@ def test_a_saved_ranker_orders_the_same_and_a_cut_one_is_refused(tmp_path: Path)
         (tmp_path / RANKER).write_text(broken, encoding="utf-8")
         with pytest.raises(BundleError, match="no ranker of 36 features"):
             Blend.load(tmp_path)
+
+
+def test_what_a_user_never_had_is_described_by_no_past() -> None:
+    known = fitted().stage.known
+    rows, columns = np.zeros(ITEMS, dtype=np.int64), np.arange(ITEMS)
+    nothing = replace(
+        known,
+        starts=np.zeros_like(known.starts),
+        items=known.items[:0],
+        of_pairs=known.of_pairs[:0],
+    )
+    given, bare = known.features(rows, columns), nothing.features(rows, columns)
+    own, past = known.items[: known.starts[1]], slice(0, len(habits.OF_PAIR))
+    assert np.array_equal(given[own, past], known.of_pairs[: len(own)], equal_nan=True)
+    assert np.isnan(np.delete(given, own, axis=0)[:, past]).all() and np.isnan(bare[:, past]).all()
+    assert np.array_equal(given[:, past.stop :], bare[:, past.stop :])
 
 
 def test_pairs_are_described_by_their_days_and_gaps() -> None:
