@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.recommender import Interactions, ItemFeatures, Matrix, Recommender, UserIds, positions
+from models.recommender import (
+    NONE,
+    Interactions,
+    ItemFeatures,
+    Matrix,
+    Recommender,
+    UserIds,
+    positions,
+)
 from models.recommenders.again import Again
 from models.recommenders.also_bought import AlsoBought
 from models.recommenders.also_viewed import AlsoViewed
@@ -145,7 +153,9 @@ class Known:
     def features(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Vectors:
         """Return what is known of pairs of user and item; NaN where they have no past."""
         place = positions_of(self.codes, rows * len(self.of_items) + columns)
-        of_pairs = np.append(self.of_pairs, np.full((1, len(OF_PAIR)), np.nan), axis=0)[place]
+        found = place != NONE
+        of_pairs = np.full((len(place), len(OF_PAIR)), np.nan, dtype=np.float32)
+        of_pairs[found] = self.of_pairs[place[found]]
         same = [
             np.asarray(users[rows].multiply(items[columns]).sum(axis=1)).ravel()
             for users, items in self.by_kind
