@@ -30,6 +30,8 @@ from models.ties import Hashes, Ties, hashes
 FILE, RANKER = "blended.npz", "ranker.txt"
 END_OF_TREES = "end of trees"  # of LightGBM's format: a file that was cut off lacks it
 END = "pandas_categorical"  # its last line
+PROPOSED = 200_000  # proposals at a time, at most: 30 MB of features
+LEAST = 1e-30  # of what is proposed: 0 and below is what fills a list
 
 
 @dataclass(frozen=True)
@@ -160,12 +162,22 @@ class Blended:
         sold = self.popularity[columns]
         filling = (0.5 * sold / sold.max(initial=1e-30) - 1).astype(np.float32)
         scores = np.tile(filling, (len(users), 1))
-        if len(users):
-            proposals = self.stage.propose(users, self.places, self.recommendable)
-            place = np.full(len(self.items), NONE)
-            place[columns] = np.arange(len(columns))
-            scores[proposals.rows, place[proposals.columns]] = self._order(proposals)
+        place = np.full(len(self.items), NONE)
+        place[columns] = np.arange(len(columns))
+        step = max(1, PROPOSED // max(1, self._most_proposed))
+        for start in range(0, len(users), step):
+            part = users[start : start + step]
+            proposals = self.stage.propose(part, self.places, self.recommendable)
+            order = self._order(proposals)
+            scores[start + proposals.rows, place[proposals.columns]] = order
         return scores
+
+    @cached_property
+    def _most_proposed(self) -> int:
+        """How many proposals a user can have: all, or what each model adds to the longest past."""
+        longest = int(np.diff(self.stage.known.starts).max(initial=0))
+        new = self.places * len(self.stage.models)
+        return min(int(self.recommendable.sum()), new + longest)
 
     def _ranked(self, users: UserIds, allowed: Flags) -> tuple[NDArray[np.int64], Vectors]:
         proposals = self.stage.propose(users, self.places, allowed)
@@ -174,10 +186,11 @@ class Blended:
     def _order(self, proposals: Any) -> Vectors:
         """Return the ranker's scores between 0 and 1, in a form that keeps their order."""
         if self._booster is None or not len(proposals.rows):
-            return np.asarray(proposals.votes, dtype=np.float32)
+            # An item of their own that no model knows, such as one back in stock, has no votes.
+            return np.asarray(np.maximum(proposals.votes, LEAST), dtype=np.float32)
         raw = self._booster.predict(proposals.features, num_threads=1)
         raw += start_of(proposals.features)
-        return np.asarray(np.maximum(1 / (1 + np.exp(-raw)), 1e-30), dtype=np.float32)
+        return np.asarray(np.maximum(1 / (1 + np.exp(-raw)), LEAST), dtype=np.float32)
 
     @property
     def _of_visits(self) -> Any:
@@ -206,6 +219,7 @@ def _read_ranker(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{file} cannot be read: {error}.", "Train again.") from error
     whole = END_OF_TREES in text and END in text.rstrip().rpartition("\n")[2]
-    if text and not (whole and f"\nmax_feature_idx={len(NAMES) - 1}\n" in text):
-        raise BundleError(f"{file} is no ranker of {len(NAMES)} features.", "Train again.")
+    # By name: other features of the same number would rank by what they do not mean.
+    if text and not (whole and f"\nfeature_names={' '.join(NAMES)}\n" in text):
+        raise BundleError(f"{file} is no ranker of these {len(NAMES)} features.", "Train again.")
     return text

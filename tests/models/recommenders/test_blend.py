@@ -17,7 +17,7 @@ from infra.errors import BundleError
 from infra.schemas import EVENT_TYPES
 from models.data.run_steps import steps_of
 from models.recommender import Interactions, ItemFeatures
-from models.recommenders import blend, habits
+from models.recommenders import blend, blended, habits
 from models.recommenders.blend import Blend
 from models.recommenders.blended import RANKER, Blended
 from models.recommenders.capabilities import reasons
@@ -150,6 +150,34 @@ def test_one_question_at_once_is_answered_as_among_many() -> None:
     assert set(model.only(shown).recommend(train.users, 4).items.ravel()) <= {*range(9), -1}
 
 
+def test_many_users_are_scored_in_parts_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (train, _, _) = fitted(), log()
+    whole, _ = model.scores_of(train.users)
+    asked = []
+    propose = blended.FirstStage.propose
+
+    def counted(stage: Any, users: Any, *rest: Any) -> Any:
+        asked.append(len(users))
+        return propose(stage, users, *rest)
+
+    monkeypatch.setattr(blended.FirstStage, "propose", counted)
+    for most, longest in ((7 * ITEMS, 7), (1, 1)):
+        monkeypatch.setattr(blended, "PROPOSED", most)
+        asked.clear()
+        assert np.array_equal(model.scores_of(train.users)[0], whole)
+        assert max(asked) == longest and sum(asked) == USERS
+
+
+def test_an_own_item_that_is_back_in_stock_is_own_also_without_votes() -> None:
+    train, items, steps = log()
+    plain = recipe(rounds=0).fit_steps(train, items, steps)
+    back = replace(plain, recommendable=np.ones(ITEMS, dtype=np.bool_))
+    user = train.users[np.flatnonzero(train.weights[:, [7]].toarray())[:1]]
+    given = back.recommend(user, ITEMS, exclude_seen=False)
+    assert 7 in given.items[given.own]
+    assert back.own_places(str(user[0]), given.scores[0].tolist()) == given.own.sum()
+
+
 def test_strangers_are_answered_by_visits_and_customers_get_reasons() -> None:
     model, (train, items, _) = fitted(), log()
     lists = model.recommend(train.users[:9], 6)
@@ -181,9 +209,11 @@ def test_a_saved_ranker_orders_the_same_and_a_cut_one_is_refused(tmp_path: Path)
     given, same = (model.recommend(train.users, 8) for model in (fitted(), loaded))
     assert np.array_equal(given.items, same.items) and np.array_equal(given.scores, same.scores)
     text = (tmp_path / RANKER).read_text(encoding="utf-8")
-    for broken in (text[: len(text) // 2], text.replace("max_feature_idx=35", "max_feature_idx=3")):
+    other = text.replace(" pair_days ", " pair_weeks ")
+    assert other != text
+    for broken in (text[: len(text) // 2], other):
         (tmp_path / RANKER).write_text(broken, encoding="utf-8")
-        with pytest.raises(BundleError, match="no ranker of 36 features"):
+        with pytest.raises(BundleError, match="no ranker of these 36 features"):
             Blend.load(tmp_path)
 
 
