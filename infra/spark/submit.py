@@ -12,7 +12,7 @@ from types import ModuleType
 
 from infra.command_line import run_program
 from infra.errors import SparkError
-from infra.hidden import hide_secrets
+from infra.hidden import hide_in_command
 from infra.places import REPOSITORY
 from infra.settings import Settings, load_settings
 from infra.spark.cluster import require_shared, ship_code
@@ -37,7 +37,7 @@ def submit(job: ModuleType, arguments: Sequence[str]) -> None:
         return
     prepare_submitting()
     command = submit_command(job, arguments, settings)
-    print(hide_secrets(shlex.join(command)), flush=True)
+    print(shlex.join(hide_in_command(command)), flush=True)
     code = subprocess.run(command, check=False).returncode
     if code != 0:
         raise SparkError(
