@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from infra.errors import StorageError
+from infra.errors import BusyError, StorageError
 from infra.places import MLFLOW
 from infra.settings import Settings
 
@@ -36,6 +36,8 @@ def follow_home(settings: Settings) -> None:
 
     Raises
     ------
+    BusyError
+        Another writer holds the database for longer than a minute.
     StorageError
         The database cannot be read or written.
     """
@@ -46,9 +48,16 @@ def follow_home(settings: Settings) -> None:
         with closing(sqlite3.connect(file, timeout=_PATIENCE)) as database, database:
             _follow(database, artifacts_of(settings))
     except sqlite3.Error as error:
-        raise StorageError(
-            f"The database {file} of MLflow cannot be used: {error}.", "Restore it from a backup."
-        ) from error
+        fact = f"The database {file} of MLflow cannot be used: {error}."
+        if _is_held(error):
+            raise BusyError(fact, "Run again later: another program writes to it.") from error
+        raise StorageError(fact, "Restore it from a backup.") from error
+
+
+def _is_held(error: sqlite3.Error) -> bool:
+    # What Python itself refuses has no code; the last byte of one says which kind it is.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _follow(database: sqlite3.Connection, now: str) -> None:
