@@ -68,18 +68,18 @@ def is_nobody(cleaned: str) -> bool:
     return cleaned.lower() in NOBODY
 
 
-def clean_ids(texts: Iterable[str]) -> tuple[str, ...]:
+def clean_ids(texts: Iterable[str], form: IdForm = "plain") -> tuple[str, ...]:
     """Return some ids as they are compared, without the blank and the refused ones."""
-    return tuple(cleaned for text in texts if (cleaned := clean_id(text)))
+    return tuple(cleaned for text in texts if (cleaned := clean_id(text, form)))
 
 
-def person_id(text: str) -> str:
+def person_id(text: str, form: IdForm = "plain") -> str:
     r"""Return the id of a person as it is compared; "" where it names nobody or is no id.
 
     >>> person_id(" anna "), person_id("undefined"), person_id("A\0")
     ('anna', '', '')
     """
-    cleaned = clean_id(text) or ""
+    cleaned = clean_id(text, form) or ""
     return "" if is_nobody(cleaned) else cleaned
 
 

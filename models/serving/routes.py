@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 
 from infra.errors import InputError, StorageError
-from infra.ids import clean_id, clean_ids, person_id
+from infra.ids import IdForm, clean_id, clean_ids, person_id
 from infra.person_keys import PersonKeys
 from models.serving.answering import answer
 from models.serving.api import wire
@@ -32,6 +32,8 @@ from models.serving.question import Answer, Question
 from models.serving.version import Version
 
 COMMIT_SECONDS = 10.0
+# A source says what its ids are, and a question does not name one: an unknown id matches nothing.
+_ANY: IdForm = "text"
 StockItem = tuple[str, dict[str, bool]]  # whose token, and what it says
 _encode = msgspec.json.Encoder().encode
 _NO_VERSION = ProblemError(
@@ -161,14 +163,14 @@ class Routes:
     def _question(self, placement: str, ask: wire.Ask) -> Question:
         return Question(
             placement=placement,
-            user_key=self._keys.of_user(person_id(ask.user_id)),
-            visitor_key=self._keys.of_visitor(person_id(ask.visitor_id)),
-            item_ids=clean_ids(ask.item_ids),
-            session_items=clean_ids(ask.session_items),
+            user_key=self._keys.of_user(person_id(ask.user_id, _ANY)),
+            visitor_key=self._keys.of_visitor(person_id(ask.visitor_id, _ANY)),
+            item_ids=clean_ids(ask.item_ids, _ANY),
+            session_items=clean_ids(ask.session_items, _ANY),
             market=ask.market,
             category=ask.category,
             k=0 if ask.k is msgspec.UNSET else ask.k,
-            exclude=clean_ids(ask.exclude),
+            exclude=clean_ids(ask.exclude, _ANY),
             explain=ask.explain,
         )
 
@@ -186,7 +188,7 @@ class Routes:
     async def change_stock(self, request: Request) -> Bytes:
         """Write what is in stock where all servers read it."""
         items = _STOCK.read(request).items
-        news = {id_: item.in_stock for item in items if (id_ := clean_id(item.item_id))}
+        news = {id_: item.in_stock for item in items if (id_ := clean_id(item.item_id, _ANY))}
         name = request.scope[TOKEN].name
         await _committed(self._stock, (name, news), "The stock could not be written.")
         return Bytes(_encode(wire.StockTaken(len(news))))

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from infra.errors import InputError
+from infra.ids import clean_id
 from infra.ledger.stock import Stock, change_stock
 from infra.places import LANDED_STOCK
 from infra.records.serving import StockChange
@@ -90,13 +91,21 @@ def parse_stock(name: str, content: bytes) -> dict[str, bool]:
     news: dict[str, bool] = {}
     try:
         for row in rows:
-            news[row.item_id] = row.in_stock
+            news[_clean(row.item_id)] = row.in_stock
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise InputError(
             f"landing/{name} cannot be read after {len(news)} items.",
-            "Write item_id and in_stock, true or false, in each line; nothing of it was taken.",
+            "Write an id as item_id and true or false as in_stock in each line; "
+            "nothing of it was taken.",
         ) from error
     return news
+
+
+def _clean(item_id: str) -> str:
+    cleaned = clean_id(item_id, "text")  # as the PUT does: an unknown id matches nothing
+    if not cleaned:
+        raise ValueError("no id")
+    return cleaned
 
 
 def _json_rows(content: bytes) -> Iterator[ItemStock]:

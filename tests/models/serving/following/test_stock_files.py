@@ -105,11 +105,19 @@ def test_a_file_that_another_server_takes_is_no_failure(shop: Storage, folder: P
         ("a.csv", b"item_id,in_stock\na,true"),
         ("a.csv", b"item_id,in_stock\n,true\n"),
         ("a.csv", b"item_id,in_stock\n\xff,true\n"),
+        ("a.csv", b"item_id,in_stock\n \xc2\xa0,true\n"),
+        ("a.jsonl", b'{"item_id":"a\\u0000","in_stock":true}\n'),
         ("a.jsonl", b'{"item_id":"a"}\n'),
         ("a.jsonl", b'{"item_id":"a","in_stock":"yes"}\n'),
         ("a.jsonl", b'{"item_id":"a","in_stock":true,"more":1}\n'),
     ],
 )
 def test_what_is_no_stock_is_refused(name: str, content: bytes) -> None:
-    with pytest.raises(InputError, match="nothing of it was taken"):
+    with pytest.raises(InputError, match=f"landing/{name} .*nothing of it was taken"):
         parse_stock(name, content)
+
+
+def test_ids_are_cleaned_as_everywhere_and_may_look_rounded() -> None:
+    content = "item_id,in_stock\n\u00a0A-1 ,true\ncafe\u0301,false\n5863.0,true\n"
+    news = parse_stock("a.csv", content.encode())
+    assert news == {"A-1": True, "caf\u00e9": False, "5863.0": True}
