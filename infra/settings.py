@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     training_memory_mb: int = Field(
         4096,
         ge=64,
-        description="Memory in MB that one training may plan for; what needs more is left out.",
+        description="Memory in MB of a training; above it `ease` learns fewer items, others fail.",
     )
     seed: int = Field(7, ge=0, description="Seed of everything random.")
 
