@@ -33,6 +33,7 @@ from jobs.batches import books
 from jobs.batches.examples import examples
 from jobs.batches.ingestion import ingest
 from jobs.landing import sources
+from jobs.landing.first_bytes import packing_of
 from jobs.landing.landing_folder import landed_files
 from jobs.landing.mapping_check import require_mapping
 from jobs.landing.sources import EventFeed, load_sources
@@ -107,9 +108,9 @@ def _take_sample(data: Path, names: list[str], feed: EventFeed, landing: Path) -
 
 def _copy_head(file: Path, target: Path) -> None:
     """Copy whole lines of a text, or all of any other file; with its times, by which rows age."""
-    if file.suffix in _AS_TEXT and file.stat().st_size > _HEAD:
-        with file.open("rb") as content:
-            head = content.read(_HEAD)
+    with file.open("rb") as content:
+        head = content.read(_HEAD + 1)
+    if len(head) > _HEAD and file.suffix in _AS_TEXT and not packing_of(head):
         target.write_bytes(head[: head.rfind(b"\n") + 1] or head)
     else:
         shutil.copyfile(file, target)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -70,18 +70,22 @@ def open_feed(
     reader = spark.read
     if feed.format == "parquet":
         reader = reader.schema(parquet_schema(footers, feed))
-    frame = reader.format("parquet" if feed.format == "parquet" else "text").load(addresses(files))
-    if feed.format != "parquet":
-        frame = frame.withColumn("value", _cut(_without_mark(F.col("value"))))
-    if feed.format == "csv":
-        frame = frame.filter(~_is_header(feed))
-    return frame.select(
+    return _rows(reader, feed, files).select(
         "*",
         _name_below(spark, files, landing).alias(FILE),
         F.col("_metadata.file_size").alias(SIZE),
         plan_value(spark, seen).alias(SEEN),
         F.col("_metadata.file_modification_time").alias(ARRIVED),
     )
+
+
+def _rows(reader: DataFrameReader, feed: Feed, files: Landed) -> DataFrame:
+    """Return what is a row in some files: no header, no byte order mark, no line without end."""
+    if feed.format == "parquet":
+        return reader.format("parquet").load(addresses(files))
+    frame = reader.format("text").load(addresses(files))
+    frame = frame.withColumn("value", _cut(_without_mark(F.col("value"))))
+    return frame.filter(~_is_header(feed)) if feed.format == "csv" else frame
 
 
 def _nothing(spark: SparkSession, feed: Feed) -> DataFrame:
@@ -123,11 +127,7 @@ def _quoted(spark: SparkSession, folder: str) -> str:
 
 def file_with_rows(spark: SparkSession, feed: Feed, files: Landed) -> str | None:
     """Return one of the files that holds a row now, as `open_feed` would give it."""
-    reader = spark.read.format("parquet" if feed.format == "parquet" else "text")
-    frame = reader.load(list(addresses(files)))
-    if feed.format == "csv":
-        frame = frame.filter(~_is_header(feed))
-    row = frame.select("_metadata.file_path").first()
+    row = _rows(spark.read, feed, files).select("_metadata.file_path").first()
     return landed_name(row[0]) if row else None
 
 

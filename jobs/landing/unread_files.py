@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ class Unread:
 
 def unread_files(spark: SparkSession, sources: Mapping[str, Source], settings: Settings) -> Unread:
     """Look for files below the landing folder that no source of an installation reads."""
+    everything = everything_below(settings)  # first: what lands meanwhile has a source too
     feeds: list[Feed] = []
     for name, source in sources.items():
         feeds += [source.events.with_replays(name), *([source.items] if source.items else [])]
@@ -90,7 +92,7 @@ def unread_files(spark: SparkSession, sources: Mapping[str, Source], settings: S
         found |= landed_files(
             spark, feed.model_copy(update={"may_be_empty": True}), settings
         ).keys()
-    return account(everything_below(settings), found, settings)
+    return account(everything, found, settings)
 
 
 def account(everything: Sizes, found: Iterable[str], settings: Settings) -> Unread:
@@ -123,7 +125,7 @@ def everything_below(settings: Settings) -> dict[str, int]:
         seen.add(real)
         for name in names:
             file = Path(folder, name)
-            if file.exists():  # not a link that leads nowhere
+            with suppress(FileNotFoundError):  # a link that leads nowhere, or an upload that ended
                 sizes[file.relative_to(top).as_posix()] = file.stat().st_size
     return sizes
 
