@@ -6,7 +6,7 @@ item that is free, or whose newest row is refused, is not sold by an older row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -135,9 +135,9 @@ def catalogue_at(items: DataFrame, end: datetime) -> DataFrame:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The newest files of a source, of one hour: some shops cut a catalogue into parts."""
+    """The newest file of a source, or the parts of one that arrived within an hour."""
 
-    hour: int  # in which they arrived, since 1970
+    files: tuple[str, ...]
     rows: int
     refused: int
     is_whole: bool  # has at least half of the items that ever landed: else it tells changes
@@ -145,21 +145,59 @@ class Delivery:
 
 
 def newest_deliveries(items: DataFrame, end: datetime) -> dict[int, Delivery]:
-    """Return what each source delivered in the last hour in which it did."""
+    """Return the newest delivery of each source."""
+    ids = F.count_distinct("item_id").alias("ids")
     until = F.col("updated_at") < F.lit(end)  # a wrong row may say 2099
-    hours = (
-        items.groupBy(_FEED, _hour().alias("hour"))
+    hour = F.floor(F.unix_seconds(ARRIVED) / 3600).alias("hour")
+    files = (
+        items.groupBy(_FEED, hour, FILE)
         .agg(
             F.max(ARRIVED).alias("arrived"),
             F.max(F.when(until, F.col("updated_at"))).alias("updated"),
             F.count("*").alias("rows"),
             F.count_if(_is_refused()).alias("refused"),
-            F.count_distinct("item_id").alias("ids"),
+            ids,
         )
         .collect()
     )
-    every = items.groupBy(_FEED).agg(F.count_distinct("item_id").alias("ids")).collect()
-    return {feed: _newest([row for row in hours if row[_FEED] == feed], ids) for feed, ids in every}
+    ids_of = {
+        (row[_FEED], row["hour"]): row["ids"]
+        for row in items.rollup(_FEED, hour).agg(ids).collect()
+    }
+    newest = {
+        feed: max(row["hour"] for row in files if row[_FEED] == feed) for feed in _feeds(files)
+    }
+    return {
+        feed: newest_of(
+            [row for row in files if (row[_FEED], row["hour"]) == (feed, hour)],
+            ids_of[feed, hour],
+            ids_of[feed, None],
+        )
+        for feed, hour in newest.items()
+    }
+
+
+def _feeds(files: Sequence[Row]) -> set[int]:
+    return {row[_FEED] for row in files}
+
+
+def newest_of(files: Sequence[Row], ids_of_hour: int, ids_ever: int) -> Delivery:
+    """Return the newest delivery among the files of an hour.
+
+    Files that share items are exports one after the other, of which the last by name is the newest.
+    Parts of one export share none.
+    """
+    if sum(row["ids"] for row in files) > ids_of_hour:
+        files = [max(files, key=lambda row: str(row[FILE]))]
+        ids_of_hour = files[0]["ids"]
+    times = [time for row in files for time in (row["arrived"], row["updated"]) if time]
+    return Delivery(
+        files=tuple(sorted(row[FILE] for row in files)),
+        rows=sum(row["rows"] for row in files),
+        refused=sum(row["refused"] for row in files),
+        is_whole=2 * ids_of_hour >= ids_ever,
+        at=max(time.astimezone() for time in times),
+    )
 
 
 def facts_of(items: DataFrame, catalogue: DataFrame, end: datetime) -> dict[str, Any]:
@@ -173,7 +211,7 @@ def facts_of(items: DataFrame, catalogue: DataFrame, end: datetime) -> dict[str,
         `catalogue_at` of them, kept.
     """
     newest = newest_deliveries(items, end)
-    refused = items.filter(_is_refused() & _is_of(newest))
+    refused = items.filter(_is_refused() & _is_of(newest.values()))
     told = F.concat_ws(" ", "reason", "item_id", F.regexp_extract(FILE, "[^/]+$", 0))
     shares = [each.refused / each.rows for each in newest.values()]
     ages = [(end - each.at) / timedelta(hours=1) for each in newest.values()]
@@ -201,32 +239,15 @@ def _contradicting(items: DataFrame, catalogue: DataFrame) -> DataFrame:
 def _vanished(items: DataFrame, catalogue: DataFrame, newest: dict[int, Delivery]) -> DataFrame:
     """Return the items on sale that the newest whole delivery of their source lacks."""
     whole = {feed: each for feed, each in newest.items() if each.is_whole}
-    there = F.max(_is_of(whole)).alias("there")
+    there = F.max(_is_of(whole.values())).alias("there")
     of_changes = F.max(~F.col(_FEED).isin([*whole])).alias("of_changes")
     gone = items.groupBy("item_id").agg(there, of_changes).filter("not there and not of_changes")
     return catalogue.filter("in_stock").join(gone, "item_id", "left_semi")
 
 
-def _is_of(deliveries: Mapping[int, Delivery]) -> Column:
+def _is_of(deliveries: Iterable[Delivery]) -> Column:
     """Tell a row of one of some deliveries."""
-    each = ((F.col(_FEED) == feed) & (_hour() == of.hour) for feed, of in deliveries.items())
-    return reduce(Column.__or__, each, F.lit(False))
-
-
-def _hour() -> Column:
-    return F.floor(F.unix_seconds(ARRIVED) / 3600)
-
-
-def _newest(hours: Sequence[Row], ids: int) -> Delivery:
-    newest = max(hours, key=lambda row: int(row["hour"]))
-    times = [time.astimezone() for time in (newest["arrived"], newest["updated"]) if time]
-    return Delivery(
-        hour=newest["hour"],
-        rows=newest["rows"],
-        refused=newest["refused"],
-        is_whole=2 * newest["ids"] >= ids,
-        at=max(times),
-    )
+    return F.col(FILE).isin([file for delivery in deliveries for file in delivery.files])
 
 
 def _kept(withheld: Column) -> Column:

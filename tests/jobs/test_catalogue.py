@@ -8,10 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from infra.storage import Storage
-from jobs.catalogue import as_known_at, catalogue_at, facts_of, read_feeds, readable
+from jobs.catalogue import (
+    as_known_at,
+    catalogue_at,
+    facts_of,
+    newest_of,
+    read_feeds,
+    readable,
+)
+from jobs.landing.reading import FILE
 from jobs.landing.sources import load_sources
 
 END = datetime(2026, 11, 29, tzinfo=UTC)
@@ -72,3 +80,16 @@ def test_a_wrong_row_sells_nothing_and_is_named(spark: SparkSession, shop: Stora
         cut = datetime(2026, 11, 1, tzinfo=UTC)
         known = {row["item_id"]: row["in_stock"] for row in as_known_at(always, cut).collect()}
         assert (len(known), known["i1"], known["i0"]) == (11, False, True)
+
+
+def test_files_that_share_items_are_exports_and_others_are_parts_of_one() -> None:
+    def file(name: str, ids: int, refused: int = 0) -> Row:
+        facts = {"arrived": END, "updated": None, "rows": ids, "refused": refused, "ids": ids}
+        return Row(**{FILE: name, **facts})
+
+    parts = newest_of([file("b", 30), file("a", 30, refused=30)], 60, 60)
+    assert (parts.files, parts.rows, parts.refused, parts.is_whole) == (("a", "b"), 60, 30, True)
+    exports = newest_of([file("20 November", 60, refused=9), file("27 November", 57)], 60, 60)
+    assert (exports.files, exports.rows, exports.refused) == (("27 November",), 57, 0)
+    assert exports.is_whole, "what it lacks has vanished"
+    assert not newest_of([file("changes", 3)], 3, 60).is_whole
