@@ -31,7 +31,7 @@ setup: $(ready) ## Make .venv with everything in it, pinned and hashed; instant 
 $(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requirements-compile.lock requirements-java.lock infra/deployment/setup.sh
 	@infra/deployment/setup.sh $(PYTHON)
 
-demo: setup ## One whole retraining in about two minutes, on simulated data or on DATA=folder
+demo: setup ## One whole retraining in two to five minutes, on simulated data or on DATA=folder
 	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop) --serve $(serving)
 
 up: setup ## Airflow, MLflow and the server for var/SHOP, retraining on the schedule; Ctrl-C stops all

@@ -20,9 +20,8 @@ from infra.schemas import EVENTS, Reason
 
 REMEMBERED = 7  # days
 CONTENT = "_content"
-OTHERWISE = (
-    "_otherwise"  # of a recent event: another mapping made it, so it may say the same otherwise
-)
+# Of a recent event: another mapping made it, so it may say the same in other words.
+OTHERWISE = "_otherwise"
 _HASH, _KNOWN, _FIRST, _BEFORE, _TURN = "_id_hash", "_known", "_first", "_before", "_turn"
 _INCOMPARABLE = "_incomparable"
 _SAYS = [name for name in EVENTS.columns if name != "event_id"]
