@@ -11,6 +11,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
     negative_data_rejection,
@@ -91,11 +92,15 @@ def ask_many(server: Running, operation: Any, kind: GenerationMode) -> Counter[i
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case) -> None:
+        assert case.meta is not None
+        wrong_path = case.meta.is_negative_at(ParameterLocation.PATH)
         if case.path_parameters and asked.total() % 2:
-            case.path_parameters["placement"] = "home"
+            case.path_parameters["placement"], wrong_path = "home", False
+        still_wrong = wrong_path or case.meta.is_negative_at(ParameterLocation.BODY)
         # 82.0 is an integer to JSON Schema, and a placement may need an item or a category
         excluded = [positive_data_acceptance]
-        if case.path == "/v1/events":  # the answer names the events that are refused
+        # our token and placement may right all that was wrong; events are refused one by one
+        if case.path == "/v1/events" or not still_wrong:
             excluded.append(negative_data_rejection)
         if asked[200] + asked[202]:  # a wrong token waits a second; the operation refused it before
             excluded.append(ignored_auth)
