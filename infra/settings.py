@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.errors import SettingsError
 from infra.places import AIRFLOW, MLFLOW, REPOSITORY
 from infra.rules import describe
+from infra.setting_forms import cron_line, mail_addresses, web_address, zone_name
 
 PREFIX = "CATWALK_"
 MOVED = {
@@ -41,7 +48,11 @@ class Settings(BaseSettings):
     published: str = Field("", description="Bundles and pointers, local or s3://.")
     reports: str = Field("", description="Records and pages of runs, local or s3://.")
     sources: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("shop",), min_length=1, description="Sources of jobs/sources.yaml to ingest, by comma."
+        ("shop",), min_length=1, description="Sources of the file of sources to ingest, by comma."
+    )
+    sources_file: Path = Field(
+        Path("jobs/sources.yaml"),
+        description="File that says where files of a source lie and how to read them.",
     )
     user_key_secret: SecretStr = Field(
         description="Secret under which user ids become keys; at least 16 characters.",
@@ -66,8 +77,12 @@ class Settings(BaseSettings):
         "",
         description="What answers for the page What customers see, as package.module:Name.",
     )
-    time_zone: str = Field("UTC", description="Zone of the shop; pages show its time beside UTC.")
-    schedule: str = Field("0 */6 * * *", description="Cron line of retrain_recommender, UTC.")
+    time_zone: Annotated[str, AfterValidator(zone_name)] = Field(
+        "UTC", description="Zone of the shop; pages show its time beside UTC."
+    )
+    schedule: Annotated[str, AfterValidator(cron_line)] = Field(
+        "0 */6 * * *", description="Cron line of retrain_recommender, UTC."
+    )
     task_retries: int = Field(1, ge=0, le=10, description="Retries of a task after a crash.")
     approvers: Annotated[tuple[str, ...], NoDecode] = Field(
         ("pm",), min_length=1, description="Airflow users who may approve a release, by comma."
@@ -145,10 +160,10 @@ class Settings(BaseSettings):
         "", repr=False, description="Extra spark-submit options on a cluster."
     )
 
-    notify_email: Annotated[tuple[str, ...], NoDecode] = Field(
+    notify_email: Annotated[tuple[str, ...], NoDecode, AfterValidator(mail_addresses)] = Field(
         (), description="Who is told when a retraining fails or waits, by comma."
     )
-    notify_webhook: SecretStr = Field(
+    notify_webhook: Annotated[SecretStr, AfterValidator(web_address)] = Field(
         SecretStr(""), description="Address that is told too, in the form of Slack: {'text': ...}."
     )
 
@@ -179,11 +194,11 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
 
-    @field_validator("placements")
+    @field_validator("placements", "sources_file")
     @classmethod
-    def _of_the_repository(cls, placements: Path) -> Path:
+    def _of_the_repository(cls, file: Path) -> Path:
         """Look for a relative path where the shipped files are, whatever the working folder."""
-        return REPOSITORY / placements.expanduser()
+        return REPOSITORY / file.expanduser()
 
     @field_validator("most_holdout_days")
     @classmethod
@@ -199,39 +214,6 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
-
-    @field_validator("notify_email")
-    @classmethod
-    def _mail_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        for address in addresses:
-            if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
-                raise ValueError("an address looks like name@example.org")
-        return addresses
-
-    @field_validator("notify_webhook")
-    @classmethod
-    def _web_address(cls, address: SecretStr) -> SecretStr:
-        if address and not address.get_secret_value().startswith(("https://", "http://")):
-            raise ValueError("it must start with https://")
-        return address
-
-    @field_validator("schedule")
-    @classmethod
-    def _cron(cls, line: str) -> str:
-        from croniter import croniter  # type: ignore[import-untyped]  # Airflow brings and uses it
-
-        if len(line.split()) != 5 or not croniter.is_valid(line):
-            raise ValueError(f"'{line}' is no cron line of five fields")
-        return line
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"'{name}' is no time zone, such as Europe/Berlin") from None
-        return name
 
     @property
     def mlflow_address(self) -> str:

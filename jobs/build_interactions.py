@@ -58,7 +58,8 @@ def read_events(
     spark: SparkSession, storage: Storage, batches: Sequence[str], success: tuple[str, ...]
 ) -> DataFrame:
     """Read batches, and say of each event whose it is, and if its source calls it a success."""
-    own, places = success_by_source(), dict[tuple[str, ...], list[str]]()
+    own = success_by_source(storage.settings.sources_file)
+    places = dict[tuple[str, ...], list[str]]()
     for batch in batches:
         words = own.get(batch_source(batch), success)
         places.setdefault(words, []).append(storage.lake.address(EVENTS.name, batch))
@@ -99,7 +100,7 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
     every = read_events(spark, storage, batches, placements.success).transform(inside, window)
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)
-    feeds = item_feeds(load_sources(settings.sources))
+    feeds = item_feeds(load_sources(settings.sources, settings.sources_file))
     items = read_feeds(spark, feeds, storage, copies).persist()
     catalogue = catalogue_at(items, end).persist()
     known = items.transform(readable)

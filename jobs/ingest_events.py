@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = load_settings()
     storage = Storage(settings)
     require_own_stores(storage)
-    sources = load_sources(settings.sources)
+    sources = load_sources(settings.sources, settings.sources_file)
     spark = spark_session.session("ingest_events")
     for name, source in sources.items():
-        require_mapping(spark, name, source)
+        require_mapping(spark, name, source, settings.sources_file)
     around = unread_files(spark, sources, settings)
     if said := around.summary():
         print(said, flush=True)

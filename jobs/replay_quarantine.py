@@ -127,21 +127,21 @@ class Desk:
         if not file.exists() and self._is_landed(group):
             print(f"{file.name} was landed before; nothing is replayed twice.")
             return
-        content = self._checked(file, _feed(group))
+        content = self._checked(file, _feed(self.storage, group))
         self._put(self._claim(group), content, file)
         _note(file).unlink(missing_ok=True)
         file.unlink()
         print(f"{file.name} landed; the next ingestion reads it.", flush=True)
 
     def _edited(self, group: Group) -> Path:
-        return self.storage.replays / quarantine.edited_name(group, _feed(group))
+        return self.storage.replays / quarantine.edited_name(group, _feed(self.storage, group))
 
     def _is_landed(self, group: Group) -> bool:
         replay = quarantine.replay_of(self.storage, group)
         return replay is not None and quarantine.is_landed(self.storage, self._batches, replay)
 
     def _write(self, group: Group, folder: Path) -> Path:
-        feed = _feed(group)
+        feed = _feed(self.storage, group)
         file = folder / quarantine.edited_name(group, feed)
         with file.open("wb") as lines:
             lines.writelines(quarantine.to_edit(quarantine.raw_rows(self.storage, group), feed))
@@ -201,9 +201,10 @@ def _write_note(file: Path, fix: str) -> None:
         _note(file).unlink(missing_ok=True)
 
 
-def _feed(group: Group) -> EventFeed:
+def _feed(storage: Storage, group: Group) -> EventFeed:
+    file = storage.settings.sources_file
     try:
-        return load_sources((group.source,))[group.source].events
+        return load_sources((group.source,), file)[group.source].events
     except UnknownSourceError as error:
         raise UnknownSourceError(
             error.fact, "Put it back until its rows are replayed, or choose others: SOURCE=name."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from infra.errors import SettingsError
 from infra.settings import Settings, load_settings, shop_zone
+from jobs.landing.sources import FILE
 from tests.conftest import SECRET
 
 
@@ -68,3 +70,11 @@ def test_the_least_days_of_a_hold_out_are_not_more_than_the_most(
         load_settings()
     monkeypatch.setenv("CATWALK_MOST_HOLDOUT_DAYS", "30")
     assert load_settings().holdout_days == 30
+
+
+def test_a_file_that_people_edit_is_the_shipped_one_or_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings().sources_file == FILE
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", "/shop/sources.yaml")
+    assert load_settings().sources_file == Path("/shop/sources.yaml")

@@ -6,14 +6,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from infra.storage import Storage
-from jobs import ingest_events, replay_quarantine
-from jobs.landing.sources import load_sources
 from tests.conftest import shop_at
 from tests.jobs.shop_files import FIRST, WEBSHOP, ingest, land
 
@@ -68,6 +65,5 @@ def webshop(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     file = tmp_path / "sources.yaml"
     file.write_text(WEBSHOP)
     monkeypatch.setenv("CATWALK_SOURCES", "webshop")
-    for job in (ingest_events, replay_quarantine):
-        monkeypatch.setattr(job, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     return shop

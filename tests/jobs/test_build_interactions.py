@@ -94,7 +94,7 @@ def test_a_source_says_itself_what_a_success_is(
     for source in ("shop", "log"):
         frame = events(spark, ("anna", source, "view", CUT), ("anna", source, "cart", CUT))
         frame.write.parquet(shop.lake.begin("events", f"batch={source}-000000"))
-    monkeypatch.setattr(job, "success_by_source", lambda: {"log": ("view",)})
+    monkeypatch.setattr(job, "success_by_source", lambda file: {"log": ("view",)})
     batches = ["batch=shop-000000", "batch=log-000000"]
     rows = job.read_events(spark, shop, batches, ("cart",)).filter("is_success").collect()
     assert {(row["item_id"], row["event_type"]) for row in rows} == {

@@ -8,19 +8,18 @@ import os
 import re
 import textwrap
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from infra.errors import InputError
+from infra.settings import load_settings
 from infra.storage import Storage
-from jobs import ingest_events
 from jobs.batches import ingestion
 from jobs.build_interactions import read_items
 from jobs.landing.contents import require_content
-from jobs.landing.sources import EventFeed, load_sources
+from jobs.landing.sources import load_sources
 from tests.conftest import REPOSITORY
 from tests.jobs.shop_files import HEADER, ago, files_read, ingest, land, rows, sorted_rows
 
@@ -98,7 +97,7 @@ WRONG = [
 def test_a_wrong_header_is_an_error_that_names_file_and_column(
     shop: Storage, webshop: Storage, first: str, said: str
 ) -> None:
-    feed: EventFeed = ingest_events.load_sources(("webshop",))["webshop"].events
+    feed = load_sources(("webshop",), load_settings().sources_file)["webshop"].events
     good = deliver(webshop, [HEADER, line(1)], "good.csv")
     empty = deliver(webshop, [], "empty.csv")
     require_content([str(good), str(empty)], feed, shop.settings)
@@ -142,7 +141,7 @@ def test_the_page_on_adding_a_source_is_true(
     file = tmp_path / "page.yaml"
     file.write_text(textwrap.dedent(rules), encoding="utf-8")
     monkeypatch.setenv("CATWALK_SOURCES", "webshop")
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     for folder, content in (("events", events), ("items", items)):
         place = Path(shop.landing) / folder / "webshop/2026-11-24.csv"
         place.parent.mkdir(parents=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.storage import Storage
-from jobs import ingest_events
 from jobs.landing.sources import FILE, load_sources
 from tests.jobs.shop_files import GOOD, event, ingest, rows
 
@@ -53,7 +51,7 @@ def source(shop: Storage, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     text = FILE.read_text(encoding="utf-8").replace("*.jsonl*", f"*.{wanted}*")
     file = shop.settings.home / "sources.yaml"
     file.write_text(text.replace("format: jsonl", f"format: {wanted}"), encoding="utf-8")
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     return wanted
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,10 +21,9 @@ from infra.ledger.batches import decide
 from infra.records.gates import BatchDecision
 from infra.schemas import QUARANTINE
 from infra.storage import Storage
-from jobs import ingest_events, replay_quarantine
+from jobs import replay_quarantine
 from jobs.batches.quarantine import Group, replay_of
 from jobs.landing import sources
-from jobs.landing.sources import load_sources
 from tests.conftest import REPOSITORY
 from tests.jobs.shop_files import HEADER, WEBSHOP, ago, event, ingest, land, rows
 
@@ -93,7 +91,7 @@ def test_rows_that_were_right_are_replayed_as_they_are_once_the_rules_are(
     assert ingest(webshop)["quarantined"] == {"unknown_type": 2}
     rules = tmp_path / "better.yaml"
     rules.write_text(WEBSHOP.replace("{angesehen", "{gemerkt: wishlist, angesehen"))
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=rules))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(rules))
     replay_quarantine.main(["replay", "--source", "webshop"])
     record = ingest(webshop, "run=second")
     assert (record["read"], record["clean"]) == (2, 2)
@@ -188,7 +186,7 @@ def test_rows_of_a_source_that_is_gone_are_listed_and_wait_for_it(
     put(shop, RAW)
     others = tmp_path / "sources.yaml"
     others.write_text(WEBSHOP)
-    monkeypatch.setattr(replay_quarantine, "load_sources", partial(load_sources, file=others))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(others))
     assert replay_quarantine.main(["list"]) == 0
     assert f"{BATCH}  missing_field  4     no; its source is gone" in capsys.readouterr().out
     with pytest.raises(SettingsError, match="'shop' is not in .* Put it back until its rows are"):
@@ -233,7 +231,7 @@ def test_rows_of_parquet_are_refused_before_anything_is_recorded(
     rules = tmp_path / "sources.yaml"
     text = Path(sources.FILE).read_text(encoding="utf-8")
     rules.write_text(text.replace("format: jsonl", "format: parquet"), encoding="utf-8")
-    monkeypatch.setattr(replay_quarantine, "load_sources", partial(load_sources, file=rules))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(rules))
     put(shop, RAW)
     with pytest.raises(InputError, match="holds rows of Parquet"):
         replay_quarantine.main(["replay", "--batch", BATCH])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ def test_a_wrong_mapping_is_refused_before_a_row_is_read(
 ) -> None:
     file = tmp_path / "sources.yaml"
     file.write_text(FILE.read_text().replace(right, wrong, 1))
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     land(shop, [event()])
     with pytest.raises(SettingsError, match=rf"sources\.yaml, 'shop'.*{message}") as error:
         ingest(shop)
@@ -110,7 +109,7 @@ def test_sql_that_ends_at_a_value_is_named_and_the_value_is_not(
     file.write_text(
         FILE.read_text().replace("quantity: quantity", "quantity: cast(user_id as int)", 1)
     )
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     land(shop, [event(user_id="anna@example.org\nand more")])
     with pytest.raises(SettingsError, match=r"`cast\(user_id as int\)` .*CAST_INVALID.* try_cast"):
         run_here(ingest_events, ["--run", RUN])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def parquet(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     """Return a shop whose source delivers Parquet."""
     file = tmp_path / "sources.yaml"
     file.write_text(FILE.read_text().replace("*.jsonl*", "*.parquet").replace("jsonl", "parquet"))
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     return shop
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,6 @@ from pyspark.sql import SparkSession
 
 from infra.errors import InputError
 from infra.storage import Storage
-from jobs import ingest_events
 from jobs.cleaning.row_outcome import sort_rows
 from jobs.landing.reading import parse
 from jobs.landing.sources import FILE, load_sources
@@ -57,7 +55,7 @@ def parquet(shop: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     file = tmp_path / "sources.yaml"
     text = FILE.read_text().replace("*.jsonl*", "*.parquet").replace("jsonl", "parquet")
     file.write_text(text.replace("field: all", ""))
-    monkeypatch.setattr(ingest_events, "load_sources", partial(load_sources, file=file))
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
     return shop
 
 
