@@ -1,5 +1,5 @@
 # Catwalk, from a fresh clone: `make setup`, then `make demo`.
-#   DATA=folder    a folder of a shop's own files; without it a shop is simulated
+#   DATA=folder    a shop's own files and its sources.yaml; without it a shop is simulated
 #   SHOP=name      each shop keeps everything of its own in var/SHOP
 #   PYTHON=python  the Python to set up with; default: the newest that runs
 DATA ?=
@@ -32,7 +32,7 @@ $(ready): pyproject.toml requirements-dev.lock requirements-setup.lock requireme
 	@infra/deployment/setup.sh $(PYTHON)
 
 demo: setup ## One whole retraining in two to five minutes, on simulated data or on DATA=folder
-	@$(run) infra.demo $(if $(DATA),--data "$(DATA)",--simulate jobs.simulate_shop) --serve $(serving)
+	@$(run) infra.demo $(if $(DATA),--data "$(DATA)" --newest jobs.newest_event,--simulate jobs.simulate_shop) --serve $(serving)
 
 up: setup ## Airflow, MLflow and the server for var/SHOP, retraining on the schedule; Ctrl-C stops all
 	@$(run) infra.shop.up --serve $(serving)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from infra.demo import own_folder
 from infra.errors import InputError
+from infra.places import LANDED_EVENTS
 from infra.private_files import read_private, write_private
 from infra.settings import Settings
 from infra.shop.historic_shops import demo_shop
+from infra.shop_home import home_folder
 
 EVENTS, DAYS, SEED = 300_000, 14, 7
 
@@ -26,28 +30,36 @@ class Delivery:
     Attributes
     ----------
     source : str
-        Its name in jobs/sources.yaml.
-    as_of : datetime
-        The moment to train for: the midnight after the last day of the data, UTC.
+        Its name in the file of sources; of several all, by comma.
+    as_of : datetime or None
+        The moment to train for: the midnight after the last day of the data, UTC. None for that
+        of the newest event, which is looked for once the files are there.
     settings : dict
         CATWALK_ variables that fit the data.
+    is_own : bool
+        Whether its folder says itself how to read it.
     """
 
     source: str
-    as_of: datetime
+    as_of: datetime | None
     settings: dict[str, str] = field(default_factory=dict)
+    is_own: bool = False
 
     @classmethod
     def of_files(cls, data: Path) -> Self:
-        """Look up a folder by its name.
+        """Look into a folder: one of the shop's own, or one that is known by its name.
 
         Raises
         ------
-        InputError
-            The folder does not exist, is empty, or its name is not known.
+        CatwalkError
+            The folder does not exist, is empty, or nothing says how to read it.
         """
         if not data.is_dir():
             raise InputError(f"The folder {data} does not exist.", "Give DATA=folder of files.")
+        if own_folder.is_own(data):
+            names, own = own_folder.sources_of(data), own_folder.settings_of(data)
+            chosen = own_folder.variables(names, home_folder(), own)
+            return cls(",".join(names), own.as_of, chosen, is_own=True)
         if not _files(data):
             raise InputError(f"There is no file in {data}.", "Give DATA=folder of files.")
         source = data.resolve().name
@@ -56,15 +68,21 @@ class Delivery:
 
 
 def deliver_files(data: Path, delivery: Delivery, settings: Settings) -> int:
-    """Copy a folder's files to where its source is read from; return how many were new.
+    """Copy a folder's files to where their sources are read from; return how many were new.
 
-    Each file appears whole or not at all, and one that is there already, of the same size, is left
-    alone: ingestion reads a file once.
+    Each file appears whole or not at all, with its time, by which rows age; and one that is there
+    already, of the same size, is left alone: ingestion reads a file once.
     """
-    files = _files(data)
-    into = Path(settings.landing) / "events" / delivery.source
-    into.mkdir(parents=True, exist_ok=True)
-    copied = sum(_copied(file, into / file.name) for file in files)
+    into = Path(settings.landing)
+    if delivery.is_own:
+        shutil.copyfile(data / own_folder.SOURCES, settings.home / own_folder.SOURCES)
+        files = {data / name: into / name for name in own_folder.files_of(data)}
+        if others := own_folder.left_out(data):
+            print(f"Left alone, being no part of a shop's folder: {', '.join(others)}", flush=True)
+    else:
+        into = into / LANDED_EVENTS / delivery.source
+        files = {file: into / file.name for file in _files(data)}
+    copied = sum(_copied(file, target) for file, target in files.items())
     print(f"{len(files)} files of {delivery.source}: {copied} new in {into}", flush=True)
     return copied
 
@@ -76,8 +94,10 @@ def _files(data: Path) -> list[Path]:
 def _copied(file: Path, target: Path) -> bool:
     if target.exists() and target.stat().st_size == file.stat().st_size:
         return False
+    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.part")
     shutil.copyfile(file, aside)
+    os.utime(aside, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
     aside.replace(target)
     return True
 
