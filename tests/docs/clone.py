@@ -94,10 +94,13 @@ def put_in_quarantine(shop: Storage, batch: str, rows: dict[str, bytes]) -> None
 
 def fill_webshop(shop: Storage, clone: Path) -> None:
     """Add the page's source to the clone's, and let a row of it be refused."""
-    events, _, rules = blocks("add_a_source.md")
+    events, _, rules, *_ = blocks("add_a_source.md")
     with (clone / "jobs/sources.yaml").open("a", encoding="utf-8") as sources:
         sources.write("\n" + rules)
     header, row, *_ = events.splitlines()
+    orders, lines = (text for text in blocks("add_a_source.md") if text.startswith("receipt,"))
+    (clone / "orders.csv").write_text(orders, encoding="utf-8")
+    (clone / "lines.csv").write_text(lines, encoding="utf-8")
     land(shop, [header], "day.csv", source="webshop")
     refused = {"unknown_type": row.replace("angesehen", "gemerkt").encode()}
     put_in_quarantine(shop, "batch=webshop-000000", refused)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import os
-import re
-import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,10 +13,8 @@ from infra.errors import InputError
 from infra.settings import load_settings
 from infra.storage import Storage
 from jobs.batches import ingestion
-from jobs.build_interactions import read_items
 from jobs.landing.contents import require_content
 from jobs.landing.sources import load_sources
-from tests.conftest import REPOSITORY
 from tests.jobs.shop_files import HEADER, ago, files_read, ingest, land, rows, sorted_rows
 
 
@@ -131,33 +125,6 @@ def test_a_file_that_lands_after_the_check_is_checked_and_read_by_the_next_run(
     with pytest.raises(InputError, match="late[.]csv: its header has 'Kundin'"):
         ingest(webshop, "run=second")
     assert list(files_read(webshop, "webshop")) == ["events/webshop/day.csv"]
-
-
-def test_the_page_on_adding_a_source_is_true(
-    spark: SparkSession, shop: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    page = (REPOSITORY / "docs/how-to/add_a_source.md").read_text(encoding="utf-8")
-    events, items, rules = re.findall(r"   ```(?:csv|yaml)\n(.*?)\n   ```", page, flags=re.DOTALL)
-    file = tmp_path / "page.yaml"
-    file.write_text(textwrap.dedent(rules), encoding="utf-8")
-    monkeypatch.setenv("CATWALK_SOURCES", "webshop")
-    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
-    for folder, content in (("events", events), ("items", items)):
-        place = Path(shop.landing) / folder / "webshop/2026-11-24.csv"
-        place.parent.mkdir(parents=True)
-        place.write_text(textwrap.dedent(content) + "\n", encoding="utf-8")
-        then = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # judged by when it arrived
-        os.utime(place, (then, then))
-    record = ingest(shop)
-    assert (record["clean"], record["quarantined"]) == (2, {})
-    assert record["not_events"] == {"test_order": 1}
-    bought = next(row for row in rows(shop, "events") if row["event_type"] == "purchase")
-    assert (bought["item_id"], bought["unit_price"]) == ("A-1", 1049.5)
-    assert str(bought["event_time"]) == "2026-11-24 09:03:00+00:00"
-    feed = load_sources(("webshop",), file)["webshop"].items
-    found = read_items(spark, feed, shop, "scratch/items").orderBy("item_id").collect()
-    values = [(row["item_id"], row["has_picture"], row["in_stock"], row["reason"]) for row in found]
-    assert values == [("A-1", True, True, None), ("A-2", False, False, None)]
 
 
 def test_a_broken_row_is_never_ignored(spark: SparkSession) -> None:
