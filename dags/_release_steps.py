@@ -57,7 +57,7 @@ def make_live(**options: Any) -> Any:
     """Make the task that publishes, and those that follow when a version went live."""
     published = step_of(PRODUCT, "models.publishing.publish:publish", **options)()
     after = [
-        step_of(PRODUCT, "models.tracking:follow_pointer", of_run=False)(),
+        step_of(PRODUCT, "models.tracking.registry:follow_pointer", of_run=False)(),
         step_of(PRODUCT, "models.publishing.retire:retire", of_run=False)(),
     ]
     chain(published, after)

@@ -75,7 +75,7 @@ def decide_ab_test() -> None:
         made = decide_ab_test(run.storage, *words, run=run.key)
         return made.model_dump(include={"number", "decides", "decision", "pointer"})
 
-    follow = step_of(Owner.PRODUCT, "models.tracking:follow_pointer", of_run=False)
+    follow = step_of(Owner.PRODUCT, "models.tracking.registry:follow_pointer", of_run=False)
     chain(write_decision(), follow())
 
 

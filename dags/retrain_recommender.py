@@ -87,7 +87,8 @@ def train(run: Run, candidate: str) -> Counts:
 @step(SCIENCE, trigger_rule="all_done")
 def track_candidates(run: Run) -> Counts:
     """Write the scores to MLflow, also those of a rejected run."""
-    from models.tracking import follow_pointer, track_candidates
+    from models.tracking.registry import follow_pointer
+    from models.tracking.runs import track_candidates
 
     follow_pointer(run.storage)  # an earlier run may have died before it could
     return track_candidates(run.storage, run.key, report_address(run.dag, run.id))

@@ -59,7 +59,10 @@ def roll_back_release() -> None:
         version, reason = (str(form()[field]).strip() for field in ("version", "reason"))
         return roll_back_release(run.storage, version, triggered_by(), reason, run.key).counts()
 
-    chain(move_back(), step_of(Owner.PRODUCT, "models.tracking:follow_pointer", of_run=False)())
+    chain(
+        move_back(),
+        step_of(Owner.PRODUCT, "models.tracking.registry:follow_pointer", of_run=False)(),
+    )
 
 
 roll_back_release()

@@ -11,7 +11,8 @@ from tests.conftest import REPOSITORY
 
 DAGS = sorted(file.stem for file in (REPOSITORY / "dags").glob("[!_]*.py"))
 TOGETHER = {  # tasks that share a module, by the module
-    "models.tracking": ("track_candidates", "follow_pointer"),
+    "models.tracking.runs": ("track_candidates",),
+    "models.tracking.registry": ("follow_pointer",),
     "models.release.approve_release": ("ask_person", "approve_release"),
     "infra.airflow.tell_approvers": ("tell_approvers",),
     "models.experiments.plan": ("plan_experiment",),

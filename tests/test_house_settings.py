@@ -28,7 +28,7 @@ REASONS = {
     "models/benches/serving_shop.py": "a measured shop gets a home of its own",
     "models/serving/clock.py": "the clock of a bench is no setting of a shop",
     "models/serving/serve.py": "BLAS and Prometheus take how workers count from there only",
-    "models/tracking.py": "MLflow takes the refusal of telemetry from there only",
+    "models/tracking/client.py": "MLflow takes the refusal of telemetry from there only",
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 

@@ -17,7 +17,7 @@ from infra.shop.airflow_server import client_of
 from infra.storage import Storage
 from infra.waiting import wait_until
 from models.publishing.publish import publish
-from models.tracking import VERSION_TAG, follow_pointer
+from models.tracking.registry import VERSION_TAG, follow_pointer
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables
 
 DAG = "roll_back_release"

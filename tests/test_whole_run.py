@@ -24,7 +24,7 @@ from infra.shop.airflow_server import client_of
 from infra.storage import Storage
 from infra.waiting import wait_until
 from jobs.simulate_shop import SimulationOptions, simulate
-from models.tracking import VERSION_TAG
+from models.tracking.registry import VERSION_TAG
 from tests.conftest import JVM
 from tests.message_servers import Inbox
 

@@ -27,7 +27,7 @@ from models.experiments.sample import in_sample
 from models.recommender import Recipe
 from models.recommenders.capabilities import LearnsFromSteps
 from models.steps import Steps
-from models.tracking import track_scores
+from models.tracking.runs import track_scores
 from models.training.train import Lesson, array_lesson, learn_and_keep, steps_lesson
 from models.training.trained_model import load_kept, read_costs
 

@@ -9,10 +9,10 @@ import pytest
 
 from infra.ledger.live_pointer import live
 from infra.storage import Storage
-from models import tracking
 from models.publishing.publish import publish
+from models.tracking import registry
 from tests.models.conftest import AS_OF, prepare_bundle, write_tables
-from tests.models.test_tracking import aliases
+from tests.models.tracking.test_registry import aliases
 
 pytestmark = pytest.mark.usefixtures("mlflow_tables")
 FORM = {"version": "previous", "reason": "the front page shows nothing but socks"}
@@ -35,11 +35,11 @@ def test_two_tasks_of_which_each_says_one_thing(
         raise ConnectionError("MLflow is down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tracking, "_registered", down)
+        patch.setattr(registry, "_registered", down)
         finished = roll_back_release().test(run_conf=FORM)
     states = {each.task_id: str(each.state) for each in finished.get_task_instances()}
     assert states["roll_back_release"] == "success" and states["follow_pointer"] != "success"
     now = live(shop)
     assert now is not None and now.version == versions[0]
-    tracking.follow_pointer(shop)
+    registry.follow_pointer(shop)
     assert aliases(shop)["champion"] == versions[0], "a second try mends it"

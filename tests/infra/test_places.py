@@ -26,11 +26,11 @@ ELSEWHERE = {
     ("infra/report/quality.py", "live"),  # the style of a curve
     ("jobs/replay_quarantine.py", "replayed"),  # a column of what it prints
     ("expectations/marts.py", "marts"),  # the name of the gate
-    ("models/tracking.py", "mlflow"),  # a logger
+    ("models/tracking/client.py", "mlflow"),  # a logger
     ("infra/shop/up.py", "mlflow"),  # a module, and the name of its process
     ("jobs/landing/unread_files.py", "looks"),  # how a file looks
     ("jobs/batches/examples.py", "replays"),  # the commands that replay
-    ("models/mlflow_home.py", "experiments"),  # a table of MLflow's database
+    ("models/tracking/home.py", "experiments"),  # a table of MLflow's database
     ("models/recommenders/first_stage.py", "profiles"),  # an array
 }
 

@@ -14,7 +14,6 @@ import pytest
 from infra.errors import CatwalkError, InputError, SettingsError
 from infra.records.evaluation import ExperimentRecord
 from infra.storage import Storage
-from models import tracking
 from models.bundle.build_bundle import build_bundle
 from models.candidates import candidate_named
 from models.data.run_tables import read_run
@@ -25,6 +24,7 @@ from models.experiments.plan import GATES, latest_accepted, plan_experiment
 from models.experiments.sample import sampled
 from models.publishing.publish import publish
 from models.release.judge_release import judge_release
+from models.tracking.client import RETRAINING, client_of
 from models.training.train import train
 from tests.conftest import REPOSITORY
 from tests.models.conftest import AS_OF, RUN, WriteRun, save_gate, tastes
@@ -98,9 +98,9 @@ def test_the_page_shows_every_variant_and_escapes_the_data(
 def test_it_lands_in_an_experiment_of_its_own_and_never_in_the_registry(accepted: Storage) -> None:
     run_all({**FORM, "parameters": {}}, accepted)
     run_all({**FORM, "parameters": {}}, accepted)
-    with tracking._client(accepted.settings) as client:
+    with client_of(accepted.settings) as client:
         names = [experiment.name for experiment in client.search_experiments()]
-        assert "experiment" in names and tracking.EXPERIMENT not in names
+        assert "experiment" in names and RETRAINING not in names
         place = client.get_experiment_by_name("experiment").experiment_id
         runs = client.search_runs([place])
         assert sorted(run.info.run_name for run in runs) == ["also_bought", "popularity"]
@@ -134,7 +134,7 @@ def test_no_import_leads_from_it_to_a_release() -> None:
         "models.publishing.",
         "models.evaluation.evaluate.",
         "infra.ledger.live_pointer.",
-        "models.tracking.follow_pointer",
+        "models.tracking.registry.follow_pointer",
     )
     assert len(files) > 3 and "models.experiments.plan.plan_experiment" in names
     assert not [name for name in names if name.startswith(releasing)]

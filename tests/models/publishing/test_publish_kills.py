@@ -23,7 +23,7 @@ from infra.stores.local_store import LocalStore
 from infra.stores.object_store import MANIFEST
 from models.publishing.publish import publish
 from models.publishing.retire import retire
-from models.tracking import follow_pointer
+from models.tracking.registry import follow_pointer
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 from tests.models.interrupted import OTHER, MortalStore, is_whole, mortal
 from tests.models.publishing.test_retire import (

@@ -13,14 +13,16 @@ from infra.errors import BusyError, StorageError
 from infra.places import MLFLOW
 from infra.records.evaluation import Score
 from infra.storage import Storage
-from models import mlflow_home, tracking
+from models.tracking import home as mlflow_home
+from models.tracking.client import client_of
+from models.tracking.runs import track_scores
 from tests.conftest import shop_at
 
 SCORE = Score(name="tops", role="candidate", parameters={"n": 1}, metrics={"ndcg_at_10": 0.1})
 
 
 def artifacts(shop: Storage, run_id: str) -> set[str]:
-    with tracking._client(shop.settings) as client:
+    with client_of(shop.settings) as client:
         return {file.path for file in client.list_artifacts(run_id)}
 
 
@@ -28,9 +30,7 @@ def test_the_artefacts_of_a_home_that_moves_are_found_and_the_new_ones_lie_in_it
     shop: Storage, mlflow_tables: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def track(shop: Storage, run: str) -> str:
-        return tracking.track_scores("tries", run, [SCORE], {f"{run}.txt": run}, shop.settings)[
-            "tops"
-        ]
+        return track_scores("tries", run, [SCORE], {f"{run}.txt": run}, shop.settings)["tops"]
 
     first = track(shop, "run=1")
     home = shutil.copytree(shop.settings.home, tmp_path / "it's moved")

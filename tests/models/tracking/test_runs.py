@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from infra.errors import SettingsError, StorageError
@@ -12,9 +10,11 @@ from infra.ledger.run_records import RunRecords
 from infra.places import PAGE, TRACKED
 from infra.records.evaluation import EvaluationRecord, Score
 from infra.storage import Storage
-from models import tracking
 from models.candidates import load_candidates
 from models.publishing.publish import publish
+from models.tracking import registry
+from models.tracking.client import client_of, experiment_id
+from models.tracking.runs import track_candidates
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 
 pytestmark = pytest.mark.usefixtures("mlflow_tables")
@@ -22,21 +22,19 @@ NAMES = {candidate.name for candidate in load_candidates()}
 
 
 def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: WriteRun) -> None:
-    assert tracking.track_candidates(shop, RUN) == {}, (
-        "a run that was never evaluated has nothing to track"
-    )
+    assert track_candidates(shop, RUN) == {}, "a run that was never evaluated has nothing to track"
     run = write_run()
     prepare_bundle(shop, run)
     publish(shop, run)
     shop.reports.write(f"{run}/{PAGE}", b"<h1>report</h1>")
 
-    first = tracking.track_candidates(shop, run)
-    number = tracking.follow_pointer(shop)
-    assert tracking.track_candidates(shop, run) == first and set(first) == NAMES
-    assert tracking.follow_pointer(shop) == number
+    first = track_candidates(shop, run)
+    number = registry.follow_pointer(shop)
+    assert track_candidates(shop, run) == first and set(first) == NAMES
+    assert registry.follow_pointer(shop) == number
 
-    with tracking._client(shop.settings) as client:
-        found = client.search_runs([tracking._experiment(client, shop.settings)])
+    with client_of(shop.settings) as client:
+        found = client.search_runs([experiment_id(client, shop.settings)])
         assert len(found) == len(NAMES)
         tracked = client.get_run(first["lightfm_hybrid"])
         assert tracked.data.params["components"] and tracked.data.metrics["ndcg_at_10"] > 0
@@ -45,51 +43,22 @@ def test_a_rerun_doubles_nothing_and_the_alias_moves(shop: Storage, write_run: W
         artifacts = {file.path for file in client.list_artifacts(first["lightfm_hybrid"])}
         assert artifacts == {"index.html", "evaluation.json"}
         assert (shop.settings.home / "mlflow/artifacts").is_dir()
-        assert tracking._alias(client, tracking.CHAMPION) == number
-        assert tracking._alias(client, tracking.PREVIOUS) is None
+        assert registry._alias(client, registry.CHAMPION) == number
+        assert registry._alias(client, registry.PREVIOUS) is None
 
 
 def test_a_run_and_its_pages_in_mlflow_name_each_other(shop: Storage, write_run: WriteRun) -> None:
     run = write_run()
     prepare_bundle(shop, run)
     report = "http://airflow.example/dags/retrain_recommender/runs/r/plugin/catwalk-report"
-    tracked = tracking.track_candidates(shop, run, report)
+    tracked = track_candidates(shop, run, report)
     pages = RecordFiles(shop.reports, run).read_mapping(TRACKED)
     assert pages is not None and set(pages) == set(tracked) == NAMES
-    with tracking._client(shop.settings) as client:
+    with client_of(shop.settings) as client:
         for name, run_id in tracked.items():
             found = client.get_run(run_id)
             assert report in found.data.tags["mlflow.note.content"]
             assert pages[name] == f"#/experiments/{found.info.experiment_id}/runs/{run_id}"
-
-
-def test_the_aliases_follow_the_pointer_after_any_crash(shop: Storage, write_run: WriteRun) -> None:
-    assert tracking.follow_pointer(shop) is None, "nothing is live"
-    first = prepare_bundle(shop, write_run())
-    publish(shop, RUN)
-    tracking.follow_pointer(shop)
-    other = write_run(run="run=other", as_of=AS_OF + timedelta(hours=6))
-    second = prepare_bundle(shop, other)
-    publish(shop, other)  # and here the process died: MLflow knows nothing of it
-    tracking.follow_pointer(shop)
-    assert aliases(shop) == {"champion": second, "previous": first}
-    with tracking._client(shop.settings) as client:  # somebody moved it by hand
-        wrong = tracking._alias(client, tracking.PREVIOUS)
-        client.set_registered_model_alias(tracking.MODEL_NAME, tracking.CHAMPION, wrong)
-        client.delete_registered_model_alias(tracking.MODEL_NAME, tracking.PREVIOUS)
-    tracking.follow_pointer(shop)
-    assert aliases(shop) == {"champion": second, "previous": first}
-
-
-def aliases(shop: Storage) -> dict[str, str]:
-    """Return the aliases and the versions of ours they name."""
-    with tracking._client(shop.settings) as client:
-        found = client.get_registered_model(tracking.MODEL_NAME).aliases
-        named = {
-            alias: client.get_model_version(tracking.MODEL_NAME, str(number)).tags
-            for alias, number in found.items()
-        }
-    return {alias: tags[tracking.VERSION_TAG] for alias, tags in named.items()}
 
 
 def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Storage) -> None:
@@ -109,14 +78,14 @@ def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Stor
             scores=(score,),
         )
         RunRecords(shop, RUN).save_evaluation(record)
-        return tracking.track_candidates(shop, RUN)["m"]
+        return track_candidates(shop, RUN)["m"]
 
     first = track(8, 0.1)
     assert track(8, 0.1) == first == track(8, 0.2)
     second = track(16, 0.3)
     assert second != first and track(16, 0.3) == second
     assert track(None, 0.3) not in (first, second), "a parameter that is gone is kept nowhere"
-    with tracking._client(shop.settings) as client:
+    with client_of(shop.settings) as client:
         values = [point.value for point in client.get_metric_history(first, "ndcg_at_10")]
         assert sorted(values) == [0.1, 0.2]
         assert client.get_run(first).data.params == {"components": "8"}
@@ -127,7 +96,7 @@ def test_a_server_that_refuses_is_a_storage_error(shop: Storage) -> None:
     settings = shop.settings.model_copy(update={"mlflow_uri": "nonsense://nowhere"})
     with (
         pytest.raises(StorageError, match="CATWALK_MLFLOW_URI"),
-        tracking._client(settings) as client,
+        client_of(settings) as client,
     ):
         client.get_experiment_by_name("x")
 
@@ -136,11 +105,11 @@ def test_an_mlflow_is_of_one_shop_and_its_trash_is_not_the_end(shop: Storage) ->
     shared = shop.settings.model_copy(
         update={"home": shop.settings.home / "elsewhere", "shop": "shoes"}
     )
-    with tracking._client(shared) as client:
-        number = tracking._experiment(client, shared)
+    with client_of(shared) as client:
+        number = experiment_id(client, shared)
         client.delete_experiment(number)
         with pytest.raises(SettingsError, match=r"'shoes', and this is 'hats'.*CATWALK_MLFLOW_URI"):
-            tracking._experiment(client, shared.model_copy(update={"shop": "hats"}))
-        assert tracking._experiment(client, shared) == number
+            experiment_id(client, shared.model_copy(update={"shop": "hats"}))
+        assert experiment_id(client, shared) == number
         client.create_run(number)
-        assert tracking._experiment(client, shop.settings) == number, "a home may be moved"
+        assert experiment_id(client, shop.settings) == number, "a home may be moved"

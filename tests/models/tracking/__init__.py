@@ -1,0 +1,1 @@
+"""Tests of what MLflow is told."""
