@@ -51,6 +51,18 @@ NoiseByMetric: TypeAlias = Annotated[
 ]  # empty for a model without a seed, which nothing moves; None where nobody measured it
 
 
+class Learning(Strict):
+    """What a training tells of itself; equal trainings tell the same.
+
+    `curve` is the NDCG@10 after each step (an epoch, a tree) on what was kept back to know when to
+    stop; empty where nothing was. `importances` is the part of the gain that each feature brought,
+    of a model that weighs features; they sum to 1.
+    """
+
+    curve: tuple[float, ...] = ()
+    importances: dict[str, float] = Field(default_factory=dict)
+
+
 class Comparison(Strict):
     """One metric of a model minus that of a rival, user by user, with a 95% interval.
 
@@ -75,7 +87,7 @@ class Score(Strict):
     of training again, `pooled` the same from the last runs with equal parameters together.
     `approved` is what the same recipe reached in the run whose release a person approved last, by
     ranking metric; empty where it was not in that run, or nobody approved one. `class_path` is the
-    class of the model; earlier records do not name it.
+    class of the model; earlier records do not name it. `learning` is what its training told.
     """
 
     name: str
@@ -91,6 +103,7 @@ class Score(Strict):
     baseline: bool = False
     comparisons: tuple[Comparison, ...] = ()
     slices: tuple[Slice, ...] = ()
+    learning: Learning = Learning()
 
     @property
     def recipe(self) -> tuple[str, dict[str, str | int | float | bool | None]]:

@@ -78,6 +78,7 @@ def score_of(
         metrics={**costs, "model_mb": trained.bytes / 1024**2},
         model_sha256=trained.sha256,
         noise=trained.fit.noise,
+        learning=trained.fit.learning,
     )
 
 

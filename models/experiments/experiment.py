@@ -27,11 +27,12 @@ from models.experiments.sample import in_sample
 from models.recommender import Recipe
 from models.recommenders.capabilities import LearnsFromSteps
 from models.steps import Steps
-from models.tracking.runs import track_scores
+from models.tracking.runs import Evaluated, track_scores
 from models.training.train import Lesson, array_lesson, learn_and_keep, steps_lesson
 from models.training.trained_model import load_kept, read_costs
 
 MLFLOW_EXPERIMENT = "experiment"
+SHARE_TAG = "catwalk.share"
 
 
 def try_variant(storage: Storage, run: str, name: str) -> dict[str, Any]:
@@ -90,7 +91,10 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     files.write(COMPARISON, record)
     files.write_text(PAGE, page)
     texts = {COMPARISON: record.model_dump_json(indent=1), PAGE: page}
-    track_scores(MLFLOW_EXPERIMENT, chosen.experiment, record.scores, texts, storage.settings)
+    evaluated = Evaluated(
+        chosen.experiment, record.at, chosen.run, texts, {SHARE_TAG: f"{chosen.share:g}"}
+    )
+    track_scores(storage, MLFLOW_EXPERIMENT, evaluated, record.scores)
     return {"variants": len(record.scores), "users": record.users, "page": files.address(PAGE)}
 
 

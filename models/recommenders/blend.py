@@ -9,6 +9,7 @@ Source: C. Burges, From RankNet to LambdaRank to LambdaMART, 2010; G. Ke et al.,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,9 @@ class Blend(Strict):
         require_learnable(train, items)
         lesson = self.lesson(train, items, steps) if self.rounds and steps is not None else None
         stage = FirstStage.fit(self._recipes(), train, items, steps)
-        ranker = "" if lesson is None else self.ranker_of(lesson)
+        ranker, curve = ("", ()) if lesson is None else self.ranker_of(lesson)
         sold = popularity(train)
-        return Blended(stage, items.items, sold, items.recommendable, self.places, ranker)
+        return Blended(stage, items.items, sold, items.recommendable, self.places, ranker, curve)
 
     def _recipes(self) -> dict[str, Any]:
         """Make the recipes of the first stage."""
@@ -146,8 +147,16 @@ class Blend(Strict):
         }
         return {name: recipe(**own.get(name, {})) for name, recipe in PROPOSERS.items()}
 
-    def ranker_of(self, lesson: Lesson) -> str:
-        """Train LambdaRank until every fifth user gets no better order; return LightGBM's text."""
+    def ranker_of(self, lesson: Lesson) -> tuple[str, tuple[float, ...]]:
+        """Train LambdaRank until every fifth user gets no better order.
+
+        Returns
+        -------
+        str
+            LightGBM's text.
+        tuple of float
+            The NDCG@10 of every fifth user after each tree.
+        """
         import lightgbm
 
         # By the rank among those left: else all of them may fall on one side.
@@ -163,12 +172,17 @@ class Blend(Strict):
             )
             for of, groups in ((~rows, ~watched), (rows, watched))
         )
-        stop = lightgbm.early_stopping(self.patience, verbose=False)
+        reached: dict[str, dict[str, list[float]]] = {}
+        callbacks: list[Callable[..., Any]] = [
+            lightgbm.early_stopping(self.patience, verbose=False),
+            lightgbm.record_evaluation(reached),
+        ]
         trained = lightgbm.train(
-            self._parameters(), learnt, self.rounds, valid_sets=[watch], callbacks=[stop]
+            self._parameters(), learnt, self.rounds, valid_sets=[watch], callbacks=callbacks
         )
         text: str = trained.model_to_string(num_iteration=trained.best_iteration)
-        return text
+        (curve,) = next(iter(reached.values())).values()
+        return text, tuple(curve)
 
     def _parameters(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.errors import BundleError
+from infra.records.evaluation import Learning
 from models.recommender import NONE, ItemIds, Recommendations, Recommender, UserIds, positions
 from models.recommenders.bestsellers import bestsellers, with_strangers
 from models.recommenders.capabilities import (
@@ -48,6 +49,8 @@ class Blended:
         How many new items of each model are ranked.
     ranker : str
         LightGBM's own text; empty where the reciprocal ranks are summed.
+    curve : tuple of float
+        See `capabilities.TellsHowItLearnt`. Not saved: `fit.json` of the training holds it.
     """
 
     stage: FirstStage
@@ -56,6 +59,7 @@ class Blended:
     recommendable: NDArray[np.bool_]
     places: int
     ranker: str
+    curve: tuple[float, ...] = ()
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
@@ -129,6 +133,15 @@ class Blended:
             if isinstance(model, GivesReasons):
                 causes = np.where(causes == NONE, model.because(lists), causes).astype(np.int32)
         return causes
+
+    def learning(self) -> Learning:
+        """See `models.recommenders.capabilities.TellsHowItLearnt`: the gain of each feature."""
+        gains = self._booster.feature_importance("gain") if self._booster else np.zeros(0)
+        if not gains.sum():
+            return Learning(curve=self.curve)
+        parts = zip(NAMES, gains / gains.sum(), strict=True)
+        importances = {name: float(part) for name, part in parts if part}
+        return Learning(curve=self.curve, importances=importances)
 
     def save(self, folder: Path) -> None:
         """Write a folder per model, `first_stage.npz`, `blended.npz` and `ranker.txt`."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from infra.records.evaluation import Learning
 from models.recommender import (
     NONE,
     Interactions,
@@ -129,6 +130,14 @@ class SettlesParameters(Protocol):
         """Return the parameters under which a fit does the same without looking for them again."""
 
 
+@runtime_checkable
+class TellsHowItLearnt(Protocol):
+    """Remembers how its training went, for those who look at it in MLflow."""
+
+    def learning(self) -> Learning:
+        """Return the curve and the importances of this training; a loaded model has no curve."""
+
+
 def recommend_sessions(model: Recommender, sessions: Sessions, k: int) -> Recommendations:
     """Ask a model about strangers with a few items; return bestsellers if it knows only users."""
     if isinstance(model, AnswersSessions):
@@ -226,6 +235,11 @@ def _bestsellers_without(
     own = np.take_along_axis(marks, np.maximum(lists.items, 0).astype(np.int64), axis=1)
     kept = lists.kept(~own, k)
     return Recommendations(asked, kept.catalogue, kept.items, kept.scores, kept.fallback)
+
+
+def learning(model: Recommender) -> Learning:
+    """Return what the training of a model tells of itself; may be empty."""
+    return model.learning() if isinstance(model, TellsHowItLearnt) else Learning()
 
 
 def settled(model: Recommender) -> dict[str, int]:

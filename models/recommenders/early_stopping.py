@@ -71,25 +71,25 @@ def train_until_worse(
     quality: Callable[[Model], float],
     most: int,
     patience: int,
-) -> tuple[Model, int]:
+) -> tuple[Model, list[float]]:
     """Train epoch by epoch until `patience` epochs brought nothing better.
 
     Returns
     -------
     model
         As it was after the best epoch.
-    int
-        The number of that epoch, from 1.
+    list of float
+        The quality after each epoch, also of those after the best.
     """
-    best, best_quality, best_epoch = model, -np.inf, 0
+    best, curve, best_epoch = model, list[float](), 0
     for number in range(1, most + 1):
         epoch(model)
-        reached = quality(model)
-        if reached > best_quality:
-            best, best_quality, best_epoch = deepcopy(model), reached, number
+        curve.append(quality(model))
+        if not best_epoch or curve[-1] > curve[best_epoch - 1]:
+            best, best_epoch = deepcopy(model), number
         elif number - best_epoch >= patience:
             break
-    return best, best_epoch
+    return best, curve
 
 
 def _part(train: Interactions, rows: NDArray[np.int64], chosen: NDArray[np.bool_]) -> Matrix:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.records.evaluation import Learning
 from models.recommender import (
     NONE,
     Interactions,
@@ -65,6 +66,8 @@ class Factors:
         nothing about taste, so similarity leaves it out. Not saved: the recipe knows it.
     settled : dict of str to int
         See `capabilities.SettlesParameters`. Not saved: `fit.json` of the training holds it.
+    curve : tuple of float
+        See `capabilities.TellsHowItLearnt`. Not saved either.
     """
 
     users: UserIds
@@ -77,6 +80,7 @@ class Factors:
     seen_items: NDArray[np.int32]
     biases: int = 0
     settled: dict[str, int] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
 
     def recommend(self, users: UserIds, k: int, *, exclude_seen: bool = True) -> Recommendations:
         """See `models.recommender.Recommender.recommend`."""
@@ -174,6 +178,10 @@ class Factors:
     def settled_parameters(self) -> dict[str, int]:
         """See `models.recommenders.capabilities.SettlesParameters`."""
         return self.settled
+
+    def learning(self) -> Learning:
+        """See `models.recommenders.capabilities.TellsHowItLearnt`."""
+        return Learning(curve=self.curve)
 
     def _alike(self, asked: NDArray[np.str_], sessions: Sessions, k: int) -> Recommendations:
         """Rank by the mean cosine to each session's items, without them; `asked` names the rows.

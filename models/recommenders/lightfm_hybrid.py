@@ -57,13 +57,13 @@ class LightFMHybrid(Strict):
         """See `models.recommender.Recipe.fit`."""
         require_learnable(train, items)
         features = identity_and_attributes(items.matrix, self.attribute_share)
-        trained, settled = self._train_to_the_end(train, items, features)
+        trained, settled, curve = self._train_to_the_end(train, items, features)
         users, vectors = _vectors(trained, features)
         if self.own_pairs:
             pairs = np.bincount(train.weights.indices, minlength=len(items.items))
             vectors = by_attributes(vectors, pairs, items.matrix, self.own_pairs)
         assembled = assemble(train, items, users, vectors)
-        return replace(assembled, biases=BIASES, settled=settled)
+        return replace(assembled, biases=BIASES, settled=settled, curve=curve)
 
     @classmethod
     def load(cls, folder: Path) -> Factors:
@@ -72,7 +72,7 @@ class LightFMHybrid(Strict):
 
     def _train_to_the_end(
         self, train: Interactions, items: ItemFeatures, features: Matrix
-    ) -> tuple[Any, dict[str, int]]:
+    ) -> tuple[Any, dict[str, int], tuple[float, ...]]:
         """Train for all epochs, or until the watched users' last day gets no better.
 
         Returns
@@ -81,11 +81,13 @@ class LightFMHybrid(Strict):
             Trained.
         dict
             The parameters that early stopping found; none if it did not watch.
+        tuple of float
+            The NDCG@10 of the watched users after each epoch.
         """
         model = self.untrained()
         watched = watch(train) if self.patience else None
         if watched is None:
-            return self.train_on(model, train.weights, features, self.epochs), {}
+            return self.train_on(model, train.weights, features, self.epochs), {}, ()
         kept = watched.weights
 
         def quality(model: Any) -> float:
@@ -94,9 +96,10 @@ class LightFMHybrid(Strict):
         def epoch(model: Any) -> Any:
             return self.train_on(model, kept, features, 1)
 
-        best, number = train_until_worse(model, epoch, quality, self.epochs, self.patience)
+        best, curve = train_until_worse(model, epoch, quality, self.epochs, self.patience)
         last = self.train_on(best, train.weights, features, 1)  # the last day is learnt too
-        return last, {"epochs": number + 1, "patience": 0}
+        epochs = curve.index(max(curve)) + 2
+        return last, {"epochs": epochs, "patience": 0}, tuple(curve)
 
     def untrained(self) -> Any:
         """Make LightFM's own model."""

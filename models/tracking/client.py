@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RETRAINING = "retrain_recommender"  # the experiment of releases
 SHOP_TAG = "catwalk.shop"
+# Else MLflow opens an experiment on the pages of language models, which are empty here.
+KIND = ("mlflow.experimentKind", "custom_model_development")
 # Another process writes into SQLite; a server is away: MLflow has tried again for a while.
 _PASSES = ("database is locked", "failed with exception", "too many 5")
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ def experiment_id(client: MlflowClient, settings: Settings, name: str = RETRAINI
     if existing is None:
         local = settings.mlflow_uri.startswith("sqlite:///")
         place = artifacts_of(settings) if local else None
-        tags = {SHOP_TAG: settings.shop}
+        tags = dict([KIND, (SHOP_TAG, settings.shop)])
         return str(client.create_experiment(name, artifact_location=place, tags=tags))
     number, owner = str(existing.experiment_id), existing.tags.get(SHOP_TAG)
     if owner not in (None, settings.shop) and not of_home:
@@ -78,4 +80,6 @@ def experiment_id(client: MlflowClient, settings: Settings, name: str = RETRAINI
         log.warning("The experiment %s was in MLflow's trash and is restored.", name)
     if owner is None:
         client.set_experiment_tag(number, SHOP_TAG, settings.shop)
+    if KIND[0] not in existing.tags:
+        client.set_experiment_tag(number, *KIND)
     return number

@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
 from infra.places import PAGE, TRACKED
-from infra.records.evaluation import Score
-from infra.settings import Settings
+from infra.records.evaluation import Learning, Score
+from infra.report.importances import draw_importances
 from infra.storage import Storage
 from models.tracking.client import RETRAINING, client_of, experiment_id
+from models.tracking.origin import commit_of_code, data_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 RUN_TAG, CANDIDATE_TAG = "catwalk.run", "catwalk.candidate"
-NOTE_TAG = "mlflow.note.content"
+PLACEMENT_TAG, TABLES_TAG = "catwalk.placement", "catwalk.tables"
+NOTE_TAG, COMMIT_TAG = "mlflow.note.content", "mlflow.source.git.commit"
 DIGEST_TAG = "catwalk.model_sha256"
+CURVE = "learning_ndcg_at_10"
+PICTURE = "importances.svg"
+JUDGED_PLACEMENT = "home"  # the list that models are judged by
+MOST_AT_ONCE = 500  # metrics; MLflow takes 1,000
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the models of one evaluation have in common.
+
+    Attributes
+    ----------
+    name : str
+        The run, or the experiment.
+    at : datetime
+    tables : str
+        The run whose tables they learnt from.
+    files : mapping of str to str
+        Name to text: kept with each of them.
+    tags : mapping of str to str
+    """
+
+    name: str
+    at: datetime
+    tables: str
+    files: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def track_candidates(storage: Storage, run: str, report: str = "") -> dict[str, str]:
@@ -48,7 +79,10 @@ def track_candidates(storage: Storage, run: str, report: str = "") -> dict[str, 
     if storage.reports.exists(page):
         files[PAGE] = storage.reports.read(page).decode()
     scores = [score for score in evaluation.scores if score.role == "candidate"]
-    tracked = track_scores(RETRAINING, run, scores, files, storage.settings, report)
+    note = f"[The report of this run, in Airflow]({report})"  # MLflow shows it on top
+    tags = {NOTE_TAG: note} if report else {}
+    evaluated = Evaluated(run, evaluation.at, run, files, tags)
+    tracked = track_scores(storage, RETRAINING, evaluated, scores)
     with client_of(storage.settings) as client:
         place = experiment_id(client, storage.settings)
     pages = {name: f"#/experiments/{place}/runs/{run_id}" for name, run_id in tracked.items()}
@@ -57,47 +91,61 @@ def track_candidates(storage: Storage, run: str, report: str = "") -> dict[str, 
 
 
 def track_scores(
-    experiment: str,
-    run: str,
-    scores: Sequence[Score],
-    files: Mapping[str, str],
-    settings: Settings,
-    report: str = "",
+    storage: Storage, experiment: str, evaluated: Evaluated, scores: Sequence[Score]
 ) -> dict[str, str]:
     """Write scores to an experiment of MLflow, each as a run; see `track_candidates`."""
-    with client_of(settings) as client:
-        place = experiment_id(client, settings, experiment)
-        return {
-            score.name: _track_score(client, place, run, score, files, report) for score in scores
-        }
+    with client_of(storage.settings) as client:
+        place = experiment_id(client, storage.settings, experiment)
+        tracked = {score.name: _track_score(client, place, evaluated, score) for score in scores}
+        data = data_of(storage, evaluated.tables)
+        for run_id in tracked.values():
+            if data:
+                client.log_inputs(run_id, data)
+            client.set_terminated(run_id)
+    return tracked
 
 
-def _track_score(
-    client: MlflowClient,
-    experiment: str,
-    run: str,
-    score: Score,
-    files: Mapping[str, str],
-    report: str,
-) -> str:
+def _track_score(client: MlflowClient, place: str, evaluated: Evaluated, score: Score) -> str:
     from mlflow.entities import Metric, RunTag
 
-    run_id = _run_of(client, experiment, run, score)
+    run_id = _run_of(client, place, evaluated, score)
     logged, moment = client.get_run(run_id).data.metrics, int(time.time() * 1000)
     fresh = {name: value for name, value in score.metrics.items() if logged.get(name) != value}
-    note = (NOTE_TAG, f"[The report of this run, in Airflow]({report})")  # MLflow shows it on top
+    tags = {
+        DIGEST_TAG: score.model_sha256,
+        PLACEMENT_TAG: JUDGED_PLACEMENT,
+        TABLES_TAG: evaluated.tables,
+        COMMIT_TAG: commit_of_code(),
+        **evaluated.tags,
+    }
+    metrics = [Metric(name, value, moment, 0) for name, value in fresh.items()]
     client.log_batch(
-        run_id,
-        metrics=[Metric(name, value, moment, 0) for name, value in fresh.items()],
-        tags=[RunTag(DIGEST_TAG, score.model_sha256), *([RunTag(*note)] if report else [])],
+        run_id, metrics, tags=[RunTag(name, value) for name, value in tags.items() if value]
     )
-    for name, content in files.items():
+    _log_learning(client, run_id, evaluated, score.learning)
+    for name, content in evaluated.files.items():
         client.log_text(run_id, content, name)
-    client.set_terminated(run_id)
     return run_id
 
 
-def _run_of(client: MlflowClient, experiment: str, run: str, score: Score) -> str:
+def _log_learning(
+    client: MlflowClient, run_id: str, evaluated: Evaluated, learning: Learning
+) -> None:
+    """Write the curve of a training by its steps, and a picture of what its features are worth.
+
+    MLflow knows a point by its time, step and value: written again, it is the same point.
+    """
+    from mlflow.entities import Metric
+
+    moment = int(evaluated.at.timestamp() * 1000)
+    points = [Metric(CURVE, value, moment, step) for step, value in enumerate(learning.curve, 1)]
+    for start in range(0, len(points), MOST_AT_ONCE):
+        client.log_batch(run_id, points[start : start + MOST_AT_ONCE])
+    if learning.importances:
+        client.log_text(run_id, draw_importances(learning.importances), PICTURE)
+
+
+def _run_of(client: MlflowClient, place: str, evaluated: Evaluated, score: Score) -> str:
     """Return the MLflow run of a candidate with these parameters; create it if it is missing.
 
     MLflow never lets go of a parameter, so other parameters need another run. One without any
@@ -106,13 +154,14 @@ def _run_of(client: MlflowClient, experiment: str, run: str, score: Score) -> st
     from mlflow.entities import Param
 
     parameters = {name: str(value) for name, value in score.parameters.items()}
-    tags = {RUN_TAG: run, CANDIDATE_TAG: score.name}
+    tags = {RUN_TAG: evaluated.name, CANDIDATE_TAG: score.name}
     wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
-    for tracked in client.search_runs([experiment], filter_string=wanted):  # the newest first
+    for tracked in client.search_runs([place], filter_string=wanted):  # the newest first
         if tracked.data.params in (parameters, {}):
             break
     else:
-        tracked = client.create_run(experiment, tags=tags, run_name=score.name)
+        name = f"{score.name} {evaluated.at:%Y-%m-%d %H:%M}"
+        tracked = client.create_run(place, tags=tags, run_name=name)
     run_id = str(tracked.info.run_id)
     if tracked.data.params != parameters:
         params = [Param(name, value) for name, value in parameters.items()]

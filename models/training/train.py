@@ -19,7 +19,7 @@ from models.data.outline import read_outline
 from models.data.run_steps import Part, read_steps
 from models.data.run_tables import RunTables, read_run
 from models.recommender import Recipe, Recommender, require_features, require_learnable
-from models.recommenders.capabilities import LearnsFromSteps, LearnsFromTable, settled
+from models.recommenders.capabilities import LearnsFromSteps, LearnsFromTable, learning, settled
 from models.steps import Steps
 from models.training.peak_memory import peak_memory_mb
 from models.training.seed_noise import Learn, seed_noise
@@ -81,7 +81,7 @@ def learn_and_keep(
     fit = fit_of(run, candidate, storage.settings, lesson)
     noise = seed_noise(candidate, model, lesson.learn, holdout, storage.settings)
     moves = {"noise": noise.by_metric, "seed_overlap": noise.overlap} if noise else {}
-    fit = fit.model_copy(update={**moves, "settled": settled(model)})
+    fit = fit.model_copy(update={**moves, "settled": settled(model), "learning": learning(model)})
     manifest = keep_model(storage, place, model, recipe, fit, costs)
     shown = fit.model_dump(include={"candidate", "interactions", "users", "items"})
     return {

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from infra.errors import BundleError, StorageError
 from infra.lake import inputs_id
 from infra.places import costs_key, trained_of
-from infra.records.evaluation import NoiseByMetric
+from infra.records.evaluation import Learning, NoiseByMetric
 from infra.rules import Strict, parse_json
 from infra.storage import Storage
 from infra.stores.digests import FolderManifest, verified, write_manifest
@@ -59,6 +59,8 @@ class Fit(Strict):
         See `models.data.run_tables.inputs_of`: the id of the tables it learnt from.
     settled : dict
         See `models.recommenders.capabilities.SettlesParameters`.
+    learning : Learning
+        See `models.recommenders.capabilities.TellsHowItLearnt`.
     """
 
     candidate: str
@@ -77,6 +79,7 @@ class Fit(Strict):
     seed_overlap: float | None = None
     inputs: str = ""
     settled: dict[str, int] = Field(default_factory=dict)
+    learning: Learning = Learning()
 
     @model_validator(mode="before")
     @classmethod

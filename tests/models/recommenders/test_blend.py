@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from infra.errors import BundleError
+from infra.records.evaluation import Learning
 from infra.schemas import EVENT_TYPES
 from models.data.run_steps import steps_of
 from models.recommender import Interactions, ItemFeatures
@@ -107,7 +108,7 @@ def test_both_sides_of_a_lesson_hold_users_whoever_is_left() -> None:
     for left in (0, 1):
         users = 5 * lesson.users + left
         again = blend.Lesson(lesson.features, lesson.wanted, lesson.groups, users)
-        assert recipe(rounds=2).ranker_of(again)
+        assert recipe(rounds=2).ranker_of(again)[0]
 
 
 def test_a_group_that_lightgbm_cannot_rank_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +120,16 @@ def test_a_group_that_lightgbm_cannot_rank_is_left_out(monkeypatch: pytest.Monke
     assert lesson is not None and lesson.groups.max() <= largest
     assert lesson.groups.tolist() == whole.groups[whole.groups <= largest].tolist()
     assert len(lesson.features) == len(lesson.wanted) == lesson.groups.sum()
+
+
+def test_it_tells_what_each_tree_and_each_feature_brought(tmp_path: Path) -> None:
+    told = fitted().learning()
+    assert len(told.curve) == 30 and 0 < min(told.curve) <= max(told.curve) <= 1
+    assert sum(told.importances.values()) == pytest.approx(1)
+    assert set(told.importances) <= set(NAMES) and max(told.importances.values()) < 1
+    fitted().save(tmp_path)
+    assert Blended.load(tmp_path).learning().importances == told.importances
+    assert recipe(rounds=0).fit_steps(*log()).learning() == Learning()
 
 
 def test_it_ranks_what_is_taken_again_above_what_others_take() -> None:

@@ -64,14 +64,17 @@ def test_stops_after_patience_and_returns_the_best(
     def epoch(model: Any) -> None:
         model.append(qualities[len(model)])
 
-    found, number = train_until_worse(model, epoch, lambda model: model[-1], 6, patience)
-    assert (len(model), number, len(found)) == (trained, best, best)
+    found, curve = train_until_worse(model, epoch, lambda model: model[-1], 6, patience)
+    assert (len(model), curve, len(found)) == (trained, qualities[:trained], best)
 
 
 def test_lightfm_stops_early_and_still_learns_the_last_day() -> None:
     train = with_late_pairs(70)
     short = LightFMHybrid(epochs=300, patience=2).fit(train, ITEMS)
     whole = LightFMHybrid(epochs=30).fit(train, ITEMS)
+    curve = short.learning().curve
+    assert short.settled["epochs"] == np.argmax(curve) + 2 <= len(curve)
+    assert whole.learning().curve == ()
     asked = train.users[::5]
     early, late = (model.recommend(asked, 10, exclude_seen=False) for model in (short, whole))
     shared = [len(set(early.item_ids(row)) & set(late.item_ids(row))) for row in range(len(asked))]

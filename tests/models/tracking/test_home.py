@@ -15,8 +15,9 @@ from infra.records.evaluation import Score
 from infra.storage import Storage
 from models.tracking import home as mlflow_home
 from models.tracking.client import client_of
-from models.tracking.runs import track_scores
+from models.tracking.runs import Evaluated, track_scores
 from tests.conftest import shop_at
+from tests.models.conftest import AS_OF
 
 SCORE = Score(name="tops", role="candidate", parameters={"n": 1}, metrics={"ndcg_at_10": 0.1})
 
@@ -30,7 +31,8 @@ def test_the_artefacts_of_a_home_that_moves_are_found_and_the_new_ones_lie_in_it
     shop: Storage, mlflow_tables: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def track(shop: Storage, run: str) -> str:
-        return track_scores("tries", run, [SCORE], {f"{run}.txt": run}, shop.settings)["tops"]
+        evaluated = Evaluated(run, AS_OF, run, {f"{run}.txt": run})
+        return track_scores(shop, "tries", evaluated, [SCORE])["tops"]
 
     first = track(shop, "run=1")
     home = shutil.copytree(shop.settings.home, tmp_path / "it's moved")

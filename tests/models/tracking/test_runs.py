@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
 import pytest
 
 from infra.errors import SettingsError, StorageError
 from infra.ledger.record_files import RecordFiles
 from infra.ledger.run_records import RunRecords
 from infra.places import PAGE, TRACKED
-from infra.records.evaluation import EvaluationRecord, Score
+from infra.records.evaluation import EvaluationRecord, Learning, Score
+from infra.schemas import INTERACTIONS
 from infra.storage import Storage
 from models.candidates import load_candidates
 from models.publishing.publish import publish
 from models.tracking import registry
-from models.tracking.client import client_of, experiment_id
-from models.tracking.runs import track_candidates
+from models.tracking.client import RETRAINING, client_of, experiment_id
+from models.tracking.origin import commit_of_code
+from models.tracking.runs import Evaluated, track_candidates, track_scores
 from tests.models.conftest import AS_OF, RUN, WriteRun, prepare_bundle
 
 pytestmark = pytest.mark.usefixtures("mlflow_tables")
+SVG = "{http://www.w3.org/2000/svg}"
 NAMES = {candidate.name for candidate in load_candidates()}
 
 
@@ -59,6 +66,39 @@ def test_a_run_and_its_pages_in_mlflow_name_each_other(shop: Storage, write_run:
             found = client.get_run(run_id)
             assert report in found.data.tags["mlflow.note.content"]
             assert pages[name] == f"#/experiments/{found.info.experiment_id}/runs/{run_id}"
+
+
+def test_a_run_says_where_it_comes_from_and_what_it_is(shop: Storage, write_run: WriteRun) -> None:
+    run = write_run()
+    prepare_bundle(shop, run)
+    tracked = track_candidates(shop, run)
+    with client_of(shop.settings) as client:
+        experiment = client.get_experiment_by_name(RETRAINING)
+        found = {name: client.get_run(run_id) for name, run_id in tracked.items()}
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert len({each.info.run_name for each in found.values()}) == len(found)
+    (used,) = found["lightfm_hybrid"].inputs.dataset_inputs
+    assert used.dataset.name == f"interactions {run}" and used.tags[0].value == "training"
+    assert json.loads(used.dataset.source)["uri"] == shop.lake.address("interactions", run)
+    assert {"rows", "cut", "as_of"} <= set(json.loads(used.dataset.profile))
+    assert len(json.loads(used.dataset.schema)["mlflow_colspec"]) == len(INTERACTIONS.columns)
+    tags = found["lightfm_hybrid"].data.tags
+    assert (tags["catwalk.tables"], tags["catwalk.placement"]) == (run, "home")
+    assert tags.get("mlflow.source.git.commit", "") == commit_of_code()
+
+
+def test_a_curve_is_written_by_its_steps_and_importances_as_a_picture(shop: Storage) -> None:
+    features = {"<b>": 0.75, **{f"feature {number:02}": 0.01 for number in range(25)}}
+    learning = Learning(curve=(0.1, 0.3, 0.2) * 300, importances=features)
+    score = Score(name="m", role="candidate", parameters={}, metrics={}, learning=learning)
+    for _ in range(2):  # written again, nothing is there twice
+        tracked = track_scores(shop, "tries", Evaluated(RUN, AS_OF, RUN, {}), [score])["m"]
+    with client_of(shop.settings) as client:
+        points = client.get_metric_history(tracked, "learning_ndcg_at_10")
+        assert {point.step: point.value for point in points}[2] == 0.3 and len(points) == 900
+        picture = Path(client.download_artifacts(tracked, "importances.svg")).read_text()
+    texts = [each.text for each in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+    assert texts[1:3] == ["<b>", "75.0%"] and texts[-2:] == ["6 others", "6.0%"]
 
 
 def test_other_numbers_are_added_and_other_parameters_are_another_run(shop: Storage) -> None:
