@@ -2,12 +2,15 @@
 
 Reads the tables of the latest run whose items and interactions passed their gates, trains the
 candidate as `models/candidates.yaml` says and once for every combination asked for, and
-scores all of them beside popularity, on the same users, as a retraining would.
+scores all of them beside popularity and the recipe of what is live, on the same users, as a
+retraining would. Of ranges, the best three points take part.
 
 | field | what to write |
 |---|---|
 | `candidate` | a name of `models/candidates.yaml`, also one that is not enabled |
 | `parameters` | `{"components": 64}`, or lists to try each: `{"components": [16, 64]}` |
+|  | ranges are searched: `{"components": {"from": 16, "to": 128, "scale": "log"}}` |
+| `budget` | how many points of the ranges to try, on the days before the cut |
 | `share` | the part of the users to learn from and to score on: the same ones every time |
 | `run` | whose tables; empty for the latest |
 
@@ -52,7 +55,17 @@ RELEASABLE = [candidate.name for candidate in load_candidates() if not candidate
         type="object",
         title="Parameters",
         description='What to try in place of the file: {"components": 64}. A list tries each of '
-        'its values: {"components": [16, 64]}.',
+        'its values: {"components": [16, 64]}. A range is searched on the days before '
+        "the cut, and its best three points are tried: "
+        '{"components": {"from": 16, "to": 128, "scale": "log"}}.',
+    ),
+    budget=Param(
+        20,
+        type="integer",
+        minimum=1,
+        maximum=500,
+        title="Budget of a search",
+        description="How many points of the ranges to train. Without a range nothing is searched.",
     ),
     share=Param(
         0.5,
@@ -71,13 +84,19 @@ RELEASABLE = [candidate.name for candidate in load_candidates() if not candidate
     ),
 )
 def experiment() -> None:
-    """Wire one experiment: plan, try each variant, compare."""
+    """Wire one experiment: plan, search the ranges, try each variant, compare."""
 
     @step(SCIENCE)
     def plan_experiment(run: Run) -> list[str]:
         from models.experiments.plan import plan_experiment
 
         return plan_experiment(run.storage, run.key, form())
+
+    @step(SCIENCE)
+    def search_parameters(run: Run) -> list[str]:
+        from models.experiments.search import search_parameters
+
+        return search_parameters(run.storage, run.key)
 
     @step(SCIENCE, map_index_template="{{ variant }}")
     def try_variant(run: Run, variant: str) -> Counts:
@@ -91,7 +110,9 @@ def experiment() -> None:
 
         return compare_variants(run.storage, run.key)
 
-    chain(try_variant.expand(variant=plan_experiment()), compare_variants())
+    variants = search_parameters()
+    chain(plan_experiment(), variants)
+    chain(try_variant.expand(variant=variants), compare_variants())
 
 
 experiment()

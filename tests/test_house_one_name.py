@@ -16,6 +16,7 @@ TOGETHER = {  # tasks that share a module, by the module
     "models.release.approve_release": ("ask_person", "approve_release"),
     "infra.airflow.tell_approvers": ("tell_approvers",),
     "models.experiments.plan": ("plan_experiment",),
+    "models.experiments.search": ("search_parameters",),
     "models.experiments.experiment": ("try_variant", "compare_variants"),
 }
 ENTRY = {

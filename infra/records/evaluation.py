@@ -174,8 +174,19 @@ class EvaluationRecord(Strict):
         return {"models": len(self.scores), "users": self.users, "items": self.items}
 
 
+class Tried(Strict):
+    """One point of a search, and what it reached on the days before the cut; None: not trained."""
+
+    parameters: dict[str, str | int | float | bool | None]
+    value: float | None
+
+
 class ExperimentRecord(Strict):
-    """All variants of an experiment, scored on a share of a run's users; no release reads it."""
+    """All variants of an experiment, scored on a share of a run's users; no release reads it.
+
+    `live` names the variant that has the recipe of what is live, empty where nothing is; `tried`
+    are the points of a search, in order.
+    """
 
     experiment: str
     run: str
@@ -189,3 +200,5 @@ class ExperimentRecord(Strict):
     scores: tuple[Score, ...]
     notes: tuple[str, ...] = ()
     judged_by: str = "ndcg_at_10"
+    live: str = ""
+    tried: tuple[Tried, ...] = ()

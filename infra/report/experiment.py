@@ -12,6 +12,8 @@ from infra.report.templates import Frame, fill
 from infra.report.units import gaps, in_column, unit_of
 from infra.report.wording import plain_name
 
+MOST_TRIED = 10  # points of a search, the best ones
+
 
 @dataclass(frozen=True)
 class Row:
@@ -53,6 +55,10 @@ def render_experiment(record: ExperimentRecord, frame: Frame | None = None) -> s
             )
         ),
         slices=_slices(record),
+        searched=sorted(
+            (tried for tried in record.tried if tried.value is not None),
+            key=lambda tried: -(tried.value or 0.0),
+        )[:MOST_TRIED],
         metrics=list(scores[0].metrics),
     )
 
@@ -70,7 +76,15 @@ def _headline(record: ExperimentRecord, best: Score) -> tuple[str, str, str]:
     reached = _values(record)[record.scores.index(best)]
     value = f"{best.name} reached the highest {metric}, {reached}"
     if findings[:1] == ["better"]:
-        return "Better", f"{value}, and is better than {record.candidate} as it is.", "good"
+        chosen = (
+            f"It was chosen among {len(record.scores)} by these same customers: the interval holds "
+            "for all of them at once, and new customers will show a little less."
+        )
+        return (
+            "Better",
+            f"{value}, and is better than {record.candidate} as it is. {chosen}",
+            "good",
+        )
     return "Cannot tell", f"{value}; chance alone could explain the difference.", "warn"
 
 

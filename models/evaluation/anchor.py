@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from infra.errors import CatwalkError, SettingsError
-from infra.ledger.live_pointer import not_rolled_back
+from infra.ledger.live_pointer import live, not_rolled_back
 from infra.places import version_key
 from infra.records.release import LiveRecipe, PublishRecord
 from infra.records.run_rules import AnchorPlan
@@ -63,7 +63,7 @@ def _plan(storage: Storage, pointer: PublishRecord, candidates: Iterable[Candida
     if recipe is None:
         return AnchorPlan.model_validate({**about, "missing": UNKNOWN})
     plan = AnchorPlan.model_validate({**about, **recipe.model_dump()})
-    same = (candidate.name for candidate in candidates if _recipe_of(candidate) == _recipe_of(plan))
+    same = (candidate.name for candidate in candidates if recipe_of(candidate) == recipe_of(plan))
     scored_as = next(same, ANCHOR)
     try:
         make(anchor_candidate(plan), storage.settings)
@@ -72,7 +72,13 @@ def _plan(storage: Storage, pointer: PublishRecord, candidates: Iterable[Candida
     return plan.model_copy(update={"scored_as": scored_as})
 
 
-def _recipe_of(entry: Candidate | AnchorPlan) -> tuple[str, dict[str, object]]:
+def live_recipe(storage: Storage) -> LiveRecipe | None:
+    """Return how what is live was made; None where nothing is, or nobody wrote it down."""
+    now = live(storage)
+    return (now.recipe or _recipe_in_files(storage, now.version)) if now else None
+
+
+def recipe_of(entry: Candidate | AnchorPlan | LiveRecipe) -> tuple[str, dict[str, object]]:
     """Return what two entries have in common that train the same model."""
     return MOVED.get(entry.class_path, entry.class_path), dict(entry.parameters)
 

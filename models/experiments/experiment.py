@@ -69,10 +69,11 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
     chosen = read_plan(storage, run)
     tables, _ = read_sample(storage, chosen)
     entrants = (_entrant(storage, chosen, variant.name) for variant in chosen.variants)
-    rivals = frozenset(variant.name for variant in chosen.variants if variant.baseline)
+    rivals = {variant.name for variant in chosen.variants if variant.baseline}
+    rivals |= {chosen.candidate, chosen.live} - {""}
     seed, placements = storage.settings.seed, placements_of(storage, chosen.run)
     steps = _holdout_steps(storage, chosen, tables)
-    scored = score_run(tables, steps, entrants, placements, rivals | {chosen.candidate}, seed)
+    scored = score_run(tables, steps, entrants, placements, frozenset(rivals), seed)
     record = ExperimentRecord(
         experiment=chosen.experiment,
         run=chosen.run,
@@ -86,6 +87,8 @@ def compare_variants(storage: Storage, run: str) -> dict[str, Any]:
         scores=scored.scores,
         notes=tuple(notes_of(scored.holdout, tables)),
         judged_by=placements.judged_by,
+        live=chosen.live,
+        tried=chosen.tried,
     )
     files, page = RecordFiles(storage.reports, chosen.experiment), render_experiment(record)
     files.write(COMPARISON, record)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import product
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
 
@@ -12,38 +11,50 @@ from infra.errors import InputError, SettingsError
 from infra.ledger.run_records import RunRecords
 from infra.ledger.run_rules import placements_of
 from infra.places import EXPERIMENTS, PLAN
+from infra.records.evaluation import Tried
 from infra.rules import Strict, parse_rules
 from infra.schemas import INTERACTIONS, ITEMS
 from infra.storage import Storage
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.data.holdout import Holdout, select
 from models.data.run_tables import RunTables, read_run
+from models.evaluation.anchor import live_recipe, recipe_of
 from models.experiments.sample import sampled
+from models.experiments.space import Point, Space, corners, grid, has_range
 from models.recommender import require_learnable
+from models.recommenders.capabilities import LearnsFromTable
 
 MODELS = "models"  # of an experiment, below its folder in the lake
 GATES = (ITEMS.name, INTERACTIONS.name)  # of the tables that are read
-MOST_VARIANTS = 12  # each is trained and scored like a candidate
-Value: TypeAlias = str | int | float | bool | None
+LIVE = "live"  # the recipe of what is live, where no other variant has it
 
 
 class Wish(Strict):
-    """What the form asks for; a list of values of a parameter means: try each."""
+    """What the form asks for; a list of a parameter means: try each value, a range: search it."""
 
     candidate: str
-    parameters: dict[str, Value | list[Value]] = Field(default_factory=dict)
+    parameters: Space = Field(default_factory=dict)
+    budget: int = Field(20, ge=1, le=500)
     share: float = Field(1.0, gt=0, le=1)
     run: str | None = None
 
 
 class Plan(Strict):
-    """An experiment before anything is trained; the first variant is the candidate as it is."""
+    """An experiment before anything is trained.
+
+    `live` names the variant with the recipe of what is live. With a range in `space`, the search
+    adds its best points to the variants, and all of them to `tried`.
+    """
 
     experiment: str
     run: str
     share: float
     candidate: str
     variants: tuple[Candidate, ...]
+    live: str = ""
+    space: Space = Field(default_factory=dict)
+    budget: int = 0
+    tried: tuple[Tried, ...] = ()
 
 
 def plan_experiment(storage: Storage, run: str, form: Mapping[str, Any]) -> list[str]:
@@ -57,8 +68,8 @@ def plan_experiment(storage: Storage, run: str, form: Mapping[str, Any]) -> list
         No run has accepted tables, or the sample has nobody to learn from or to score on.
     """
     wish = parse_rules(dict(form), Wish, "The form")
-    variants = _variants(wish)
-    for candidate in variants:
+    variants = _variants(storage, wish)
+    for candidate in (*variants, *_corners(storage, wish)):
         make(candidate, storage.settings)
     chosen = Plan(
         experiment=experiment_of(run),
@@ -66,6 +77,9 @@ def plan_experiment(storage: Storage, run: str, form: Mapping[str, Any]) -> list
         share=wish.share,
         candidate=wish.candidate,
         variants=variants,
+        live=_live_among(storage, variants),
+        space=wish.parameters,
+        budget=wish.budget,
     )
     read_sample(storage, chosen)
     storage.lake.store.write(
@@ -113,35 +127,54 @@ def _is_accepted(storage: Storage, run: str) -> bool:
     return all(gate is not None and gate.result != "stopped" for gate in gates)
 
 
-def _variants(wish: Wish) -> tuple[Candidate, ...]:
-    """Return the baselines, the candidate as it is, and one for every point of the grid."""
+def _variants(storage: Storage, wish: Wish) -> tuple[Candidate, ...]:
+    """Return the baselines, what is live, the candidate as it is, and each point of the grid."""
     asis = candidate_named(wish.candidate)
     baselines = [
         candidate
         for candidate in load_candidates()
         if candidate.baseline and candidate.name != asis.name
     ]
-    lists = [value if isinstance(value, list) else [value] for value in wish.parameters.values()]
-    points = [
-        {**asis.parameters, **dict(zip(wish.parameters, point, strict=True))}
-        for point in product(*lists)
-    ]
-    if len(points) > MOST_VARIANTS:
-        raise SettingsError(
-            f"The grid has {len(points)} points.", f"Try at most {MOST_VARIANTS} at once."
-        )
-    if not points:
-        raise SettingsError("A parameter has an empty list.", "Give it a value.")
+    points = [] if has_range(wish.parameters) else grid(wish.parameters)
+    whole = [{**asis.parameters, **point} for point in points]
     fresh = [
-        point
-        for place, point in enumerate(points)
-        if point not in [asis.parameters, *points[:place]]
+        point for place, point in enumerate(whole) if point not in [asis.parameters, *whole[:place]]
     ]
-    tried = (
+    tried = (*baselines, asis, *numbered(asis, fresh))
+    recipe = live_recipe(storage)
+    if recipe is None or any(recipe_of(variant) == recipe_of(recipe) for variant in tried):
+        return tried
+    about = {"name": LIVE, "class": recipe.class_path, "parameters": recipe.parameters}
+    return (*tried, Candidate.model_validate({**about, "why": "what is live"}))
+
+
+def _live_among(storage: Storage, variants: Sequence[Candidate]) -> str:
+    """Name the variant that is trained as what is live is; empty where nothing is."""
+    recipe = live_recipe(storage)
+    if recipe is None:
+        return ""
+    return next(each.name for each in variants if recipe_of(each) == recipe_of(recipe))
+
+
+def _corners(storage: Storage, wish: Wish) -> Iterator[Candidate]:
+    """Give a candidate for every value that a search may choose, to be made before it begins."""
+    asis = candidate_named(wish.candidate)
+    recipe = make(asis, storage.settings)
+    if has_range(wish.parameters) and isinstance(recipe, LearnsFromTable):
+        raise SettingsError(
+            f"{asis.name} learns from a table, which a search does not cut.",
+            "Give lists of values in place of ranges.",
+        )
+    for point in corners(wish.parameters):
+        yield asis.model_copy(update={"parameters": {**asis.parameters, **point}})
+
+
+def numbered(asis: Candidate, points: Sequence[Point]) -> tuple[Candidate, ...]:
+    """Return the candidate with other parameters, as `NAME-1` and so on."""
+    return tuple(
         asis.model_copy(update={"name": f"{asis.name}-{number}", "parameters": point})
-        for number, point in enumerate(fresh, 1)
+        for number, point in enumerate(points, 1)
     )
-    return (*baselines, asis, *tried)
 
 
 def key_of(experiment: str, name: str) -> str:

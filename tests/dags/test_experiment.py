@@ -18,8 +18,10 @@ def dag(airflow_database: None) -> Any:
 
 
 def test_plan_then_every_variant_then_the_comparison(dag: Any) -> None:
-    assert set(dag.task_dict) == {"plan_experiment", "try_variant", "compare_variants"}
-    assert dag.get_task("plan_experiment").downstream_task_ids == {"try_variant"}
+    names = ["plan_experiment", "search_parameters", "try_variant", "compare_variants"]
+    assert set(dag.task_dict) == set(names)
+    assert dag.get_task("plan_experiment").downstream_task_ids == {"search_parameters"}
+    assert dag.get_task("search_parameters").downstream_task_ids == {"try_variant"}
     assert dag.get_task("try_variant").is_mapped
     assert dag.get_task("try_variant").downstream_task_ids == {"compare_variants"}
     assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
@@ -30,7 +32,7 @@ def test_the_form_offers_every_candidate_and_refuses_nonsense(dag: Any) -> None:
 
     names = [candidate.name for candidate in load_candidates(every=True)]
     assert dag.params.get_param("candidate").schema["enum"] == names
-    for name, value in {"candidate": "als", "share": 0, "parameters": [1], "run": 3}.items():
+    for name, value in {"candidate": "als", "share": 0, "parameters": [1], "run": 3, "budget": 0}.items():
         with pytest.raises(ParamValidationError):
             dag.params.get_param(name).resolve(value=value)
 
