@@ -32,7 +32,13 @@ def test_the_form_offers_every_candidate_and_refuses_nonsense(dag: Any) -> None:
 
     names = [candidate.name for candidate in load_candidates(every=True)]
     assert dag.params.get_param("candidate").schema["enum"] == names
-    for name, value in {"candidate": "als", "share": 0, "parameters": [1], "run": 3, "budget": 0}.items():
+    for name, value in {
+        "candidate": "als",
+        "share": 0,
+        "parameters": [1],
+        "run": 3,
+        "budget": 0,
+    }.items():
         with pytest.raises(ParamValidationError):
             dag.params.get_param(name).resolve(value=value)
 
