@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from expectations.checking.causes import WRONG_COLUMNS, Cause, explain, table_causes
-from expectations.event_measures import BATCH
+from expectations.event_measures import BATCH, OUT_OF_TIME
 from expectations.past import MEASURES as AGAINST_THE_PAST
 from infra.ledger.batches import Batch
 from infra.records.gates import Check
@@ -22,13 +23,14 @@ _BECAME = {
     Reason.CONFLICTING_ID: "share the id of a different event",
 }
 _REPEATS, _IGNORED = "repeat earlier ones", "are ignored by a rule of the source"
-_OF_EVENTS = frozenset({*BATCH, *AGAINST_THE_PAST} - {WRONG_COLUMNS})
+_OF_EVENTS = frozenset({*BATCH, *AGAINST_THE_PAST} - {WRONG_COLUMNS, OUT_OF_TIME})
 _FRESHNESS = frozenset({"hours_since_last_event", "accepted_batches"})
 
 
 def explain_batch(batch: Batch, checks: Sequence[Check]) -> list[Check]:
     """Write into each failed check of a batch the cause that it follows from."""
-    return explain(checks, [*table_causes(checks), *_causes(batch)])
+    late = _late_causes(batch, checks)
+    return explain(checks, [*table_causes(checks), *late, *_causes(batch)])
 
 
 def explain_source(batches: Iterable[Batch], checks: Sequence[Check]) -> list[Check]:
@@ -51,9 +53,39 @@ def new_rows(manifest: Mapping[str, Any]) -> int:
     return int(manifest["rows_read"] - manifest.get("duplicates", 0) - ignored_rows(manifest))
 
 
+def late_files(batch: Batch) -> list[str]:
+    """Name the files of a batch of which no row is in time, each with its rows."""
+    return [
+        f"{file['file'].rpartition('/')[2]}: {file['rows']:,} rows {_BECAME[file['reason']]}"
+        for file in batch.manifest.get("out_of_time", [])
+    ]
+
+
 def ignored_rows(manifest: Mapping[str, Any]) -> int:
     """Count the rows of a batch that a rule of its source ignores."""
     return sum(manifest.get("not_events", {}).values())
+
+
+def _late_causes(batch: Batch, checks: Sequence[Check]) -> Iterator[Cause]:
+    """Explain the shares of refused rows that no other file would have broken."""
+    late = Counter[str]()
+    for file in batch.manifest.get("out_of_time", []):
+        late.update({file["reason"]: file["rows"], "": file["rows"]})
+    rows = max(new_rows(batch.manifest), 1)
+    shares = {f"quarantined_{reason or 'share'}": count / rows for reason, count in late.items()}
+    follow = {check.name for check in checks if _would_pass(check, shares.get(check.name))}
+    if follow:
+        first, *more = late_files(batch)
+        says = f"all of a file out of time: {first}"
+        says += f", and {len(more)} more files" if more else ""
+        yield Cause(says, frozenset(follow), unmeasured=False)
+
+
+def _would_pass(check: Check, share: float | None) -> bool:
+    """Tell whether a check fails for a share of the rows alone."""
+    if share is None or check.value is None or check.max is None:
+        return False
+    return check.failed and check.value - share <= check.max
 
 
 def _causes(batch: Batch) -> Iterator[Cause]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from expectations import past
 from expectations.checking.gate import WRONG_COLUMNS
-from expectations.checking.measure import Measure, count, fact, repeats, share
+from expectations.checking.measure import FACTS, Measure, count, fact, repeats, share
 from infra.schemas import EVENT_TYPES, EVENTS, QUARANTINE_REASONS
 
 _TABLE = "events"
@@ -12,7 +12,7 @@ _TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
 _SHOWN = "event_id, event_time, event_type, user_key, visitor_key, item_id"
 _WRITTEN = "(select epoch(written_at) from facts)"
 _PERSON = "coalesce(user_key, visitor_key)"
-OTHER_REASONS = "any_other_reason"
+OTHER_REASONS, OUT_OF_TIME = "any_other_reason", "files_out_of_time"
 _MANY = 50  # events of a batch: below, one person is a large share of many a small one
 _FEW = 20  # persons: of fewer, each has a large share
 _PERSONS = f"(select {_PERSON} as person, count(*) as events from events group by 1)"
@@ -132,6 +132,12 @@ BATCH = {
         "different users, and visitors without a user id", f"count(distinct {_PERSON})", _TABLE
     ),
     "items": Measure("different items", "count(distinct item_id)", _TABLE),
+    OUT_OF_TIME: Measure(
+        "files of which no row is in time",
+        f"any_value({OUT_OF_TIME})",
+        FACTS,
+        f'unnest({OUT_OF_TIME}_named) as "file"',
+    ),
     "quarantined_share": fact(
         "quarantined_share", "share of the rows that could not be read as events"
     ),

@@ -11,6 +11,7 @@ from expectations.batch_causes import (
     explain_batch,
     explain_source,
     ignored_rows,
+    late_files,
     new_rows,
     no_event,
 )
@@ -32,6 +33,7 @@ from expectations.event_measures import (
     OF_LANDING,
     OF_SOURCE,
     OTHER_REASONS,
+    OUT_OF_TIME,
     TABLES,
 )
 from infra.ledger.batches import (
@@ -150,7 +152,9 @@ def _facts(batch: Batch) -> dict[str, Any]:
     for reason in QUARANTINE_REASONS:
         facts[f"quarantined_{reason}"] = quarantined.pop(reason, 0) / rows
     facts[f"quarantined_{OTHER_REASONS}"] = sum(quarantined.values()) / rows
-    return {**facts, "written_at": _written_at(batch)}
+    late = late_files(batch)
+    named = {OUT_OF_TIME: len(late), f"{OUT_OF_TIME}_named": late}
+    return {**facts, **named, "written_at": _written_at(batch)}
 
 
 def _written_at(batch: Batch) -> datetime:
@@ -163,7 +167,7 @@ def _illustrated(reader: Reader, batch: Batch, checks: Iterable[Check]) -> tuple
     if not any(check.failed for check in own):
         return tuple(own)
     with reader.open_finished({"events": batch.name, "quarantine": batch.name}) as opened:
-        inform(opened, TABLES, {})
+        inform(opened, TABLES, _facts(batch))
         return with_examples(opened, own, MEASURES)
 
 

@@ -46,6 +46,14 @@ class UnreadFile(Strict):
     looks: str = ""
 
 
+class FileOutOfTime(Strict):
+    """A file of which no row is in time, and why they were quarantined."""
+
+    file: str
+    reason: str
+    rows: NonNegativeInt
+
+
 class IngestCounts(Strict):
     """How many rows of the landing files ended how; other keys of the record are passed over."""
 
@@ -66,6 +74,8 @@ class IngestCounts(Strict):
     examples: tuple[Example, ...] = ()
     unknown_words: dict[str, NonNegativeInt] = Field(default_factory=dict)
     replays: dict[str, str] = Field(default_factory=dict)
+    out_of_time_files: NonNegativeInt = 0
+    out_of_time: tuple[FileOutOfTime, ...] = ()
     unread_files: NonNegativeInt = 0
     unread: tuple[UnreadFile, ...] = ()
     waiting_files: NonNegativeInt = 0

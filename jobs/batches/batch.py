@@ -19,7 +19,7 @@ from infra.spark import session as spark_session
 from infra.spark.kept_rows import drop_kept, keep
 from infra.storage import Storage
 from jobs.batches import books, counting
-from jobs.batches.batch_files import count_files
+from jobs.batches.batch_files import count_files, out_of_time
 from jobs.batches.quarantine import count_reasons
 from jobs.cleaning.repeats import OTHERWISE, Compared, compare_ids, conflicting
 from jobs.cleaning.row_outcome import CLEAN, NOTES, QUARANTINED, sort_rows
@@ -138,6 +138,7 @@ def _written(
         "repeats_of_undecided": open_ if compared.repeats else [],  # of this run too
         "seen_at": delivery.seen,
         "files": counted,
+        "out_of_time": out_of_time(counts),
         "unknown_columns": _unknown_columns(delivery, odd, counts, counted),
     }
 

@@ -1,4 +1,4 @@
-"""Accounts for the files of a batch, and remembers which files were read before."""
+"""Accounts for the files of a batch: their rows, their times, and which were read before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from urllib.parse import unquote
 from pyspark.sql import Row
 
 from infra.errors import InputError
+from infra.schemas import Reason
+from jobs.cleaning.row_outcome import IGNORED
 from jobs.landing.landing_folder import Landed, LandedFile, read_name
+
+OUT_OF_TIME = (Reason.FUTURE_TIME, Reason.TOO_OLD)
+_IN_TIME = {None, Reason.NEGATIVE_QUANTITY}  # what is found after the time of a row is right
 
 
 def count_files(
@@ -65,6 +70,39 @@ def _require_seen(file: LandedFile, now: LandedFile | None) -> None:
             "and gave no row.",
             "Run again once its upload is over.",
         )
+
+
+def out_of_time(counted: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return the files of which no row is in time: one of another clock, or delivered years late.
+
+    Rows that a rule ignores or that cannot be read say nothing; the others are most of its rows.
+
+    Parameters
+    ----------
+    counted : iterable of Row
+        `count_outcomes`.
+
+    Returns
+    -------
+    list of dict
+        The file, the reason of its rows (`future_time` or `too_old`), and how many they are.
+    """
+    files: dict[str, Counter[str | None]] = {}
+    for row in counted:
+        if row["outcome"] != IGNORED:
+            reasons = files.setdefault(unquote(row["file"]), Counter())
+            reasons[row["reason"]] += row["count"]
+    return [
+        {"file": file, "reason": str(reason), "rows": reasons[reason]}
+        for file, reasons in sorted(files.items())
+        for reason in OUT_OF_TIME
+        if _is_out_of_time(reasons, reason)
+    ]
+
+
+def _is_out_of_time(reasons: Counter[str | None], reason: str) -> bool:
+    others = _IN_TIME | {*OUT_OF_TIME} - {reason}
+    return 2 * reasons[reason] > reasons.total() and not others & reasons.keys()
 
 
 def files_read(

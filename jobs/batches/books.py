@@ -160,6 +160,7 @@ def _details(manifest: dict[str, Any]) -> Iterator[str]:
         )
     if manifest["masked"]:
         yield f"masked: {manifest['masked']:,} texts that looked like personal data"
+    yield from _out_of_time(manifest["out_of_time"])
     yield from _files(manifest["files"])
 
 
@@ -167,10 +168,21 @@ def _files(files: list[dict[str, Any]]) -> Iterator[str]:
     """Say how many they are, and name the largest; a name may hold whatever the shop likes."""
     yield f"files: {len(files):,}, {sum(file['bytes'] for file in files):,} bytes"
     for file in _largest(files, _MOST_LOGGED):
-        name = "".join(letter if letter.isprintable() else "?" for letter in file["file"])
-        yield f"  {file['bytes']:>15,} bytes {file['rows']:>12,} rows  {name}"
+        yield f"  {file['bytes']:>15,} bytes {file['rows']:>12,} rows  {_printable(file['file'])}"
     if len(files) > _MOST_LOGGED:
         yield f"  and {len(files) - _MOST_LOGGED:,} smaller ones; the manifest names them all"
+
+
+def _out_of_time(files: list[dict[str, Any]]) -> Iterator[str]:
+    """Name the files whose clock is wrong, or that come far too late."""
+    for file in files[:_MOST_LOGGED]:
+        yield f"no row is in time: {_printable(file['file'])}, {file['reason']} {file['rows']:,}"
+    if len(files) > _MOST_LOGGED:
+        yield f"and of {len(files) - _MOST_LOGGED:,} more files; the manifest names them all"
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _largest(files: Iterable[dict[str, Any]], most: int) -> list[dict[str, Any]]:
@@ -193,6 +205,7 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
     every = BatchReader(storage).manifests().values()
     manifests = [manifest for manifest in every if manifest["run"] == run]
     files = [file for manifest in manifests for file in manifest["files"]]
+    late = [file for manifest in manifests for file in manifest.get("out_of_time", [])]
     return {
         "batches": [manifest["batch"] for manifest in manifests],
         "files": len(files),
@@ -201,6 +214,8 @@ def totals(storage: Storage, run: str) -> dict[str, Any]:
             {**file, "file": name_below(storage.landing, file["file"])}
             for file in _largest(files, _MOST_SHOWN)
         ],
+        "out_of_time_files": len(late),
+        "out_of_time": late[:_MOST_SHOWN],
         "read": sum(manifest["rows_read"] for manifest in manifests),
         "clean": sum(manifest["clean"] for manifest in manifests),
         "duplicates": sum(manifest["duplicates"] for manifest in manifests),

@@ -95,6 +95,44 @@ def test_what_stands_beside_a_cause_is_told_beside_it(shop: Storage) -> None:
     assert "1 other critical check failed: share of events without an item" in told
 
 
+def late(**rows: int) -> list[dict[str, Any]]:
+    return [
+        {"file": f"events/shop/<b>{reason}.jsonl", "reason": reason, "rows": count}
+        for reason, count in rows.items()
+    ]
+
+
+def test_a_file_ahead_is_one_finding_that_names_it(shop: Storage) -> None:
+    facts = {"quarantined": {"future_time": 40, "too_old": 1}, "out_of_time": late(future_time=40)}
+    record, error = judged(shop, lake.events(900), **facts)
+    failed = {check.name: check for check in record.checks if check.failed}
+    assert set(failed) == {"files_out_of_time", "quarantined_future_time"}
+    file = "<b>future_time.jsonl: 40 rows lie in the future"
+    assert failed["files_out_of_time"].examples == ({"file": file},)
+    assert (failed["files_out_of_time"].severity, failed["files_out_of_time"].value) == (
+        "warning",
+        1,
+    )
+    assert failed["quarantined_future_time"].because == f"all of a file out of time: {file}"
+    assert (error, record.result) == ("", "warned")
+    page = page_of(shop)
+    assert "&lt;b&gt;future_time.jsonl: 40 rows lie in the future" in page and "<b>fut" not in page
+
+
+def test_a_share_that_other_files_break_too_stands_alone(shop: Storage) -> None:
+    facts = {"quarantined": {"future_time": 70}, "out_of_time": late(future_time=40)}
+    record, _ = judged(shop, lake.events(900), **facts)
+    alone = [check.name for check in record.checks if check.failed and not check.because]
+    assert alone == ["files_out_of_time", "quarantined_future_time"]
+
+
+def test_a_batch_of_one_old_file_still_waits_for_a_person(shop: Storage) -> None:
+    facts = {"quarantined": {"too_old": 1_000}, "out_of_time": late(too_old=1_000)}
+    record, error = judged(shop, [], **facts)
+    assert record.result == "stopped" and "too_old.jsonl: 1,000 rows are too old" in error
+    assert f"no new event came in {BATCH}: all its 1,000 rows are too old" in error
+
+
 def test_a_batch_of_repeats_alone_is_accepted_and_named(shop: Storage) -> None:
     record, error = judged(shop, [], rows_read=1000, duplicates=1000)
     said = f"no new event came in {BATCH}: all its 1,000 rows repeat earlier ones"

@@ -183,6 +183,10 @@ EVENTS: Cases = {
         batch(rows_read=1000, duplicates=500, not_events={"x": 400}, quarantined={"a": 10}),
         batch(rows_read=1000, duplicates=500, not_events={"x": 400}, quarantined={"a": 11}),
     ),
+    "files_out_of_time": (
+        batch(out_of_time=[]),
+        batch(out_of_time=[{"file": "events/a.jsonl", "reason": "too_old", "rows": 0}]),
+    ),
     **{f"quarantined_{reason}": refused(reason) for reason in QUARANTINE_REASONS},
     "quarantined_any_other_reason": refused("any_other_reason"),
     "event_type_drift": shifted("event_type", "view", "cart"),

@@ -270,7 +270,7 @@ def test_a_home_that_is_copied_elsewhere_reads_nothing_again(
 
 
 def test_an_event_is_judged_by_when_its_file_was_seen_and_by_a_time_of_the_file_that_can_be(
-    spark: object, shop: Storage
+    spark: object, shop: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     year = 365 * 86_400
     for name, days, own in (
@@ -286,5 +286,11 @@ def test_an_event_is_judged_by_when_its_file_was_seen_and_by_a_time_of_the_file_
     assert record["quarantined"] == {"future_time": 1, "too_old": 1}
     kept = sorted(str(row["event_id"]) for row in rows(shop, "events"))
     assert kept == ["a backfill.jsonl", "from 1980.jsonl", "from the epoch.jsonl"]
+    late = [("a copy of it", "too_old"), ("of tomorrow", "future_time")]
+    assert record["out_of_time"] == [
+        {"file": f"events/shop/{name}.jsonl", "reason": reason, "rows": 1} for name, reason in late
+    ]
+    said = capsys.readouterr().out
+    assert "no row is in time: events/shop/of tomorrow.jsonl, future_time 1" in said
     [batch] = shop.lake.partitions("events")
     assert "seen_at" in shop.lake.manifest("events", batch)

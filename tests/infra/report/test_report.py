@@ -567,6 +567,15 @@ def test_quarantined_rows_are_shown_with_the_words_and_the_command(run: Run) -> 
     assert "<b>hover" not in page and "event_type: &lt;b&gt;hover" in page
 
 
+def test_a_file_out_of_time_is_shown_once_with_its_rows(run: Run) -> None:
+    file = {"file": "events/<b>ahead.jsonl", "reason": "future_time", "rows": 120}
+    counts = {**COUNTS, "out_of_time_files": 1, "out_of_time": [file]}
+    page = run.until("ingest", ingest=counts).page()
+    assert "1 file of which no row is in time" in seen(page)
+    assert 'events/&lt;b&gt;ahead.jsonl</th><td>Future time</td><td class="num">120</td>' in page
+    assert "<b>ahead" not in page
+
+
 def test_the_largest_files_are_shown_with_their_sizes_and_the_rest_is_counted(run: Run) -> None:
     largest = [{"file": "events/<b>.jsonl", "bytes": 2_048, "rows": 37}]
     page = run.until("ingest", ingest={**COUNTS, "largest_files": largest}).page()
