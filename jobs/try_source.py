@@ -147,6 +147,10 @@ def _show_quarantined(shown: dict[str, Any]) -> None:
         print("\nEvent types that no rule knows:")
         words = [(word, f"{count:,}") for word, count in shown["unknown_words"].items()]
         print(text_table(("word", "rows"), words))
+    if shown["time_forms"]:
+        print("\nTimes of a form that the source does not name; a digit is 9, a letter a or A:")
+        forms = [(form, f"{count:,}") for form, count in shown["time_forms"].items()]
+        print(text_table(("form", "rows"), forms))
 
 
 def _show_rules(storage: Storage, gate: Any, as_of: datetime) -> int:

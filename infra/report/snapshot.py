@@ -73,6 +73,7 @@ class IngestCounts(Strict):
     batches: tuple[Any, ...] = ()
     examples: tuple[Example, ...] = ()
     unknown_words: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    time_forms: dict[str, NonNegativeInt] = Field(default_factory=dict)
     replays: dict[str, str] = Field(default_factory=dict)
     out_of_time_files: NonNegativeInt = 0
     out_of_time: tuple[FileOutOfTime, ...] = ()

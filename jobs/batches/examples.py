@@ -19,10 +19,11 @@ from typing import Any
 from infra.lake import batch_source
 from infra.ledger.batches import BatchReader
 from infra.places import REPOSITORY
-from infra.schemas import PERSON_IDS
+from infra.schemas import PERSON_IDS, Reason
 from infra.settings import Settings
 from infra.storage import Storage
 from jobs.batches.quarantine import Group, raw_rows
+from jobs.cleaning.times import written_so
 from jobs.landing.masking import PATTERNS
 from jobs.landing.sources import Feed, Source
 
@@ -30,7 +31,6 @@ MOST = 10  # rows per reason, and unknown words
 _MOST_COUNTED = 100_000  # rows whose words are counted
 _LONGEST = 80  # characters of a value, and of a shape
 _HIDDEN = "(hidden)"
-_UNKNOWN_TYPE = "unknown_type"
 _WORDS = re.compile(r"[^\W_]{4,}")
 
 
@@ -59,21 +59,24 @@ def examples(storage: Storage, run: str, sources: Mapping[str, Source]) -> dict[
     -------
     dict
         `examples`: up to ten rows per reason; `unknown_words`: event types that the mapping lacks,
-        with their rows; `replays`: the command that reads the rows of a reason again.
+        with their rows; `time_forms`: forms of times that the source does not name, likewise;
+        `replays`: the command that reads the rows of a reason again.
     """
     shown: list[dict[str, Any]] = []
-    words: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
+    words, forms, seen = Counter[str](), Counter[str](), Counter[str]()
     for group, feed in _groups(storage, run, sources):
         rows = islice(raw_rows(storage, group), MOST - seen[group.reason])
         found = [asdict(example_of(group, row, feed)) for row in rows]
         seen[group.reason] += len(found)
         shown += found
-        if group.reason == _UNKNOWN_TYPE:
+        if group.reason == Reason.UNKNOWN_TYPE:
             words.update(_words(islice(raw_rows(storage, group), _MOST_COUNTED), feed))
+        if group.reason == Reason.WRONG_TYPE:
+            forms.update(_forms(islice(raw_rows(storage, group), _MOST_COUNTED), feed))
     return {
         "examples": sorted(shown, key=lambda row: row["reason"]),
         "unknown_words": dict(words.most_common(MOST)),
+        "time_forms": dict(forms.most_common(MOST)),
         "replays": {reason: replay_command(storage.settings, reason) for reason in sorted(seen)},
     }
 
@@ -124,6 +127,25 @@ def _words(rows: Iterator[bytes], feed: Feed) -> Iterator[str]:
         fields = _parsed(row, feed) or {}
         if field in fields:
             yield without_persons(fields, feed)[field]
+
+
+def _forms(rows: Iterator[bytes], feed: Feed) -> Iterator[str]:
+    """Give the form of the time of each row that is not written as its source says."""
+    field, right = feed.columns.get("event_time", "").strip("`"), re.compile(written_so(feed))
+    for row in rows:
+        text = (_parsed(row, feed) or {}).get(field, "")
+        if text and not right.search(text):
+            yield form_of(text)
+
+
+def form_of(text: str) -> str:
+    """Return how a text is written: a digit is `9`, a letter `a` or `A`, and nothing is told.
+
+    >>> form_of("2026-11-28 10:00:00 Uhr")
+    '9999-99-99 99:99:99 Aaa'
+    """
+    letters = re.sub(r"[^\W\d_]", lambda found: "A" if found[0].isupper() else "a", text)
+    return _cut(re.sub(r"\d", "9", letters))
 
 
 def _parsed(raw: bytes, feed: Feed) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 # An offset that stands apart, is short or a word; Java adds the name of the zone in brackets.
 _FREE_OFFSET = r" ?(Z|UTC|GMT|([+-]\d\d)(:?(\d\d))?)(\[[\w/+-]+\])?$"
 _NUMBER = r"^\d{1,17}([.]\d{1,9})?$"
+_OF_DAYS = {"dates": r"^\d{4}-\d\d-\d\d$", "excel": r"^\d{5}([.]\d+)?$"}
 _IN_A_SECOND = {"epoch_seconds": 1, "epoch_milliseconds": 1_000, "epoch_microseconds": 1_000_000}
 _UTC, _NO_MINUTES = "Z", "00"
 _DAYS_OF_EXCEL = 25_569  # before 1970-01-01: it counts from 1899-12-30
@@ -31,6 +32,17 @@ def read_time(text: Column, feed: Feed) -> Column:
         return _with_offset(_plain_offset(text) if feed.times == "offset" else text)
     local, utc = _local(text, feed), _in_utc(text, feed)
     return F.when(F.from_utc_timestamp(utc, feed.time_zone) == local, utc)
+
+
+def written_so(feed: Feed) -> str:
+    """Return the pattern of a text that has the form of time which a source names."""
+    if feed.times in _IN_A_SECOND:
+        return _NUMBER
+    if feed.times in _OF_DAYS:
+        return _OF_DAYS[feed.times]
+    if feed.times == "offset":
+        return _TIME + _FREE_OFFSET
+    return _TIME + (_OFFSET if feed.time_zone == "in_text" else "$")
 
 
 def comes_twice(text: Column, feed: Feed) -> Column:
@@ -73,7 +85,7 @@ def _local(text: Column, feed: Feed) -> Column:
         return _seconds_of_excel(text)
     if feed.times == "dates":
         midnight = F.concat(text, F.lit(" 00:00"))
-        whole = text.rlike(r"^\d{4}-\d\d-\d\d$")
+        whole = text.rlike(_OF_DAYS[feed.times])
         return F.when(whole, midnight.try_cast("timestamp_ntz").cast("timestamp"))
     local = text.try_cast("timestamp_ntz").cast("timestamp")
     return F.when(text.rlike(_TIME + "$"), local)
@@ -82,7 +94,7 @@ def _local(text: Column, feed: Feed) -> Column:
 def _seconds_of_excel(text: Column) -> Column:
     days = text.try_cast("decimal(27, 12)")
     seconds = F.round((days - F.lit(_DAYS_OF_EXCEL)) * F.lit(_DAY), 0).try_cast("bigint")
-    return F.when(text.rlike(r"^\d{5}([.]\d+)?$"), F.timestamp_seconds(seconds))
+    return F.when(text.rlike(_OF_DAYS["excel"]), F.timestamp_seconds(seconds))
 
 
 def _in_utc(text: Column, feed: Feed) -> Column:

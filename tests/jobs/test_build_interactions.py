@@ -114,12 +114,18 @@ def test_only_a_type_of_event_is_a_success(tmp_path: Path) -> None:
     assert success_by_source() == {}
 
 
-def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:
+def test_only_accepted_batches_of_the_sources_that_are_set_are_used(
+    spark: Any, shop: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A source that was taken out of `CATWALK_SOURCES` is not learnt from, though accepted."""
     land_items(shop)
     look = CUT - timedelta(days=1)
     put_batch(spark, shop, "batch=shop-000000", ("anna", "batch=shop-000000", "view", look))
     put_batch(spark, shop, "batch=shop-000001", ("anna", "i2", "view", look), decision="stopped")
+    put_batch(spark, shop, "batch=till-000000", ("anna", "i3", "view", look))
     job.main(["--run", RUN, "--as-of", TIMES.end.isoformat()])
+    said = capsys.readouterr().out
+    assert "left out, as CATWALK_SOURCES does not name them: till\n" in said
     table = shop.lake.dataset("interactions", RUN).to_table().to_pylist()
     assert [row["item_id"] for row in table] == ["batch=shop-000000"]
     assert shop.lake.manifest("interactions", RUN)["batches"] == ["batch=shop-000000"]
@@ -127,8 +133,15 @@ def test_only_accepted_batches_are_used(spark: Any, shop: Storage) -> None:
     assert [(row["item_id"], row["part"]) for row in history] == [("batch=shop-000000", "train")]
     three_days_older = 0.5 ** (3 / shop.settings.half_life_days)
     assert history[0]["weight"] == pytest.approx(table[0]["weight"] * three_days_older, rel=1e-5)
-    said = shop.lake.manifest("history", RUN)
-    assert datetime.fromisoformat(said["cut"]) == TIMES.end
+    facts = shop.lake.manifest("history", RUN)
+    assert datetime.fromisoformat(facts["cut"]) == TIMES.end
+    assert shop.lake.dataset("steps", RUN).count_rows() == 1, "nor is it a step"
+
+
+def test_a_source_that_is_set_again_is_learnt_from_again() -> None:
+    batches = ["batch=shop-000000", "batch=till-000000", "batch=shop_two-000000"]
+    assert job.batches_of(["shop"], batches) == ("batch=shop-000000",)
+    assert job.batches_of(["shop", "till", "shop_two"], batches) == tuple(batches)
 
 
 def test_the_hold_out_is_as_long_as_it_must_be_and_the_manifest_says_why(

@@ -557,11 +557,13 @@ def test_quarantined_rows_are_shown_with_the_words_and_the_command(run: Run) -> 
     more = {
         "examples": rows,
         "unknown_words": {"<b>hover</b>": 4321},
+        "time_forms": {"9999-99-99 99:99 <AAA": 1234},
         "replays": {"unknown_type": "make replay SHOP=shoes REASON=unknown_type"},
     }
     page = run.until("ingest", ingest={**COUNTS, **more}).page()
     text = seen(page)
     assert "Quarantined rows, 2 examples" in text and "4,321" in text
+    assert "9999-99-99 99:99 &lt;AAA" in page and "1,234" in text
     assert "item_id: i1" in text and "cannot be parsed; its shape:" in text
     assert "make replay SHOP=shoes REASON=unknown_type" in text
     assert "<b>hover" not in page and "event_type: &lt;b&gt;hover" in page

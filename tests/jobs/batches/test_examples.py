@@ -78,19 +78,52 @@ def test_a_person_within_a_field_is_hidden_in_the_other_fields() -> None:
     assert without_persons(row, feed) == {"who": "(hidden)", "nr": "(hidden)-17"}
 
 
+def put_batch(shop: Storage, reason: str, rows: list[bytes]) -> None:
+    put(shop, rows, reason)
+    facts = {"run": "run=x", "quarantined": {reason: len(rows)}, "files": []}
+    shop.lake.commit("events", BATCH, {**facts, "written_at": datetime.now(UTC)})
+
+
+TIMES = {
+    "2026-11-28 10:00:00 UTC": "9999-99-99 99:99:99 AAA",
+    "28.11.2026 10:00": "99.99.9999 99:99",
+    "1795845600": "9999999999",
+    f"at {USER}": "aa a9999999",
+    "2026-11-28T10:00:00+01:00": "",  # as the source says; another field is wrong
+    "": "",
+}
+
+
+def test_a_time_of_another_form_is_shown_by_its_form(shop: Storage) -> None:
+    rows = [json.dumps({**ROW, "event_time": text}).encode() for text in [*TIMES, *TIMES]]
+    put_batch(shop, "wrong_type", [*rows, b'{"event_time'])
+    forms = examples(shop, "run=x", SHOP)["time_forms"]
+    assert forms == {form: 2 for form in TIMES.values() if form}
+
+
+@pytest.mark.parametrize(
+    ("rules", "right"),
+    [
+        ({"time_zone": "Europe/Berlin"}, "2026-11-28 10:00:00"),
+        ({"times": "offset"}, "2026-11-28 10:00:00 UTC"),
+        ({"times": "epoch_milliseconds"}, "1795845600000"),
+        ({"times": "dates", "time_zone": "UTC"}, "2026-11-28"),
+        ({"times": "excel", "time_zone": "UTC"}, "46354.5"),
+    ],
+)
+def test_the_form_that_a_source_names_is_not_shown(
+    shop: Storage, rules: dict[str, str], right: str
+) -> None:
+    feed = SHOP["shop"].events.model_copy(update=rules)
+    source = {"shop": SHOP["shop"].model_copy(update={"events": feed})}
+    rows = [json.dumps({**ROW, "event_time": text}).encode() for text in (right, "28/11")]
+    put_batch(shop, "wrong_type", rows)
+    assert examples(shop, "run=x", source)["time_forms"] == {"99/99": 1}
+
+
 def test_the_record_has_ten_rows_a_reason_the_words_and_the_command(shop: Storage) -> None:
     rows = [json.dumps({**ROW, "event_type": word}).encode() for word in ["hover"] * 12 + ["pay"]]
-    put(shop, rows, "unknown_type")
-    shop.lake.commit(
-        "events",
-        BATCH,
-        {
-            "run": "run=x",
-            "quarantined": {"unknown_type": len(rows)},
-            "files": [],
-            "written_at": datetime.now(UTC),
-        },
-    )
+    put_batch(shop, "unknown_type", rows)
     found = examples(shop, "run=x", SHOP)
     assert len(found["examples"]) == MOST and found["unknown_words"] == {"hover": 12, "pay": 1}
     assert found["replays"] == {"unknown_type": replay_command(shop.settings, "unknown_type")}
