@@ -7,7 +7,7 @@ from typing import Any
 
 from expectations.checking.gate import WRONG_COLUMNS, Gate
 from expectations.checking.measure import FACTS, Measure, count, fact, incomplete, repeats, share
-from infra.records.gates import GateRecord
+from infra.records.gates import GateRecord, RefusedRows
 from infra.schemas import CATALOGUE, ITEMS
 from infra.storage import Storage
 
@@ -94,8 +94,20 @@ def _facts(storage: Storage, run: str) -> dict[str, Any]:
     }
 
 
+def _refused(storage: Storage, run: str) -> RefusedRows:
+    """Return the rows of the catalogue's files that are no items; earlier versions kept none."""
+    manifest = storage.lake.manifest("items", run)
+    told = {"counts": manifest["refused"], "examples": manifest.get("refused_examples", [])}
+    return RefusedRows.model_validate(told)
+
+
 GATE = Gate(
-    "items", MEASURES, {"items": ITEMS, "catalogue": CATALOGUE}, _facts, ("catalogue_items",)
+    "items",
+    MEASURES,
+    {"items": ITEMS, "catalogue": CATALOGUE},
+    _facts,
+    ("catalogue_items",),
+    _refused,
 )
 
 

@@ -33,7 +33,8 @@ from infra.spark import session as spark_session
 from infra.spark.submit import run_submitted
 from infra.storage import Storage
 from infra.utc import in_utc, require_past
-from jobs.catalogue import as_known_at, catalogue_at, facts_of, read_feeds, readable
+from jobs.batches.refused_items import refused_items
+from jobs.catalogue import FEED, as_known_at, catalogue_at, facts_of, read_feeds, readable
 from jobs.catalogue import read_items as read_items
 from jobs.crawlers import activity_of, without_crawlers
 from jobs.cut import Cut, Times, Wish, choose_cut, inside, midnights, split_at
@@ -100,7 +101,8 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
     every = read_events(spark, storage, batches, placements.success).transform(inside, window)
     activity = activity_of(every, settings.most_events_per_day)
     events = every.transform(without_crawlers, activity)
-    feeds = item_feeds(load_sources(settings.sources, settings.sources_file))
+    sources = load_sources(settings.sources, settings.sources_file)
+    feeds = item_feeds(sources)
     items = read_feeds(spark, feeds, storage, copies).persist()
     catalogue = catalogue_at(items, end).persist()
     known = items.transform(readable)
@@ -109,6 +111,9 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
     facts |= {"holdout": cut.facts, "left_out_users": activity.left_out}
     facts |= _counts(items)
     facts |= {"catalogue": facts_of(items, catalogue, end)}
+    with_items = [source for source in sources.values() if source.items is not None]
+    shown = refused_items(items, FEED, with_items) if facts["refused"] else []
+    told = {ITEMS.name: {"refused_examples": shown}}
     tables = {
         "items": known.transform(as_known_at, cut.at),
         "catalogue": catalogue.select(*ITEMS.columns),
@@ -118,7 +123,7 @@ def _build(spark: SparkSession, storage: Storage, run: str, end: datetime, copie
         "steps": events.transform(split_at, cut.at).transform(steps_of),
     }
     for table, frame in tables.items():
-        _write(spark, storage, table, run, frame, facts)
+        _write(spark, storage, table, run, frame, facts | told.get(table, {}))
     history = events.transform(pairs_of, window, settings.half_life_days)
     _write(spark, storage, "history", run, history, {**facts, "cut": end})
 

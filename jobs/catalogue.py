@@ -38,7 +38,7 @@ from jobs.landing.unpacking import with_copies
 
 LONGEST_TEXT = 1000  # characters of a title: some arrays give every text the room of the longest
 _MOST_NAMED = 10
-_REFUSED_IDS, _FEED, WITHHELD = "_refused_ids", "_feed", "_withheld"
+_REFUSED_IDS, FEED, WITHHELD = "_refused_ids", "_feed", "_withheld"
 _REFUSED_AT, _REFUSED_IN, _TOLD_IN = "_refused_at", "_refused_in", "_told_in"
 _LONG_AGO = 946_684_800_000_000  # 2000, for a catalogue whose rows were always so
 _SHORT = ("title", "brand", "category", "colour")
@@ -74,7 +74,8 @@ def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: st
         when = F.timestamp_micros(F.lit(_LONG_AGO) + F.unix_seconds(ARRIVED))
         texts["updated_at"] = F.when(F.col("updated_at").isNotNull(), when)
     reasoned = clean.withColumns({**texts, "reason": F.coalesce("_ignored_by", broken)})
-    return mask(reasoned, ITEMS).select(*ITEMS.columns, "reason", MASKED, FILE, ARRIVED)
+    raw = F.when(_is_refused(), F.col(RAW).cast("binary")).alias(RAW)
+    return mask(reasoned, ITEMS).select(*ITEMS.columns, "reason", MASKED, FILE, ARRIVED, raw)
 
 
 def read_feeds(
@@ -82,7 +83,7 @@ def read_feeds(
 ) -> DataFrame:
     """Read the catalogue rows of all sources; `_feed` tells them apart."""
     every = (
-        read_items(spark, feed, storage, copies).withColumn(_FEED, F.lit(number))
+        read_items(spark, feed, storage, copies).withColumn(FEED, F.lit(number))
         for number, feed in enumerate(feeds)
     )
     return reduce(DataFrame.unionByName, every)
@@ -150,7 +151,7 @@ def newest_deliveries(items: DataFrame, end: datetime) -> dict[int, Delivery]:
     until = F.col("updated_at") < F.lit(end)  # a wrong row may say 2099
     hour = F.floor(F.unix_seconds(ARRIVED) / 3600).alias("hour")
     files = (
-        items.groupBy(_FEED, hour, FILE)
+        items.groupBy(FEED, hour, FILE)
         .agg(
             F.max(ARRIVED).alias("arrived"),
             F.max(F.when(until, F.col("updated_at"))).alias("updated"),
@@ -161,15 +162,14 @@ def newest_deliveries(items: DataFrame, end: datetime) -> dict[int, Delivery]:
         .collect()
     )
     ids_of = {
-        (row[_FEED], row["hour"]): row["ids"]
-        for row in items.rollup(_FEED, hour).agg(ids).collect()
+        (row[FEED], row["hour"]): row["ids"] for row in items.rollup(FEED, hour).agg(ids).collect()
     }
     newest = {
-        feed: max(row["hour"] for row in files if row[_FEED] == feed) for feed in _feeds(files)
+        feed: max(row["hour"] for row in files if row[FEED] == feed) for feed in _feeds(files)
     }
     return {
         feed: newest_of(
-            [row for row in files if (row[_FEED], row["hour"]) == (feed, hour)],
+            [row for row in files if (row[FEED], row["hour"]) == (feed, hour)],
             ids_of[feed, hour],
             ids_of[feed, None],
         )
@@ -178,7 +178,7 @@ def newest_deliveries(items: DataFrame, end: datetime) -> dict[int, Delivery]:
 
 
 def _feeds(files: Sequence[Row]) -> set[int]:
-    return {row[_FEED] for row in files}
+    return {row[FEED] for row in files}
 
 
 def newest_of(files: Sequence[Row], ids_of_hour: int, ids_ever: int) -> Delivery:
@@ -240,7 +240,7 @@ def _vanished(items: DataFrame, catalogue: DataFrame, newest: dict[int, Delivery
     """Return the items on sale that the newest whole delivery of their source lacks."""
     whole = {feed: each for feed, each in newest.items() if each.is_whole}
     there = F.max(_is_of(whole.values())).alias("there")
-    of_changes = F.max(~F.col(_FEED).isin([*whole])).alias("of_changes")
+    of_changes = F.max(~F.col(FEED).isin([*whole])).alias("of_changes")
     gone = items.groupBy("item_id").agg(there, of_changes).filter("not there and not of_changes")
     return catalogue.filter("in_stock").join(gone, "item_id", "left_semi")
 

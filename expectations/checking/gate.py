@@ -14,7 +14,7 @@ from expectations.checking.suite import Limit, Profile, check_limits, load_limit
 from expectations.checking.tables import Tables, Values, open_reader
 from infra.errors import GateError
 from infra.ledger.run_records import RunRecords
-from infra.records.gates import BatchDecision, Check, GateRecord
+from infra.records.gates import BatchDecision, Check, GateRecord, RefusedRows
 from infra.report.checks import faults
 from infra.schemas import Table
 from infra.storage import Storage
@@ -45,6 +45,8 @@ class Gate:
         What it knows beside the tables, from a run's manifests.
     counts : tuple of str
         Rules that count what is in its table, all rows first.
+    refused : function
+        Which rows its table lacks since they could not be read; none unless given.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Gate:
     tables: Mapping[str, Table]
     facts: Callable[[Storage, str], dict[str, Any]]
     counts: tuple[str, ...] = ()
+    refused: Callable[[Storage, str], RefusedRows] = lambda storage, run: RefusedRows()
 
     def run(self, storage: Storage, run: str) -> GateRecord:
         """Check the tables of a run.
@@ -68,7 +71,8 @@ class Gate:
             checks = check_limits([self.profile(opened, storage, run)], self.measures, limits)
             checks = explain(checks, list(table_causes(checks, self.counts)))
             shown = with_examples(opened, checks, self.measures)
-        record = write_record(storage, run, self.name, begun, (run,), shown)
+        refused = self.refused(storage, run)
+        record = write_record(storage, run, self.name, begun, (run,), shown, refused=refused)
         enforce(record)
         return record
 
@@ -133,6 +137,7 @@ def write_record(
     waiting: Sequence[str] = (),
     decided: Mapping[str, BatchDecision] | None = None,
     notes: Sequence[str] = (),
+    refused: RefusedRows = RefusedRows(),  # noqa: B008 - frozen
 ) -> GateRecord:
     """Write the record of a gate."""
     record = GateRecord.model_validate(
@@ -146,6 +151,7 @@ def write_record(
             "waiting": waiting,
             "decided": decided or {},
             "notes": notes,
+            "refused": refused,
         }
     )
     RunRecords(storage, run).save_gate(record)

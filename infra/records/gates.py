@@ -92,11 +92,28 @@ class Check(Strict):
         return self
 
 
+class RefusedRow(Strict):
+    """A refused row without whoever it is about; its `shape` where it could not be parsed."""
+
+    reason: str
+    file: str
+    fields: dict[str, str]
+    shape: str
+
+
+class RefusedRows(Strict):
+    """How many rows of a table were refused, by reason, and a few of them."""
+
+    counts: dict[str, int] = Field(default_factory=dict)
+    examples: tuple[RefusedRow, ...] = ()
+
+
 class GateRecord(Strict):
     """One gate: `stopped` if a critical rule failed, `warned` if another one did.
 
     `waiting` names the batches that stay out until a person decides, by the DAG `resolve_batch`;
     `decided` is what people decided on batches since the last decision of a gate before it.
+    `refused` are rows that the gate's table lacks since they could not be read.
     `notes` say which batches were accepted unchecked, since they brought no new event, and why.
     """
 
@@ -109,6 +126,7 @@ class GateRecord(Strict):
     waiting: tuple[str, ...] = ()
     decided: dict[str, BatchDecision] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    refused: RefusedRows = RefusedRows()
 
     @model_validator(mode="before")
     @classmethod

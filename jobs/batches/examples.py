@@ -81,13 +81,13 @@ def examples(storage: Storage, run: str, sources: Mapping[str, Source]) -> dict[
     }
 
 
-def example_of(group: Group, raw: bytes, feed: Feed) -> Example:
-    """Return a row as it may be shown."""
+def example_of(group: Group, raw: bytes, feed: Feed, events: Feed | None = None) -> Example:
+    """Return a row as it may be shown; of a catalogue, `events` say what makes a person."""
     fields = _parsed(raw, feed)
     if fields is None:
         text = raw[: 2 * _LONGEST].decode("utf-8", "replace")
         return Example(group.reason, group.batch, {}, _cut(_shape(text)))
-    return Example(group.reason, group.batch, without_persons(fields, feed), "")
+    return Example(group.reason, group.batch, without_persons(fields, events or feed), "")
 
 
 def without_persons(fields: Mapping[str, str], feed: Feed) -> dict[str, str]:

@@ -22,7 +22,7 @@ from expectations.checking.tables import Reader, open_reader
 from expectations.event_measures import MEASURES as EVENT_MEASURES
 from expectations.event_measures import OF_LANDING, OF_SOURCE
 from expectations.events import gate_events
-from expectations.items import NAMED
+from expectations.items import NAMED, gate_items
 from infra.errors import GateError
 from infra.ledger.batches import decide
 from infra.ledger.run_records import RunRecords
@@ -652,3 +652,12 @@ def test_every_reason_of_ingestion_has_a_limit() -> None:
     """That ingestion makes no other reason: tests/jobs/cleaning/test_row_outcome_reasons.py."""
     limits = limits_of("events", EVENT_MEASURES)
     assert [reason for reason in Reason if f"quarantined_{reason}" not in limits] == []
+
+
+def test_refused_rows_of_a_catalogue_are_in_the_record_of_its_gate(shop: Storage) -> None:
+    row = {"reason": "wrong_type", "file": "1.jsonl", "fields": {"price": "x"}, "shape": ""}
+    facts = {"refused": {"wrong_type": 1}, "rows_read": 60, "refused_examples": [row]}
+    lake.put_items(shop, "run=judging", lake.items(60), **facts)
+    record = gate_items(shop, "run=judging")
+    assert record.refused.counts == {"wrong_type": 1}
+    assert [example.fields for example in record.refused.examples] == [{"price": "x"}]

@@ -11,7 +11,9 @@ from typing import Any
 from pyspark.sql import Row, SparkSession
 
 from infra.storage import Storage
+from jobs.batches.refused_items import refused_items
 from jobs.catalogue import (
+    FEED,
     as_known_at,
     catalogue_at,
     facts_of,
@@ -52,7 +54,8 @@ def test_a_wrong_row_sells_nothing_and_is_named(spark: SparkSession, shop: Stora
     land(shop, "2.jsonl", arrived + 2 * HOUR, *second)
     ahead = {"item_id": "ahead", "updated_at": "2099-01-01T00:00:00Z"}
     land(shop, "2b.jsonl", arrived + 2 * HOUR, {"item_id": "mended"}, ahead)  # a part of the same
-    feed = load_sources(("shop",))["shop"].items
+    source = load_sources(("shop",))["shop"]
+    feed = source.items
     assert feed is not None
     with shop.lake_scratch() as copies:
         items = read_feeds(spark, [feed], shop, copies).persist()
@@ -61,6 +64,13 @@ def test_a_wrong_row_sells_nothing_and_is_named(spark: SparkSession, shop: Stora
         sold = {name for name, row in found.items() if row["in_stock"]}
         assert (sold, len(found)) == ({"i0", "i2", "i3", "i7", "gone", "mended"}, 10)
         assert found["i5"]["price"] is None and len(found["i7"]["title"]) == 1000
+        shown = refused_items(items, FEED, [source])
+        assert [(row["file"], row["reason"]) for row in shown] == [
+            *[("2.jsonl", "wrong_id")] * 2,
+            *[("2.jsonl", "wrong_type")] * 2,
+            ("1.jsonl", "wrong_type"),
+        ]
+        assert {row["fields"]["in_stock"] for row in shown} == {"true", "sold out"}
         facts = facts_of(items, catalogue, END)
         counts = {name: facts[name] for name in facts if not name.endswith("named")}
         assert counts == {

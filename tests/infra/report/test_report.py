@@ -569,6 +569,18 @@ def test_quarantined_rows_are_shown_with_the_words_and_the_command(run: Run) -> 
     assert "<b>hover" not in page and "event_type: &lt;b&gt;hover" in page
 
 
+def test_refused_rows_of_the_catalogue_are_shown_with_its_gate(run: Run) -> None:
+    row = {"reason": "wrong_type", "file": "<b>day.jsonl", "fields": {"price": "<b>9"}, "shape": ""}
+    refused = {"counts": {"wrong_type": 1234}, "examples": [row, {**row, "fields": {}}]}
+    record = gate("items", check("untitled_share"), result="passed", refused=refused)
+    run.records.save_gate(record)
+    page = run.until("events").page()
+    section = page[page.index('<section id="items"') :].partition("</section>")[0]
+    assert "Refused rows of its files, 2 examples" in section and "1,234" in section
+    assert "price: &lt;b&gt;9" in section and "&lt;b&gt;day.jsonl" in section
+    assert "cannot be parsed; its shape" in section and "<b>day" not in page
+
+
 def test_a_file_out_of_time_is_shown_once_with_its_rows(run: Run) -> None:
     file = {"file": "events/<b>ahead.jsonl", "reason": "future_time", "rows": 120}
     counts = {**COUNTS, "out_of_time_files": 1, "out_of_time": [file]}

@@ -130,3 +130,13 @@ def test_the_record_has_ten_rows_a_reason_the_words_and_the_command(shop: Storag
     assert f"CATWALK_HOME={shop.settings.home} REASON=unknown_type" in str(found["replays"])
     assert USER not in json.dumps(found) and "example.org" not in json.dumps(found)
     assert examples(shop, "run=other", SHOP)["examples"] == []
+
+
+def test_a_row_of_a_catalogue_hides_whoever_its_events_are_about() -> None:
+    """Online Retail has no catalogue: its items are read from lines that name customers."""
+    raw = b"536365,85123A,CHAIR OF 17850,6,yesterday,2.55,17850,United Kingdom"
+    source = SHOP["online_retail"]
+    assert source.items is not None
+    group = Group("1.csv", "wrong_type", 1)
+    fields = example_of(group, raw, source.items, source.events).fields
+    assert (fields["CustomerID"], fields["Description"]) == ("(hidden)", "CHAIR OF (hidden)")
