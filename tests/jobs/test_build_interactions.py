@@ -119,6 +119,7 @@ def test_only_accepted_batches_of_the_sources_that_are_set_are_used(
 ) -> None:
     """A source that was taken out of `CATWALK_SOURCES` is not learnt from, though accepted."""
     land_items(shop)
+    Path(shop.landing, "items/shop/torn.jsonl").write_text('{"item_id": "i9')
     look = CUT - timedelta(days=1)
     put_batch(spark, shop, "batch=shop-000000", ("anna", "batch=shop-000000", "view", look))
     put_batch(spark, shop, "batch=shop-000001", ("anna", "i2", "view", look), decision="stopped")
@@ -136,6 +137,10 @@ def test_only_accepted_batches_of_the_sources_that_are_set_are_used(
     facts = shop.lake.manifest("history", RUN)
     assert datetime.fromisoformat(facts["cut"]) == TIMES.end
     assert shop.lake.dataset("steps", RUN).count_rows() == 1, "nor is it a step"
+    torn = {"reason": "malformed_json", "file": "torn.jsonl", "fields": {}}
+    assert shop.lake.manifest("items", RUN)["refused_examples"] == [
+        torn | {"shape": '{"aaaa_aa": "a0'}
+    ]
 
 
 def test_a_source_that_is_set_again_is_learnt_from_again() -> None:
