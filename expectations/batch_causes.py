@@ -21,6 +21,7 @@ _BECAME = {
     Reason.WRONG_ID: "have an id that is refused",
     Reason.NO_USER: "are of nobody",
     Reason.CONFLICTING_ID: "share the id of a different event",
+    Reason.TOO_MANY_ELEMENTS: "are lines of too many events",
 }
 _REPEATS, _IGNORED = "repeat earlier ones", "are ignored by a rule of the source"
 _OF_EVENTS = frozenset({*BATCH, *AGAINST_THE_PAST} - {WRONG_COLUMNS, OUT_OF_TIME})

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     WRONG_ID = "wrong_id"
     NO_USER = "no_user"
     CONFLICTING_ID = "conflicting_id"
+    TOO_MANY_ELEMENTS = "too_many_elements"
 
 
 QUARANTINE_REASONS = tuple(reason.value for reason in Reason)

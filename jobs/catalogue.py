@@ -19,7 +19,7 @@ from pyspark.sql.types import StructType
 from infra.schemas import ITEMS, Reason
 from infra.storage import Storage
 from jobs.cleaning.clean_ids import clean_ids
-from jobs.cleaning.typed_rows import named, typed
+from jobs.cleaning.typed_rows import is_readable, named, typed
 from jobs.landing.contents import require_readable
 from jobs.landing.landing_folder import landed_files
 from jobs.landing.masking import MASKED, mask
@@ -58,8 +58,7 @@ def read_items(spark: SparkSession, feed: ItemFeed, storage: Storage, copies: st
     files = with_copies(landed, packed, storage, copies)
     columns = footers(spark, files, feed, storage.settings)
     rows = parse(open_feed(spark, feed, files, landing, columns, datetime.now(UTC)), feed)
-    readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing
-    marked = rows.withColumn("_ignored_by", F.when(readable, named(feed.not_items)))
+    marked = rows.withColumn("_ignored_by", F.when(is_readable(feed), named(feed.not_items)))
     table = StructType.fromDDL(ITEMS.ddl)
     kept = ("_ignored_by", FILE, ARRIVED, RAW)
     clean = marked.transform(typed, feed, table, ITEMS.required, kept)

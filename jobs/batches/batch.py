@@ -98,9 +98,8 @@ def write_batch(
 
 def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
     read = Observation()
-    counted = batch.observe(read, F.count(F.lit(1)).alias("rows"))
     secret = delivery.storage.settings.user_key_secret.get_secret_value()
-    rows = keep(sort_rows(parse(counted, delivery.feed), delivery.feed, secret))
+    rows = keep(sort_rows(_counted(batch, delivery.feed, read), delivery.feed, secret))
     counts = books.count_outcomes(rows)
 
     def raw() -> DataFrame:
@@ -109,6 +108,14 @@ def _sorted(delivery: Delivery, batch: DataFrame) -> SortedRows:
 
     # without rows Spark observes nothing
     return SortedRows(rows, counts, int(read.get["rows"]) if counts else batch.count(), raw)
+
+
+def _counted(batch: DataFrame, feed: EventFeed, read: Observation) -> DataFrame:
+    """Parse a batch and count its rows on the way: lines, or the events that they hold."""
+    count = F.count(F.lit(1)).alias("rows")
+    if feed.explode is None:
+        return parse(batch.observe(read, count), feed)
+    return parse(batch, feed).observe(read, count)
 
 
 def _written(

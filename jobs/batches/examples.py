@@ -25,6 +25,7 @@ from infra.storage import Storage
 from jobs.batches.quarantine import Group, raw_rows
 from jobs.cleaning.times import written_so
 from jobs.landing.masking import PATTERNS
+from jobs.landing.paths import path_of, value_at
 from jobs.landing.sources import Feed, Source
 
 MOST = 10  # rows per reason, and unknown words
@@ -155,10 +156,18 @@ def _parsed(raw: bytes, feed: Feed) -> dict[str, str] | None:
         if feed.format == "csv":
             (values,) = csv.reader([text], delimiter=feed.separator)
             return dict(zip(feed.fields, values, strict=True))
-        found = json.loads(text)
-        return {name: _text(found[name]) for name in feed.fields if name in found}
+        return dict(_values(json.loads(text), feed))
     except (ValueError, TypeError, RecursionError, csv.Error):
         return None
+
+
+def _values(found: Mapping[str, object], feed: Feed) -> Iterator[tuple[str, str]]:
+    """Give the declared fields that a row of JSON has; of a list that is taken apart each value."""
+    for name in feed.fields:
+        if name in found:
+            yield name, _text(found[name])
+        elif feed.is_nested and (value := value_at(found, path_of(name))) is not None:
+            yield name, _text(value)
 
 
 def _text(value: object) -> str:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 from infra.errors import InputError
 from infra.lake import Lake, batch_source
@@ -137,8 +138,14 @@ def edited_name(group: Group, feed: Feed) -> str:
 
 
 def to_edit(rows: Iterable[bytes], feed: Feed) -> Iterator[bytes]:
-    """Give the lines of a file in which a person can edit rows."""
+    """Give the lines of a file in which a person can edit rows; of several events a line once."""
     if feed.format == "csv":
         yield header(feed).encode() + b"\n"
+    seen: set[bytes] = set()
     for row in rows:
+        if feed.explode is not None:
+            line = blake2b(row, digest_size=16).digest()
+            if line in seen:
+                continue
+            seen.add(line)
         yield row + b"\n"

@@ -13,11 +13,11 @@ from infra.schemas import EVENT_TYPES, EVENTS, KEYS, PERSON_IDS, Reason
 from jobs.cleaning.clean_ids import clean_ids, is_nobody
 from jobs.cleaning.telling_ids import MAY_TELL, tells
 from jobs.cleaning.times import comes_twice
-from jobs.cleaning.typed_rows import named, typed
+from jobs.cleaning.typed_rows import is_readable, named, typed
 from jobs.cleaning.user_keys import id_key, user_key, visitor_key
 from jobs.landing.masking import MASKED, mask
 from jobs.landing.reading import ARRIVED, BROKEN, FILE, RAW, SEEN, SIZE
-from jobs.landing.sources import EventFeed
+from jobs.landing.sources import PLACE, EventFeed
 from jobs.landing.unknown_columns import UNKNOWN
 
 NOTES = "notes"
@@ -45,7 +45,7 @@ def sort_rows(
     Raw text stays on rows of the outcomes `raw_of` alone: on all, they would fill the disks. Ids of
     users and visitors leave here as keys.
     """
-    readable = F.col(BROKEN).isNull()  # the fields of a broken row mean nothing: it is quarantined
+    readable = is_readable(feed)  # the fields of a broken row mean nothing: it is quarantined
     marked = parsed.withColumns(
         {
             "_ignored_by": F.when(readable, named(feed.not_events)),
@@ -53,10 +53,12 @@ def sort_rows(
         }
     )
     table = StructType.fromDDL(_WITH_IDS)
-    kept = (RAW, FILE, SIZE, SEEN, ARRIVED, UNKNOWN, "_ignored_by", _TWICE)
+    place = (PLACE,) if feed.explode else ()
+    kept = (RAW, FILE, SIZE, SEEN, ARRIVED, UNKNOWN, "_ignored_by", _TWICE, *place)
     typed_rows = (
         marked.transform(typed, feed, table, EVENTS.required, kept, PERSON_IDS)
         .transform(clean_ids, feed.forms(), _REFUSED)
+        .transform(_ids_of_elements, feed)
         .transform(_persons, feed)
         .transform(_only, feed)
         .transform(_rename_types, feed)
@@ -83,6 +85,15 @@ def sort_rows(
         F.col(UNKNOWN).alias("unknown"),
         F.when(outcome == CLEAN, _notes(telling)).alias(NOTES),
     )
+
+
+def _ids_of_elements(frame: DataFrame, feed: EventFeed) -> DataFrame:
+    """Tell the events of a line apart by their places, unless the source's own id does."""
+    if feed.explode is None or feed.names_its_elements("event_id"):
+        return frame
+    id_, place = F.col("event_id"), F.col(PLACE)
+    of_element = F.when((id_ != "") & place.isNotNull(), F.concat(id_, F.lit("#"), place))
+    return frame.withColumn("event_id", F.coalesce(of_element, id_))
 
 
 def _telling(feed: EventFeed) -> dict[str, Column]:

@@ -65,6 +65,17 @@ def _count_not_null(columns: Iterable[Column]) -> Column:
     return reduce(Column.__add__, (column.isNotNull().cast("int") for column in columns))
 
 
+def is_readable(feed: Feed) -> Column:
+    """Tell a row whose fields mean something, so that a rule of the source may ignore it.
+
+    Of a nested feed also one with a wrong value on the way to a field: the other fields are read.
+    """
+    readable = F.col(BROKEN).isNull()
+    if not feed.is_nested:
+        return readable
+    return readable | (F.col(BROKEN) == Reason.WRONG_TYPE)
+
+
 def named(rules: dict[str, str]) -> Column:
     """Return the name of the first SQL rule a row meets, or null."""
     empty = F.lit(None).cast("string")

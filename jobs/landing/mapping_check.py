@@ -14,7 +14,7 @@ from pyspark.sql.types import ArrayType, BooleanType, MapType, StructType
 
 from infra.errors import SettingsError
 from jobs.landing import reading
-from jobs.landing.sources import FILE, Feed, Source, quoted
+from jobs.landing.sources import FILE, PLACE, Feed, Source, quoted
 
 _SUGGESTION = ". Did you mean"
 # such a literal is a fixed moment before Spark hands on any plan
@@ -37,7 +37,7 @@ def require_mapping(spark: SparkSession, name: str, source: Source, file: Path =
     if source.items is not None:
         feeds.append(("items", "not_items", source.items, source.items.not_items))
     for kind, key, feed, conditions in feeds:
-        names = (*feed.fields, reading.FILE)
+        names = (*feed.fields, reading.FILE, *([PLACE] if feed.explode else []))
         empty = spark.createDataFrame([], ", ".join(f"{quoted(name)} STRING" for name in names))
         origin = f"{file}, '{name}', {kind}"
         _require_expressions(empty, feed.columns, f"{origin}.columns")

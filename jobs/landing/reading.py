@@ -17,6 +17,7 @@ from pyspark.sql.types import StructType
 from infra.schemas import Reason
 from infra.spark.plan_values import plan_value
 from jobs.landing.landing_folder import UNPACKED, Landed, addresses, landed_name, root_of
+from jobs.landing.nested_lines import STRICT_JSON, read_nested, roots
 from jobs.landing.parquet_columns import as_text, no_utf8, parquet_schema
 from jobs.landing.sources import Feed, quoted
 from jobs.landing.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, unknown_keys
@@ -34,10 +35,10 @@ BROKEN_REASONS = (
     Reason.MISSING_FIELD,
     Reason.WRONG_TYPE,
     Reason.WRONG_ID,
+    Reason.TOO_MANY_ELEMENTS,
 )
 _OF_FILE = (FILE, SIZE, SEEN, ARRIVED)
 _CORRUPT, _PARSED = "_corrupt_record", "_parsed"
-_STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 _CSV = {
     "escape": '"',
     "mode": "PERMISSIVE",
@@ -153,24 +154,38 @@ def _parse_parquet(frame: DataFrame, feed: Feed) -> DataFrame:
 
 
 def _parse_json(frame: DataFrame, feed: Feed) -> DataFrame:
-    """Read each line once, as a map: it gives the fields and the names that are none of them."""
+    pairs = F.col(_PARSED)
+    if not feed.is_nested:
+        # not `pairs[name]`: that counts as cheap, and the search is repeated at every use
+        fields = {name: F.element_at(pairs, F.lit(name)) for name in feed.fields}
+        return _json_lines(frame, fields, fields)
+    top = {name: F.element_at(pairs, F.lit(name)) for name in roots(feed)}
+    lines = _json_lines(frame, top, {_PARSED: pairs}, longest_row(feed))
+    return read_nested(lines, feed, _PARSED, BROKEN)
+
+
+def _json_lines(
+    frame: DataFrame,
+    known: Mapping[str, Column],
+    kept: Mapping[str, Column],
+    longest: int = LONGEST_ROW,
+) -> DataFrame:
+    """Read each line once, as a map: it gives what is kept and the names that are not known."""
     raw, pairs = F.col(RAW), F.col(_PARSED)
     # trimming costs more than parsing, so only the lines with blanks around them pay for a regex
     framed = raw.startswith("{") & raw.endswith("}") | raw.rlike(r"^\s*\{[\s\S]*\}\s*$")
     before_last = F.substring(raw.cast("binary"), F.lit(1), F.octet_length(raw) - 1)
     inner = before_last.cast("string").contains("}")  # cheap, and rare
     more = F.coalesce(F.when(inner, ~_is_one_value(raw)), F.lit(False))
-    # not `pairs[name]`: that counts as cheap, and the search for a name is repeated at every use
-    fields = {name: F.element_at(pairs, F.lit(name)) for name in feed.fields}
-    unknown = unknown_keys(pairs, fields)
+    unknown = unknown_keys(pairs, known)
     twice = F.coalesce(F.when(unknown.isNotNull(), names_twice(pairs)), F.lit(False))
     wrong = pairs.isNull() | ~framed | more | twice
-    parsed = F.from_json(_short_line(), "map<string, string>", _STRICT_JSON)
-    broken = _broken(Reason.MALFORMED_JSON, wrong)
+    parsed = F.from_json(_short_line(longest), "map<string, string>", STRICT_JSON)
+    broken = _broken(Reason.MALFORMED_JSON, wrong, longest)
     return _lines(frame, parsed).select(
         RAW,
         *_OF_FILE,
-        *(field.alias(name) for name, field in fields.items()),
+        *(value.alias(name) for name, value in kept.items()),
         broken.alias(BROKEN),
         F.when(unknown.isNotNull() & broken.isNull(), unknown).alias(UNKNOWN),
     )
@@ -204,11 +219,16 @@ def _lines(frame: DataFrame, parsed: Column) -> DataFrame:
     return frame.select(F.col("value").alias(RAW), *_OF_FILE, parsed.alias(_PARSED))
 
 
-def _broken(malformed: Reason, wrong: Column) -> Column:
+def longest_row(feed: Feed) -> int:
+    """Return the most bytes of a line; one that is several events may have more of them."""
+    return LONGEST_ROW if feed.explode is None else 4 * LONGEST_ROW
+
+
+def _broken(malformed: Reason, wrong: Column, longest: int = LONGEST_ROW) -> Column:
     """Return why a line cannot be read; `wrong` says what is malformed, the parser's view too."""
     raw = F.col(RAW)
     return (
-        F.when(F.octet_length(raw) > LONGEST_ROW, Reason.TOO_LONG)
+        F.when(F.octet_length(raw) > longest, Reason.TOO_LONG)
         .when(~F.is_valid_utf8(raw), Reason.NOT_UTF8)
         .when(wrong, malformed)
     )
@@ -226,10 +246,10 @@ def _cut(line: Column) -> Column:
     return F.when(F.octet_length(line) <= LONGEST_RAW, line).otherwise(note)
 
 
-def _short_line() -> Column:
+def _short_line(longest: int = LONGEST_ROW) -> Column:
     """Give the parsers null for a line that is too long: they take several times its memory."""
     line = F.col("value")
-    return F.when(F.octet_length(line) <= LONGEST_ROW, line)
+    return F.when(F.octet_length(line) <= longest, line)
 
 
 def _is_header(feed: Feed) -> Column:

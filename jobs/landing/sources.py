@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from infra.errors import SettingsError
 from infra.ids import IdForm
@@ -17,8 +17,13 @@ from infra.placements import require_success
 from infra.places import LANDED_AGAIN
 from infra.rules import Strict, load_mapping
 from infra.schemas import EVENT_IDS, EVENT_TYPES, EVENTS, ITEMS, KEYS, PERSON_IDS
+from jobs.landing.paths import EACH, path_of, require_paths
 
 FILE = Path(__file__).parents[1] / "sources.yaml"
+# the place of an event in the list of its line, from 1; null where the line is one event
+PLACE = "_place"
+_LATER = ("explode", "most_elements")  # keys that say nothing where they are left out
+_PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # what SQL takes for a name as it is
 
 
 class UnknownSourceError(SettingsError):
@@ -48,13 +53,28 @@ class Feed(Strict):
     fields: tuple[str, ...] = Field(min_length=1)
     columns: dict[str, str]
     may_be_empty: bool = False
+    explode: str | None = Field(None, min_length=1)
+    most_elements: int = Field(200, gt=0, le=1_000)  # as many items as an event of GA4 may have
     ids: dict[str, IdForm] = Field(default_factory=dict)
     times: TimeForm = "iso"
     fractional: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Return what tells this mapping from another one, wherever the files lie."""
-        return sha256(self.model_dump_json(exclude={"files"}).encode()).hexdigest()[:16]
+        left_out = {name for name in _LATER if name not in self.model_fields_set}
+        said = self.model_dump_json(exclude={"files", *left_out})
+        return sha256(said.encode()).hexdigest()[:16]
+
+    @property
+    def is_nested(self) -> bool:
+        """Tell a feed of JSON with a path among its fields, or one that takes lines apart."""
+        paths = (len(path_of(field)) > 1 for field in self.fields)
+        return self.format == "jsonl" and (self.explode is not None or any(paths))
+
+    def names_its_elements(self, column: str) -> bool:
+        """Tell a column that is made of an element of the list, or of its place there."""
+        made_of = [PLACE, *(quoted(name) for name in self.fields if EACH in path_of(name))]
+        return any(name in self.columns[column] for name in made_of)
 
     def forms(self) -> dict[str, IdForm]:
         """Return what the ids are of each id column that is mapped."""
@@ -91,6 +111,23 @@ class Feed(Strict):
             if fields.count(name) > 1:
                 raise ValueError(f"'{name}' occurs twice")
         return fields
+
+    @field_validator("columns")
+    @classmethod
+    def _fields_by_their_names(
+        cls, columns: dict[str, str], info: ValidationInfo
+    ) -> dict[str, str]:
+        """Let a column be a field as it is written, also where SQL would have it quoted."""
+        fields = {name for name in info.data.get("fields", ()) if not _PLAIN.fullmatch(name)}
+        return {name: quoted(sql) if sql in fields else sql for name, sql in columns.items()}
+
+    @model_validator(mode="after")
+    def _paths_fit(self) -> Feed:
+        if self.format == "jsonl":
+            require_paths(self.fields, self.explode)
+        elif self.explode is not None:
+            raise ValueError(f"explode: lines of {self.format} hold no lists; it is for jsonl")
+        return self
 
     @field_validator("files")
     @classmethod
