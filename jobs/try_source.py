@@ -41,6 +41,7 @@ from jobs.landing.sources import EventFeed, load_sources
 RUN = "run=try"
 _HEAD, _ENOUGH = 400_000, 4_000_000  # bytes of a text, and of a sample
 _ROWS, _SHOWN = 5, 3  # of the table, and of each reason
+_LINES_OF_A_ROW = 100  # that a row of CSV may go on over where a head is cut
 _AS_TEXT = {".jsonl", ".json", ".csv", ".tsv", ".txt", ".log"}
 
 
@@ -101,20 +102,30 @@ def _take_sample(data: Path, names: list[str], feed: EventFeed, landing: Path) -
         if size < _ENOUGH:
             target = landing / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy_head(into[name], target)
+            _copy_head(into[name], target, feed)
             size, taken = size + target.stat().st_size, taken + 1
     return f"A sample of {taken} of {len(into)} files, {size / 1e6:,.1f} MB\n"
 
 
-def _copy_head(file: Path, target: Path) -> None:
+def _copy_head(file: Path, target: Path, feed: EventFeed) -> None:
     """Copy whole lines of a text, or all of any other file; with its times, by which rows age."""
     with file.open("rb") as content:
         head = content.read(_HEAD + 1)
     if len(head) > _HEAD and file.suffix in _AS_TEXT and not packing_of(head):
-        target.write_bytes(head[: head.rfind(b"\n") + 1] or head)
+        target.write_bytes(head[: end_of_rows(head, feed)] or head)
     else:
         shutil.copyfile(file, target)
     shutil.copystat(file, target)
+
+
+def end_of_rows(head: bytes, feed: EventFeed) -> int:
+    """Return where the last whole row ends, which in CSV is not within quotes."""
+    last = end = head.rfind(b"\n") + 1
+    for _ in range(_LINES_OF_A_ROW if feed.format == "csv" else 0):
+        if head.count(b'"', 0, end) % 2 == 0:
+            return end
+        end = head.rfind(b"\n", 0, end - 1) + 1
+    return last
 
 
 def _show_rows(storage: Storage) -> datetime | None:

@@ -139,7 +139,7 @@ def edited_name(group: Group, feed: Feed) -> str:
 
 def to_edit(rows: Iterable[bytes], feed: Feed) -> Iterator[bytes]:
     """Give the lines of a file in which a person can edit rows; of several events a line once."""
-    if feed.format == "csv":
+    if feed.format == "csv" and feed.header:
         yield header(feed).encode() + b"\n"
     seen: set[bytes] = set()
     for row in rows:

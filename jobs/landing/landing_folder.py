@@ -37,12 +37,15 @@ class LandedFile:
         Its own time, in seconds since 1970.
     copy : str
         Where Spark reads it unpacked; empty where it reads the file itself.
+    joined : bool
+        Whether rows that went on over several lines have one each in the copy.
     """
 
     address: str
     size: int
     modified: float
     copy: str = ""
+    joined: bool = False
 
 
 Landed = Mapping[str, LandedFile]  # by the name below the landing folder

@@ -14,7 +14,7 @@ from pyspark.sql.types import ArrayType, BooleanType, MapType, StructType
 
 from infra.errors import SettingsError
 from jobs.landing import reading
-from jobs.landing.sources import FILE, PLACE, Feed, Source, quoted
+from jobs.landing.sources import FILE, PLACE, Feed, Source, in_sql, quoted
 
 _SUGGESTION = ". Did you mean"
 # such a literal is a fixed moment before Spark hands on any plan
@@ -60,7 +60,7 @@ def _fault(empty: DataFrame, expressions: Collection[str]) -> tuple[str, str] | 
         # one row of several, or several of one
         frame = empty.select("*", *(F.struct(F.expr(sql)) for sql in expressions))
     except PySparkException as error:
-        fields = ", ".join(empty.columns)
+        fields = ", ".join(map(in_sql, empty.columns))
         return _fact(error), f"Correct the SQL; it may use the fields {fields}."
     for made in frame.schema.fields[len(empty.columns) :]:
         kind = made.dataType.fields[0].dataType  # type: ignore[attr-defined]

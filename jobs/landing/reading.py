@@ -19,6 +19,7 @@ from infra.spark.plan_values import plan_value
 from jobs.landing.landing_folder import UNPACKED, Landed, addresses, landed_name, root_of
 from jobs.landing.nested_lines import STRICT_JSON, read_nested, roots
 from jobs.landing.parquet_columns import as_text, no_utf8, parquet_schema
+from jobs.landing.quoted_breaks import LINE_FEED, RETURN
 from jobs.landing.sources import Feed, quoted
 from jobs.landing.unknown_columns import UNKNOWN, names_twice, no_unknown_keys, unknown_keys
 
@@ -85,8 +86,11 @@ def _rows(reader: DataFrameReader, feed: Feed, files: Landed) -> DataFrame:
     if feed.format == "parquet":
         return reader.format("parquet").load(addresses(files))
     frame = reader.format("text").load(addresses(files))
-    frame = frame.withColumn("value", _cut(_without_mark(F.col("value"))))
-    return frame.filter(~_is_header(feed)) if feed.format == "csv" else frame
+    line = F.col("value")
+    if any(file.joined for file in files.values()):
+        line = F.replace(F.replace(line, F.lit(LINE_FEED), F.lit("\n")), F.lit(RETURN), F.lit("\r"))
+    frame = frame.withColumn("value", _cut(_without_mark(line)))
+    return frame.filter(~_is_header(feed)) if feed.format == "csv" and feed.header else frame
 
 
 def _nothing(spark: SparkSession, feed: Feed) -> DataFrame:
@@ -254,7 +258,7 @@ def _short_line(longest: int = LONGEST_ROW) -> Column:
 
 def _is_header(feed: Feed) -> Column:
     """Tell a header, quoted or not; also inside a file, where files were joined end to end."""
-    names = feed.separator.join(feed.fields).replace('"', "")
+    names = feed.separator.join(feed.names_in_header()).replace('"', "")
     return F.replace("value", F.lit('"'), F.lit("")) == names
 
 

@@ -22,7 +22,7 @@ from jobs.landing.paths import EACH, path_of, require_paths
 FILE = Path(__file__).parents[1] / "sources.yaml"
 # the place of an event in the list of its line, from 1; null where the line is one event
 PLACE = "_place"
-_LATER = ("explode", "most_elements")  # keys that say nothing where they are left out
+_LATER = ("explode", "most_elements", "header")  # keys that say nothing where they are left out
 _PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # what SQL takes for a name as it is
 
 
@@ -49,6 +49,7 @@ class Feed(Strict):
     files: str = Field(min_length=1)
     format: Literal["jsonl", "csv", "parquet"]
     separator: str = Field(",", min_length=1, max_length=1)
+    header: bool = True
     time_zone: str
     fields: tuple[str, ...] = Field(min_length=1)
     columns: dict[str, str]
@@ -104,10 +105,19 @@ class Feed(Strict):
             raise ValueError("times with an offset need the time_zone 'in_text'")
         return self
 
+    def names_in_header(self) -> tuple[str, ...]:
+        """Return the names of the columns as a header writes them: some may have none."""
+        named = enumerate(self.fields, 1)
+        return tuple("" if name == _unnamed(place) else name for place, name in named)
+
     @field_validator("fields")
     @classmethod
-    def _distinct(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+    def _distinct(cls, fields: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("format") == "csv":
+            fields = tuple(name or _unnamed(place) for place, name in enumerate(fields, 1))
         for name in fields:
+            if not name:
+                raise ValueError("a field needs a name")
             if fields.count(name) > 1:
                 raise ValueError(f"'{name}' occurs twice")
         return fields
@@ -118,8 +128,8 @@ class Feed(Strict):
         cls, columns: dict[str, str], info: ValidationInfo
     ) -> dict[str, str]:
         """Let a column be a field as it is written, also where SQL would have it quoted."""
-        fields = {name for name in info.data.get("fields", ()) if not _PLAIN.fullmatch(name)}
-        return {name: quoted(sql) if sql in fields else sql for name, sql in columns.items()}
+        fields = info.data.get("fields", ())
+        return {name: in_sql(sql) if sql in fields else sql for name, sql in columns.items()}
 
     @model_validator(mode="after")
     def _paths_fit(self) -> Feed:
@@ -127,6 +137,8 @@ class Feed(Strict):
             require_paths(self.fields, self.explode)
         elif self.explode is not None:
             raise ValueError(f"explode: lines of {self.format} hold no lists; it is for jsonl")
+        if not self.header and self.format != "csv":
+            raise ValueError(f"header: files of {self.format} have none; it is for csv")
         return self
 
     @field_validator("files")
@@ -195,9 +207,23 @@ class Source(Strict):
         return types and require_success(types)
 
 
+def _unnamed(place: int) -> str:
+    """Name a column of CSV that has no name in the header, by its place from 1."""
+    return f"_column_{place}"
+
+
 def quoted(field: str) -> str:
     """Write the name of a field as SQL does: a dot in it is part of the name."""
     return "`" + field.replace("`", "``") + "`"
+
+
+def in_sql(field: str) -> str:
+    """Write the name of a field as a person would in SQL: quoted where it must be.
+
+    >>> in_sql("item_id"), in_sql("items[].price")
+    ('item_id', '`items[].price`')
+    """
+    return field if _PLAIN.fullmatch(field) else quoted(field)
 
 
 def replay_folder(source: str) -> str:

@@ -10,7 +10,7 @@ import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,8 @@ _BROKEN = (
 )
 _HEADER = 65_536  # bytes of unpacked content that are looked at
 _PIECE = 1024**2
+# files to copy, by name: what becomes of their content, None if nothing does
+Wanted = Mapping[str, Callable[[bytes], bytes] | None]
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,15 @@ def needs_copy(address: str, packing: str) -> bool:
     return ending in _OF_HADOOP or packing != _BY_NAME.get(ending, "")
 
 
-def with_copies(files: Landed, wanted: set[str], storage: Storage, key: str) -> Landed:
-    """Unpack those of the files that are wanted below a key of the lake.
+def with_copies(files: Landed, wanted: Wanted, storage: Storage, key: str) -> Landed:
+    """Unpack those of the files that are wanted below a key of the lake, and rewrite some.
 
     Raises
     ------
     InputError
         A file cannot be unpacked, or unpacks to more than a batch may hold.
     """
-    wanted = wanted & files.keys()
+    wanted = {name: rewrite for name, rewrite in wanted.items() if name in files}
     if not wanted:
         return files
     with storage.scratch() as folder:
@@ -102,10 +104,31 @@ def with_copies(files: Landed, wanted: set[str], storage: Storage, key: str) -> 
             target = folder / f"{name}{UNPACKED}"
             target.parent.mkdir(parents=True, exist_ok=True)
             _unpack(files[name], target, storage.settings)
+            if rewrite := wanted[name]:
+                target.write_bytes(rewrite(target.read_bytes()))
         storage.lake.store.put_folder(folder, f"{key}/{_COPIES}")
     root = storage.lake.address(key, _COPIES)
-    copies = {name: replace(files[name], copy=f"{root}/{name}{UNPACKED}") for name in wanted}
+    copies = {
+        name: replace(files[name], copy=f"{root}/{name}{UNPACKED}", joined=wanted[name] is not None)
+        for name in wanted
+    }
     return {**files, **copies}
+
+
+def whole_content(address: str, settings: Settings, most: int) -> bytes | None:
+    """Return all that a file holds, unpacked; None if that is more than some bytes."""
+    content = b""
+    try:
+        with opened(address, settings) as stream:
+            packing = packing_of(stream.read(START))
+            stream.seek(0)
+            for _, member in _members(stream, packing, address):
+                content += member.read(most + 1 - len(content))
+                if len(content) > most:
+                    return None
+    except _BROKEN as error:
+        raise _cannot_be_read(address, error) from None
+    return content
 
 
 @contextmanager

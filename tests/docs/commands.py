@@ -92,5 +92,5 @@ def blocks(page: str) -> list[str]:
         fence.text
         for fence in fences()
         if fence.page == f"docs/how-to/{page}"
-        and fence.language in {"csv", "python", "text", "yaml"}
+        and fence.language in {"csv", "json", "python", "text", "yaml"}
     ]

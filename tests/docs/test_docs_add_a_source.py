@@ -49,10 +49,22 @@ PLACES = (
     "items/till/products.csv",
     "orders.csv",
     "lines.csv",
+    "events/ga4/2026-11-24.jsonl",
+    "events/segment/2026-11-24.jsonl",
+    "events/kiosk/2026-11-24.csv",
 )
 THEN = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # rows are judged by when files arrived
 TRAP = {"id": "1", "word": "no", "at": "2026-11-24T10:00:00Z", "mail": "anna", "sku": "A-1"}
-CLEAN = {"webshop": 3, "clicks": 4, "till": 2, "orders": 2, "traps": 1}
+CLEAN = {
+    "webshop": 3,
+    "clicks": 4,
+    "till": 2,
+    "orders": 2,
+    "traps": 1,
+    "ga4": 2,
+    "segment": 2,
+    "kiosk": 2,
+}
 TYPES = {
     "text": "STRING",
     "number": "DOUBLE",
@@ -87,7 +99,7 @@ def test_every_block_of_the_page_is_tried() -> None:
         assert f"{place}`" in PAGE, "the page says where each file is"
 
 
-@pytest.mark.faults  # five sources, each planned anew: 20 s
+@pytest.mark.faults  # eight sources, each planned anew: 30 s
 def test_what_the_page_prints_is_read_without_a_loss(spark: SparkSession, shop: Storage) -> None:
     landing = Path(shop.landing)
     (landing / ".venv").symlink_to(REPOSITORY / ".venv")
@@ -99,7 +111,7 @@ def test_what_the_page_prints_is_read_without_a_loss(spark: SparkSession, shop: 
     (landing / ".venv").unlink()
     record = ingest(shop)
     assert record["quarantined"] == {}
-    assert record["not_events"] == {"test_order": 1}
+    assert record["not_events"] == {"no_item": 1, "test_order": 1}
     clean = {name: books.manifests(BatchReader(shop), name) for name in CLEAN}
     found = {name: sum(row["clean"] for row in each.values()) for name, each in clean.items()}
     assert found == CLEAN

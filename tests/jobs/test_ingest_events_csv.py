@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -12,9 +14,10 @@ from pyspark.sql import SparkSession
 from infra.errors import InputError
 from infra.settings import load_settings
 from infra.storage import Storage
+from jobs import replay_quarantine
 from jobs.batches import ingestion
 from jobs.landing.contents import require_content
-from jobs.landing.sources import load_sources
+from jobs.landing.sources import EventFeed, load_sources
 from tests.jobs.shop_files import HEADER, ago, files_read, ingest, land, rows, sorted_rows
 
 
@@ -42,8 +45,9 @@ BAD = [
     (line(4) + ";zu viel", "malformed_csv"),
     ("", "malformed_csv"),
     ("   ", "malformed_csv"),
-    (line(5, '"a note that goes on'), "malformed_csv"),
-    ('in the next line"', "malformed_csv"),
+    (line(5, '"a note that never ends'), "malformed_csv"),
+    ("in the next line", "malformed_csv"),
+    (line(9, '"a note on\nlines"', pieces="zwei"), "wrong_type"),
     (line(6, '"quoted; ""twice"""', pieces="  x "), "wrong_type"),
     (line(7).replace("gekauft", "getragen"), "unknown_type"),
     (line(7, "x" * 70_000), "too_long"),
@@ -63,6 +67,69 @@ def test_a_bad_line_keeps_its_bytes(spark: object, webshop: Storage) -> None:
     assert sorted(found) == sorted(2 * list(zip(raw, (reason for _, reason in BAD), strict=True)))
 
 
+KINDS = r"""
+bare:
+  events:
+    files: events/bare/*.csv*
+    format: csv
+    header: false
+    time_zone: in_text
+    max_age_days: 400
+    fields: [id, kind, time, person, item, note]
+    columns:
+      {event_id: id, event_type: kind, event_time: time, user_id: person, item_id: item,
+      placement: note}
+pandas:
+  events:
+    files: events/pandas/*.csv*
+    format: csv
+    separator: "|"
+    time_zone: in_text
+    max_age_days: 400
+    fields: ["", id, kind, time, person, item, "a\nnote", ""]
+    columns:
+      {event_id: "concat(_column_1, '-', id)", event_type: kind, event_time: time, user_id: person,
+      item_id: item, placement: "`a\nnote`"}
+"""
+BROKEN_NOTE = '"on\r\n\r\nthree ""lines"""'
+
+
+def test_files_without_header_with_unnamed_columns_and_with_rows_over_lines(
+    spark: object, shop: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shop.settings.home / "kinds.yaml"
+    file.write_text(KINDS)
+    monkeypatch.setenv("CATWALK_SOURCES", "bare,pandas")
+    monkeypatch.setenv("CATWALK_SOURCES_FILE", str(file))
+
+    def row(number: int, note: str, item: str = "i1", separator: str = ",") -> str:
+        return separator.join((str(number), "view", ago(4), "anna", item, note))
+
+    first = [row(1, "a"), row(2, BROKEN_NOTE), row(3, BROKEN_NOTE, item=""), row(4, '"open')]
+    content = codecs.BOM_UTF8 + "\r\n".join(first).encode()
+    land(shop, [], "marked.csv", "bare").write_bytes(content)
+    land(shop, [], "packed.csv.gz", "bare").write_bytes(gzip.compress(row(5, BROKEN_NOTE).encode()))
+    land(shop, [], "empty.csv", "bare")
+    header = '|id|kind|time|person|item|"a\nnote"|'
+    lines = (f"{n}|{row(n, note, separator='|')}|" for n, note in enumerate(("x", '"y\nz"')))
+    land(shop, [header, *lines, header], "frame.csv", "pandas")
+    record: Any = ingest(shop)
+    assert (record["read"], record["clean"]) == (7, 5)
+    assert record["quarantined"] == {"malformed_csv": 1, "missing_field": 1}
+    whole = BROKEN_NOTE[1:-1].replace('""', '"')
+    notes = {row["event_id"]: row["placement"] for row in rows(shop, "events")}
+    assert notes == {"1": "a", "2": whole, "5": whole, "0-0": "x", "1-1": "y\nz"}
+    raw = {row["raw"].decode(): row["file"] for row in rows(shop, "quarantine")}
+    assert raw == dict.fromkeys((first[2], first[3]), "events/bare/marked.csv")
+    shown = next(row for row in record["examples"] if row["reason"] == "missing_field")
+    assert shown["fields"]["note"].startswith("on") and shown["fields"]["person"] == "(hidden)"
+
+    fix = ["--source", "bare", "--reason", "missing_field", "--fix", "sed -i s/anna,,/anna,i2,/"]
+    replay_quarantine.main(["replay", *fix])
+    again: Any = ingest(shop, "run=again")
+    assert (again["read"], again["clean"]) == (1, 1)
+
+
 def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
     quoted = ";".join(f'"{name}"' for name in HEADER.split(";"))
     joined = [HEADER, line(2), HEADER, line(3)]
@@ -77,7 +144,28 @@ def test_a_header_is_no_row(spark: object, webshop: Storage) -> None:
     assert files_read(webshop, "webshop")["events/webshop/alone.csv"] == len(HEADER) + 1
 
 
+NO_HEADER = {
+    "its first line is the header Nr;Art;Zeit.*Leave out `header: false`": [HEADER, line(1)],
+    "its rows have 3 columns, and `fields` names 8": ["1;2;3", "4;5;6"],
+}
+
+
+@pytest.mark.parametrize("said", NO_HEADER)
+def test_a_file_without_header_is_held_against_its_fields(
+    shop: Storage, webshop: Storage, said: str
+) -> None:
+    feed = load_sources(("webshop",), load_settings().sources_file)["webshop"].events
+    bare = EventFeed.model_validate(feed.model_dump() | {"header": False})
+    good = deliver(webshop, ["3;gekauft", line(1)], "good.csv")  # a broken row is quarantined
+    require_content([str(good)], bare, shop.settings)
+    wrong = deliver(webshop, list(NO_HEADER[said]), "wrong.csv")
+    with pytest.raises(InputError) as error:
+        require_content([str(good), str(wrong)], bare, shop.settings)
+    assert re.search(f"wrong[.]csv: {said}", f"{error.value.fact} {error.value.cure}")
+
+
 WRONG = [
+    (f";{HEADER}", 'column 1 of its header has no name; say `""` there in `fields`'),
     (HEADER.replace("Kunde", "Kundin"), "its header has 'Kundin' and lacks 'Kunde'"),
     (HEADER.removesuffix(";Notiz"), "its header lacks 'Notiz'"),
     (HEADER + ";Farbe", "its header has 'Farbe', which `fields` does not"),

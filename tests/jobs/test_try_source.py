@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import CatwalkError
+from infra.rules import parse_yaml
 from jobs import try_source
+from jobs.landing.sources import EventFeed
 
 GATE = "expectations.events:gate_events"
 SOURCES = """
@@ -58,6 +60,17 @@ def test_a_sample_shows_books_rows_words_and_rules(
     assert rule[1].startswith("0.2") and rule[-2] == "FAILED"
     assert "A critical rule would stop it." in said and "K67" not in said
     assert list(temporary.iterdir()) == [], "nothing is kept"
+
+
+def test_a_sample_ends_with_a_whole_row() -> None:
+    feed = parse_yaml(SOURCES.encode(), "x")["till"]["events"]
+    csv = EventFeed.model_validate(feed)
+    json_lines = EventFeed.model_validate({**feed, "format": "jsonl"})
+    rows, rest = b'1,"a\nb"\n2,5" wide\n3,"x\ny"\n4,6" wide\n', b'5,"in\nthe mid'
+    assert try_source.end_of_rows(rows + rest, csv) == len(rows)
+    assert try_source.end_of_rows(rows + rest, json_lines) == len(rows) + len(b'5,"in\n')
+    stray = b'1,"a\n' + 200 * b"2,b\n"
+    assert try_source.end_of_rows(stray + b"3", csv) == len(stray)
 
 
 @pytest.mark.parametrize(

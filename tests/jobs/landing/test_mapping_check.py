@@ -25,6 +25,7 @@ WRONG = [
     ("event_id: event_id", "event_id: uuid()", r"columns\.event_id: `uuid\(\)` gives another"),
     ("rating: rating", "rating: array(rating)", r"columns\.rating: .* gives array<string>, which"),
     ("rating: rating", "rating: no_such(rating)", r"events\.columns\.rating: .*no_such"),
+    ("rating: rating", "rating: _place", r"events\.columns\.rating: .*`_place`"),
     ("in_stock: in_stock", "in_stock: stock > 0", r"items\.columns\.in_stock: .*`stock`"),
     ("fields: [event_id,", "fields: [event_id, event_id,", r"'event_id' occurs twice"),
     ("time_zone: in_text", "time_zone: Europe/Berlni", r"'Europe/Berlni' does not exist"),
