@@ -3,7 +3,8 @@
 `python -m models.benches.needs`: each candidate as `candidates.yaml` has it is fitted on random
 pairs, in a process of its own, then with twice the users, twice the items, and twice the pairs.
 What doubling one of them adds is what one more of it needs. Prints a table in Markdown; the last
-line is JSON. A model that trains in epochs does one of them here. Takes some minutes; needs Linux.
+line is JSON. Who learns from visits gets the same pairs in visits of five; a model that trains in
+epochs does one of them here. Takes a quarter of an hour; needs Linux.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from infra.settings import Settings
+from infra.schemas import EVENT_TYPES
+from models.benches.bench_settings import bench_settings
 from models.candidates import Candidate, candidate_named, load_candidates, make
 from models.recommender import Interactions, ItemFeatures
 from models.recommenders.capabilities import LearnsFromSteps, LearnsFromTable
+from models.steps import Steps
 
 BASE = (40_000, 8_000, 800_000)  # users, items, pairs
 AXES = ("user", "item", "pair")
 ASKED = 2_000  # users who get a list of 20
 BRANDS = 200
+OF_VISIT = 5  # steps
 ONE_EPOCH = {"epochs": 1, "patience": 0}
 Facts = dict[str, float]
 
@@ -65,23 +69,48 @@ def shop(users: int, items: int, pairs: int) -> tuple[Interactions, ItemFeatures
     return train, ItemFeatures(train.items, names, table, shown, shown, titles)
 
 
+def visits_of(train: Interactions) -> Steps:
+    """Let everybody do what they have pairs of in visits of five steps, and buy every fifth."""
+    lengths = np.diff(train.weights.indptr)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort((train.last_times, rows))
+    place = np.arange(len(rows)) - np.repeat(train.weights.indptr[:-1], lengths)
+    starts = np.flatnonzero(place % OF_VISIT == 0)
+    view, purchase = (EVENT_TYPES.index(name) for name in ("view", "purchase"))
+    persons = np.flatnonzero(lengths)
+    return Steps(
+        persons=train.users[persons],
+        items=train.items,
+        visitors=np.searchsorted(persons, rows[starts]),
+        starts=np.append(starts, len(rows)),
+        item=train.weights.indices[order].astype(np.int64),
+        kind=np.where(place % OF_VISIT == OF_VISIT - 1, purchase, view).astype(np.int8),
+        times=train.last_times[order],
+        quantity=np.full(len(rows), np.nan),
+        unit_price=np.full(len(rows), np.nan),
+    )
+
+
 def measure(candidate: Candidate, users: int, items: int, pairs: int) -> Facts:
     """Fit, save and ask a model in this process; memory is what the fit adds at its peak."""
     train, features = shop(users, items, pairs)
     epochs = ONE_EPOCH if "epochs" in candidate.parameters else {}
     chosen = candidate.model_copy(update={"parameters": {**candidate.parameters, **epochs}})
-    recipe = make(chosen, Settings())
+    recipe = make(chosen, bench_settings())
+    steps = visits_of(train) if isinstance(recipe, LearnsFromSteps) else None
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
     started = time.process_time()
-    model = recipe.fit(train, features)
+    model = (
+        recipe.fit(train, features) if steps is None else recipe.fit_steps(train, features, steps)
+    )
     fitted = time.process_time()
     peak = _memory("VmHWM") - before
     model.recommend(train.users[:ASKED], 20)
     asked = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder))
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
     return {
         "memory": peak,
         "seconds": fitted - started,
@@ -114,7 +143,7 @@ def line(name: str, needs: Need) -> str:
 
 
 def main() -> int:
-    """Measure every candidate that learns from arrays, and print a row for each."""
+    """Measure every candidate that learns in this process, and print a row for each."""
     if len(sys.argv) > 1:
         name, *sizes = sys.argv[1:]
         users, items, pairs = map(int, sizes)
@@ -122,7 +151,7 @@ def main() -> int:
         return 0
     facts = {}
     for candidate in load_candidates(every=True):
-        if isinstance(make(candidate, Settings()), LearnsFromTable | LearnsFromSteps):
+        if isinstance(make(candidate, bench_settings()), LearnsFromTable):
             continue  # Spark's memory is that of its executors
         needs = need(candidate.name)
         print(line(candidate.name, needs), flush=True)

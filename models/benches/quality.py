@@ -8,7 +8,6 @@ JSON. Takes half an hour.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from typing import Any
@@ -19,7 +18,8 @@ from infra.errors import CatwalkError
 from infra.placements import ListRule, load_placements
 from infra.places import REPOSITORY
 from infra.records.evaluation import Score
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
+from models.benches.bench_settings import bench_settings
 from models.benches.public_data import crossvalidated, data_folder
 from models.benches.public_logs import (
     PublicShop,
@@ -183,7 +183,7 @@ def main(arguments: list[str]) -> int:
     """Run both; exit with 1 if a published number is missed, or no model beats popularity."""
     try:
         folder = data_folder(arguments[0] if arguments else None)
-        settings = _settings()
+        settings = bench_settings()
         aucs = bench_crossvalidated(crossvalidated(folder / "crossvalidated"), settings)
         retail = bench_shop("online_retail", online_retail_shop(folder / "online_retail"), settings)
         more = {
@@ -212,16 +212,6 @@ def main(arguments: list[str]) -> int:
 def _beaten(retail: dict[str, dict[str, Any]]) -> bool:
     """Tell whether a personal model is better than popularity by an interval without zero."""
     return any(facts.get("above_popularity", [0.0])[0] > 0 for facts in retail.values())
-
-
-def _settings() -> Settings:
-    """Return the settings of the shop, with a home and a secret where it has none.
-
-    They are put into the environment, as the candidate that Spark fits reads them again there.
-    """
-    os.environ.setdefault("CATWALK_HOME", "var/bench")
-    os.environ.setdefault("CATWALK_USER_KEY_SECRET", "no user has a key here")
-    return load_settings()
 
 
 if __name__ == "__main__":

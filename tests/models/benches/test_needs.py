@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.benches import needs
-from models.benches.needs import Need, line, measure, need, shop
+from models.benches.needs import Need, line, measure, need, shop, visits_of
 from models.candidates import candidate_named
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -22,8 +22,20 @@ def test_the_shop_has_the_asked_size_and_the_same_pairs_each_time() -> None:
     np.testing.assert_array_equal(train.weights.indices, again.weights.indices)
 
 
+def test_visits_have_every_pair_once_in_the_order_of_time() -> None:
+    train, _ = shop(300, 40, 2_000)
+    steps = visits_of(train)
+    assert len(steps.item) == 2_000 and np.diff(steps.starts).max() == 5
+    persons = steps.visitors[steps.visits]
+    codes = np.searchsorted(train.users, steps.persons)[persons] * 40 + steps.item
+    rows = np.repeat(np.arange(300), np.diff(train.weights.indptr))
+    assert sorted(codes) == sorted(rows * 40 + train.weights.indices)
+    same = np.diff(persons) == 0
+    assert (np.diff(steps.times)[same] >= np.timedelta64(0)).all()
+
+
 @linux
-@pytest.mark.parametrize("name", ["also_bought", "lightfm_hybrid"])
+@pytest.mark.parametrize("name", ["also_bought", "lightfm_hybrid", "session_neighbours"])
 def test_a_fit_is_measured(name: str) -> None:
     facts = measure(candidate_named(name), 2_500, 40, 9_000)
     assert facts.keys() == {"memory", "seconds", "disk", "list"}

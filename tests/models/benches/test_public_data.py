@@ -14,6 +14,7 @@ from infra.errors import InputError
 from infra.placements import ListRule
 from infra.settings import load_settings
 from models.benches import quality as bench_quality
+from models.benches.bench_settings import bench_settings
 from models.benches.public_data import crossvalidated, data_folder, online_retail
 from models.data.holdout import select
 
@@ -91,4 +92,4 @@ def test_a_clone_without_any_setting_can_run_it(
     for name in ("CATWALK_HOME", "CATWALK_USER_KEY_SECRET"):
         monkeypatch.setenv(name, "")  # so that what is set below is undone
         monkeypatch.delenv(name)
-    assert bench_quality._settings() == load_settings(), "the Spark candidate reads them again"
+    assert bench_settings() == load_settings(), "the Spark candidate reads them again"
