@@ -18,7 +18,7 @@ from tests.infra.ledger.test_ab_tests import ab_test
 from tests.models.ab_tests.test_judge_ab_tests import both
 from tests.models.ab_tests.units_of_a_test import land_units
 from tests.models.conftest import prepare_bundle, write_tables
-from tests.models.test_tracking import aliases
+from tests.models.tracking.test_registry import aliases
 
 pytestmark = pytest.mark.usefixtures("mlflow_tables")
 

@@ -33,7 +33,7 @@ from tests.models.publishing.test_retire import (
     point_many,
     standing,
 )
-from tests.models.test_tracking import aliases
+from tests.models.tracking.test_registry import aliases
 
 STUCK_SECONDS = 60
 CHANGES = {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir"}
