@@ -31,6 +31,8 @@ ELSEWHERE = {
     ("jobs/landing/unread_files.py", "looks"),  # how a file looks
     ("jobs/batches/examples.py", "replays"),  # the commands that replay
     ("models/tracking/home.py", "experiments"),  # a table of MLflow's database
+    ("models/experiments/plan.py", "live"),  # the name of a variant
+    ("models/experiments/frames.py", "index"),  # a word of pandas
     ("models/recommenders/first_stage.py", "profiles"),  # an array
 }
 
