@@ -62,7 +62,7 @@ def plain(error: Exception) -> CatwalkError:
 
 
 def _unsuited(kind: str, sql: re.Match[str] | None) -> SettingsError:
-    what = f"The SQL `{sql[1].strip()}`" if sql else "SQL of jobs/sources.yaml"
+    what = f"The SQL `{sql[1].strip()}`" if sql else "SQL of sources.yaml"
     return SettingsError(
         f"{what} ends the run at a value that does not suit it ({kind}).",
         "Use try_cast, try_to_timestamp, try_divide ...: such a row is then quarantined.",

@@ -14,7 +14,7 @@ from itertools import dropwhile, islice
 from infra.errors import InputError
 from jobs.landing.sources import Feed
 
-_CURE = "Correct the file, or `fields` or `separator` of the source in jobs/sources.yaml."
+_CURE = "Correct the file, or `fields` or `separator` of the source in sources.yaml."
 _LOOKED_AT = 5  # lines of a file without a header: a single one may just be broken
 
 
@@ -66,7 +66,7 @@ def _require_rows(file: str, line: str, start: bytes, feed: Feed) -> None:
     if tuple(_columns([line], feed)) == feed.fields:
         raise InputError(
             f"{file}: its first line is the header {header(feed)}.",
-            "Leave out `header: false` of the source in jobs/sources.yaml.",
+            "Leave out `header: false` of the source in sources.yaml.",
         )
     rows = [_columns([row], feed) for row in _first_lines(start, _LOOKED_AT)]
     numbers = {len(row) for row in rows if row}

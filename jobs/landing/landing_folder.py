@@ -70,14 +70,14 @@ def landed_files(spark: SparkSession, feed: Feed, settings: Settings) -> dict[st
     if not files and not feed.may_be_empty:
         raise InputError(
             f"No file matches {pattern}.",
-            "Check what the shop delivered, or the `files` of the source in jobs/sources.yaml; "
+            "Check what the shop delivered, or the `files` of the source in sources.yaml; "
             "`may_be_empty: true` there lets a source wait for its first file.",
         )
     for file, status in files.items():
         if status.size == FOLDER:
             raise InputError(
                 f"{file} is a folder where a file is expected.",
-                "Move its files up, or correct the `files` of the source in jobs/sources.yaml.",
+                "Move its files up, or correct the `files` of the source in sources.yaml.",
             )
         if _is_parquets_own(file):
             raise InputError(

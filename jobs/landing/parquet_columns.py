@@ -186,7 +186,7 @@ def _require_same(
     if field is None:
         raise InputError(
             f"{file} lacks the column '{name}'.",
-            "Correct the file, or `fields` of the source in jobs/sources.yaml.",
+            "Correct the file, or `fields` of the source in sources.yaml.",
         )
     if before is not None and _kind(before) != _kind(field):
         raise InputError(

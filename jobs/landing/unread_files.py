@@ -62,7 +62,7 @@ class Unread:
         """Say it in the log, a line for each kind; empty if every file is of a source."""
         said = [
             f"{len(self.unread):,} files below the landing folder are read by no source: "
-            f"{self._named(self.unread)}. Move them, or widen `files` in jobs/sources.yaml."
+            f"{self._named(self.unread)}. Move them, or widen `files` of a source in sources.yaml."
             if self.unread
             else "",
             f"{len(self.waiting):,} uploads go on, by their names: {self._named(self.waiting)}."
