@@ -43,6 +43,7 @@ ELSEWHERE = {
     "CATWALK_SOURCES=webshop make up SHOP=webshop": "tests/infra/shop/test_airflow_server.py",
     "make try-source DATA=var/data/webshop SOURCE=webshop": "tests/docs/test_docs_add_a_source.py",
     "make demo DATA=var/data/webshop": "tests/infra/demo/test_own_folder.py",
+    "make demo DATA=folder": "tests/infra/demo/test_own_folder.py",
     "make up SHOP=webshop": "tests/infra/shop/test_airflow_server.py",
     "make lock UPGRADE=1": "a person, who looks at what changed",
     ".venv/bin/python -m pre_commit install": "a person, once",
