@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix, random_array
 
 from models.metrics.lists import user_coverage
 from models.recommenders import also_bought, content
+from models.recommenders import nearest as near
 from models.recommenders.also_bought import (
     BM25_B,
     BM25_K1,
@@ -133,3 +134,22 @@ def test_tf_idf_is_that_of_scikit_learn(seed: int) -> None:
 def test_worked_examples(module: Any) -> None:
     tried = doctest.testmod(module)
     assert tried.failed == 0 and tried.attempted > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pairs_that_meet_give_what_all_pairs_give(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal scores are many, rows are empty, blocks end within a row's neighbours."""
+    random = np.random.default_rng(seed)
+    dense = random.integers(-1, 3, (70, 50)) * (random.random((70, 50)) < 0.08)
+    dense[random.integers(0, 70, 9)] = 0
+    vectors, allowed = csr_matrix(dense.astype(np.float32)), random.random(70) < 0.7
+    ids = np.array([f"item{number}" for number in random.permutation(70)])
+    monkeypatch.setattr(near, "BLOCK", 40)
+    found = []
+    for few in (0.0, 1e9):
+        monkeypatch.setattr(near, "FEW", few)
+        found.append(nearest(vectors, ids, allowed, 3))
+    assert found[0].nnz == found[1].nnz > 60 and (found[0] != found[1]).nnz == 0
+    assert len(list(near._blocks(near._met(vectors, allowed)))) > 5
