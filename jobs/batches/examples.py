@@ -171,7 +171,9 @@ def _values(found: Mapping[str, object], feed: Feed) -> Iterator[tuple[str, str]
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Write a value; half of a surrogate pair, which no record can hold, becomes a `?`."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()
 
 
 def _masked(text: str, persons: list[str]) -> str:

@@ -74,8 +74,10 @@ class Feed(Strict):
 
     def names_its_elements(self, column: str) -> bool:
         """Tell a column that is made of an element of the list, or of its place there."""
-        made_of = [PLACE, *(quoted(name) for name in self.fields if EACH in path_of(name))]
-        return any(name in self.columns[column] for name in made_of)
+        sql = self.columns[column]
+        elements = (quoted(name) for name in self.fields if EACH in path_of(name))
+        named = re.search(rf"(?<!\w){PLACE}(?!\w)", sql)  # not a part of order_placed_id
+        return named is not None or any(name in sql for name in elements)
 
     def forms(self) -> dict[str, IdForm]:
         """Return what the ids are of each id column that is mapped."""

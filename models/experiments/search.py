@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from infra.errors import InputError
+from infra.errors import InputError, SettingsError
 from infra.ledger.run_rules import placements_of
 from infra.places import PLAN
 from infra.records.evaluation import Tried
@@ -126,7 +126,7 @@ def tried_points(
         try:
             value = quality(point)
             study.tell(trial, value)
-        except InputError as error:
+        except (InputError, SettingsError) as error:
             log.warning("%s with %s", error.fact, point)
             value = None
             study.tell(trial, state=optuna.trial.TrialState.FAIL)

@@ -25,8 +25,8 @@ class Range(Strict):
     On the scale `log`, twice as much is as far from a number as half of it.
     """
 
-    low: int | float = Field(alias="from")
-    high: int | float = Field(alias="to")
+    low: int | float = Field(alias="from", allow_inf_nan=False)
+    high: int | float = Field(alias="to", allow_inf_nan=False)
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -70,6 +70,8 @@ def suggested(space: Space, trial: Trial) -> Point:
 def corners(space: Space) -> Iterator[Point]:
     """Give points that together name every value and both ends of every range once."""
     for name, wish in space.items():
+        if wish == []:
+            raise _empty_list()
         ends = [wish.low, wish.high] if isinstance(wish, Range) else wish
         yield from ({name: value} for value in (ends if isinstance(ends, list) else [ends]))
 
@@ -90,5 +92,9 @@ def grid(space: Space) -> list[Point]:
             f'Try at most {MOST_VARIANTS} at once, or search a range: {{"from": 1, "to": 9}}.',
         )
     if not points:
-        raise SettingsError("A parameter has an empty list.", "Give it a value.")
+        raise _empty_list()
     return points
+
+
+def _empty_list() -> SettingsError:
+    return SettingsError("A parameter has an empty list.", "Give it a value.")

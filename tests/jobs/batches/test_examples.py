@@ -51,6 +51,13 @@ def test_a_row_is_shown_without_its_person() -> None:
     )
 
 
+def test_half_of_a_surrogate_pair_can_be_kept_in_a_record() -> None:
+    raw = rb'{"event_type": "hover \ud83d", "item_id": ["\ude00"]}'
+    example = example_of(Group(BATCH, "unknown_type", 1), raw, SHOP["shop"].events)
+    assert example.fields["event_type"] == "hover ?"
+    str(example.fields).encode()
+
+
 @pytest.mark.parametrize(
     "raw", [b'{"user_id": "anna22', b"\xff\xfeanna22", b"[" * 100_000, b'"anna22"', b"17", b""]
 )

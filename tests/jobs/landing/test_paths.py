@@ -81,6 +81,9 @@ def test_an_id_made_of_its_element_is_left_alone() -> None:
     for sql in ("concat(id, `items[].id`)", "concat(id, _place)"):
         own = feed(columns=FEED["columns"] | {"event_id": sql})
         assert own.names_its_elements("event_id")
+    for sql in ("order_placed_id", "market_place", "concat(id, in_place)"):  # only a part of a name
+        own = feed(columns=FEED["columns"] | {"event_id": sql})
+        assert not own.names_its_elements("event_id")
 
 
 def test_a_source_without_them_is_the_same_mapping_as_before_there_were_paths() -> None:

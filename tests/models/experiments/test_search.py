@@ -116,6 +116,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another key": ({"neighbours": {"from": 1, "till": 3}}, "parameters"),
     "out of bounds": ({"neighbours": {"from": 1, "to": 99_999}}, "neighbours is 99999"),
     "broken whole": ({"neighbours": {"from": 1.5, "to": 3}}, "neighbours is 1.5"),
+    "endless": ({"neighbours": {"from": 1, "to": float("inf")}}, "finite"),
+    "empty list": ({"neighbours": NEIGHBOURS, "weighting": []}, "has an empty list"),
     "unknown": ({"neighbour": {"from": 1, "to": 3}}, "no parameter 'neighbour'"),
 }
 
