@@ -40,7 +40,8 @@ class DataSettings(Strict):
             PREFIX + name.upper(): str(fields[name].default if value is None else value)
             for name, value in own.items()
         }
-        return {f"{PREFIX}SOURCES": sources} | named
+        shipped = str(fields["sources_file"].default)
+        return {f"{PREFIX}SOURCES": sources, f"{PREFIX}SOURCES_FILE": shipped} | named
 
 
 class DemoShop(DataSettings):

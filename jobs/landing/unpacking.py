@@ -123,7 +123,9 @@ def whole_content(address: str, settings: Settings, most: int) -> bytes | None:
             packing = packing_of(stream.read(START))
             stream.seek(0)
             for _, member in _members(stream, packing, address):
-                content += member.read(most + 1 - len(content))
+                if content and not content.endswith(b"\n"):
+                    content += b"\n"  # as in the copy
+                content += member.read(max(1, most + 1 - len(content)))
                 if len(content) > most:
                     return None
     except _BROKEN as error:

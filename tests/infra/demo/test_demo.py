@@ -93,6 +93,7 @@ def test_the_demo_shops_are_what_the_settings_allow() -> None:
         }
         settings = Settings(user_key_secret=SECRET, **named)  # type: ignore[arg-type]
         assert settings.sources == (source,)
+        assert named["sources_file"] == "jobs/sources.yaml", "not one of an earlier run"
         assert ends_at(settings) == shop.as_of
         assert settings.holdout_days < settings.training_window_days
 

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 from random import Random
+from zipfile import ZipFile
 
 import pytest
 
@@ -15,6 +16,7 @@ from jobs.landing import contents
 from jobs.landing.contents import require_content
 from jobs.landing.quoted_breaks import LINE_FEED, RETURN, in_lines
 from jobs.landing.sources import EventFeed, load_sources
+from jobs.landing.unpacking import whole_content
 from tests.jobs.shop_files import HEADER, WEBSHOP
 
 LF, CR = LINE_FEED.encode(), RETURN.encode()
@@ -79,3 +81,15 @@ def test_a_file_too_large_to_be_read_as_a_whole_is_named(
         require_content([str(file)], feed, shop.settings)
     file.write_text(f"{HEADER}\n" + 4_000 * row.replace("\n", " ", 1))
     require_content([str(file)], feed, shop.settings)
+
+
+def test_files_of_one_archive_are_looked_at_as_they_are_copied(
+    shop: Storage, tmp_path: Path
+) -> None:
+    file = tmp_path / "two.zip"
+    with ZipFile(file, "w") as archive:
+        archive.writestr("a.csv", 'id,text\n1,"over\nlines"')
+        archive.writestr("b.csv", "id,text\n2,x\n")
+    found = whole_content(str(file), shop.settings, 1000)
+    assert found == b'id,text\n1,"over\nlines"\nid,text\n2,x\n'
+    assert whole_content(str(file), shop.settings, 30) is None
