@@ -96,12 +96,22 @@ def without_persons(fields: Mapping[str, str], feed: Feed) -> dict[str, str]:
     mapped = " ".join(feed.columns.get(name, "") for name in PERSON_IDS).lower()
     personal = {name for name in fields if name.lower() in mapped}
     # also what a mapping may take out of a field: `{"id": "anna22"}`, `17850.0`
-    parts = {part for name in personal for part in (fields[name], *_WORDS.findall(fields[name]))}
+    texts = {fields[name] for name in personal}
+    parts = {part for text in texts for part in (text, *_WORDS.findall(text), *_elements(text))}
     persons = sorted(parts, key=len, reverse=True)
     return {
         name: _HIDDEN if name in personal and value else _cut(_masked(value, persons))
         for name, value in fields.items()
     }
+
+
+def _elements(text: str) -> list[str]:
+    """Return what a list of several elements holds, of each as it is written."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [_text(each) for each in found if each] if isinstance(found, list) else []
 
 
 def replay_command(settings: Settings, reason: str) -> str:

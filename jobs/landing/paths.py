@@ -7,6 +7,7 @@ is `page`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,18 +108,33 @@ def value_at(value: Any, path: Path) -> Any:
     """
     for place, step in enumerate(path):
         if step == EACH:
-            rest = path[place + 1 :]
+            rest, value = path[place + 1 :], _opened(value)
             return [value_at(each, rest) for each in value] if isinstance(value, list) else None
         value = _inside(value, step)
     return value
 
 
+def _opened(value: Any) -> Any:
+    """Return what a text of JSON holds, as Spark reads it; other values as they are."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
 def _inside(value: Any, step: str | Element) -> Any:
+    value = _opened(value)
     if isinstance(step, str):
         return value.get(step) if isinstance(value, dict) else None
     if not isinstance(value, list):
         return None
     if step.place is not None:
         return value[step.place] if step.place < len(value) else None
-    having = (each for each in value if _inside(each, step.name) == step.value)
+    having = (each for each in value if _written(_inside(each, step.name)) == step.value)
     return next(having, None)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -10,7 +10,7 @@ import pytest
 from infra.storage import Storage
 from jobs.batches.examples import MOST, example_of, examples, replay_command, without_persons
 from jobs.batches.quarantine import Group
-from jobs.landing.sources import EventFeed, load_sources
+from jobs.landing.sources import EventFeed, load_sources, quoted
 from tests.jobs.test_replay_quarantine import put
 
 USER, BATCH = "u0000022", "batch=shop-000000"
@@ -147,3 +147,16 @@ def test_a_row_of_a_catalogue_hides_whoever_its_events_are_about() -> None:
     group = Group("1.csv", "wrong_type", 1)
     fields = example_of(group, raw, source.items, source.events).fields
     assert (fields["CustomerID"], fields["Description"]) == ("(hidden)", "CHAIR OF (hidden)")
+
+
+def test_a_person_on_a_path_is_hidden_however_the_path_is_walked() -> None:
+    def shown(path: str, row: str) -> str:
+        feed = SHOP["shop"].events.model_copy(
+            update={"fields": (path, "url"), "columns": {"user_id": quoted(path)}}
+        )
+        return example_of(Group(BATCH, "wrong_type", 1), row.encode(), feed).fields["url"]
+
+    text = r'{"user": "{\"id\":\"anna22\"}", "url": "/account/anna22"}'
+    assert "anna" not in shown("user.id", text)
+    assert "b-3" not in shown("p[key=7].v", '{"p": [{"key": 7, "v": "b-3"}], "url": "/b-3"}')
+    assert "u17" not in shown("items[].who", '{"items": [{"who": "u17"}, {}], "url": "/u17/x"}')
